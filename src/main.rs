@@ -1,0 +1,2 @@
+//! Sojourn.
+fn main() {}
