@@ -160,7 +160,9 @@ impl Plan<'_> {
             format!("--config={}", self.stages_path().display()),
             "--manage-all-nodes=true".into(),
             "--node-lease-duration-seconds=40".into(),
-            "--cidr=10.244.0.0/16".into(),
+            "--cidr=10.244.0.1/16".into(),
+            // Pods say where they run. Nothing listens there, so asking for logs fails at once.
+            "--node-ip=127.0.0.1".into(),
         ]);
         self.component(KWOK, args)
     }

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -65,8 +65,19 @@ struct Up {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    match Cli::parse().command {
+async fn main() -> ExitCode {
+    match run(Cli::parse().command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // The sentence with its causes, without a backtrace. Nobody to tell changes nothing.
+            let _ = writeln!(std::io::stderr(), "sojourn-cluster: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(action: Action) -> anyhow::Result<()> {
+    match action {
         Action::Build => {
             for (name, path) in sojourn_cluster::build_all().await? {
                 say(&format!("{name}\t{}", path.display()))?;

@@ -1,5 +1,6 @@
 //! The folders of clusters: who owns each, which are left over, how to end one by name.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -58,6 +59,9 @@ pub(crate) fn create(name: Option<&str>) -> Result<(String, PathBuf), Error> {
         remove(&dir)?;
     }
     paths::create_dir(&dir)?;
+    // Keys and tokens lie in it.
+    std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o700))
+        .map_err(Error::file("protect", &dir))?;
     write_state(&dir, None)?;
     Ok((name, dir))
 }
