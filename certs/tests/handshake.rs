@@ -1,5 +1,7 @@
 //! Real handshakes over loopback: what a client that trusts our bundle accepts, and what it refuses.
 
+#![allow(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
