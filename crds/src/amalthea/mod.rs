@@ -1,0 +1,142 @@
+//! `amalthea.dev/v1alpha1 AmaltheaSession`.
+//!
+//! * [`spec`] and [`status`]: the types
+//! * [`names`]: names of children, containers, volumes, labels and annotations
+//! * [`lifetime`]: what the timeouts of a session mean for its workload
+
+pub mod lifetime;
+pub mod names;
+pub mod spec;
+pub mod status;
+
+pub use lifetime::OnDeadline;
+pub use spec::*;
+pub use status::*;
+
+use crate::crd::{Column, Names};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::borrow::Cow;
+
+/// Group of the kind.
+pub const GROUP: &str = "amalthea.dev";
+/// Group and version, as objects carry it.
+pub const API_VERSION: &str = "amalthea.dev/v1alpha1";
+/// The kind.
+pub const KIND: &str = "AmaltheaSession";
+
+const NAMES: Names = Names {
+    group: GROUP,
+    version: "v1alpha1",
+    kind: KIND,
+    plural: "amaltheasessions",
+    singular: "amaltheasession",
+    short: &["ams", "amss"],
+    scope: "Namespaced",
+};
+
+const COLUMNS: [Column; 6] = [
+    Column {
+        name: "Status",
+        kind: "string",
+        path: ".status.state",
+        description: "What the session does now",
+    },
+    Column {
+        name: "Ready",
+        kind: "string",
+        path: ".status.containerCounts.ready",
+        description: "Containers that are ready",
+    },
+    Column {
+        name: "Total",
+        kind: "string",
+        path: ".status.containerCounts.total",
+        description: "Containers of the session",
+    },
+    Column { name: "Age", kind: "date", path: ".metadata.creationTimestamp", description: "" },
+    Column {
+        name: "Idle",
+        kind: "boolean",
+        path: ".status.idle",
+        description: "Whether nobody uses the session",
+    },
+    Column { name: "URL", kind: "string", path: ".status.url", description: "Where the session is reached" },
+];
+
+/// A user session: a notebook server, an IDE, an application, or a batch job.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AmaltheaSession {
+    /// Standard object metadata.
+    pub metadata: ObjectMeta,
+    /// What is asked for. The schema does not require it, so an object without it may exist.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spec: Option<AmaltheaSessionSpec>,
+    /// What was last seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<AmaltheaSessionStatus>,
+}
+
+impl AmaltheaSession {
+    /// The object's name; empty before the API server gave one.
+    pub fn name(&self) -> &str {
+        self.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    /// The object's namespace; empty before the API server gave one.
+    pub fn namespace(&self) -> &str {
+        self.metadata.namespace.as_deref().unwrap_or_default()
+    }
+
+    /// The object's UID; empty before the API server gave one.
+    pub fn uid(&self) -> &str {
+        self.metadata.uid.as_deref().unwrap_or_default()
+    }
+}
+
+impl kube::Resource for AmaltheaSession {
+    type DynamicType = ();
+    type Scope = k8s_openapi::NamespaceResourceScope;
+
+    fn kind(_: &()) -> Cow<'_, str> {
+        KIND.into()
+    }
+    fn group(_: &()) -> Cow<'_, str> {
+        GROUP.into()
+    }
+    fn version(_: &()) -> Cow<'_, str> {
+        NAMES.version.into()
+    }
+    fn plural(_: &()) -> Cow<'_, str> {
+        NAMES.plural.into()
+    }
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}
+
+/// The CRD of the kind.
+pub fn crd() -> Value {
+    let mut spec = crate::schema::structural::<AmaltheaSessionSpec>();
+    spec["required"] = json!(["hibernated", "session"]);
+    let mut status = crate::schema::structural::<AmaltheaSessionStatus>();
+    // Gives every new object `state: NotReady` and `idle: false` before anybody wrote a status.
+    status["default"] = json!({});
+    for counts in ["containerCounts", "initContainerCounts"] {
+        if let Some(schema) = status["properties"][counts].as_object_mut() {
+            schema.remove("default");
+        }
+    }
+    crate::crd::assemble(
+        &NAMES,
+        &COLUMNS,
+        "A user session: a notebook server, an IDE, an application, or a batch job.",
+        spec,
+        status,
+    )
+}

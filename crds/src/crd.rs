@@ -1,0 +1,86 @@
+//! Assembles a `CustomResourceDefinition` from a kind's names, columns and schemas.
+
+use serde_json::{Value, json};
+
+/// What a CRD says of a kind beside its schemas.
+#[derive(Clone, Debug)]
+pub struct Names {
+    /// API group.
+    pub group: &'static str,
+    /// The one version that is served and stored.
+    pub version: &'static str,
+    /// Kind.
+    pub kind: &'static str,
+    /// Plural, as in URLs.
+    pub plural: &'static str,
+    /// Singular.
+    pub singular: &'static str,
+    /// Short names for kubectl.
+    pub short: &'static [&'static str],
+    /// `Namespaced` or `Cluster`.
+    pub scope: &'static str,
+}
+
+/// A column of `kubectl get`.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    /// Heading.
+    pub name: &'static str,
+    /// OpenAPI type: `string`, `boolean`, `date`.
+    pub kind: &'static str,
+    /// Where the value stands in the object.
+    pub path: &'static str,
+    /// What `kubectl explain`-like tools show; may be empty.
+    pub description: &'static str,
+}
+
+/// The CRD with the schema of the whole object (`root`); `status` is a subresource.
+pub fn assemble(names: &Names, columns: &[Column], description: &str, spec: Value, status: Value) -> Value {
+    let columns: Vec<Value> = columns
+        .iter()
+        .map(|column| {
+            let mut row = json!({"name": column.name, "type": column.kind, "jsonPath": column.path});
+            if !column.description.is_empty() {
+                row["description"] = json!(column.description);
+            }
+            row
+        })
+        .collect();
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {
+            "name": format!("{}.{}", names.plural, names.group),
+            "annotations": {"helm.sh/resource-policy": "keep"},
+        },
+        "spec": {
+            "group": names.group,
+            "names": {
+                "kind": names.kind,
+                "listKind": format!("{}List", names.kind),
+                "plural": names.plural,
+                "singular": names.singular,
+                "shortNames": names.short,
+            },
+            "scope": names.scope,
+            "versions": [{
+                "name": names.version,
+                "served": true,
+                "storage": true,
+                "subresources": {"status": {}},
+                "additionalPrinterColumns": columns,
+                "schema": {"openAPIV3Schema": {
+                    "type": "object",
+                    "description": description,
+                    "properties": {
+                        "apiVersion": {"type": "string"},
+                        "kind": {"type": "string"},
+                        "metadata": {"type": "object"},
+                        "spec": spec,
+                        "status": status,
+                    },
+                }},
+            }],
+        },
+    })
+}
