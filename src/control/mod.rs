@@ -4,7 +4,9 @@
 
 pub mod api;
 pub mod apply;
+pub mod certificates;
 pub mod errors;
+pub mod facts;
 pub mod index;
 pub mod queue;
 pub mod reconcile;
