@@ -29,7 +29,13 @@ async fn thin() {
         on_deadline: Default::default(),
         openshift: false,
     };
-    let op = Arc::new(Operator::new(client.clone(), settings, Duration::from_secs(90), "test".into(), Arc::new(NoCount)));
+    let op = Arc::new(Operator::new(
+        client.clone(),
+        settings,
+        Duration::from_secs(90),
+        "test".into(),
+        Arc::new(NoCount),
+    ));
     let mut tasks = tokio::task::JoinSet::new();
     let unsynced = watch::Unsynced::default();
     watch::start(&op, &watch::Scope::Cluster, &unsynced, &mut tasks);
@@ -39,25 +45,98 @@ async fn thin() {
         let rx = rx.clone();
         tasks.spawn(async move { op.work(rx).await });
     }
-    for (name, extra) in [("hello", ""), ("batch", "  sessionType: NonInteractive\n  culling: {maxAge: 1h, maxHibernatedDuration: 1h}\n")] {
-        let yaml = format!("apiVersion: amalthea.dev/v1alpha1\nkind: AmaltheaSession\nmetadata: {{name: {name}, namespace: {ns}}}\nspec:\n{extra}  session: {{image: busybox, resources: {{requests: {{cpu: 1}}}}}}\n  ingress: {{host: example.org}}\n");
+    for (name, extra) in [
+        ("hello", ""),
+        ("batch", "  sessionType: NonInteractive\n  culling: {maxAge: 1h, maxHibernatedDuration: 1h}\n"),
+    ] {
+        let yaml = format!(
+            "apiVersion: amalthea.dev/v1alpha1\nkind: AmaltheaSession\nmetadata: {{name: {name}, namespace: {ns}}}\nspec:\n{extra}  session: {{image: busybox, resources: {{requests: {{cpu: 1}}}}}}\n  ingress: {{host: example.org}}\n"
+        );
         let out = sojourn_cluster::kubectl(cluster, &["apply", "-f", "-"], Some(&yaml)).await.unwrap();
         println!("{out:?}");
     }
     for i in 0..8 {
         tokio::time::sleep(Duration::from_secs(1)).await;
         if i == 4 {
-            sojourn_cluster::kubectl(cluster, &["patch","ams","-n",&ns,"hello","--type=merge","-p","{\"spec\":{\"hibernated\":true}}"], None).await.unwrap();
-            sojourn_cluster::kubectl(cluster, &["patch","ams","-n",&ns,"batch","--type=merge","-p","{\"spec\":{\"hibernated\":true}}"], None).await.unwrap();
+            sojourn_cluster::kubectl(
+                cluster,
+                &[
+                    "patch",
+                    "ams",
+                    "-n",
+                    &ns,
+                    "hello",
+                    "--type=merge",
+                    "-p",
+                    "{\"spec\":{\"hibernated\":true}}",
+                ],
+                None,
+            )
+            .await
+            .unwrap();
+            sojourn_cluster::kubectl(
+                cluster,
+                &[
+                    "patch",
+                    "ams",
+                    "-n",
+                    &ns,
+                    "batch",
+                    "--type=merge",
+                    "-p",
+                    "{\"spec\":{\"hibernated\":true}}",
+                ],
+                None,
+            )
+            .await
+            .unwrap();
         }
         if i == 6 {
-            sojourn_cluster::kubectl(cluster, &["patch","ams","-n",&ns,"hello","--type=merge","-p","{\"spec\":{\"hibernated\":false}}"], None).await.unwrap();
-            sojourn_cluster::kubectl(cluster, &["patch","ams","-n",&ns,"batch","--type=merge","-p","{\"spec\":{\"hibernated\":false}}"], None).await.unwrap();
+            sojourn_cluster::kubectl(
+                cluster,
+                &[
+                    "patch",
+                    "ams",
+                    "-n",
+                    &ns,
+                    "hello",
+                    "--type=merge",
+                    "-p",
+                    "{\"spec\":{\"hibernated\":false}}",
+                ],
+                None,
+            )
+            .await
+            .unwrap();
+            sojourn_cluster::kubectl(
+                cluster,
+                &[
+                    "patch",
+                    "ams",
+                    "-n",
+                    &ns,
+                    "batch",
+                    "--type=merge",
+                    "-p",
+                    "{\"spec\":{\"hibernated\":false}}",
+                ],
+                None,
+            )
+            .await
+            .unwrap();
         }
-        let out = sojourn_cluster::kubectl(cluster, &["get", "ams,sts,job,pod,ingress,svc,pvc,secret", "-n", &ns], None).await.unwrap();
+        let out = sojourn_cluster::kubectl(
+            cluster,
+            &["get", "ams,sts,job,pod,ingress,svc,pvc,secret", "-n", &ns],
+            None,
+        )
+        .await
+        .unwrap();
         println!("{}", out.stdout);
     }
-    let out = sojourn_cluster::kubectl(cluster, &["get", "ams,sts,job", "-n", &ns, "-o", "yaml"], None).await.unwrap();
+    let out = sojourn_cluster::kubectl(cluster, &["get", "ams,sts,job", "-n", &ns, "-o", "yaml"], None)
+        .await
+        .unwrap();
     println!("{}", out.stdout);
     let out = sojourn_cluster::kubectl(cluster, &["get", "events", "-n", &ns], None).await.unwrap();
     println!("{}", out.stdout);
