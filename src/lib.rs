@@ -1,1 +1,4 @@
-//! Placeholder of the first commit.
+//! Sojourn: user sessions on Kubernetes, guarded at the door. See `ARCHITECTURE.md`.
+
+pub mod control;
+pub mod core;

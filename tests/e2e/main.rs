@@ -1,0 +1,4 @@
+//! Sojourn on a real control plane.
+
+mod support;
+mod lifecycle;
