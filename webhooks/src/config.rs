@@ -93,6 +93,26 @@ pub fn mutating(settings: &ConfigSettings) -> MutatingWebhookConfiguration {
     MutatingWebhookConfiguration { metadata: metadata(settings), webhooks: Some(webhooks.collect()) }
 }
 
+/// The configurations as they stand in `webhooks/yaml`, by file name: for an installation of the default name, without a
+/// CA bundle, which the operator writes.
+pub fn generated() -> Result<Vec<(&'static str, serde_json::Value)>, serde_json::Error> {
+    let settings = ConfigSettings {
+        name: CONFIGURATION_NAME.to_owned(),
+        endpoint: Endpoint::Service {
+            name: CONFIGURATION_NAME.to_owned(),
+            namespace: CONFIGURATION_NAME.to_owned(),
+            port: 443,
+        },
+        ca_bundle: Vec::new(),
+        operator_user: "system:serviceaccount:sojourn:sojourn".to_owned(),
+        scope: Scope::Cluster,
+    };
+    Ok(vec![
+        ("mutating.yaml", serde_json::to_value(mutating(&settings))?),
+        ("validating.yaml", serde_json::to_value(validating(&settings))?),
+    ])
+}
+
 fn metadata(settings: &ConfigSettings) -> ObjectMeta {
     ObjectMeta { name: Some(settings.name.clone()), ..ObjectMeta::default() }
 }

@@ -134,7 +134,7 @@ async fn decide(row: &'static Row, guard: &Guard, body: &[u8], started: Instant,
     }
     let Ok(objects) = envelope.objects() else {
         let text = "the object cannot be read as JSON, or is nested too deeply";
-        let response = Response::without_verdict(uid, false, 400, "BadRequest", text);
+        let response = no_verdict(row, uid, 400, "BadRequest", text);
         return (axum::Json(response.review()).into_response(), Outcome::Malformed);
     };
     let request = envelope.request(&objects);
