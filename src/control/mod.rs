@@ -1,0 +1,3 @@
+//! Everything that talks to the API server.
+
+pub mod lease;
