@@ -4,7 +4,8 @@
 //! interactive session is a StatefulSet and a Service (a DNS label that begins with a letter), and the pods of a
 //! StatefulSet carry `controller-revision-hash: <name>-<up to ten characters>` (52); a data source is a volume
 //! `amalthea-<name>-ds-<i>` (a DNS label of 63). The original accepts such names; Kubernetes refuses the child, every
-//! pass fails, and each pass rolls the pod once more.
+//! pass fails, and each pass rolls the pod once more. With 53 characters one revision in five happens to have a shorter
+//! suffix and gets its pod, until the next edit of the spec draws another.
 
 use sojourn_crds::amalthea::names::data_source;
 
