@@ -6,6 +6,7 @@ use crate::core::{
     live::{Kind, Live},
     manifest::Write,
 };
+use crate::telemetry::metrics::Verb;
 use kube::core::DynamicObject;
 use serde_json::json;
 use sojourn_crds::amalthea::AmaltheaSession;
@@ -76,6 +77,7 @@ fn child_error(kind: Kind, name: &str, error: &CallError) -> ChildError {
 
 impl Operator {
     async fn write(&self, write: &Write, session: &AmaltheaSession) -> Result<Written, CallError> {
+        self.may_write()?;
         let (kind, name) = write.target();
         let api = api::api(&self.client, kind, Some(session.namespace()));
         let object = match write {
@@ -109,7 +111,7 @@ impl Operator {
                 api::apply(&api, name, manifest).await?
             }
         };
-        self.metrics_write(kind, write);
+        self.wrote(Verb::Apply);
         match self.learn(kind, object) {
             Some(live) => Ok(Written::Ours(live)),
             None => Err(CallError::Unreadable(serde::de::Error::custom("the object has no name"))),
@@ -128,6 +130,8 @@ impl Operator {
         &self,
         release: &crate::core::amalthea::plan::Release,
     ) -> Result<(), CallError> {
+        self.may_write()?;
+        self.wrote(Verb::Patch);
         let api = api::api(&self.client, Kind::Job, Some(&release.namespace));
         let patch = json!({"metadata": {
             "resourceVersion": release.resource_version,
@@ -156,6 +160,8 @@ impl Operator {
         delete: &crate::core::amalthea::plan::Delete,
         namespace: &str,
     ) -> Result<(), CallError> {
+        self.may_write()?;
+        self.wrote(Verb::Delete);
         let api = api::api(&self.client, delete.kind, Some(namespace));
         match api::delete(&api, &delete.name, &delete.uid).await? {
             Some(object) => {
@@ -168,6 +174,8 @@ impl Operator {
 
     /// Deletes a secret that the session adopted, unless the secret says that it is somebody else's.
     async fn delete_adopted(&self, session: &AmaltheaSession, name: &str) -> Result<(), CallError> {
+        self.may_write()?;
+        self.wrote(Verb::Delete);
         let api = api::api(&self.client, Kind::Secret, Some(session.namespace()));
         let Some(secret) = api::find(&api, name).await? else { return Ok(()) };
         let owners = secret.metadata.owner_references.as_deref().unwrap_or_default();
@@ -192,6 +200,8 @@ impl Operator {
         session: &AmaltheaSession,
         finalizers: &[String],
     ) -> Result<(), CallError> {
+        self.may_write()?;
+        self.wrote(Verb::Patch);
         let api = api::of_resource(&self.client, &api::sessions(), Some(session.namespace()));
         let patch = json!({"metadata": {
             "resourceVersion": session.metadata.resource_version,

@@ -12,6 +12,9 @@ pub enum CallError {
     /// There was no answer in time.
     #[error("the API server did not answer within {0:?}")]
     Timeout(Duration),
+    /// This replica leads no more; the next leader goes on.
+    #[error("this replica does not lead")]
+    NotLeading,
     /// What came back is not what was asked for.
     #[error("the API server's answer cannot be read: {0}")]
     Unreadable(#[from] serde_json::Error),

@@ -8,6 +8,7 @@ pub mod certificates;
 pub mod errors;
 pub mod facts;
 pub mod index;
+pub mod lease;
 pub mod queue;
 pub mod reconcile;
 pub mod report;

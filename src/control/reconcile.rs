@@ -4,16 +4,17 @@ use super::{
     apply, errors,
     errors::CallError,
     index::{Index, Key},
+    lease::Gate,
     queue::Queue,
 };
 use crate::core::{
     amalthea::{
-        self, Applied, Context, ErrorClass, Plan, World, notes, plan, plan::release_orphan, status, validate,
+        self, Applied, Context, ErrorClass, Plan, World, notes, obstacles, plan, plan::release_orphan,
+        status, validate,
     },
-    live::Kind,
-    manifest::Write,
     settings::SessionSettings,
 };
+use crate::telemetry::metrics::{self, Outcome, ReconcileMetrics, Verb};
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use std::{
@@ -21,7 +22,9 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::Duration,
 };
-use tokio::{sync::watch, time::Instant};
+use tokio::time::Instant;
+
+const METRICS_KIND: metrics::Kind = metrics::Kind::AmaltheaSession;
 
 /// Everything that the reconciler works with.
 pub struct Operator {
@@ -33,21 +36,13 @@ pub struct Operator {
     pub queue: Queue,
     /// The choices of whoever installed the operator.
     pub settings: SessionSettings,
-    /// How old a measurement of CPU use may be to count.
-    pub usage_valid: Duration,
     /// Name of this replica, for Events.
     pub identity: String,
     /// Where passes and writes are counted.
-    pub counters: std::sync::Arc<dyn Counters>,
+    pub metrics: ReconcileMetrics,
+    /// Whether this replica may write.
+    pub gate: Gate,
     passes: Mutex<HashMap<Key, Pass>>,
-}
-
-/// Where passes and writes are counted.
-pub trait Counters: Send + Sync {
-    /// A pass ended after `took`, well or with an error of `class`.
-    fn pass(&self, took: Duration, class: Option<ErrorClass>);
-    /// A child was written.
-    fn write(&self, kind: Kind, verb: &'static str);
 }
 
 /// What is remembered of a session between passes. Losing it costs at most a write that could have waited.
@@ -80,47 +75,65 @@ impl Operator {
     pub fn new(
         client: Client,
         settings: SessionSettings,
-        usage_valid: Duration,
         identity: String,
-        counters: std::sync::Arc<dyn Counters>,
+        metrics: ReconcileMetrics,
+        gate: Gate,
     ) -> Self {
         Self {
             client,
             index: RwLock::default(),
             queue: Queue::default(),
             settings,
-            usage_valid,
             identity,
-            counters,
+            metrics,
+            gate,
             passes: Mutex::default(),
         }
     }
 
-    /// Works off the queue while `leading` is true, one session at a time. Ends when the sender of
-    /// `leading` is gone.
-    pub async fn work(&self, mut leading: watch::Receiver<bool>) {
+    /// Works off the queue while this replica leads, one session at a time.
+    pub async fn work(&self) {
+        let mut gate = self.gate.clone();
+        let mut lost = self.gate.clone();
         loop {
-            if leading.wait_for(|leading| *leading).await.is_err() {
-                return;
-            }
+            gate.opened().await;
             tokio::select! {
                 biased;
                 // A pass that is cut off between two calls leaves a state that the next leader goes on from.
-                lost = leading.wait_for(|leading| !*leading) => if lost.is_err() { return },
+                () = lost.closed() => {}
                 () = self.work_one() => {}
             }
+        }
+    }
+
+    /// Puts every session in the queue: a new leader looks at each once.
+    pub async fn look_at_all_when_leading(&self) {
+        let mut gate = self.gate.clone();
+        loop {
+            gate.opened().await;
+            for key in self.index().keys() {
+                self.queue.add(key);
+            }
+            gate.closed().await;
         }
     }
 
     async fn work_one(&self) {
         let key = self.queue.next().await;
         let taken = Taken { queue: &self.queue, key: &key };
-        let started = Instant::now();
+        let measured = self.metrics.measure(METRICS_KIND);
         let next = self.reconcile(&key, Timestamp::now()).await.unwrap_or_else(|error| {
             tracing::debug!(session = %key, %error, "pass failed");
             Next::Retry(error.class())
         });
-        self.counters.pass(started.elapsed(), if let Next::Retry(class) = next { Some(class) } else { None });
+        match next {
+            Next::Retry(class) => {
+                self.metrics.failed(METRICS_KIND, metrics_class(class));
+                measured.ended(Outcome::Failed);
+            }
+            Next::At(_) => measured.ended(Outcome::Unchanged),
+        }
+        self.metrics.queued(METRICS_KIND, self.queue.depth().0);
         self.schedule(&key, next);
         drop(taken);
     }
@@ -129,7 +142,7 @@ impl Operator {
     async fn reconcile(&self, key: &Key, now: Timestamp) -> Result<Next, CallError> {
         let Some(world) = self.observe(key) else { return self.clean_up(key).await };
         let context = self.context(now);
-        let Some(checked) = validate(&world.session, self.obstacles(&world)) else {
+        let Some(checked) = validate(&world.session, self.obstacles(&world, now)) else {
             return self.report_unworkable(key, &world, &context).await;
         };
         let plan = plan(&checked, &world, &context);
@@ -156,13 +169,17 @@ impl Operator {
             now,
             entropy: rand::random(),
             settings: &self.settings,
-            usage_valid: self.usage_valid.try_into().unwrap_or(jiff::SignedDuration::MAX),
+            // One list may fail, and the next be late, before what is known is too old.
+            usage_valid: (self.settings.idle_check_interval * 3)
+                .try_into()
+                .unwrap_or(jiff::SignedDuration::MAX),
         }
     }
 
-    /// What the admission rules say against a session that got past them.
-    fn obstacles(&self, _world: &World) -> Vec<String> {
-        Vec::new()
+    /// What the admission rules say against a session that got past them, as far as it prevents a workload.
+    fn obstacles(&self, world: &World, now: Timestamp) -> Vec<String> {
+        let object = serde_json::to_value(&*world.session).unwrap_or_default();
+        obstacles(&object, self.settings.on_deadline, now)
     }
 
     /// The session is gone. Its children go by their owner references, but for Jobs that our finalizer holds.
@@ -217,8 +234,13 @@ impl Operator {
         }
     }
 
-    pub(super) fn metrics_write(&self, kind: Kind, write: &Write) {
-        self.counters.write(kind, if matches!(write, Write::Create { .. }) { "create" } else { "apply" });
+    /// Whether a write may begin: true only while this replica leads, whatever the election has noticed.
+    pub(super) fn may_write(&self) -> Result<(), CallError> {
+        if self.gate.is_open() { Ok(()) } else { Err(CallError::NotLeading) }
+    }
+
+    pub(super) fn wrote(&self, verb: Verb) {
+        self.metrics.wrote(METRICS_KIND, verb);
     }
 
     /// The index, for reading. Never held across an await.
@@ -251,4 +273,14 @@ impl Drop for Taken<'_> {
 /// The error that decides when to try again: the one that comes back soonest.
 fn worst(applied: &Applied) -> Option<ErrorClass> {
     applied.errors.iter().map(|error| error.class).min()
+}
+
+fn metrics_class(class: ErrorClass) -> metrics::ErrorClass {
+    match class {
+        ErrorClass::Conflict => metrics::ErrorClass::Conflict,
+        ErrorClass::Transient => metrics::ErrorClass::Transient,
+        ErrorClass::Quota => metrics::ErrorClass::Quota,
+        ErrorClass::Forbidden => metrics::ErrorClass::Forbidden,
+        ErrorClass::Foreign | ErrorClass::Invalid => metrics::ErrorClass::Invalid,
+    }
 }

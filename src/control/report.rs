@@ -13,6 +13,7 @@ use crate::core::{
     },
     merge,
 };
+use crate::telemetry::metrics::Verb;
 use k8s_openapi::{
     api::core::v1::{Event, EventSource, ObjectReference},
     apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, Time},
@@ -55,6 +56,8 @@ impl Operator {
         match &report.cull {
             Some(Cull::Hibernate(_)) => self.hibernate(session).await?,
             Some(Cull::Delete(_)) => {
+                self.may_write()?;
+                self.wrote(Verb::Delete);
                 let api = api::of_resource(&self.client, &api::sessions(), Some(session.namespace()));
                 if let Some(object) = api::delete(&api, session.name(), session.uid()).await? {
                     self.learn_session(object);
@@ -83,6 +86,8 @@ impl Operator {
 
     /// Sets `spec.hibernated`, and nothing else, on the session as it is now.
     async fn hibernate(&self, session: &AmaltheaSession) -> Result<(), CallError> {
+        self.may_write()?;
+        self.wrote(Verb::Patch);
         let api = api::of_resource(&self.client, &api::sessions(), Some(session.namespace()));
         // By UID, not by version: our own status write just moved that, and what the user last wrote about
         // other fields does not matter here.
@@ -112,6 +117,10 @@ impl Operator {
     /// Publishes an Event on the session. One that cannot be published is lost: it repeats what the status
     /// says.
     pub(super) async fn publish(&self, session: &AmaltheaSession, note: &Note) {
+        if self.may_write().is_err() {
+            return;
+        }
+        self.wrote(Verb::Event);
         let now = Timestamp::now();
         let event = Event {
             metadata: ObjectMeta {

@@ -1,16 +1,16 @@
 //! CPU use of sessions, from the metrics API: one list for all sessions that need it, at an interval, and
 //! none at all while none needs it.
 
-use super::{errors::CallError, index::Key, reconcile::Operator, watch::Scope};
+use super::{errors::CallError, index::Key, reconcile::Operator, watch::parts};
 use crate::core::amalthea::Usage;
+use crate::settings::Scope;
 use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 use sojourn_crds::{
     amalthea::{AmaltheaSession, SessionType, State, names},
     quantity,
 };
-use std::{sync::Arc, time::Duration};
-use tokio::sync::watch;
+use std::sync::Arc;
 
 #[derive(Deserialize)]
 struct PodMetricsList {
@@ -31,21 +31,15 @@ struct ContainerMetrics {
     usage: std::collections::BTreeMap<String, String>,
 }
 
-/// Measures while `leading` is true. Ends when the sender of `leading` is gone.
-pub async fn measure(
-    operator: Arc<Operator>,
-    scope: Scope,
-    interval: Duration,
-    mut leading: watch::Receiver<bool>,
-) {
-    let mut ticks = tokio::time::interval(interval);
+/// Measures while this replica leads.
+pub async fn measure(operator: Arc<Operator>, scope: Scope) {
+    let mut gate = operator.gate.clone();
+    let mut ticks = tokio::time::interval(operator.settings.idle_check_interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        if leading.wait_for(|leading| *leading).await.is_err() {
-            return;
-        }
+        gate.opened().await;
         ticks.tick().await;
-        for part in scope.parts() {
+        for part in parts(&scope) {
             let needed = operator.index().sessions().any(|(key, session)| {
                 part.as_deref().is_none_or(|namespace| namespace == &*key.namespace) && needs_usage(session)
             });

@@ -8,6 +8,7 @@ use crate::core::{
     amalthea::world::Warning,
     live::{Kind, Live},
 };
+use crate::settings::Scope;
 use futures::{Stream, StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Event as CoreEvent;
 use kube::{
@@ -16,55 +17,51 @@ use kube::{
     runtime::{WatchStreamExt, watcher},
 };
 use sojourn_crds::amalthea::{AmaltheaSession, names};
-use std::{
-    collections::HashSet,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::{collections::HashSet, sync::Arc};
+use tokio::sync::watch as channel;
 
-/// Where sessions are looked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
-    /// Everywhere.
-    Cluster,
-    /// In these namespaces.
-    Namespaces(Vec<String>),
-}
-
-impl Scope {
-    /// The namespaces to watch in; `None` is all of them at once.
-    pub fn parts(&self) -> Vec<Option<String>> {
-        match self {
-            Scope::Cluster => vec![None],
-            Scope::Namespaces(namespaces) => namespaces.iter().cloned().map(Some).collect(),
-        }
+/// The namespaces to watch in; `None` is all of them at once.
+pub fn parts(scope: &Scope) -> Vec<Option<String>> {
+    match scope {
+        Scope::Cluster => vec![None],
+        Scope::Namespaces(namespaces) => namespaces.iter().cloned().map(Some).collect(),
     }
 }
 
 /// How many watches have not yet seen all that there is.
-#[derive(Clone, Default)]
-pub struct Unsynced(Arc<AtomicUsize>);
+#[derive(Clone)]
+pub struct Unsynced(Arc<channel::Sender<usize>>);
+
+impl Default for Unsynced {
+    fn default() -> Self {
+        Self(Arc::new(channel::Sender::new(0)))
+    }
+}
 
 impl Unsynced {
     /// Whether every watch has seen all that there is at least once.
     pub fn is_synced(&self) -> bool {
-        self.0.load(Ordering::Acquire) == 0
+        *self.0.borrow() == 0
+    }
+
+    /// Waits until every watch has seen all that there is.
+    pub async fn wait(&self) {
+        // The sender lives as long as this does, so there is no error to see.
+        self.0.subscribe().wait_for(|pending| *pending == 0).await.ok();
     }
 
     fn one(&self) -> Pending {
-        self.0.fetch_add(1, Ordering::AcqRel);
+        self.0.send_modify(|pending| *pending += 1);
         Pending(Some(self.0.clone()))
     }
 }
 
-struct Pending(Option<Arc<AtomicUsize>>);
+struct Pending(Option<Arc<channel::Sender<usize>>>);
 
 impl Pending {
     fn done(&mut self) {
         if let Some(count) = self.0.take() {
-            count.fetch_sub(1, Ordering::AcqRel);
+            count.send_modify(|pending| *pending = pending.saturating_sub(1));
         }
     }
 }
@@ -77,7 +74,7 @@ pub fn start(
     tasks: &mut tokio::task::JoinSet<()>,
 ) {
     let ours = format!("{}={}", names::LABEL_PART_OF, names::PART_OF_VALUE);
-    for part in scope.parts() {
+    for part in parts(scope) {
         let sessions = api::of_resource(&operator.client, &api::sessions(), part.as_deref());
         let stream = watcher(sessions, watcher::Config::default());
         tasks.spawn(follow(operator.clone(), stream, Sessions, part.clone(), unsynced.one()));

@@ -325,7 +325,7 @@ mod tests {
     #[case("a", "docker.io/library/a:latest")]
     #[case("docker.io/a", "docker.io/library/a:latest")]
     #[case("a/b", "docker.io/a/b:latest")]
-    #[case("a--b__c.d/e", "docker.io/a--b__c.d/e:latest")]
+    #[case("x/a--b__c.d/e", "docker.io/x/a--b__c.d/e:latest")]
     #[case("UPPER/b", "UPPER/b:latest")]
     #[case("[::1]:5000/a:1", "[::1]:5000/a:1")]
     fn references_are_spelled_out(#[case] image: &str, #[case] expected: &str) {

@@ -1,25 +1,31 @@
-//! The choices of whoever installed the operator that decisions depend on.
+//! What the operator's settings mean for a session.
+//!
+//! Plain values that pure code takes by reference. Reading them from flags and environment is the job of
+//! [`crate::settings`].
 
-use crate::core::images::Rules;
+use super::images::Rules;
 use sojourn_crds::amalthea::OnDeadline;
+use std::time::Duration;
 
-/// What shapes sessions and their children.
-#[derive(Clone, Debug)]
+/// Everything outside of a session's own spec that shapes its children and its life.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionSettings {
-    /// Storage class of claims for remote storage.
+    /// Storage class of the claims of data sources.
     pub rclone_storage_class: String,
-    /// Image of the operator's own containers in session pods.
+    /// Image of the cloner, the proxies and the tunnel.
     pub sidecars_image: String,
-    /// Image of oauth2-proxy.
+    /// Image of the proxy that speaks OpenID Connect.
     pub oauth2_proxy_image: String,
-    /// Whether the proxy's cookie is sent across sites (`SameSite=None`).
+    /// Session cookies carry `SameSite=None`, so that sessions can be embedded in other sites.
     pub none_same_site_cookie: bool,
-    /// Whether sessions are reached by https although their Ingress does not say so.
+    /// Every Ingress is reached by https, whatever it says itself.
     pub https_ingress: bool,
-    /// Where images are pulled from instead of where they say.
+    /// Rules for session images; `None` leaves them alone.
     pub image_rewrite: Option<Rules>,
-    /// What happens when a batch session reaches its `maxAge`.
+    /// What a deadline does to a non-interactive session.
     pub on_deadline: OnDeadline,
-    /// Whether this is OpenShift, which also reads a pod's deprecated `serviceAccount`.
+    /// The cluster is OpenShift. Flags do not say so; it is detected when the cluster is first reached.
     pub openshift: bool,
+    /// How often the CPU use of running sessions is looked at.
+    pub idle_check_interval: Duration,
 }

@@ -1,4 +1,4 @@
 //! Sojourn on a real control plane.
 
-mod support;
 mod lifecycle;
+mod support;

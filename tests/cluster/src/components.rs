@@ -138,6 +138,10 @@ impl Plan<'_> {
                 ]
                 .map(|flag| format!("--{flag}")),
             );
+        } else {
+            // Its default rate of 20/s, but room for the hundred requests with which the controllers
+            // get their service accounts: they would take five seconds of every start.
+            args.push("--kube-api-burst=120".into());
         }
         args.extend(self.feature_gates());
         self.component(CONTROLLER_MANAGER, args)

@@ -1,0 +1,262 @@
+//! Leader election over a Lease: of all replicas one writes.
+//!
+//! The decisions are in [`elector`]; here are the requests, with a deadline each, and the [`Gate`] through
+//! which writers see whether they may. The gate closes before the Lease can expire, whatever the requests
+//! do; losing the Lease ends leadership and not the process, which stands for election again.
+
+pub mod elector;
+#[cfg(test)]
+mod simulation;
+
+use crate::telemetry::metrics::LeaseMetrics;
+use arc_swap::ArcSwapOption;
+use elector::{Elector, Step, Timing};
+use jiff::Timestamp;
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::{Api, api::PostParams};
+use std::{future::Future, sync::Arc, time::Duration};
+use tokio::{sync::watch, time::Instant};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+/// The Lease of the original, so that it and we exclude each other while one replaces the other.
+pub const LEASE_NAME: &str = "d2dc1fe0.amalthea.dev";
+
+/// Time for the last write, which hands the Lease over.
+const RELEASE: Duration = Duration::from_secs(1);
+
+/// A request for the Lease that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReachLease {
+    /// Somebody else wrote first.
+    #[error("somebody else wrote the Lease first")]
+    Conflict,
+    /// The API server refused or could not be reached.
+    #[error("the Lease could not be read or written")]
+    Request(#[source] Box<kube::Error>),
+}
+
+/// Where the Lease is kept. Versions must be compared and set.
+pub trait LeaseStore: Send + Sync + 'static {
+    /// The Lease, if there is one.
+    fn get(&self) -> impl Future<Output = Result<Option<Lease>, ReachLease>> + Send;
+    /// Writes a Lease where there is none.
+    fn create(&self, lease: Lease) -> impl Future<Output = Result<Lease, ReachLease>> + Send;
+    /// Writes over the version that `lease` names.
+    fn replace(&self, lease: Lease) -> impl Future<Output = Result<Lease, ReachLease>> + Send;
+}
+
+/// The Lease in a cluster.
+#[derive(Clone, Debug)]
+pub struct ApiLease {
+    api: Api<Lease>,
+    name: String,
+}
+
+impl ApiLease {
+    /// The Lease `name` in the namespace of `api`.
+    pub fn new(api: Api<Lease>, name: &str) -> Self {
+        Self { api, name: name.to_owned() }
+    }
+}
+
+impl From<kube::Error> for ReachLease {
+    fn from(error: kube::Error) -> Self {
+        match &error {
+            kube::Error::Api(status) if status.code == 409 => Self::Conflict,
+            _ => Self::Request(Box::new(error)),
+        }
+    }
+}
+
+impl LeaseStore for ApiLease {
+    async fn get(&self) -> Result<Option<Lease>, ReachLease> {
+        Ok(self.api.get_opt(&self.name).await?)
+    }
+    async fn create(&self, lease: Lease) -> Result<Lease, ReachLease> {
+        Ok(self.api.create(&PostParams::default(), &lease).await?)
+    }
+    async fn replace(&self, lease: Lease) -> Result<Lease, ReachLease> {
+        Ok(self.api.replace(&self.name, &PostParams::default(), &lease).await?)
+    }
+}
+
+/// Whether this replica may write, for those who write.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    leads: watch::Receiver<bool>,
+    /// Until when, of an election; absent when there is none.
+    until: Option<Arc<ArcSwapOption<Instant>>>,
+}
+
+impl Gate {
+    /// A gate that is always open, for a replica that needs no election.
+    pub fn open() -> Self {
+        let (_, leads) = watch::channel(true);
+        Self { leads, until: None }
+    }
+
+    /// Whether we lead at this very moment. True at the start of a write is what the promise of one
+    /// leader is about; it holds even when the process was asleep and the election has not noticed yet.
+    pub fn is_open(&self) -> bool {
+        let in_time = |until: &Arc<ArcSwapOption<Instant>>| {
+            until.load().as_deref().is_some_and(|until| Instant::now() < *until)
+        };
+        *self.leads.borrow() && self.until.as_ref().is_none_or(in_time)
+    }
+
+    /// Returns when we lead.
+    pub async fn opened(&mut self) {
+        self.becomes(true).await;
+    }
+
+    /// Returns when we do not lead.
+    pub async fn closed(&mut self) {
+        self.becomes(false).await;
+    }
+
+    async fn becomes(&mut self, leads: bool) {
+        if self.leads.wait_for(|now| *now == leads).await.is_err() && *self.leads.borrow() != leads {
+            // Nobody holds elections any more: it stays as it is.
+            std::future::pending().await
+        }
+    }
+}
+
+/// One candidate at work.
+#[derive(Debug)]
+pub struct Election<S> {
+    store: S,
+    elector: Elector,
+    metrics: LeaseMetrics,
+    leads: watch::Sender<bool>,
+    until: Arc<ArcSwapOption<Instant>>,
+}
+
+impl<S: LeaseStore> Election<S> {
+    /// A candidate named `me`, which must be unique among all processes that ever take part, and the gate
+    /// that it works.
+    pub fn new(
+        store: S,
+        me: String,
+        timing: Timing,
+        metrics: LeaseMetrics,
+    ) -> Result<(Self, Gate), elector::CheckTiming> {
+        let (leads, receiver) = watch::channel(false);
+        let until = Arc::new(ArcSwapOption::empty());
+        let gate = Gate { leads: receiver, until: Some(until.clone()) };
+        let elector = Elector::new(me, LEASE_NAME.to_owned(), timing.check()?);
+        Ok((Self { store, elector, metrics, leads, until }, gate))
+    }
+
+    /// Takes part until `stop`, then closes the gate and hands the Lease over. Stop it when the writers
+    /// have ended: whoever comes next may begin at once.
+    pub async fn run(mut self, stop: CancellationToken) {
+        while stop.run_until_cancelled(self.step()).await.is_some() {}
+        self.publish(None);
+        // The write that `stop` interrupted may have succeeded: look, if what we know is refused.
+        let released = tokio::time::timeout(RELEASE, async {
+            for _ in 0..2 {
+                let Some(lease) = self.elector.release(Timestamp::now()) else { return };
+                match self.store.replace(lease).await {
+                    Ok(_) => return info!("the Lease is handed over"),
+                    Err(error) => debug!(%error, "the Lease was not handed over"),
+                }
+                if let Ok(lease) = self.store.get().await {
+                    self.elector.observed(lease, Instant::now().into_std());
+                }
+            }
+        });
+        if released.await.is_err() {
+            warn!("no time to hand the Lease over; others wait until it expires");
+        }
+    }
+
+    async fn step(&mut self) {
+        let start = Instant::now();
+        match self.elector.next(start.into_std()) {
+            Step::Wait(time) => {
+                // Candidates that start together should not ask together for ever.
+                let jitter =
+                    if self.elector.leads_until().is_some() { 1.0 } else { rand::random_range(1.0..1.2) };
+                tokio::time::sleep(time.mul_f64(jitter)).await;
+            }
+            Step::StepDown(why) => {
+                warn!(?why, "no longer the leader");
+                self.publish(None);
+                self.elector.stepped_down();
+            }
+            Step::Observe => {
+                let result = self.in_time(start, self.store.get()).await;
+                match result {
+                    Some(Ok(lease)) => self.elector.observed(lease, Instant::now().into_std()),
+                    other => self.failed(other.map(Result::err)).await,
+                }
+            }
+            Step::Create => {
+                let lease = self.elector.record(Timestamp::now());
+                let result = self.in_time(start, self.store.create(lease)).await;
+                self.wrote(result, start).await;
+            }
+            Step::Acquire | Step::Renew => {
+                let lease = self.elector.record(Timestamp::now());
+                let result = self.in_time(start, self.store.replace(lease)).await;
+                self.wrote(result, start).await;
+            }
+        }
+    }
+
+    /// The answer to a request, unless it takes longer than we can wait.
+    async fn in_time<T>(
+        &self,
+        start: Instant,
+        request: impl Future<Output = Result<T, ReachLease>>,
+    ) -> Option<Result<T, ReachLease>> {
+        tokio::time::timeout(self.elector.patience(start.into_std()), request).await.ok()
+    }
+
+    async fn wrote(&mut self, result: Option<Result<Lease, ReachLease>>, sent: Instant) {
+        match result {
+            Some(Ok(lease)) => {
+                self.metrics.renewals.observe(sent.elapsed().as_secs_f64());
+                self.elector.wrote(lease, sent.into_std(), Instant::now().into_std());
+                self.publish(self.elector.leads_until().map(Instant::from_std));
+            }
+            other => self.failed(other.map(Result::err)).await,
+        }
+    }
+
+    /// A request failed (`Some`) or took too long.
+    async fn failed(&mut self, error: Option<Option<ReachLease>>) {
+        self.metrics.failures.inc();
+        self.elector.failed();
+        match error.flatten() {
+            // Somebody else wrote: look at once.
+            Some(ReachLease::Conflict) => return debug!("somebody else wrote the Lease first"),
+            Some(ReachLease::Request(source)) => {
+                warn!(error = &*source as &dyn std::error::Error, "the Lease could not be reached");
+            }
+            None => warn!("the Lease could not be reached in time"),
+        }
+        let now = Instant::now();
+        let pause = Duration::from_millis(rand::random_range(500..1000));
+        // A leader wakes to close the gate in time.
+        let until =
+            self.elector.leads_until().map_or(now + pause, |until| Instant::from_std(until).min(now + pause));
+        tokio::time::sleep_until(until).await;
+    }
+
+    fn publish(&self, until: Option<Instant>) {
+        let leads = until.is_some();
+        self.until.store(until.map(Arc::new));
+        let changed = self.leads.send_if_modified(|now| std::mem::replace(now, leads) != leads);
+        if changed {
+            self.metrics.is_leader.set(i64::from(leads));
+            self.metrics.transitions.inc();
+            info!(leads, "leadership");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,243 @@
+//! Who leads, as a plain function of what was seen and when: no client, no clock.
+//!
+//! Two promises. **Never two leaders**, for any interleaving of candidates, lost, late and repeated
+//! messages, as long as the clocks of two machines run at speeds that differ by less than the ratio of
+//! lease to renew deadline (15 to 10 by default). And **progress**: when the store answers, somebody leads
+//! one lease later.
+//!
+//! Why it holds: a leader counts its time from the moment *before* it sent the write that succeeded, and
+//! stops at the renew deadline. A candidate counts from the moment *after* it saw that write, and waits
+//! for the whole lease. The times in the Lease itself are written for people, never read. Every write
+//! names the version that was read, so of two candidates that see the same expired Lease one is refused.
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::{
+    api::coordination::v1::{Lease, LeaseSpec},
+    apimachinery::pkg::apis::meta::v1::MicroTime,
+};
+use std::time::{Duration, Instant};
+
+/// A record that claims to be valid for longer does not keep candidates away for longer.
+const LONGEST_LEASE: Duration = Duration::from_secs(600);
+
+/// The times of an election.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// How long candidates wait after the last sign of life of a leader.
+    pub lease: Duration,
+    /// How long a leader goes on without a successful renewal.
+    pub renew_deadline: Duration,
+    /// Time between renewals, and between looks of a candidate.
+    pub retry: Duration,
+}
+
+impl Default for Timing {
+    /// The times of the original (and of every Go operator).
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(15),
+            renew_deadline: Duration::from_secs(10),
+            retry: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Times that cannot work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a lease must be longer than its renew deadline, and that longer than two retries")]
+pub struct CheckTiming;
+
+/// Why a leader stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// No renewal succeeded for as long as the deadline says.
+    Deadline,
+    /// Somebody else holds the Lease.
+    Taken,
+}
+
+/// What to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Read the Lease.
+    Observe,
+    /// Write a Lease where there is none.
+    Create,
+    /// Take the Lease over.
+    Acquire,
+    /// Say again that we hold it.
+    Renew,
+    /// Nothing, for this long.
+    Wait(Duration),
+    /// Stop leading, at once.
+    StepDown(Why),
+}
+
+/// The Lease as last seen.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// The Lease; `None` when there is none.
+    pub lease: Option<Lease>,
+    /// When, by our own clock, its record last became another one.
+    pub changed: Instant,
+    /// When it was last read or written.
+    pub looked: Instant,
+}
+
+/// One candidate: its name and what it has seen.
+#[derive(Clone, Debug)]
+pub struct Elector {
+    me: String,
+    name: String,
+    timing: Timing,
+    seen: Option<Observed>,
+    /// What is seen is known to be old: a write was refused or its end is unknown.
+    stale: bool,
+    /// When we sent the last write that succeeded, while we lead.
+    held: Option<Instant>,
+}
+
+/// The next step of `me`, which leads since the write sent at `held`.
+pub fn decide(seen: &Observed, me: &str, held: Option<Instant>, now: Instant, timing: &Timing) -> Step {
+    let spec = seen.lease.as_ref().and_then(|lease| lease.spec.as_ref());
+    let holder = spec.and_then(|spec| spec.holder_identity.as_deref()).unwrap_or_default();
+    if let Some(held) = held {
+        let age = now.saturating_duration_since(held);
+        return if age >= timing.renew_deadline {
+            Step::StepDown(Why::Deadline)
+        } else if holder != me {
+            Step::StepDown(Why::Taken)
+        } else if age >= timing.retry {
+            Step::Renew
+        } else {
+            Step::Wait(timing.retry - age)
+        };
+    }
+    let looked = now.saturating_duration_since(seen.looked);
+    let to_next_look = timing.retry.saturating_sub(looked);
+    if to_next_look.is_zero() {
+        return Step::Observe;
+    }
+    if seen.lease.is_none() {
+        return Step::Create;
+    }
+    if holder.is_empty() {
+        return Step::Acquire;
+    }
+    if holder == me {
+        return Step::Renew;
+    }
+    let quiet = now.saturating_duration_since(seen.changed);
+    let valid = spec.and_then(|spec| spec.lease_duration_seconds).unwrap_or_default();
+    let valid = Duration::from_secs(u64::try_from(valid).unwrap_or_default());
+    let valid = valid.clamp(timing.lease, LONGEST_LEASE.max(timing.lease));
+    match valid.saturating_sub(quiet) {
+        Duration::ZERO => Step::Acquire,
+        left => Step::Wait(left.min(to_next_look)),
+    }
+}
+
+/// `wall`, or the next moment when the record has it already: a renewal that changes nothing is no sign of
+/// life, and a stopped clock must not cost the Lease.
+fn another(wall: Timestamp, old: Option<&MicroTime>) -> Timestamp {
+    let same = old.is_some_and(|old| old.0.as_microsecond() == wall.as_microsecond());
+    wall.checked_add(SignedDuration::from_micros(i64::from(same))).unwrap_or(wall)
+}
+
+impl Timing {
+    /// Refuses times with which a leader would lose its Lease for no reason, or keep it too long.
+    pub fn check(self) -> Result<Self, CheckTiming> {
+        let works = !self.retry.is_zero()
+            && self.renew_deadline > self.retry * 2
+            && self.lease > self.renew_deadline
+            && self.lease.subsec_nanos() == 0;
+        works.then_some(self).ok_or(CheckTiming)
+    }
+}
+
+impl Elector {
+    /// A candidate for the Lease `name`. `me` must be unique among all processes that ever take part.
+    pub fn new(me: String, name: String, timing: Timing) -> Self {
+        Self { me, name, timing, seen: None, stale: false, held: None }
+    }
+
+    /// What to do next.
+    pub fn next(&self, now: Instant) -> Step {
+        // The deadline comes first: a leader whose writes hang must not look again before it stops.
+        let late = self.leads_until().is_some_and(|until| now >= until);
+        match &self.seen {
+            Some(seen) if late || !self.stale => decide(seen, &self.me, self.held, now, &self.timing),
+            _ => Step::Observe,
+        }
+    }
+
+    /// Until when we lead if nothing more succeeds; `None` when we do not.
+    pub fn leads_until(&self) -> Option<Instant> {
+        self.held.map(|held| held + self.timing.renew_deadline)
+    }
+
+    /// How long a request that starts now may take.
+    pub fn patience(&self, now: Instant) -> Duration {
+        let half = self.timing.renew_deadline / 2;
+        self.leads_until().map_or(half, |until| half.min(until.saturating_duration_since(now)))
+    }
+
+    /// The Lease to write for `Create`, `Acquire` and `Renew`. `wall` is shown to people only.
+    pub fn record(&self, wall: Timestamp) -> Lease {
+        let mut lease = self.seen.as_ref().and_then(|seen| seen.lease.clone()).unwrap_or_default();
+        lease.metadata.name = Some(self.name.clone());
+        let old = lease.spec.take().unwrap_or_default();
+        let mine = old.holder_identity.as_deref() == Some(&self.me);
+        let taken = if lease.metadata.resource_version.is_none() || mine { 0 } else { 1 };
+        lease.spec = Some(LeaseSpec {
+            holder_identity: Some(self.me.clone()),
+            lease_duration_seconds: Some(i32::try_from(self.timing.lease.as_secs()).unwrap_or(i32::MAX)),
+            acquire_time: old.acquire_time.filter(|_| mine).or(Some(MicroTime(wall))),
+            renew_time: Some(MicroTime(another(wall, old.renew_time.as_ref()))),
+            lease_transitions: Some(old.lease_transitions.unwrap_or_default().saturating_add(taken)),
+            ..old
+        });
+        lease
+    }
+
+    /// The Lease to write when we go, so that the next one need not wait; `None` when it is not ours.
+    /// We lead no more from here on.
+    pub fn release(&mut self, wall: Timestamp) -> Option<Lease> {
+        self.held = None;
+        let mut lease = self.seen.as_ref()?.lease.clone()?;
+        let spec = lease.spec.as_mut().filter(|spec| spec.holder_identity.as_deref() == Some(&self.me))?;
+        spec.holder_identity = Some(String::new());
+        spec.lease_duration_seconds = Some(1);
+        spec.renew_time = Some(MicroTime(wall));
+        Some(lease)
+    }
+
+    /// The Lease was read.
+    pub fn observed(&mut self, lease: Option<Lease>, now: Instant) {
+        let record = |lease: &Option<Lease>| lease.as_ref().and_then(|lease| lease.spec.clone());
+        // Labels may change as they like; only the record is a sign of life.
+        let changed = match &self.seen {
+            Some(seen) if record(&seen.lease) == record(&lease) => seen.changed,
+            _ => now,
+        };
+        self.seen = Some(Observed { lease, changed, looked: now });
+        self.stale = false;
+    }
+
+    /// A write that was sent at `sent` succeeded, and the Lease now is `lease`.
+    pub fn wrote(&mut self, lease: Lease, sent: Instant, now: Instant) {
+        self.observed(Some(lease), now);
+        self.held = Some(sent);
+    }
+
+    /// A read or write failed, or was given up: what we have seen may no longer be so.
+    pub fn failed(&mut self) {
+        self.stale = true;
+    }
+
+    /// We stopped leading.
+    pub fn stepped_down(&mut self) {
+        self.held = None;
+        self.stale = true;
+    }
+}

@@ -1,0 +1,146 @@
+//! The loop itself, with tokio's paused clock and a store in memory.
+
+use super::*;
+use crate::telemetry::metrics::Metrics;
+use std::sync::Mutex;
+
+#[derive(Clone, Default)]
+struct Memory(Arc<Mutex<Inner>>);
+
+#[derive(Default)]
+struct Inner {
+    lease: Option<Lease>,
+    version: u64,
+    /// The store answers nobody.
+    gone: bool,
+    requests: u64,
+}
+
+impl Memory {
+    async fn touch<T>(&self, act: impl FnOnce(&mut Inner) -> Result<T, ReachLease>) -> Result<T, ReachLease> {
+        let gone = self.0.lock().unwrap().gone;
+        if gone {
+            std::future::pending::<()>().await;
+        }
+        let mut inner = self.0.lock().unwrap();
+        inner.requests += 1;
+        act(&mut inner)
+    }
+    fn holder(&self) -> Option<String> {
+        self.0.lock().unwrap().lease.clone()?.spec?.holder_identity
+    }
+}
+
+fn write(inner: &mut Inner, mut lease: Lease) -> Result<Lease, ReachLease> {
+    let version = |lease: &Lease| lease.metadata.resource_version.clone();
+    if inner.lease.as_ref().and_then(version) != version(&lease) {
+        return Err(ReachLease::Conflict);
+    }
+    inner.version += 1;
+    lease.metadata.resource_version = Some(inner.version.to_string());
+    inner.lease = Some(lease.clone());
+    Ok(lease)
+}
+
+impl LeaseStore for Memory {
+    async fn get(&self) -> Result<Option<Lease>, ReachLease> {
+        self.touch(|inner| Ok(inner.lease.clone())).await
+    }
+    async fn create(&self, lease: Lease) -> Result<Lease, ReachLease> {
+        self.touch(|inner| write(inner, lease)).await
+    }
+    async fn replace(&self, lease: Lease) -> Result<Lease, ReachLease> {
+        self.touch(|inner| write(inner, lease)).await
+    }
+}
+
+fn candidate(store: &Memory, me: &str) -> (Gate, CancellationToken, tokio::task::JoinHandle<()>) {
+    let stop = CancellationToken::new();
+    let (election, gate) =
+        Election::new(store.clone(), me.into(), Timing::default(), Metrics::default().lease).unwrap();
+    (gate, stop.clone(), tokio::spawn(election.run(stop)))
+}
+
+async fn opens_within(gate: &mut Gate, limit: Duration) {
+    tokio::time::timeout(limit, gate.opened()).await.unwrap();
+    assert!(gate.is_open());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clean_shutdown_hands_over_at_once() {
+    let store = Memory::default();
+    let (mut first, stop_first, ended) = candidate(&store, "first");
+    opens_within(&mut first, Duration::from_secs(1)).await;
+    let (mut second, stop, _) = candidate(&store, "second");
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(first.is_open() && !second.is_open());
+    stop_first.cancel();
+    ended.await.unwrap();
+    assert!(!first.is_open());
+    assert_eq!(store.holder().as_deref(), Some(""));
+    opens_within(&mut second, Duration::from_secs(3)).await;
+    assert_eq!(store.holder().as_deref(), Some("second"));
+    let spec = store.0.lock().unwrap().lease.clone().unwrap().spec.unwrap();
+    assert_eq!((spec.lease_transitions, spec.lease_duration_seconds), (Some(1), Some(15)));
+    stop.cancel();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_costs_one_lease() {
+    let store = Memory::default();
+    let (mut first, _, task) = candidate(&store, "first");
+    opens_within(&mut first, Duration::from_secs(1)).await;
+    let (mut second, stop, _) = candidate(&store, "second");
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    task.abort();
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    assert!(!second.is_open());
+    opens_within(&mut second, Duration::from_secs(8)).await;
+    stop.cancel();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_store_closes_the_gate_before_the_lease_expires() {
+    let store = Memory::default();
+    let (mut gate, stop, _) = candidate(&store, "only");
+    opens_within(&mut gate, Duration::from_secs(1)).await;
+    store.0.lock().unwrap().gone = true;
+    let start = Instant::now();
+    gate.closed().await;
+    let took = start.elapsed();
+    assert!(took <= Duration::from_secs(10), "{took:?}");
+    assert!(took >= Duration::from_secs(7), "gave up too early: {took:?}");
+    store.0.lock().unwrap().gone = false;
+    opens_within(&mut gate, Duration::from_secs(7)).await;
+    stop.cancel();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_asks_once_in_two_seconds() {
+    let store = Memory::default();
+    let (mut gate, stop, _) = candidate(&store, "only");
+    opens_within(&mut gate, Duration::from_secs(1)).await;
+    let before = store.0.lock().unwrap().requests;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let requests = store.0.lock().unwrap().requests - before;
+    assert!((29..=31).contains(&requests), "{requests}");
+    stop.cancel();
+}
+
+#[test]
+fn times_that_cannot_work_are_refused() {
+    let good = Timing::default();
+    assert!(good.check().is_ok());
+    for bad in [
+        Timing { lease: good.renew_deadline, ..good },
+        Timing { renew_deadline: good.retry * 2, ..good },
+        Timing { retry: Duration::ZERO, ..good },
+    ] {
+        assert!(bad.check().is_err(), "{bad:?}");
+    }
+}
+
+#[test]
+fn a_gate_without_an_election_is_open() {
+    assert!(Gate::open().is_open());
+}

@@ -1,0 +1,3 @@
+//! What the operator serves.
+
+pub mod webhooks;
