@@ -1,5 +1,12 @@
-//! Sojourn: user sessions on Kubernetes, guarded at the door.
+//! Sojourn: user sessions on Kubernetes, guarded at the door. See `ARCHITECTURE.md`.
+//!
+//! * [`core`]: every decision, as pure functions
+//! * [`control`]: what talks to the API server
+//! * [`serve`]: webhooks, probes, metrics
+//! * [`settings`], [`telemetry`]: flags, logs, metrics
+//! * [`cmd`]: the commands of the binary
 
+pub mod cmd;
 pub mod control;
 pub mod core;
 pub mod serve;

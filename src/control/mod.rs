@@ -1,3 +1,18 @@
-//! Everything that talks to the API server.
+//! Everything that talks to the API server: watches, reconciles, writes.
+//!
+//! Decisions are made in [`crate::core`]; here they are carried out.
 
+pub mod api;
+pub mod apply;
+pub mod certificates;
+pub mod errors;
+pub mod facts;
+pub mod index;
 pub mod lease;
+pub mod queue;
+pub mod reconcile;
+pub mod report;
+pub mod usage;
+pub mod watch;
+
+pub use reconcile::Operator;

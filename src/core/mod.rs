@@ -1,4 +1,16 @@
-//! Everything that decides, without a client, a clock, an environment or a random source.
+//! The pure core: every decision of the operator as a function of values, `now` included.
+//!
+//! Nothing here can see a client, a clock, the environment or a random source. That is what makes a
+//! decision testable by the thousand, explainable, and the same offline as in a cluster.
+//!
+//! * [`live`]: what the cluster holds, as small as we need it
+//! * [`manifest`]: what we want it to hold, and how the two are compared
+//! * [`settings`], [`images`]: the choices of whoever installed the operator
+//! * [`amalthea`]: the decisions for `AmaltheaSession`
 
+pub mod amalthea;
 pub mod images;
+pub mod live;
+pub mod manifest;
+pub mod merge;
 pub mod settings;

@@ -1,4 +1,5 @@
-//! What is served by plain HTTP beside the webhooks: probes, metrics, debug pages.
+//! What the operator serves: webhooks behind TLS; probes, metrics and debug pages in the open.
 
 pub mod admin;
 pub mod ready;
+pub mod webhooks;

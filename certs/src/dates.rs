@@ -1,0 +1,53 @@
+//! Validity periods: how long certificates live and when a third of that life is left.
+
+use jiff::{SignedDuration, Timestamp};
+use rcgen::CertificateParams;
+use x509_parser::certificate::X509Certificate;
+
+/// How far back a certificate's life starts, so that a peer with a slow clock accepts it.
+pub(crate) const BACKDATE: SignedDuration = SignedDuration::from_mins(5);
+
+/// The period in which a certificate is valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Validity {
+    /// First moment of validity.
+    pub(crate) not_before: Timestamp,
+    /// Last moment of validity.
+    pub(crate) not_after: Timestamp,
+}
+
+impl Validity {
+    /// A period around `now`: backdated a little, and `life` long from now. Saturates at the calendar's end.
+    pub(crate) fn starting(now: Timestamp, life: SignedDuration) -> Self {
+        Self {
+            not_before: now.saturating_sub(BACKDATE).unwrap_or(now),
+            not_after: now.saturating_add(life).unwrap_or(Timestamp::MAX),
+        }
+    }
+
+    /// Reads the period of a parsed certificate.
+    pub(crate) fn of(certificate: &X509Certificate<'_>) -> Self {
+        let second = |at: i64| Timestamp::from_second(at).unwrap_or(Timestamp::MAX);
+        Self {
+            not_before: second(certificate.validity().not_before.timestamp()),
+            not_after: second(certificate.validity().not_after.timestamp()),
+        }
+    }
+
+    /// The moment at which one third of the life is left.
+    pub(crate) fn renew_at(&self) -> Timestamp {
+        let third = self.not_after.duration_since(self.not_before) / 3;
+        self.not_after.saturating_sub(third).unwrap_or(self.not_before)
+    }
+
+    /// Writes the period into the parameters of a certificate to be signed.
+    pub(crate) fn write(&self, params: &mut CertificateParams) {
+        // The epoch plus seconds needs no direct dependency on the date library that the signer uses.
+        let moment = |at: Timestamp| {
+            let seconds = u64::try_from(at.as_second()).unwrap_or(0);
+            rcgen::date_time_ymd(1970, 1, 1) + std::time::Duration::from_secs(seconds)
+        };
+        params.not_before = moment(self.not_before);
+        params.not_after = moment(self.not_after);
+    }
+}

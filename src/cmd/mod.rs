@@ -1,0 +1,48 @@
+//! The commands of the binary, one file each.
+
+pub mod generate;
+pub mod run;
+
+use crate::settings::flags::{Flags, normalise};
+use clap::{CommandFactory, Parser, Subcommand};
+use std::{ffi::OsString, path::Path};
+
+/// User sessions on Kubernetes, guarded at the door.
+#[derive(Debug, Parser)]
+#[command(name = "sojourn", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the webhooks and run the reconcilers.
+    Run(Box<Flags>),
+    /// Write the files that are generated from the code: CRDs, webhook configurations, RBAC.
+    Generate(generate::Generate),
+}
+
+/// Runs the command that `args` asks for.
+///
+/// Under the name `manager`, as the original's image calls it, and when the first argument is a flag of the
+/// operator, the command is `run`.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
+    let args = normalise(&Cli::command(), with_command(args.into_iter().collect()));
+    match Cli::parse_from(args).command {
+        Command::Run(flags) => run::run(*flags),
+        Command::Generate(generate) => generate.run(),
+    }
+}
+
+fn with_command(mut args: Vec<OsString>) -> Vec<OsString> {
+    let program = args.first().map(Path::new).and_then(Path::file_name).map(|name| name.to_string_lossy());
+    let manager = program.is_some_and(|name| name == "manager");
+    let flag = args.get(1).map(|arg| arg.to_string_lossy().into_owned()).is_some_and(|arg| {
+        arg.starts_with('-') && !["-h", "--help", "-V", "--version"].contains(&arg.as_str())
+    });
+    if manager || flag {
+        args.insert(1, "run".into());
+    }
+    args
+}

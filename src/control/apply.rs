@@ -1,0 +1,223 @@
+//! Carries out a plan. Every write is attempted, whatever became of the others.
+
+use super::{api, errors::CallError, index::Key, reconcile::Operator};
+use crate::core::{
+    amalthea::{Applied, ChildError, ErrorClass, Plan, adoption},
+    live::{Kind, Live},
+    manifest::Write,
+};
+use crate::telemetry::metrics::Verb;
+use kube::core::DynamicObject;
+use serde_json::json;
+use sojourn_crds::amalthea::AmaltheaSession;
+use std::sync::Arc;
+
+/// Carries out `plan` for `session`.
+pub async fn apply(operator: &Operator, session: &AmaltheaSession, plan: &Plan) -> Applied {
+    let mut applied = Applied { errors: plan.blocked.clone(), ..Applied::default() };
+    for release in &plan.release {
+        let result = operator.release(release).await;
+        note(&mut applied, Kind::Job, &release.name, result);
+    }
+    for delete in &plan.delete {
+        let result = operator.delete_child(delete, session.namespace()).await;
+        if result.is_ok() {
+            applied.deleted.push((delete.kind, delete.name.clone()));
+        }
+        note(&mut applied, delete.kind, &delete.name, result);
+    }
+    for write in &plan.write {
+        let (kind, name) = write.target();
+        let result = match operator.write(write, session).await {
+            Ok(Written::Ours(live)) => {
+                applied.children.insert((kind, name.to_owned()), live);
+                Ok(())
+            }
+            Ok(Written::Foreign(error)) => {
+                applied.errors.push(error);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        };
+        note(&mut applied, kind, name, result);
+    }
+    let mut secrets_gone = true;
+    for name in &plan.delete_secrets {
+        let result = operator.delete_adopted(session, name).await;
+        secrets_gone &= result.is_ok();
+        note(&mut applied, Kind::Secret, name, result);
+    }
+    if let Some(finalizers) = plan.finalizers.as_ref().filter(|_| secrets_gone)
+        && let Err(error) = operator.set_finalizers(session, finalizers).await
+        && !error.is_not_found()
+    {
+        let error = child_error(Kind::Secret, "finalizer of the session", &error);
+        applied.errors.push(error);
+    }
+    applied
+}
+
+/// What a write found.
+enum Written {
+    /// The child, as the API server has it now.
+    Ours(Arc<Live>),
+    /// An object of that name that belongs to somebody else.
+    Foreign(ChildError),
+}
+
+fn note(applied: &mut Applied, kind: Kind, name: &str, result: Result<(), CallError>) {
+    if let Err(error) = result {
+        applied.errors.push(child_error(kind, name, &error));
+    }
+}
+
+fn child_error(kind: Kind, name: &str, error: &CallError) -> ChildError {
+    ChildError { kind, name: name.to_owned(), class: error.class(), message: error.to_string() }
+}
+
+impl Operator {
+    async fn write(&self, write: &Write, session: &AmaltheaSession) -> Result<Written, CallError> {
+        self.may_write()?;
+        let (kind, name) = write.target();
+        let api = api::api(&self.client, kind, Some(session.namespace()));
+        let object = match write {
+            Write::Create { manifest, .. } => match api::create(&api, manifest.clone()).await {
+                Err(error) if error.is_already_exists() => {
+                    match api::find(&api, name).await? {
+                        Some(found) if !is_controlled_by(&found, session) => {
+                            return Ok(Written::Foreign(ChildError {
+                                kind,
+                                name: name.to_owned(),
+                                class: ErrorClass::Foreign,
+                                message: format!(
+                                    "a {kind} named \"{name}\" exists and does not belong to this session; rename the session, or remove the {kind}"
+                                ),
+                            }));
+                        }
+                        // Ours: made by an earlier pass that we have not heard of yet.
+                        Some(found) => found,
+                        None => return Err(error),
+                    }
+                }
+                created => created?,
+            },
+            Write::Apply { manifest, takeover, .. } => {
+                if *takeover
+                    && let Some(found) = api::find(&api, name).await?
+                    && let Some(patch) = api::takeover(&found)
+                {
+                    api::merge(&api, name, &patch).await?;
+                }
+                api::apply(&api, name, manifest).await?
+            }
+        };
+        self.wrote(Verb::Apply);
+        match self.learn(kind, object) {
+            Some(live) => Ok(Written::Ours(live)),
+            None => Err(CallError::Unreadable(serde::de::Error::custom("the object has no name"))),
+        }
+    }
+
+    /// Takes in what the API server answered to a write, ahead of the watch.
+    fn learn(&self, kind: Kind, object: DynamicObject) -> Option<Arc<Live>> {
+        let live = Live::cut(kind, object)?;
+        self.index_mut().apply_live(live.clone());
+        Some(Arc::new(live))
+    }
+
+    /// Takes our finalizer off a Job.
+    pub(super) async fn release(
+        &self,
+        release: &crate::core::amalthea::plan::Release,
+    ) -> Result<(), CallError> {
+        self.may_write()?;
+        self.wrote(Verb::Patch);
+        let api = api::api(&self.client, Kind::Job, Some(&release.namespace));
+        let patch = json!({"metadata": {
+            "resourceVersion": release.resource_version,
+            "finalizers": release.finalizers,
+        }});
+        match api::merge(&api, &release.name, &patch).await {
+            Ok(job) => {
+                if let Some(live) = Live::cut(Kind::Job, job) {
+                    let mut index = self.index_mut();
+                    // The last finalizer of an object that is being deleted takes the object along.
+                    if live.deleting && live.finalizers.is_empty() {
+                        index.remove_live(&live);
+                    } else {
+                        index.apply_live(live);
+                    }
+                }
+                Ok(())
+            }
+            Err(error) if error.is_not_found() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn delete_child(
+        &self,
+        delete: &crate::core::amalthea::plan::Delete,
+        namespace: &str,
+    ) -> Result<(), CallError> {
+        self.may_write()?;
+        self.wrote(Verb::Delete);
+        let api = api::api(&self.client, delete.kind, Some(namespace));
+        match api::delete(&api, &delete.name, &delete.uid).await? {
+            Some(object) => {
+                self.learn(delete.kind, object);
+            }
+            None => self.index_mut().forget(delete.kind, namespace, &delete.name, &delete.uid),
+        }
+        Ok(())
+    }
+
+    /// Deletes a secret that the session adopted, unless the secret says that it is somebody else's.
+    async fn delete_adopted(&self, session: &AmaltheaSession, name: &str) -> Result<(), CallError> {
+        self.may_write()?;
+        self.wrote(Verb::Delete);
+        let api = api::api(&self.client, Kind::Secret, Some(session.namespace()));
+        let Some(secret) = api::find(&api, name).await? else { return Ok(()) };
+        let owners = secret.metadata.owner_references.as_deref().unwrap_or_default();
+        let owner =
+            owners.iter().find(|owner| owner.controller == Some(true)).map(|owner| owner.uid.as_str());
+        let labels = secret.metadata.labels.clone().unwrap_or_default();
+        if let Some(objection) = adoption::objection(session.name(), session.uid(), owner, &labels) {
+            let message = format!("The adopted secret {name} stays: {objection}");
+            self.publish(
+                session,
+                &crate::core::amalthea::notes::Note { warning: true, reason: "SecretKept", message },
+            )
+            .await;
+            return Ok(());
+        }
+        let uid = secret.metadata.uid.unwrap_or_default();
+        api::delete(&api, name, &uid).await.map(|_| ())
+    }
+
+    async fn set_finalizers(
+        &self,
+        session: &AmaltheaSession,
+        finalizers: &[String],
+    ) -> Result<(), CallError> {
+        self.may_write()?;
+        self.wrote(Verb::Patch);
+        let api = api::of_resource(&self.client, &api::sessions(), Some(session.namespace()));
+        let patch = json!({"metadata": {
+            "resourceVersion": session.metadata.resource_version,
+            "finalizers": finalizers,
+        }});
+        let object = api::merge(&api, session.name(), &patch).await?;
+        if object.metadata.deletion_timestamp.is_some() && finalizers.is_empty() {
+            self.index_mut().remove_session(&Key::new(session.namespace(), session.name()));
+        } else {
+            self.learn_session(object);
+        }
+        Ok(())
+    }
+}
+
+fn is_controlled_by(object: &DynamicObject, session: &AmaltheaSession) -> bool {
+    let owners = object.metadata.owner_references.as_deref().unwrap_or_default();
+    owners.iter().any(|owner| owner.controller == Some(true) && owner.uid == session.uid())
+}

@@ -1,0 +1,290 @@
+//! What the cluster holds of all sessions, kept up to date by watches and by our own writes.
+//!
+//! A plain structure behind one lock. Webhooks, reconcilers and the debug page read it at once; nothing
+//! lists the API server for an answer that is here.
+
+use crate::core::{
+    amalthea::{Usage, World, adoption, world::Warning},
+    live::{Kind, Live},
+};
+use sojourn_crds::amalthea::{AmaltheaSession, names};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet},
+    fmt,
+    sync::Arc,
+};
+
+/// Name of a session in the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// Namespace.
+    pub namespace: Arc<str>,
+    /// Name.
+    pub name: Arc<str>,
+}
+
+impl Key {
+    /// The key of the session of that name.
+    pub fn new(namespace: &str, name: &str) -> Self {
+        Self { namespace: namespace.into(), name: name.into() }
+    }
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// Warnings that are kept at most; a cluster in trouble makes more than anybody reads.
+const MOST_WARNINGS: usize = 20_000;
+/// Warnings that are kept of one object.
+const MOST_WARNINGS_EACH: usize = 4;
+
+/// What belongs to one session, by its name.
+#[derive(Default)]
+struct Entry {
+    session: Option<Arc<AmaltheaSession>>,
+    children: BTreeMap<(Kind, String), Arc<Live>>,
+    pods: BTreeMap<String, Arc<Live>>,
+    usage: Option<Usage>,
+}
+
+impl Entry {
+    fn is_empty(&self) -> bool {
+        self.session.is_none() && self.children.is_empty() && self.pods.is_empty()
+    }
+}
+
+/// See the module.
+#[derive(Default)]
+pub struct Index {
+    entries: HashMap<Key, Entry>,
+    warnings: HashMap<String, Vec<Warning>>,
+    owners: HashMap<String, Key>,
+}
+
+impl Index {
+    /// Takes in a session; older news than what is known is ignored. Returns whether it was news.
+    pub fn apply_session(&mut self, session: AmaltheaSession) -> Option<Key> {
+        let key = Key::new(session.namespace(), session.name());
+        let entry = self.entries.entry(key.clone()).or_default();
+        let version = session.metadata.resource_version.as_deref();
+        if entry.session.as_ref().is_some_and(|known| {
+            known.uid() == session.uid() && !is_newer(version, known.metadata.resource_version.as_deref())
+        }) {
+            return None;
+        }
+        entry.session = Some(Arc::new(session));
+        Some(key)
+    }
+
+    /// Forgets a session.
+    pub fn remove_session(&mut self, key: &Key) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.session = None;
+            entry.usage = None;
+            self.tidy(key);
+        }
+    }
+
+    /// Takes in a child or a pod. Returns the session that it is about, if it was news.
+    pub fn apply_live(&mut self, live: Live) -> Option<Key> {
+        let key = session_of(&live)?;
+        self.owners.insert(live.uid.clone(), key.clone());
+        let entry = self.entries.entry(key.clone()).or_default();
+        let (known, slot) = match live.kind {
+            Kind::Pod => (entry.pods.get(&live.name), None),
+            kind => (entry.children.get(&(kind, live.name.clone())), Some((kind, live.name.clone()))),
+        };
+        if known.is_some_and(|known| {
+            known.uid == live.uid && !is_newer(Some(&live.resource_version), Some(&known.resource_version))
+        }) {
+            return None;
+        }
+        match slot {
+            None => entry.pods.insert(live.name.clone(), Arc::new(live)),
+            Some(slot) => entry.children.insert(slot, Arc::new(live)),
+        };
+        Some(key)
+    }
+
+    /// Forgets a child or a pod. Returns the session that it was about.
+    pub fn remove_live(&mut self, live: &Live) -> Option<Key> {
+        let key = session_of(live)?;
+        self.owners.remove(&live.uid);
+        self.warnings.remove(&live.uid);
+        let entry = self.entries.get_mut(&key)?;
+        match live.kind {
+            Kind::Pod => {
+                // A pod of that name may already be the next one.
+                entry.pods.retain(|_, pod| pod.uid != live.uid);
+            }
+            _ => entry.children.retain(|_, child| child.uid != live.uid),
+        }
+        self.tidy(&key);
+        Some(key)
+    }
+
+    /// Forgets a child that was deleted.
+    pub fn forget(&mut self, kind: Kind, namespace: &str, name: &str, uid: &str) {
+        for (key, entry) in self.entries.iter_mut().filter(|(key, _)| &*key.namespace == namespace) {
+            if entry.children.get(&(kind, name.to_owned())).is_some_and(|child| child.uid == uid) {
+                entry.children.remove(&(kind, name.to_owned()));
+                let key = key.clone();
+                self.owners.remove(uid);
+                self.tidy(&key);
+                return;
+            }
+        }
+    }
+
+    /// Takes in a warning about an object. Returns the session that it is about, if that is known.
+    pub fn apply_warning(&mut self, uid: &str, warning: Warning) -> Option<Key> {
+        if self.warnings.len() >= MOST_WARNINGS {
+            let owners = &self.owners;
+            self.warnings.retain(|uid, _| owners.contains_key(uid));
+        }
+        let known = self.warnings.entry(uid.to_owned()).or_default();
+        known.retain(|old| old.reason != warning.reason);
+        known.insert(0, warning);
+        known.truncate(MOST_WARNINGS_EACH);
+        self.owners.get(uid).cloned()
+    }
+
+    /// Takes in a measurement of a session's CPU use.
+    pub fn apply_usage(&mut self, key: &Key, usage: Usage) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.usage = Some(usage);
+        }
+    }
+
+    /// After a new list of a kind: forgets what was not in it. `namespace` is where the list was made; none
+    /// is everywhere. Returns the sessions that this is about.
+    pub fn retain(
+        &mut self,
+        kind: Option<Kind>,
+        namespace: Option<&str>,
+        seen: &HashSet<String>,
+    ) -> Vec<Key> {
+        let mut changed = Vec::new();
+        let in_scope = |key: &Key| namespace.is_none_or(|namespace| namespace == &*key.namespace);
+        for (key, entry) in self.entries.iter_mut().filter(|(key, _)| in_scope(key)) {
+            let before = entry.children.len() + entry.pods.len() + usize::from(entry.session.is_some());
+            match kind {
+                None => entry.session = entry.session.take().filter(|session| seen.contains(session.uid())),
+                Some(Kind::Pod) => entry.pods.retain(|_, pod| seen.contains(&pod.uid)),
+                Some(kind) => {
+                    entry.children.retain(|slot, child| slot.0 != kind || seen.contains(&child.uid))
+                }
+            }
+            if before != entry.children.len() + entry.pods.len() + usize::from(entry.session.is_some()) {
+                changed.push(key.clone());
+            }
+        }
+        for key in &changed {
+            self.tidy(key);
+        }
+        changed
+    }
+
+    fn tidy(&mut self, key: &Key) {
+        if self.entries.get(key).is_some_and(Entry::is_empty) {
+            self.entries.remove(key);
+        }
+    }
+
+    /// The session of that name.
+    pub fn session(&self, key: &Key) -> Option<Arc<AmaltheaSession>> {
+        self.entries.get(key)?.session.clone()
+    }
+
+    /// All sessions.
+    pub fn sessions(&self) -> impl Iterator<Item = (&Key, &Arc<AmaltheaSession>)> {
+        self.entries.iter().filter_map(|(key, entry)| Some((key, entry.session.as_ref()?)))
+    }
+
+    /// Names of everything that there is something to decide about, gone sessions' leftovers included.
+    pub fn keys(&self) -> Vec<Key> {
+        self.entries.keys().cloned().collect()
+    }
+
+    /// What the cluster holds of a session. `None` when there is no session.
+    pub fn observe(&self, key: &Key) -> Option<World> {
+        let entry = self.entries.get(key)?;
+        let session = entry.session.clone()?;
+        let workloads: HashSet<&str> = entry
+            .children
+            .values()
+            .filter(|child| matches!(child.kind, Kind::StatefulSet | Kind::Job))
+            .filter(|child| child.owner.as_deref() == Some(session.uid()))
+            .map(|child| child.uid.as_str())
+            .collect();
+        let pods: Vec<Arc<Live>> = entry
+            .pods
+            .values()
+            .filter(|pod| pod.owner.as_deref().is_some_and(|owner| workloads.contains(owner)))
+            .cloned()
+            .collect();
+        let about = entry.children.values().chain(&pods);
+        let mut warnings: Vec<Warning> =
+            about.filter_map(|live| self.warnings.get(&live.uid)).flatten().cloned().collect();
+        warnings.sort_by_key(|warning| std::cmp::Reverse(warning.at));
+        let shared_secrets = match session.metadata.deletion_timestamp {
+            Some(_) => self.secrets_of_others(key),
+            None => Vec::new(),
+        };
+        Some(World {
+            children: entry.children.clone(),
+            pods,
+            warnings,
+            usage: entry.usage,
+            shared_secrets,
+            session,
+        })
+    }
+
+    /// Secrets that other sessions of the namespace refer to. Only asked when a session goes.
+    fn secrets_of_others(&self, key: &Key) -> Vec<String> {
+        let others = self.sessions().filter(|(other, _)| other.namespace == key.namespace && *other != key);
+        others
+            .filter(|(_, session)| session.metadata.deletion_timestamp.is_none())
+            .filter_map(|(_, session)| session.spec.as_ref())
+            .flat_map(|spec| adoption::referenced(spec).into_iter().map(str::to_owned).collect::<Vec<_>>())
+            .collect()
+    }
+
+    /// Jobs that are left of a session that is gone.
+    pub fn leftovers(&self, key: &Key) -> Vec<Arc<Live>> {
+        let Some(entry) = self.entries.get(key) else { return Vec::new() };
+        let uid = entry.session.as_ref().map(|session| session.uid().to_owned());
+        let jobs = entry.children.values().filter(|child| child.kind == Kind::Job);
+        jobs.filter(|job| job.owner != uid).cloned().collect()
+    }
+
+    /// How much is held: sessions, children and pods.
+    pub fn sizes(&self) -> (usize, usize, usize) {
+        self.entries.values().fold((0, 0, 0), |(sessions, children, pods), entry| {
+            (
+                sessions + usize::from(entry.session.is_some()),
+                children + entry.children.len(),
+                pods + entry.pods.len(),
+            )
+        })
+    }
+}
+
+/// The session that an object is about, by its label.
+fn session_of(live: &Live) -> Option<Key> {
+    Some(Key::new(&live.namespace, live.labels.get(names::LABEL_INSTANCE)?))
+}
+
+/// Whether one version of an object is newer than another. Versions are numbers that grow; should one not
+/// be, the newcomer wins.
+fn is_newer(new: Option<&str>, known: Option<&str>) -> bool {
+    let number = |version: Option<&str>| version.and_then(|version| version.parse::<u64>().ok());
+    match (number(new), number(known)) {
+        (Some(new), Some(known)) => new > known,
+        _ => true,
+    }
+}

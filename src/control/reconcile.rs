@@ -1,0 +1,284 @@
+//! The reconciler of sessions: observe, validate, plan, apply, status, report.
+
+use super::{
+    apply, errors,
+    errors::CallError,
+    index::{Index, Key},
+    lease::Gate,
+    queue::Queue,
+};
+use crate::core::{
+    amalthea::{
+        self, Applied, Context, ErrorClass, Plan, World, notes, plan, plan::release_orphan, status, validate,
+    },
+    settings::SessionSettings,
+};
+use crate::telemetry::metrics::{self, Outcome, ReconcileMetrics, Verb};
+use k8s_openapi::jiff::Timestamp;
+use kube::Client;
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+const METRICS_KIND: metrics::Kind = metrics::Kind::AmaltheaSession;
+
+/// Everything that the reconciler works with.
+pub struct Operator {
+    /// The API server.
+    pub client: Client,
+    /// What the cluster holds.
+    pub index: RwLock<Index>,
+    /// What has to be looked at.
+    pub queue: Queue,
+    /// The choices of whoever installed the operator.
+    pub settings: SessionSettings,
+    /// Name of this replica, for Events.
+    pub identity: String,
+    /// Where passes and writes are counted.
+    pub metrics: ReconcileMetrics,
+    /// Whether this replica may write.
+    pub gate: Gate,
+    passes: Mutex<HashMap<Key, Pass>>,
+}
+
+/// What is remembered of a session between passes. Losing it costs at most a write that could have waited.
+#[derive(Default)]
+pub(super) struct Pass {
+    pub(super) failures: u32,
+    pub(super) status_written: Option<Instant>,
+}
+
+/// When to look at a session again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    /// After that time, or only when something happens.
+    At(Option<Duration>),
+    /// After an error.
+    Retry(ErrorClass),
+}
+
+impl Next {
+    pub(super) fn no_later_than(self, limit: Duration) -> Self {
+        match self {
+            Next::At(at) => Next::At(Some(at.map_or(limit, |at| at.min(limit)))),
+            retry => retry,
+        }
+    }
+}
+
+impl Operator {
+    /// An operator that knows nothing of the cluster yet.
+    pub fn new(
+        client: Client,
+        settings: SessionSettings,
+        identity: String,
+        metrics: ReconcileMetrics,
+        gate: Gate,
+    ) -> Self {
+        Self {
+            client,
+            index: RwLock::default(),
+            queue: Queue::default(),
+            settings,
+            identity,
+            metrics,
+            gate,
+            passes: Mutex::default(),
+        }
+    }
+
+    /// Works off the queue while this replica leads, one session at a time.
+    pub async fn work(&self) {
+        let mut gate = self.gate.clone();
+        let mut lost = self.gate.clone();
+        loop {
+            gate.opened().await;
+            tokio::select! {
+                biased;
+                // A pass that is cut off between two calls leaves a state that the next leader goes on from.
+                () = lost.closed() => {}
+                () = self.work_one() => {}
+            }
+        }
+    }
+
+    /// Puts every session in the queue: a new leader looks at each once.
+    pub async fn look_at_all_when_leading(&self) {
+        let mut gate = self.gate.clone();
+        loop {
+            gate.opened().await;
+            for key in self.index().keys() {
+                self.queue.add(key);
+            }
+            gate.closed().await;
+        }
+    }
+
+    async fn work_one(&self) {
+        let key = self.queue.next().await;
+        let taken = Taken { queue: &self.queue, key: &key };
+        let measured = self.metrics.measure(METRICS_KIND);
+        let next = self.reconcile(&key, Timestamp::now()).await.unwrap_or_else(|error| {
+            tracing::debug!(session = %key, %error, "pass failed");
+            Next::Retry(error.class())
+        });
+        match next {
+            Next::Retry(class) => {
+                self.metrics.failed(METRICS_KIND, metrics_class(class));
+                measured.ended(Outcome::Failed);
+            }
+            Next::At(_) => measured.ended(Outcome::Unchanged),
+        }
+        self.metrics.queued(METRICS_KIND, self.queue.depth().0);
+        self.schedule(&key, next);
+        drop(taken);
+    }
+
+    /// One pass over one session.
+    async fn reconcile(&self, key: &Key, now: Timestamp) -> Result<Next, CallError> {
+        let Some(world) = self.observe(key) else { return self.clean_up(key).await };
+        let context = self.context(now);
+        let Some(checked) = validate(&world.session, self.obstacles(&world)) else {
+            return self.report_unworkable(key, &world, &context).await;
+        };
+        let plan = plan(&checked, &world, &context);
+        if let Some(run) = &plan.begin_run {
+            return self.begin_run(&world, run, &plan).await;
+        }
+        let applied = apply::apply(self, &world.session, &plan).await;
+        let report = status(&checked, &world, &applied, &context);
+        let mut notes = notes::of_plan(&plan);
+        notes.extend(notes::of_report(&world.session, &report));
+        // An apply may have moved the session's own version (its finalizer); report on what is known now.
+        let session = self.index().session(key).filter(|now| now.uid() == world.session.uid());
+        let Some(session) = session else { return Ok(Next::At(None)) };
+        let next = self.report(key, &session, &report, notes, now).await?;
+        Ok(worst(&applied).map_or(next, Next::Retry))
+    }
+
+    fn observe(&self, key: &Key) -> Option<World> {
+        self.index().observe(key)
+    }
+
+    fn context(&self, now: Timestamp) -> Context<'_> {
+        Context {
+            now,
+            entropy: rand::random(),
+            settings: &self.settings,
+            // One list may fail, and the next be late, before what is known is too old.
+            usage_valid: (self.settings.idle_check_interval * 3)
+                .try_into()
+                .unwrap_or(jiff::SignedDuration::MAX),
+        }
+    }
+
+    /// What the admission rules say against a session that got past them.
+    fn obstacles(&self, _world: &World) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The session is gone. Its children go by their owner references, but for Jobs that our finalizer holds.
+    async fn clean_up(&self, key: &Key) -> Result<Next, CallError> {
+        self.passes().remove(key);
+        let leftovers = self.index().leftovers(key);
+        for release in leftovers.iter().filter_map(|job| release_orphan(job)) {
+            self.release(&release).await?;
+        }
+        Ok(Next::At(None))
+    }
+
+    /// Writes a new run down. Everything else follows when the write comes back.
+    async fn begin_run(&self, world: &World, run: &str, plan: &Plan) -> Result<Next, CallError> {
+        self.write_status(&world.session, serde_json::json!({"runID": run})).await?;
+        for note in notes::of_plan(plan) {
+            self.publish(&world.session, &note).await;
+        }
+        Ok(Next::At(Some(Duration::ZERO)))
+    }
+
+    async fn report_unworkable(
+        &self,
+        key: &Key,
+        world: &World,
+        context: &Context<'_>,
+    ) -> Result<Next, CallError> {
+        let report = amalthea::status::unworkable(&world.session, context.now);
+        let notes = notes::of_report(&world.session, &report);
+        self.report(key, &world.session, &report, notes, context.now).await
+    }
+
+    fn schedule(&self, key: &Key, next: Next) {
+        let delay = {
+            let mut passes = self.passes();
+            match next {
+                Next::At(at) => {
+                    if let Some(pass) = passes.get_mut(key) {
+                        pass.failures = 0;
+                    }
+                    at
+                }
+                Next::Retry(class) => {
+                    let pass = passes.entry(key.clone()).or_default();
+                    pass.failures = pass.failures.saturating_add(1);
+                    Some(errors::backoff(class, pass.failures, rand::random()))
+                }
+            }
+        };
+        if let Some(delay) = delay {
+            self.queue.add_after(key.clone(), delay);
+        }
+    }
+
+    /// Whether a write may begin: true only while this replica leads, whatever the election has noticed.
+    pub(super) fn may_write(&self) -> Result<(), CallError> {
+        if self.gate.is_open() { Ok(()) } else { Err(CallError::NotLeading) }
+    }
+
+    pub(super) fn wrote(&self, verb: Verb) {
+        self.metrics.wrote(METRICS_KIND, verb);
+    }
+
+    /// The index, for reading. Never held across an await.
+    pub fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The index, for writing. Never held across an await.
+    pub fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn passes(&self) -> MutexGuard<'_, HashMap<Key, Pass>> {
+        self.passes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A session that a worker has; given back whatever becomes of the worker.
+struct Taken<'a> {
+    queue: &'a Queue,
+    key: &'a Key,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.queue.done(self.key);
+    }
+}
+
+/// The error that decides when to try again: the one that comes back soonest.
+fn worst(applied: &Applied) -> Option<ErrorClass> {
+    applied.errors.iter().map(|error| error.class).min()
+}
+
+fn metrics_class(class: ErrorClass) -> metrics::ErrorClass {
+    match class {
+        ErrorClass::Conflict => metrics::ErrorClass::Conflict,
+        ErrorClass::Transient => metrics::ErrorClass::Transient,
+        ErrorClass::Quota => metrics::ErrorClass::Quota,
+        ErrorClass::Forbidden => metrics::ErrorClass::Forbidden,
+        ErrorClass::Foreign | ErrorClass::Invalid => metrics::ErrorClass::Invalid,
+    }
+}

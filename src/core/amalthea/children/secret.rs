@@ -1,0 +1,116 @@
+//! The secret that the operator writes for each session: what its own containers share.
+//!
+//! Random parts are made once and then kept: a new cookie secret would end every login.
+
+use super::{Build, network, with_slash};
+use crate::core::{
+    live::{Kind, Live},
+    manifest::Child,
+};
+use base64::{Engine, engine::general_purpose};
+use serde_json::{Map, Value, json};
+use sojourn_crds::amalthea::{AuthenticationType, Ingress, Location, names};
+
+const TUNNEL_SECRET: &str = "WSTUNNEL_SECRET";
+const OAUTH2_PROXY_CONFIG: &str = "oauth2-proxy-config.yaml";
+const OAUTH2_PROXY_ALPHA_CONFIG: &str = "oauth2-proxy-alpha-config.yaml";
+
+/// The secret of a session. `live` is the one that is there now.
+pub(super) fn internal(build: &Build, live: Option<&Live>) -> Child {
+    let name = names::internal_secret(build.session.name());
+    let mut manifest = json!({
+        "apiVersion": Kind::Secret.api_version(),
+        "kind": Kind::Secret.name(),
+        "metadata": build.metadata(&name, build.annotations()),
+    });
+    let data = data(build, live);
+    if !data.is_empty() {
+        manifest["data"] = Value::Object(data);
+    }
+    Child {
+        kind: Kind::Secret,
+        name,
+        manifest,
+        held_back: &["/metadata/labels", "/metadata/annotations", "/data"],
+        exact: &[],
+        fixed: &[],
+    }
+}
+
+fn data(build: &Build, live: Option<&Live>) -> Map<String, Value> {
+    let kept = live.map(Live::body).unwrap_or_default();
+    let kept = |key: &str| {
+        let encoded = kept["data"][key].as_str()?;
+        String::from_utf8(general_purpose::STANDARD.decode(encoded).ok()?).ok()
+    };
+    let mut data = Map::new();
+    let mut put = |key: &str, text: String| {
+        data.insert(key.to_owned(), json!(general_purpose::STANDARD.encode(text)));
+    };
+    if build.spec.location == Location::Remote {
+        let secret = kept(TUNNEL_SECRET)
+            .unwrap_or_else(|| general_purpose::URL_SAFE_NO_PAD.encode(&build.context.entropy[..16]));
+        put(TUNNEL_SECRET, secret);
+    }
+    let oidc = build.spec.authentication.as_ref().is_some_and(|auth| auth.kind == AuthenticationType::Oidc);
+    if let (true, Some(ingress)) = (oidc, &build.spec.ingress) {
+        let cookie = kept(OAUTH2_PROXY_CONFIG)
+            .and_then(|config| cookie_secret(&config).map(str::to_owned))
+            .unwrap_or_else(|| general_purpose::URL_SAFE.encode(build.context.entropy));
+        put(OAUTH2_PROXY_CONFIG, proxy_config(build, ingress, &cookie));
+        put(OAUTH2_PROXY_ALPHA_CONFIG, proxy_alpha_config(ingress));
+    }
+    data
+}
+
+fn cookie_secret(config: &str) -> Option<&str> {
+    let line = config.lines().find_map(|line| line.trim().strip_prefix("cookie_secret"))?;
+    line.trim_start().strip_prefix('=')?.trim().strip_prefix('"')?.strip_suffix('"')
+}
+
+fn proxy_config(build: &Build, ingress: &Ingress, cookie_secret: &str) -> String {
+    let prefix = with_slash(&ingress.path_prefix.0);
+    let scheme = network::scheme(ingress, build.context.settings);
+    [
+        "session_cookie_minimal = true".to_owned(),
+        "skip_provider_button = true".to_owned(),
+        format!("redirect_url = \"{scheme}://{}{prefix}oauth2/callback\"", ingress.host),
+        format!("cookie_path = \"{prefix}\""),
+        format!("proxy_prefix = \"{prefix}oauth2\""),
+        "authenticated_emails_file = \"/authorized_emails\"".to_owned(),
+        format!("cookie_secret = \"{cookie_secret}\""),
+        String::new(),
+    ]
+    .join("\n")
+}
+
+/// JSON is YAML. oauth2-proxy fills in the `${…}` from its environment.
+fn proxy_alpha_config(ingress: &Ingress) -> String {
+    json!({
+        "providers": [{
+            "id": "amalthea-oidc",
+            "provider": "oidc",
+            "clientID": "${OIDC_CLIENT_ID}",
+            "clientSecret": "${OIDC_CLIENT_SECRET}",
+            "oidcConfig": {
+                "issuerURL": "${OIDC_ISSUER_URL}",
+                "insecureAllowUnverifiedEmail": "${ALLOW_UNVERIFIED_EMAILS}",
+                "insecureSkipNonce": false,
+                "emailClaim": "email",
+                "audienceClaims": ["aud"],
+            },
+        }],
+        "server": {"bindAddress": format!("0.0.0.0:{}", names::AUTHENTICATED_PORT)},
+        "upstreamConfig": {"upstreams": [{
+            "id": "amalthea-upstream",
+            "path": with_slash(&ingress.path_prefix.0),
+            "uri": format!("http://127.0.0.1:{}", names::SECOND_PROXY_PORT),
+            "insecureSkipTLSVerify": true,
+            "passHostHeader": true,
+            "proxyWebSockets": true,
+        }]},
+    })
+    .to_string()
+    // The proxy reads a boolean here, so the placeholder must stand without quotes.
+    .replace("\"${ALLOW_UNVERIFIED_EMAILS}\"", "${ALLOW_UNVERIFIED_EMAILS}")
+}

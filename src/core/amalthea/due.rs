@@ -1,0 +1,147 @@
+//! When something is due for a session because of the time alone. Nothing polls: the earliest of these
+//! moments is when a session is looked at again.
+
+use super::{Checked, Context, World, run};
+use crate::core::live::Kind;
+use k8s_openapi::{api::batch::v1::JobStatus, jiff::Timestamp};
+use sojourn_crds::{
+    amalthea::{AmaltheaSessionStatus, OnDeadline, State},
+    duration::Span,
+};
+
+/// How long no node may take a session's pod before the session has failed.
+pub const SCHEDULING_PATIENCE: Span = Span::seconds(600);
+
+/// A moment, and what it is the moment for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// The moment.
+    pub at: Timestamp,
+    /// Which rule makes it, for people.
+    pub why: Why,
+}
+
+/// The rules that end a session's run or its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// `maxAge`
+    Age,
+    /// `maxStartingDuration`
+    Starting,
+    /// `maxFailedDuration`
+    Failing,
+    /// `maxIdleDuration`
+    Idle,
+    /// `maxHibernatedDuration`
+    Hibernated,
+    /// `maxHibernatedDuration`, for a batch job that has ended
+    Finished,
+}
+
+impl Why {
+    /// The field of `spec.culling` that makes the rule.
+    pub const fn field(self) -> &'static str {
+        match self {
+            Why::Age => "maxAge",
+            Why::Starting => "maxStartingDuration",
+            Why::Failing => "maxFailedDuration",
+            Why::Idle => "maxIdleDuration",
+            Why::Hibernated | Why::Finished => "maxHibernatedDuration",
+        }
+    }
+}
+
+fn after(since: Option<Timestamp>, span: Option<Span>, why: Why) -> Option<Due> {
+    let at = since?.checked_add(jiff::SignedDuration::from(span?)).ok()?;
+    Some(Due { at, why })
+}
+
+/// When the session will be hibernated if nothing changes. `status` is what is being reported.
+pub fn hibernation(
+    checked: &Checked,
+    world: &World,
+    status: &AmaltheaSessionStatus,
+    on_deadline: OnDeadline,
+) -> Option<Due> {
+    if checked.spec.hibernated || status.state == State::Hibernated {
+        return None;
+    }
+    let timeouts = &checked.timeouts;
+    if !checked.interactive() {
+        let running = on_deadline == OnDeadline::Hibernate && !is_finished(status);
+        return after(job_started(world).filter(|_| running), timeouts.max_age, Why::Age);
+    }
+    let began = status.run_id.as_deref().and_then(|id| run::began(checked.session, id));
+    let starting = began.filter(|_| status.state == State::NotReady);
+    let failing = status.failing_since.as_ref().map(|time| time.0);
+    [
+        after(began, timeouts.max_age, Why::Age),
+        after(starting, timeouts.max_starting, Why::Starting),
+        after(failing, timeouts.max_failed, Why::Failing),
+        after(idle_since(checked, status), timeouts.max_idle, Why::Idle),
+    ]
+    .into_iter()
+    .flatten()
+    .min_by_key(|due| due.at)
+}
+
+/// When the session will be deleted if nothing changes.
+pub fn deletion(checked: &Checked, status: &AmaltheaSessionStatus) -> Option<Due> {
+    let time =
+        |time: &Option<k8s_openapi::apimachinery::pkg::apis::meta::v1::Time>| time.as_ref().map(|t| t.0);
+    let kept = checked.timeouts.max_hibernated;
+    if status.state == State::Hibernated {
+        return after(time(&status.hibernated_since), kept, Why::Hibernated);
+    }
+    if checked.interactive() || !is_finished(status) {
+        return None;
+    }
+    let ended = [time(&status.idle_since), time(&status.failing_since)].into_iter().flatten().min();
+    after(ended, kept, Why::Finished)
+}
+
+/// Whether the result of a batch session is on record.
+pub fn is_finished(status: &AmaltheaSessionStatus) -> bool {
+    super::conditions::holds(status, super::conditions::FINISHED)
+}
+
+/// Since when the session is idle; `lastInteraction` pushes it forward.
+fn idle_since(checked: &Checked, status: &AmaltheaSessionStatus) -> Option<Timestamp> {
+    let since = status.idle_since.as_ref()?.0;
+    let culling = checked.spec.culling.as_ref();
+    let touched: Option<Timestamp> =
+        culling.and_then(|culling| culling.last_interaction.as_ref()).and_then(|text| text.parse().ok());
+    Some(touched.map_or(since, |touched| touched.max(since)))
+}
+
+/// When the Job's own clock began; it begins again at each resume, and stands while a queue holds the Job.
+fn job_started(world: &World) -> Option<Timestamp> {
+    let job = world.owned(Kind::Job, world.session.name())?;
+    job.status::<JobStatus>().start_time.map(|time| time.0)
+}
+
+/// Whether what is known of the session's CPU use is recent enough to act on.
+pub fn usage_is_fresh(world: &World, context: &Context) -> bool {
+    world.usage.is_some_and(|usage| context.now.duration_since(usage.at) <= context.usage_valid)
+}
+
+/// When the session must be looked at again, if nothing happens before.
+pub fn wake(
+    checked: &Checked,
+    world: &World,
+    status: &AmaltheaSessionStatus,
+    context: &Context,
+) -> Option<Timestamp> {
+    let hibernation = hibernation(checked, world, status, context.settings.on_deadline)
+        // Without a fresh measurement nothing is decided; the next one wakes the session.
+        .filter(|due| due.why != Why::Idle || due.at > context.now);
+    let scheduling = status
+        .failed_scheduling_since
+        .as_ref()
+        .filter(|_| status.state == State::NotReady)
+        .and_then(|since| since.0.checked_add(jiff::SignedDuration::from(SCHEDULING_PATIENCE)).ok());
+    [hibernation.map(|due| due.at), deletion(checked, status).map(|due| due.at), scheduling]
+        .into_iter()
+        .flatten()
+        .min()
+}

@@ -1,0 +1,63 @@
+//! What a person wants to read in `kubectl describe`: Kubernetes Events on the session.
+
+use super::{
+    plan::Plan,
+    status::{Cull, Report},
+};
+use sojourn_crds::amalthea::{AmaltheaSession, State};
+
+/// An Event to publish on the session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// Whether somebody should look into it.
+    pub warning: bool,
+    /// Why, in one word.
+    pub reason: &'static str,
+    /// Why, for people.
+    pub message: String,
+}
+
+fn note(warning: bool, reason: &'static str, message: impl Into<String>) -> Note {
+    Note { warning, reason, message: message.into() }
+}
+
+/// What to tell of a plan.
+pub fn of_plan(plan: &Plan) -> Vec<Note> {
+    let resumed = plan.begin_run.as_ref().map(|_| note(false, "Resumed", "The session starts a new run"));
+    let kept = plan.keep_secrets.iter().map(|name| {
+        note(true, "SecretKept", format!("The adopted secret {name} stays: other sessions refer to it"))
+    });
+    resumed.into_iter().chain(kept).collect()
+}
+
+/// What to tell of a report, given the session as it was.
+pub fn of_report(session: &AmaltheaSession, report: &Report) -> Vec<Note> {
+    let old = session.status.as_ref();
+    let mut notes = Vec::new();
+    let changed = old.is_none_or(|old| old.state != report.status.state || old.error != report.status.error);
+    match (&report.status.error, report.status.state) {
+        (Some(error), State::Failed) if changed => notes.push(note(true, "Failed", error.clone())),
+        (Some(error), _) if changed => notes.push(note(true, "Waiting", error.clone())),
+        (None, State::Succeeded) if changed => {
+            notes.push(note(false, "Succeeded", "The batch job ended well"))
+        }
+        _ => {}
+    }
+    let rule = |why: super::due::Why| {
+        let culling = session.spec.as_ref().and_then(|spec| spec.culling.as_ref());
+        let value = culling.and_then(|culling| match why.field() {
+            "maxAge" => culling.max_age.clone(),
+            "maxStartingDuration" => culling.max_starting_duration.clone(),
+            "maxFailedDuration" => culling.max_failed_duration.clone(),
+            "maxIdleDuration" => culling.max_idle_duration.clone(),
+            _ => culling.max_hibernated_duration.clone(),
+        });
+        format!("spec.culling.{} ({}) is over", why.field(), value.unwrap_or_default())
+    };
+    match &report.cull {
+        Some(Cull::Hibernate(due)) => notes.push(note(false, "Hibernating", rule(due.why))),
+        Some(Cull::Delete(due)) => notes.push(note(false, "Deleting", rule(due.why))),
+        None => {}
+    }
+    notes
+}

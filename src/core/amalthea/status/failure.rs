@@ -1,0 +1,175 @@
+//! Why a session fails, in words that say what to do. Clients of the original match on parts of these
+//! texts, so their beginnings stay.
+
+use super::pod_status;
+use crate::core::{
+    amalthea::{Checked, Context, World, run},
+    live::{Kind, Live},
+};
+use k8s_openapi::api::{
+    core::v1::{ContainerStatus, PersistentVolumeClaimStatus, PodStatus, ServiceStatus},
+    networking::v1::IngressStatus,
+};
+use sojourn_crds::amalthea::names;
+
+/// The first failure among what belongs to the session: pod, claims, service, ingress, quota.
+pub(super) fn of_children(checked: &Checked, world: &World, context: &Context) -> Option<String> {
+    pod_status(world)
+        .and_then(|pod| of_pod(&pod, world.pod()))
+        .or_else(|| of_claims(checked, world))
+        .or_else(|| of_load_balancers(checked, world))
+        .or_else(|| of_quota(checked, world, context))
+}
+
+/// Why a pod fails.
+pub(super) fn of_pod(pod: &PodStatus, live: Option<&Live>) -> Option<String> {
+    let containers =
+        pod.init_container_statuses.iter().flatten().chain(pod.container_statuses.iter().flatten());
+    containers
+        .into_iter()
+        .find_map(of_container)
+        .or_else(|| {
+            let disrupted = pod
+                .conditions
+                .iter()
+                .flatten()
+                .find(|condition| condition.type_ == "DisruptionTarget" && condition.status == "True")?;
+            disrupted.message.clone().or_else(|| disrupted.reason.clone())
+        })
+        .or_else(|| rejected(pod, live))
+}
+
+/// A pod that the node refused or evicted has failed without any container saying why.
+fn rejected(pod: &PodStatus, live: Option<&Live>) -> Option<String> {
+    (pod.phase.as_deref() == Some("Failed")).then(|| {
+        let why = pod.message.as_deref().or(pod.reason.as_deref()).unwrap_or("the node gave no reason");
+        format!("the pod {} failed: {why}", live.map_or("of the session", |live| live.name.as_str()))
+    })
+}
+
+fn of_container(status: &ContainerStatus) -> Option<String> {
+    let name = &status.name;
+    if status.ready && status.started == Some(true) {
+        return None;
+    }
+    let state = status.state.as_ref()?;
+    let text = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    if let Some(waiting) = &state.waiting {
+        let reason = waiting.reason.as_deref().unwrap_or_default();
+        let message = text(&waiting.message);
+        return match reason {
+            "" | "ContainerCreating" | "PodInitializing" => None,
+            "ErrImagePull" | "ImagePullBackOff" => Some(format!(
+                "failure to retrieve image for container {name}: {}",
+                message.unwrap_or_else(|| reason.to_owned())
+            )),
+            "CrashLoopBackOff" => Some(crash(name, status, message)),
+            _ => Some(format!(
+                "the container {name} is failing because {}",
+                message.unwrap_or_else(|| reason.to_owned())
+            )),
+        };
+    }
+    let terminated = state.terminated.as_ref().filter(|terminated| terminated.exit_code != 0)?;
+    if terminated.reason.as_deref() == Some("OOMKilled") {
+        return Some(out_of_memory(name));
+    }
+    Some(match text(&terminated.message) {
+        Some(message) => format!("the container {name} terminated with an error {message}"),
+        None => format!(
+            "the command in container {name} terminated with an error exit code ({}), this could be because you are running out of disk space",
+            terminated.exit_code
+        ),
+    })
+}
+
+fn crash(name: &str, status: &ContainerStatus, message: Option<String>) -> String {
+    let last = status.last_state.as_ref().and_then(|last| last.terminated.as_ref());
+    if last.is_some_and(|last| last.reason.as_deref() == Some("OOMKilled")) {
+        return out_of_memory(name);
+    }
+    let told = last.and_then(|last| last.message.clone()).filter(|text| !text.is_empty());
+    let best = told.or(message).unwrap_or_default();
+    format!(
+        "the command in container {name} is crashing, this can occur when you run out of disk space, this is the best reason for the crash we could extract: {best:?}"
+    )
+}
+
+fn out_of_memory(name: &str) -> String {
+    format!("the container {name} ran out of memory (OOMKilled); ask for more memory in its resources")
+}
+
+/// A claim that cannot grow, or cannot be made.
+fn of_claims(checked: &Checked, world: &World) -> Option<String> {
+    let sources =
+        (0..checked.spec.data_sources.len()).map(|index| names::data_source(checked.session.name(), index));
+    std::iter::once(checked.session.name().to_owned()).chain(sources).find_map(|name| {
+        let claim = world.owned(Kind::PersistentVolumeClaim, &name).filter(|claim| !claim.deleting)?;
+        let status: PersistentVolumeClaimStatus = claim.status();
+        if status.phase.as_deref() == Some("Bound") {
+            return None;
+        }
+        of_claim(&name, &status).or_else(|| {
+            let refused = world.warnings.iter().find(|warning| {
+                warning.kind == Kind::PersistentVolumeClaim && warning.reason == "ProvisioningFailed"
+            })?;
+            Some(format!("the PVC \"{name}\" cannot be provisioned: {}", refused.message))
+        })
+    })
+}
+
+fn of_claim(name: &str, status: &PersistentVolumeClaimStatus) -> Option<String> {
+    let infeasible = status.allocated_resource_statuses.iter().flatten().find_map(|(resource, status)| {
+        matches!(status.as_str(), "NodeResizeInfeasible" | "ControllerResizeInfeasible")
+            .then(|| format!("the PVC \"{name}\" failed with status \"{status}\" for resource {resource}"))
+    });
+    infeasible.or_else(|| {
+        status.conditions.iter().flatten().find_map(|condition| {
+            let resizing = matches!(condition.type_.as_str(), "Resizing" | "FileSystemResizePending");
+            condition.message.clone().filter(|_| resizing && condition.status == "False")
+        })
+    })
+}
+
+fn of_load_balancers(checked: &Checked, world: &World) -> Option<String> {
+    let name = checked.session.name();
+    let service = world.owned(Kind::Service, name).and_then(|live| {
+        let status: ServiceStatus = live.status();
+        status
+            .load_balancer?
+            .ingress?
+            .into_iter()
+            .flat_map(|entry| entry.ports.unwrap_or_default())
+            .find_map(|port| port.error)
+    });
+    service.or_else(|| {
+        let status: IngressStatus = world.owned(Kind::Ingress, name)?.status();
+        status
+            .load_balancer?
+            .ingress?
+            .into_iter()
+            .flat_map(|entry| entry.ports.unwrap_or_default())
+            .find_map(|port| port.error)
+    })
+}
+
+/// A quota that keeps the workload from making its pod. Warnings outlive what they warn of by an hour, so
+/// only those of the current run count, and only while there is no pod.
+fn of_quota(checked: &Checked, world: &World, context: &Context) -> Option<String> {
+    if world.pod().is_some() || checked.spec.hibernated {
+        return None;
+    }
+    let began = match run::run(checked.session, context.now) {
+        run::Run::Current(id) => run::began(checked.session, &id),
+        _ => None,
+    };
+    let refused = world.warnings.iter().find(|warning| {
+        warning.reason == "FailedCreate"
+            && began.is_none_or(|began| warning.at.as_second() >= began.as_second())
+    })?;
+    Some(if refused.message.contains("exceeded quota") {
+        "Quota exceeded: Your resource pool does not contain enough free resources (CPU / Memory / GPU / Storage) to schedule the session".to_owned()
+    } else {
+        format!("the pod of the session cannot be created: {}", refused.message)
+    })
+}

@@ -1,0 +1,230 @@
+//! What to report of a session, and what its timeouts ask for now.
+//!
+//! Every "since" has its clearing rule beside its setting rule: a field that outlives what it speaks of is
+//! the bug that session operators have most often.
+
+mod containers;
+mod failure;
+mod state;
+
+use super::{
+    Applied, Checked, Context, World, children,
+    conditions::{self, FINISHED, READY, RECONCILED, ROUTING_READY, Say, whole_seconds},
+    due::{self, Due},
+    run::{self, Run},
+};
+use crate::core::live::Kind;
+use k8s_openapi::{api::core::v1::PodStatus, apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionStatus, Condition, State};
+use state::Seen;
+
+/// What a pass ends with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Report {
+    /// The status to report; written only when it differs from the one that is there.
+    pub status: AmaltheaSessionStatus,
+    /// What the timeouts ask for now.
+    pub cull: Option<Cull>,
+    /// When to look again if nothing happens before.
+    pub wake: Option<Timestamp>,
+}
+
+/// What a timeout asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cull {
+    /// Hibernate the session.
+    Hibernate(Due),
+    /// Delete the session.
+    Delete(Due),
+}
+
+/// The report on a session after a plan was applied.
+pub fn status(checked: &Checked, before: &World, applied: &Applied, context: &Context) -> Report {
+    let world = &before.after(applied);
+    let default = AmaltheaSessionStatus::default();
+    let old = checked.session.status.as_ref().unwrap_or(&default);
+    let now = context.now;
+    let deleting = checked.session.metadata.deletion_timestamp.is_some();
+    let seen = state::see(checked, world, applied, old, context);
+
+    let mut status = AmaltheaSessionStatus {
+        state: seen.state,
+        error: seen.error.clone(),
+        url: Some(children::url(checked.spec, context.settings)),
+        run_id: match run::run(checked.session, now) {
+            Run::Current(id) | Run::Begin(id) => Some(id),
+            Run::None => None,
+        },
+        ..old.clone()
+    };
+    let counted = if deleting || seen.state == State::Hibernated {
+        containers::Count::Totals
+    } else {
+        containers::Count::All
+    };
+    (status.container_counts, status.init_container_counts) = containers::counts(world.pod(), counted);
+
+    let hibernated = checked.spec.hibernated && !due::is_finished(old);
+    status.hibernated_since = since(&old.hibernated_since, hibernated, now);
+    status.failing_since = since(&old.failing_since, seen.state == State::Failed, now);
+    status.failed_scheduling_since = since(
+        &old.failed_scheduling_since,
+        seen.unschedulable && !hibernated && seen.state != State::Running,
+        now,
+    );
+    set_idle(&mut status, checked, world, &seen, context);
+    set_conditions(&mut status.conditions, checked, world, applied, &seen, now);
+
+    let hibernation = due::hibernation(checked, world, &status, context.settings.on_deadline);
+    status.will_hibernate_at = hibernation.as_ref().map(|due| whole_seconds(due.at));
+    let wake = due::wake(checked, world, &status, context);
+    let cull = if deleting { None } else { cull(checked, world, &status, &seen, hibernation, context) };
+    Report { status, cull, wake: wake.filter(|_| !deleting) }
+}
+
+/// A "since" that is set when something begins to hold, and cleared when it holds no more.
+fn since(old: &Option<Time>, holds: bool, now: Timestamp) -> Option<Time> {
+    if holds { old.clone().or_else(|| Some(whole_seconds(now))) } else { None }
+}
+
+/// Idle is what uses little CPU. Without a measurement what was known stays: an outage of the metrics API
+/// neither culls nor resets.
+fn set_idle(
+    status: &mut AmaltheaSessionStatus,
+    checked: &Checked,
+    world: &World,
+    seen: &Seen,
+    context: &Context,
+) {
+    if !checked.interactive() {
+        // A batch job is idle once it has ended.
+        let ended = matches!(seen.state, State::Succeeded | State::Failed) && seen.finished.is_some();
+        status.idle = ended;
+        status.idle_since = since(&status.idle_since, ended, context.now);
+        return;
+    }
+    if seen.state != State::Running {
+        status.idle = false;
+        status.idle_since = None;
+        return;
+    }
+    let fresh = world.usage.filter(|_| due::usage_is_fresh(world, context));
+    let threshold = checked.spec.culling.as_ref().and_then(|culling| culling.cpu_idle_threshold.0.nanos());
+    if let (Some(usage), Some(threshold)) = (fresh, threshold) {
+        status.idle = usage.cpu_nanos < threshold && containers::settled(world.pod(), context.now);
+        status.idle_since = since(&status.idle_since, status.idle, context.now);
+    }
+}
+
+fn set_conditions(
+    conditions: &mut Vec<Condition>,
+    checked: &Checked,
+    world: &World,
+    applied: &Applied,
+    seen: &Seen,
+    now: Timestamp,
+) {
+    let generation = checked.session.metadata.generation;
+    if !conditions.iter().any(|condition| condition.kind == READY) {
+        let created = "The custom resource was created just now".to_owned();
+        conditions::set(
+            conditions,
+            Say { kind: READY, holds: false, reason: "SessionCreated", message: created },
+            generation,
+            now,
+        );
+    }
+    let ready = seen.state == State::Running;
+    // "Created just now" stays until there is more to say than that it is not ready yet.
+    let still_new = seen.state == State::NotReady
+        && conditions.iter().any(|condition| {
+            condition.kind == READY && condition.reason.as_deref() == Some("SessionCreated")
+        });
+    if !still_new {
+        let mut message = format!("The session is {}", seen.state.as_str().to_lowercase());
+        if seen.state == State::Hibernated && world.pod().is_some() {
+            message.push_str("; its pod is still ending");
+        }
+        conditions::set(
+            conditions,
+            Say { kind: READY, holds: ready, reason: seen.state.as_str(), message },
+            generation,
+            now,
+        );
+    }
+    conditions::set(conditions, routing(checked, world), generation, now);
+    conditions::set(conditions, reconciled(checked, applied), generation, now);
+    if let Some(finished) = &seen.finished {
+        let say =
+            Say { kind: FINISHED, holds: true, reason: &finished.reason, message: finished.message.clone() };
+        conditions::set(conditions, say, generation, now);
+    }
+}
+
+fn routing<'a>(checked: &Checked, world: &World) -> Say<'a> {
+    let exists = world.owned(Kind::Ingress, checked.session.name()).is_some();
+    let (holds, reason, message) = if checked.spec.ingress.is_none() {
+        let name = checked.session.name();
+        let text = "The ingress information was not specified or was deleted from custom resource";
+        (false, "IngressDeleted", format!("{text} {name}"))
+    } else if checked.spec.hibernated {
+        (false, "Hibernated", "The ingress is removed while the session is hibernated".to_owned())
+    } else if exists {
+        (true, "IngressOperational", "The ingress is setup and operational".to_owned())
+    } else {
+        (false, "IngressMissing", "The ingress is not created yet".to_owned())
+    };
+    Say { kind: ROUTING_READY, holds, reason, message }
+}
+
+fn reconciled<'a>(checked: &Checked, applied: &Applied) -> Say<'a> {
+    let worst = applied.errors.iter().filter(|error| !error.class.passes()).max_by_key(|error| error.class);
+    let (holds, reason, message) = if !checked.obstacles.is_empty() {
+        (false, "InvalidSpec", checked.obstacles.join("; "))
+    } else if let Some(error) = worst {
+        (false, error.class.as_str(), format!("{} {}: {}", error.kind, error.name, error.message))
+    } else {
+        (true, "AsSpecified", "Everything that belongs to the session is as its spec says".to_owned())
+    };
+    Say { kind: RECONCILED, holds, reason, message }
+}
+
+fn cull(
+    checked: &Checked,
+    world: &World,
+    status: &AmaltheaSessionStatus,
+    seen: &Seen,
+    hibernation: Option<Due>,
+    context: &Context,
+) -> Option<Cull> {
+    if let Some(due) = due::deletion(checked, status).filter(|due| due.at <= context.now) {
+        return Some(Cull::Delete(due));
+    }
+    if seen.backstop_reached {
+        return Some(Cull::Hibernate(Due { at: context.now, why: due::Why::Age }));
+    }
+    let due = hibernation.filter(|due| due.at <= context.now)?;
+    let known = due.why != due::Why::Idle || due::usage_is_fresh(world, context);
+    known.then_some(Cull::Hibernate(due))
+}
+
+fn pod_status(world: &World) -> Option<PodStatus> {
+    world.pod().filter(|pod| !pod.deleting).map(|pod| pod.status())
+}
+
+/// The report on a session that has no spec to work with.
+pub fn unworkable(session: &AmaltheaSession, now: Timestamp) -> Report {
+    let old = session.status.clone().unwrap_or_default();
+    let deleting = session.metadata.deletion_timestamp.is_some();
+    let error = "the session has no spec; give it at least spec.session.image, or delete it".to_owned();
+    let mut status = AmaltheaSessionStatus {
+        state: if deleting { State::NotReady } else { State::Failed },
+        failing_since: since(&old.failing_since, !deleting, now),
+        error: (!deleting).then(|| error.clone()),
+        url: Some("None".into()),
+        ..old
+    };
+    let say = Say { kind: RECONCILED, holds: false, reason: "InvalidSpec", message: error };
+    conditions::set(&mut status.conditions, say, session.metadata.generation, now);
+    Report { status, cull: None, wake: None }
+}

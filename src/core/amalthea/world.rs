@@ -1,0 +1,153 @@
+//! What a decision is made of: the session, what the cluster holds of it, and the moment.
+
+use crate::core::{
+    live::{Kind, Live},
+    settings::SessionSettings,
+};
+use k8s_openapi::jiff::Timestamp;
+use sojourn_crds::amalthea::AmaltheaSession;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// What the cluster holds of one session.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// The session.
+    pub session: Arc<AmaltheaSession>,
+    /// Objects with the names of the session's children, whoever owns them.
+    pub children: BTreeMap<(Kind, String), Arc<Live>>,
+    /// Pods of the session's workload, by its UID.
+    pub pods: Vec<Arc<Live>>,
+    /// The latest warnings about the session's children and pods, by UID.
+    pub warnings: Vec<Warning>,
+    /// CPU use of the session's container, when it was measured.
+    pub usage: Option<Usage>,
+    /// Names of secrets that other sessions of the namespace refer to.
+    pub shared_secrets: Vec<String>,
+}
+
+/// A warning event of Kubernetes about an object of the session.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Warning {
+    /// Kind of the object.
+    pub kind: Kind,
+    /// Why, in one word.
+    pub reason: String,
+    /// Why, for people.
+    pub message: String,
+    /// When it was last seen.
+    pub at: Timestamp,
+}
+
+/// CPU use of a container.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Usage {
+    /// Billionths of a core.
+    pub cpu_nanos: i128,
+    /// When it was measured.
+    pub at: Timestamp,
+}
+
+/// What a decision may know beside the world.
+#[derive(Clone, Debug)]
+pub struct Context<'a> {
+    /// The moment that the decision is made for.
+    pub now: Timestamp,
+    /// Random bytes for a secret, should one have to be made.
+    pub entropy: [u8; 32],
+    /// The choices of whoever installed the operator.
+    pub settings: &'a SessionSettings,
+    /// How old a measurement of CPU use may be to count.
+    pub usage_valid: jiff::SignedDuration,
+}
+
+/// What became of a plan's writes.
+#[derive(Clone, Debug, Default)]
+pub struct Applied {
+    /// The children after their writes.
+    pub children: BTreeMap<(Kind, String), Arc<Live>>,
+    /// Children that were deleted.
+    pub deleted: Vec<(Kind, String)>,
+    /// Writes that were refused or failed.
+    pub errors: Vec<ChildError>,
+}
+
+/// Why a child is not as it should be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChildError {
+    /// Kind of the child.
+    pub kind: Kind,
+    /// Name of the child.
+    pub name: String,
+    /// What kind of error it is; decides when to try again.
+    pub class: ErrorClass,
+    /// What the API server said.
+    pub message: String,
+}
+
+/// What kind of error it is, which decides when to try again and whether a person must act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ErrorClass {
+    /// Somebody else wrote first: observe again.
+    Conflict,
+    /// The API server cannot answer now.
+    Transient,
+    /// A quota is used up.
+    Quota,
+    /// The operator may not do it.
+    Forbidden,
+    /// The object of that name belongs to somebody else.
+    Foreign,
+    /// It can never work.
+    Invalid,
+}
+
+impl ErrorClass {
+    /// The class in one word, for conditions, metrics and logs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ErrorClass::Conflict => "Conflict",
+            ErrorClass::Transient => "Transient",
+            ErrorClass::Quota => "QuotaExceeded",
+            ErrorClass::Forbidden => "Forbidden",
+            ErrorClass::Foreign => "NameTaken",
+            ErrorClass::Invalid => "Invalid",
+        }
+    }
+
+    /// Whether it goes away by itself, so that nobody has to be told.
+    pub const fn passes(self) -> bool {
+        matches!(self, ErrorClass::Conflict | ErrorClass::Transient)
+    }
+}
+
+impl World {
+    /// The child of that kind and name, if it belongs to this very session.
+    pub fn owned(&self, kind: Kind, name: &str) -> Option<&Live> {
+        self.child(kind, name).filter(|live| self.owns(live))
+    }
+
+    /// The object of that kind and name, whoever owns it.
+    pub fn child(&self, kind: Kind, name: &str) -> Option<&Live> {
+        self.children.get(&(kind, name.to_owned())).map(AsRef::as_ref)
+    }
+
+    /// Whether the session is the object's controller, by UID.
+    pub fn owns(&self, live: &Live) -> bool {
+        live.owner.as_deref().is_some_and(|owner| owner == self.session.uid())
+    }
+
+    /// The session's newest pod that belongs to the workload that there is now.
+    pub fn pod(&self) -> Option<&Live> {
+        self.pods.iter().max_by_key(|pod| (!pod.deleting, pod.created)).map(AsRef::as_ref)
+    }
+
+    /// The world as it is after a plan's writes.
+    pub fn after(&self, applied: &Applied) -> World {
+        let mut after = self.clone();
+        after.children.extend(applied.children.iter().map(|(key, live)| (key.clone(), live.clone())));
+        for key in &applied.deleted {
+            after.children.remove(key);
+        }
+        after
+    }
+}

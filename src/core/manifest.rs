@@ -1,0 +1,226 @@
+//! What we want the cluster to hold, and how that is compared with what it holds.
+//!
+//! A manifest is written when the operator's own wish changed (told by a fingerprint in an annotation) or
+//! when somebody else changed what we wished for (told by comparing, after the API server's defaults).
+//! Otherwise there is nothing to write, which is what makes a steady state silent.
+
+use crate::core::live::{Kind, Live, Texts};
+use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
+use sojourn_crds::quantity;
+
+/// Field manager of every write.
+pub const MANAGER: &str = "sojourn";
+
+/// Annotation that holds what was last applied, as two fingerprints: of the fields that are always
+/// written, and of those that the reconcile strategy may hold back.
+pub const FINGERPRINT: &str = "sojourn.dev/applied";
+
+/// A child of a session, as it should be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Child {
+    /// Kind.
+    pub kind: Kind,
+    /// Name.
+    pub name: String,
+    /// The whole object, without `status`.
+    pub manifest: Value,
+    /// JSON pointers of the fields that the reconcile strategy may hold back. Objects and lists count as
+    /// one field.
+    pub held_back: &'static [&'static str],
+    /// JSON pointers of optional fields that must be absent when the manifest has none.
+    pub exact: &'static [&'static str],
+    /// JSON pointers of fields that cannot change once the object is there.
+    pub fixed: &'static [&'static str],
+}
+
+/// What has to be written so that a child is as it should be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Write {
+    /// It is not there: create it, and never overwrite one that is.
+    Create {
+        /// Kind.
+        kind: Kind,
+        /// Name.
+        name: String,
+        /// The whole object.
+        manifest: Value,
+    },
+    /// It is there and ours: apply.
+    Apply {
+        /// Kind.
+        kind: Kind,
+        /// Name.
+        name: String,
+        /// The whole object.
+        manifest: Value,
+        /// Whether other writers' rights have to be taken over first. See [`Live::takeover`].
+        takeover: bool,
+    },
+}
+
+impl Write {
+    /// Kind and name of what is written.
+    pub fn target(&self) -> (Kind, &str) {
+        match self {
+            Write::Create { kind, name, .. } | Write::Apply { kind, name, .. } => (*kind, name),
+        }
+    }
+}
+
+/// What is to be done for a child, given what the cluster holds. `None`: nothing.
+///
+/// `gate_open` says whether the reconcile strategy lets held-back fields through.
+pub fn difference(child: &Child, live: Option<&Live>, gate_open: bool) -> Option<Write> {
+    let (always, gated) = fingerprints(child);
+    let Some(live) = live else {
+        let mut manifest = child.manifest.clone();
+        stamp(&mut manifest, format!("{always}.{gated}"));
+        return Some(Write::Create { kind: child.kind, name: child.name.clone(), manifest });
+    };
+    let live_object = live_object(live);
+    let applied = live.annotations.get(FINGERPRINT).and_then(|stamp| stamp.split_once('.'));
+    let mut manifest = child.manifest.clone();
+    keep_well_known(&mut manifest, live);
+    for pointer in child.fixed {
+        freeze(&mut manifest, &live_object, pointer);
+    }
+    let mut stamped = gated.as_str();
+    if !gate_open {
+        for pointer in child.held_back {
+            freeze(&mut manifest, &live_object, pointer);
+        }
+        stamped = applied.map_or("", |(_, gated)| gated);
+    }
+    let changed = match applied {
+        Some((seen, seen_gated)) => seen != always || (gate_open && seen_gated != gated),
+        // Taken over from the original: with the gate open our wish is put on record once.
+        None => gate_open,
+    };
+    let drifted = !covers(&live_object, &manifest)
+        || child.exact.iter().any(|at| is_empty(manifest.pointer(at)) && !is_empty(live_object.pointer(at)));
+    if !changed && !drifted {
+        return None;
+    }
+    let stamped = format!("{always}.{stamped}");
+    stamp(&mut manifest, stamped);
+    Some(Write::Apply { kind: child.kind, name: child.name.clone(), manifest, takeover: live.takeover })
+}
+
+/// Fingerprints of the fields that are always written, and of those that may be held back.
+fn fingerprints(child: &Child) -> (String, String) {
+    let mut always = child.manifest.clone();
+    for pointer in child.fixed {
+        take(&mut always, pointer);
+    }
+    let mut gated = Vec::new();
+    for pointer in child.held_back {
+        gated.push(take(&mut always, pointer));
+    }
+    (fingerprint(&always), fingerprint(&Value::Array(gated)))
+}
+
+/// Eight bytes of SHA-256 over the JSON text, whose keys are sorted.
+pub fn fingerprint(value: &Value) -> String {
+    Sha256::digest(value.to_string()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn stamp(manifest: &mut Value, fingerprint: String) {
+    manifest["metadata"]["annotations"][FINGERPRINT] = json!(fingerprint);
+}
+
+/// The live object in the form of a manifest.
+fn live_object(live: &Live) -> Value {
+    let mut object = live.body();
+    if !object.is_object() {
+        object = Value::Object(Map::new());
+    }
+    object["apiVersion"] = json!(live.kind.api_version());
+    object["kind"] = json!(live.kind.name());
+    object["metadata"] = json!({
+        "name": live.name,
+        "namespace": live.namespace,
+        "labels": live.labels,
+        "annotations": live.annotations,
+        "finalizers": live.finalizers,
+    });
+    object
+}
+
+/// Labels and annotations of Kubernetes' own domains, once on a child, are never changed or removed:
+/// controllers put them there.
+fn keep_well_known(manifest: &mut Value, live: &Live) {
+    for (field, texts) in [("labels", &live.labels), ("annotations", &live.annotations)] {
+        for (key, value) in well_known(texts) {
+            manifest["metadata"][field][key] = json!(value);
+        }
+    }
+}
+
+fn well_known(texts: &Texts) -> impl Iterator<Item = (&String, &String)> {
+    texts.iter().filter(|(key, _)| {
+        key.split_once('/').is_some_and(|(domain, _)| {
+            ["kubernetes.io", "k8s.io"].iter().any(|root| {
+                domain == *root || domain.strip_suffix(root).is_some_and(|sub| sub.ends_with('.'))
+            })
+        })
+    })
+}
+
+/// Puts the live value at `pointer` in place of the wished one.
+fn freeze(manifest: &mut Value, live: &Value, pointer: &str) {
+    let (parent, key) = pointer.rsplit_once('/').unwrap_or(("", pointer));
+    if let Some(Value::Object(parent)) = manifest.pointer_mut(parent) {
+        match live.pointer(pointer) {
+            Some(value) => parent.insert(key.into(), value.clone()),
+            None => parent.remove(key),
+        };
+    }
+}
+
+fn take(value: &mut Value, pointer: &str) -> Value {
+    let (parent, key) = pointer.rsplit_once('/').unwrap_or(("", pointer));
+    match value.pointer_mut(parent) {
+        Some(Value::Object(parent)) => parent.remove(key).unwrap_or_default(),
+        _ => Value::Null,
+    }
+}
+
+fn is_empty(value: Option<&Value>) -> bool {
+    match value {
+        None | Some(Value::Null) => true,
+        Some(Value::Object(object)) => object.is_empty(),
+        Some(Value::Array(items)) => items.is_empty(),
+        Some(_) => false,
+    }
+}
+
+/// Whether `live` holds all that `wish` says, defaults and other writers' additions aside. Lists must have
+/// the same entries in the same order; owner references are checked elsewhere and do not count.
+pub fn covers(live: &Value, wish: &Value) -> bool {
+    match (live, wish) {
+        (_, Value::Null) => true,
+        (Value::Object(live), Value::Object(wish)) => wish.iter().all(|(key, wish)| {
+            key == "ownerReferences"
+                || match live.get(key) {
+                    Some(live) => covers(live, wish),
+                    // The API server drops what is empty.
+                    None => is_empty(Some(wish)) || *wish == json!(false) || *wish == json!(""),
+                }
+        }),
+        (Value::Array(live), Value::Array(wish)) => {
+            live.len() == wish.len() && live.iter().zip(wish).all(|(live, wish)| covers(live, wish))
+        }
+        (live, wish) => live == wish || same_quantity(live, wish),
+    }
+}
+
+/// The API server writes quantities in its own way: `1000m` comes back as `1`.
+fn same_quantity(live: &Value, wish: &Value) -> bool {
+    let nanos = |value: &Value| match value {
+        Value::String(text) => quantity::nanos(text),
+        Value::Number(number) => number.as_i64().map(|n| i128::from(n) * 1_000_000_000),
+        _ => None,
+    };
+    nanos(live).is_some_and(|live| nanos(wish) == Some(live))
+}

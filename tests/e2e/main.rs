@@ -1,0 +1,4 @@
+//! Sojourn on a real control plane.
+
+mod lifecycle;
+mod support;

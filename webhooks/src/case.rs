@@ -1,0 +1,251 @@
+//! One case of the corpus in `webhooks/cases`: a request, the facts around it, and what is to come out. The format is
+//! described beside the cases. Reading YAML is left to the caller.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use k8s_openapi::api::authentication::v1::UserInfo;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sojourn_crds::amalthea::{AmaltheaSession, OnDeadline};
+
+use crate::facts::{Access, AccessQuestion, Answer, Authorizer, DEFAULT_TRUSTED_USERS, Facts, GuardSettings};
+use crate::finding::{Finding, Severity};
+use crate::request::{Operation, Request};
+use crate::review;
+
+/// The namespace of requests that are made from cases.
+pub const NAMESPACE: &str = "sessions";
+/// The user of cases that name none.
+pub const USER: &str = "somebody";
+
+/// A case.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Case {
+    /// What the case shows.
+    pub about: String,
+    /// Name of the row that judges.
+    pub webhook: String,
+    /// What is being done.
+    pub operation: Operation,
+    /// Who asks.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// True when the schema of the kind refuses the object before the webhook is asked.
+    #[serde(default)]
+    pub schema_refuses: bool,
+    /// What is known.
+    #[serde(default)]
+    pub facts: CaseFacts,
+    /// The object as it is.
+    #[serde(default)]
+    pub old: Option<Value>,
+    /// The object as it shall be.
+    #[serde(default)]
+    pub object: Option<Value>,
+    /// What is to come out.
+    pub expect: Expect,
+}
+
+/// What a case knows. The clock stands still.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CaseFacts {
+    /// Sessions of the namespace.
+    #[serde(default)]
+    pub sessions: Vec<Value>,
+    /// By name of a secret, whether the requester may delete it.
+    #[serde(default)]
+    pub access: BTreeMap<String, CaseAccess>,
+    /// How the operator is set up.
+    #[serde(default)]
+    pub settings: CaseSettings,
+}
+
+/// An answer to a question of access.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CaseAccess {
+    /// Yes.
+    Allowed,
+    /// No.
+    Denied,
+    /// Nobody can say.
+    Unknown,
+}
+
+/// How the operator is set up.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct CaseSettings {
+    /// The user that the operator itself is.
+    #[serde(default)]
+    pub operator_user: String,
+    /// `Fail` or `Hibernate`.
+    #[serde(default)]
+    pub on_deadline: CaseOnDeadline,
+}
+
+/// What happens when a batch session reaches its `maxAge`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum CaseOnDeadline {
+    /// It fails.
+    #[default]
+    Fail,
+    /// It is hibernated.
+    Hibernate,
+}
+
+/// What is to come out of a case.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expect {
+    /// Whether the request goes on.
+    pub allowed: bool,
+    /// The HTTP code of a refusal.
+    #[serde(default)]
+    pub code: Option<u16>,
+    /// All findings, in any order.
+    #[serde(default)]
+    pub findings: Vec<ExpectFinding>,
+    /// The operations of the patch, for rows that mutate.
+    #[serde(default)]
+    pub patch: Value,
+}
+
+/// A finding that is to come out of a case.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectFinding {
+    /// The identifier of its code.
+    pub code: String,
+    /// Its path.
+    pub path: String,
+    /// `Deny` or `Warn`.
+    pub severity: String,
+    /// A part of its text.
+    #[serde(default)]
+    pub says: String,
+}
+
+impl ExpectFinding {
+    /// True when `finding` is the one.
+    pub fn is(&self, finding: &Finding) -> bool {
+        let severity = match finding.severity {
+            Severity::Deny => "Deny",
+            Severity::Warn => "Warn",
+        };
+        self.code == finding.code.id()
+            && self.path == finding.path.as_str()
+            && self.severity == severity
+            && finding.text().contains(&self.says)
+    }
+}
+
+impl Case {
+    /// The name of the user who asks.
+    pub fn user(&self) -> &str {
+        self.user.as_deref().unwrap_or(USER)
+    }
+
+    /// The user who asks.
+    pub fn user_info(&self) -> UserInfo {
+        UserInfo { username: Some(self.user().to_owned()), ..UserInfo::default() }
+    }
+
+    /// The request, as the pure judge takes it.
+    pub fn request<'a>(&'a self, user: &'a UserInfo) -> Request<'a> {
+        Request {
+            operation: self.operation,
+            subresource: None,
+            namespace: NAMESPACE,
+            name: self.name(),
+            user,
+            old: self.old.as_ref(),
+            new: self.object.as_ref(),
+            dry_run: false,
+        }
+    }
+
+    /// The request, as the API server sends it.
+    pub fn review(&self, uid: &str) -> Value {
+        json!({
+            "apiVersion": review::API_VERSION,
+            "kind": review::KIND,
+            "request": {
+                "uid": uid,
+                "operation": self.operation.as_str(),
+                "namespace": NAMESPACE,
+                "name": self.name(),
+                "userInfo": {"username": self.user()},
+                "object": self.object,
+                "oldObject": self.old,
+                "dryRun": false,
+            },
+        })
+    }
+
+    fn name(&self) -> &str {
+        let object = self.object.as_ref().or(self.old.as_ref());
+        object.and_then(|object| object["metadata"]["name"].as_str()).unwrap_or_default()
+    }
+}
+
+impl CaseFacts {
+    /// The facts in the form that the rules take.
+    pub fn known(&self) -> Result<Known, serde_json::Error> {
+        let sessions =
+            self.sessions.iter().map(|session| AmaltheaSession::deserialize(session).map(Arc::new));
+        let settings = GuardSettings {
+            operator_user: self.settings.operator_user.clone(),
+            trusted_users: DEFAULT_TRUSTED_USERS.map(str::to_owned).to_vec(),
+            on_deadline: match self.settings.on_deadline {
+                CaseOnDeadline::Fail => OnDeadline::Fail,
+                CaseOnDeadline::Hibernate => OnDeadline::Hibernate,
+            },
+        };
+        Ok(Known { sessions: sessions.collect::<Result<_, _>>()?, access: self.access.clone(), settings })
+    }
+}
+
+/// The facts of a case in the form that the rules take.
+#[derive(Debug, Clone)]
+pub struct Known {
+    sessions: Vec<Arc<AmaltheaSession>>,
+    access: BTreeMap<String, CaseAccess>,
+    settings: GuardSettings,
+}
+
+impl Facts for Known {
+    fn session(&self, _namespace: &str, name: &str) -> Option<Arc<AmaltheaSession>> {
+        self.sessions.iter().find(|session| session.name() == name).cloned()
+    }
+
+    fn settings(&self) -> &GuardSettings {
+        &self.settings
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+
+    fn synced(&self) -> bool {
+        true
+    }
+
+    fn may(&self, question: &AccessQuestion) -> Access {
+        match self.access.get(&question.name) {
+            Some(CaseAccess::Allowed) => Access::Allowed,
+            Some(CaseAccess::Denied) => Access::Denied,
+            Some(CaseAccess::Unknown) | None => Access::Unknown,
+        }
+    }
+}
+
+impl Authorizer for Known {
+    fn ask<'a>(&'a self, _user: &'a UserInfo, question: &'a AccessQuestion) -> Answer<'a> {
+        Box::pin(async { self.may(question) })
+    }
+}

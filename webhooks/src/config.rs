@@ -1,0 +1,236 @@
+//! The webhook configurations that the API server reads, from the table.
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::admissionregistration::v1::{
+    MatchCondition, MutatingWebhook, MutatingWebhookConfiguration, RuleWithOperations, ServiceReference,
+    ValidatingWebhook, ValidatingWebhookConfiguration, WebhookClientConfig,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
+
+use crate::table::{Row, Rule, TABLE};
+
+/// Name of both configurations, unless the installation says otherwise.
+pub const CONFIGURATION_NAME: &str = "sojourn";
+
+/// How the API server reaches us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Endpoint {
+    /// Through a Service of the cluster.
+    Service {
+        /// Its name.
+        name: String,
+        /// Its namespace.
+        namespace: String,
+        /// Its port.
+        port: i32,
+    },
+    /// At a URL, for a server outside the cluster; without a slash at the end.
+    Url(String),
+}
+
+/// Which namespaces are guarded.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Scope {
+    /// All but those that Kubernetes itself lives in.
+    #[default]
+    Cluster,
+    /// These only.
+    Namespaces(Vec<String>),
+}
+
+/// What the configurations depend on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigSettings {
+    /// Name of both configurations.
+    pub name: String,
+    /// How the API server reaches us.
+    pub endpoint: Endpoint,
+    /// CA certificates in PEM that the API server verifies us with; empty when they are written later.
+    pub ca_bundle: Vec<u8>,
+    /// The user that the operator itself is.
+    pub operator_user: String,
+    /// Which namespaces are guarded.
+    pub scope: Scope,
+}
+
+/// The configuration of the rows that validate.
+pub fn validating(settings: &ConfigSettings) -> ValidatingWebhookConfiguration {
+    let rows = TABLE.iter().filter(|row| matches!(row.rule, Rule::Validate(_)));
+    let webhooks = rows.map(|row| ValidatingWebhook {
+        name: row.name.to_owned(),
+        admission_review_versions: vec!["v1".to_owned()],
+        client_config: client_config(row, settings),
+        failure_policy: Some(row.failure_policy.as_str().to_owned()),
+        match_conditions: Some(conditions(row, settings)),
+        match_policy: Some("Equivalent".to_owned()),
+        namespace_selector: Some(namespaces(&settings.scope)),
+        object_selector: Some(LabelSelector::default()),
+        rules: Some(vec![rule(row)]),
+        side_effects: "None".to_owned(),
+        timeout_seconds: Some(row.timeout_seconds),
+    });
+    ValidatingWebhookConfiguration { metadata: metadata(settings), webhooks: Some(webhooks.collect()) }
+}
+
+/// The configuration of the rows that mutate.
+pub fn mutating(settings: &ConfigSettings) -> MutatingWebhookConfiguration {
+    let rows = TABLE.iter().filter(|row| matches!(row.rule, Rule::Mutate(_)));
+    let webhooks = rows.map(|row| MutatingWebhook {
+        name: row.name.to_owned(),
+        admission_review_versions: vec!["v1".to_owned()],
+        client_config: client_config(row, settings),
+        failure_policy: Some(row.failure_policy.as_str().to_owned()),
+        match_conditions: Some(conditions(row, settings)),
+        match_policy: Some("Equivalent".to_owned()),
+        namespace_selector: Some(namespaces(&settings.scope)),
+        object_selector: Some(LabelSelector::default()),
+        // What is filled in depends on nothing that another webhook writes.
+        reinvocation_policy: Some("Never".to_owned()),
+        rules: Some(vec![rule(row)]),
+        side_effects: "None".to_owned(),
+        timeout_seconds: Some(row.timeout_seconds),
+    });
+    MutatingWebhookConfiguration { metadata: metadata(settings), webhooks: Some(webhooks.collect()) }
+}
+
+/// The configurations as they stand in `webhooks/yaml`, by file name: for an installation of the default name, without a
+/// CA bundle, which the operator writes.
+pub fn generated() -> Result<Vec<(&'static str, serde_json::Value)>, serde_json::Error> {
+    let settings = ConfigSettings {
+        name: CONFIGURATION_NAME.to_owned(),
+        endpoint: Endpoint::Service {
+            name: CONFIGURATION_NAME.to_owned(),
+            namespace: CONFIGURATION_NAME.to_owned(),
+            port: 443,
+        },
+        ca_bundle: Vec::new(),
+        operator_user: "system:serviceaccount:sojourn:sojourn".to_owned(),
+        scope: Scope::Cluster,
+    };
+    Ok(vec![
+        ("mutating.yaml", serde_json::to_value(mutating(&settings))?),
+        ("validating.yaml", serde_json::to_value(validating(&settings))?),
+    ])
+}
+
+fn metadata(settings: &ConfigSettings) -> ObjectMeta {
+    ObjectMeta { name: Some(settings.name.clone()), ..ObjectMeta::default() }
+}
+
+fn client_config(row: &Row, settings: &ConfigSettings) -> WebhookClientConfig {
+    let ca_bundle = (!settings.ca_bundle.is_empty()).then(|| ByteString(settings.ca_bundle.clone()));
+    match &settings.endpoint {
+        Endpoint::Service { name, namespace, port } => WebhookClientConfig {
+            ca_bundle,
+            service: Some(ServiceReference {
+                name: name.clone(),
+                namespace: namespace.clone(),
+                path: Some(row.path.to_owned()),
+                port: Some(*port),
+            }),
+            url: None,
+        },
+        Endpoint::Url(base) => {
+            WebhookClientConfig { ca_bundle, service: None, url: Some(format!("{base}{}", row.path)) }
+        }
+    }
+}
+
+fn rule(row: &Row) -> RuleWithOperations {
+    let one = |text: &str| Some(vec![text.to_owned()]);
+    RuleWithOperations {
+        api_groups: one(row.group),
+        api_versions: one(row.version),
+        operations: Some(row.operations.iter().map(|operation| operation.as_str().to_owned()).collect()),
+        resources: one(row.resource),
+        scope: Some(row.scope.to_owned()),
+    }
+}
+
+/// What every row leaves alone, then the row's own conditions: the operator itself, status, and what is being deleted,
+/// so that a finalizer comes off even when nobody answers.
+fn conditions(row: &Row, settings: &ConfigSettings) -> Vec<MatchCondition> {
+    let condition = |name: &str, expression: String| MatchCondition { name: name.to_owned(), expression };
+    // A JSON string is a CEL string.
+    let operator = serde_json::Value::from(settings.operator_user.as_str());
+    let mut all = vec![
+        condition("not-the-operator", format!("request.userInfo.username != {operator}")),
+        condition("not-a-subresource", "!has(request.subResource) || request.subResource == ''".to_owned()),
+        condition(
+            "not-being-deleted",
+            "object == null || !has(object.metadata.deletionTimestamp)".to_owned(),
+        ),
+    ];
+    all.extend(row.conditions.iter().map(|own| condition(own.name, own.expression.to_owned())));
+    all
+}
+
+/// The operator's own namespace is not left out: sessions may live there, and no rule concerns what the operator needs
+/// to start.
+fn namespaces(scope: &Scope) -> LabelSelector {
+    let (operator, values) = match scope {
+        Scope::Cluster => ("NotIn", vec!["kube-system".to_owned(), "kube-node-lease".to_owned()]),
+        Scope::Namespaces(names) => ("In", names.clone()),
+    };
+    let requirement = LabelSelectorRequirement {
+        key: "kubernetes.io/metadata.name".to_owned(),
+        operator: operator.to_owned(),
+        values: Some(values),
+    };
+    LabelSelector { match_expressions: Some(vec![requirement]), match_labels: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(endpoint: Endpoint) -> ConfigSettings {
+        ConfigSettings {
+            name: CONFIGURATION_NAME.to_owned(),
+            endpoint,
+            ca_bundle: b"pem".to_vec(),
+            operator_user: "system:serviceaccount:ns:sojourn".to_owned(),
+            scope: Scope::default(),
+        }
+    }
+
+    #[test]
+    fn a_server_outside_the_cluster_is_reached_at_its_url() {
+        let made = validating(&settings(Endpoint::Url("https://127.0.0.1:9443".to_owned())));
+        let client = &made.webhooks.unwrap()[0].client_config;
+        assert_eq!(
+            client.url.as_deref(),
+            Some("https://127.0.0.1:9443/validate/amalthea.dev/v1alpha1/amaltheasessions")
+        );
+        assert!(client.service.is_none());
+        assert_eq!(client.ca_bundle, Some(ByteString(b"pem".to_vec())));
+    }
+
+    #[test]
+    fn every_row_is_configured_once_and_leaves_the_operator_alone() {
+        let endpoint = Endpoint::Service { name: "s".to_owned(), namespace: "n".to_owned(), port: 443 };
+        let settings = settings(endpoint);
+        let validating = validating(&settings).webhooks.unwrap();
+        let mutating = mutating(&settings).webhooks.unwrap();
+        assert_eq!(validating.len() + mutating.len(), TABLE.len());
+        for webhook in &validating {
+            let first = &webhook.match_conditions.as_ref().unwrap()[0].expression;
+            assert_eq!(first, "request.userInfo.username != \"system:serviceaccount:ns:sojourn\"");
+            assert_eq!(webhook.client_config.service.as_ref().unwrap().port, Some(443));
+        }
+    }
+
+    #[test]
+    fn jobs_of_nobody_are_kept_away() {
+        let made = mutating(&settings(Endpoint::Url(String::new()))).webhooks.unwrap();
+        let names: Vec<_> = made[0].match_conditions.iter().flatten().map(|c| c.name.as_str()).collect();
+        assert_eq!(names, ["not-the-operator", "not-a-subresource", "not-being-deleted", "claims-a-session"]);
+    }
+
+    #[test]
+    fn a_scope_of_namespaces_selects_them() {
+        let selector = namespaces(&Scope::Namespaces(vec!["a".to_owned()]));
+        let requirement = &selector.match_expressions.unwrap()[0];
+        assert_eq!((requirement.operator.as_str(), requirement.values.as_ref().unwrap().len()), ("In", 1));
+    }
+}

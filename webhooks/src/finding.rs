@@ -1,0 +1,117 @@
+//! What a rule has to say about an object: where, what, how bad, and the way out.
+
+use std::fmt;
+
+pub use crate::rules::code::Code;
+
+/// Where in an object, in the notation of Kubernetes: `spec.extraContainers[1].name`, `metadata.labels[a/b]`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct FieldPath(String);
+
+impl FieldPath {
+    /// A path from a literal, for example `spec.culling`.
+    pub fn new(path: &str) -> Self {
+        Self(path.to_owned())
+    }
+
+    /// The member `name` of this.
+    pub fn child(&self, name: &str) -> Self {
+        if self.0.is_empty() { Self::new(name) } else { Self(format!("{}.{name}", self.0)) }
+    }
+
+    /// The item at `index` of this list.
+    pub fn index(&self, index: usize) -> Self {
+        Self(format!("{}[{index}]", self.0))
+    }
+
+    /// The entry `key` of this map, whose keys may hold dots and slashes.
+    pub fn key(&self, key: &str) -> Self {
+        Self(format!("{}[{key}]", self.0))
+    }
+
+    /// The path as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for FieldPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Severity {
+    /// The object cannot work: the request is refused.
+    Deny,
+    /// The object is probably not what was meant: the requester is told.
+    Warn,
+}
+
+/// One thing that a rule found. The message names the value seen and the value allowed, the hint the way out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Where.
+    pub path: FieldPath,
+    /// Which rule; stable and documented.
+    pub code: Code,
+    /// How bad.
+    pub severity: Severity,
+    /// What is wrong.
+    pub message: String,
+    /// What to do about it; may be empty.
+    pub hint: String,
+}
+
+impl Finding {
+    /// A finding with the severity that belongs to its code.
+    pub fn new(code: Code, path: FieldPath, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { path, code, severity: code.severity(), message: message.into(), hint: hint.into() }
+    }
+
+    /// Message and hint as one text, without the path.
+    pub fn text(&self) -> String {
+        if self.hint.is_empty() { self.message.clone() } else { format!("{}; {}", self.message, self.hint) }
+    }
+
+    /// True when both findings say the same about the same field.
+    pub(crate) fn same_as(&self, other: &Finding) -> bool {
+        self.code == other.code && self.path == other.path && self.message == other.message
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.text())
+    }
+}
+
+/// Quotes a value that a user wrote, cut when it is long, so that a message stays one readable line.
+pub(crate) fn seen(value: &str) -> String {
+    const LONGEST: usize = 60;
+    if value.chars().count() <= LONGEST {
+        format!("{value:?}")
+    } else {
+        format!("{:?}", value.chars().take(LONGEST).chain(['…']).collect::<String>())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_read_as_kubernetes_writes_them() {
+        let path = FieldPath::new("spec").child("a").index(2).child("labels").key("x.y/z");
+        assert_eq!(path.to_string(), "spec.a[2].labels[x.y/z]");
+        assert_eq!(FieldPath::default().child("spec").to_string(), "spec");
+    }
+
+    #[test]
+    fn long_values_are_cut_at_a_character() {
+        assert_eq!(seen("ä"), "\"ä\"");
+        assert_eq!(seen(&"ä".repeat(100)).chars().count(), 63);
+    }
+}

@@ -1,0 +1,219 @@
+//! The router: one route per row of the table.
+//!
+//! It promises an answer to everything. A verdict is HTTP 200 and carries the request's uid; 4xx is for what is not a
+//! review at all; 503 while the facts are not known. A rule that panics is answered by the row's failure policy. Bodies
+//! are bounded and never logged.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, Request as HttpRequest, StatusCode, header};
+use axum::response::{IntoResponse, Response as HttpResponse};
+use axum::routing::post;
+use tokio::time::{Instant, timeout_at};
+
+use crate::facts::{Access, AccessQuestion, Answered, Authorizer, Facts};
+use crate::judge::{Verdict, judge, questions};
+use crate::metrics::{Metrics, Outcome};
+use crate::request::Request;
+use crate::review::{self, Envelope, Objects, Response};
+use crate::table::{FailurePolicy, Row, TABLE};
+
+/// The largest body that is read: an update carries two objects, each up to 3 MiB, and some envelope.
+pub const BODY_LIMIT: usize = 7 * 1024 * 1024;
+
+/// What the router works with.
+#[derive(Clone)]
+pub struct Guard {
+    /// What rules may know.
+    pub facts: Arc<dyn Facts>,
+    /// Who asks the API server.
+    pub authorizer: Arc<dyn Authorizer>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+}
+
+/// The router of all webhooks.
+pub fn router(guard: Guard) -> Router {
+    router_of(&TABLE, guard)
+}
+
+/// The router of some rows.
+pub fn router_of(rows: &'static [Row], guard: Guard) -> Router {
+    rows.iter().fold(Router::new(), |router, row| {
+        let guard = guard.clone();
+        router.route(row.path, post(async move |request| answer(row, &guard, request).await))
+    })
+}
+
+/// An answer and what to count it as.
+type Ended = (HttpResponse, Outcome);
+
+async fn answer(row: &'static Row, guard: &Guard, request: HttpRequest<Body>) -> HttpResponse {
+    let started = Instant::now();
+    let _in_flight = guard.metrics.enter();
+    let deadline = started + deadline(row, request.uri().query());
+    let (response, outcome) = match body(request, deadline).await {
+        Ok(body) => decide(row, guard, &body, started, deadline).await,
+        Err(ended) => ended,
+    };
+    guard.metrics.answered(row.name, outcome, started.elapsed().as_secs_f64());
+    response
+}
+
+/// How long there is: what the API server says it waits, or what the configuration told it, less a tenth.
+fn deadline(row: &Row, query: Option<&str>) -> Duration {
+    let configured = Duration::from_secs(u64::from(row.timeout_seconds.unsigned_abs()));
+    let parameters = query.unwrap_or_default().split('&');
+    let told = parameters.filter_map(|pair| pair.strip_prefix("timeout=")).find_map(seconds);
+    told.unwrap_or(configured).mul_f64(0.9)
+}
+
+/// The API server writes whole seconds, for example `5s`.
+fn seconds(text: &str) -> Option<Duration> {
+    let span = sojourn_crds::duration::parse(text).ok()?;
+    let nanos = u64::try_from(span.as_nanos()).ok()?;
+    Some(Duration::from_nanos(nanos).min(Duration::from_secs(30)))
+}
+
+async fn body(request: HttpRequest<Body>, deadline: Instant) -> Result<Bytes, Ended> {
+    if !is_json(request.headers()) {
+        let text = "the content type must be application/json";
+        return Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, text, Outcome::Malformed));
+    }
+    match timeout_at(deadline, axum::body::to_bytes(request.into_body(), BODY_LIMIT)).await {
+        Err(_) => {
+            Err(refuse(StatusCode::REQUEST_TIMEOUT, "the body did not come in time", Outcome::TimedOut))
+        }
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(error)) if is_too_large(&error) => {
+            let text = format!("the body is larger than {BODY_LIMIT} bytes");
+            Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, &text, Outcome::TooLarge))
+        }
+        Ok(Err(_)) => Err(refuse(StatusCode::BAD_REQUEST, "the body breaks off", Outcome::Malformed)),
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+fn is_too_large(error: &axum::Error) -> bool {
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        if error.is::<http_body_util::LengthLimitError>() {
+            return true;
+        }
+        source = error.source();
+    }
+    false
+}
+
+fn refuse(status: StatusCode, text: &str, outcome: Outcome) -> Ended {
+    ((status, text.to_owned()).into_response(), outcome)
+}
+
+async fn decide(row: &'static Row, guard: &Guard, body: &[u8], started: Instant, deadline: Instant) -> Ended {
+    let envelope = match review::read(body) {
+        Ok(envelope) => envelope,
+        Err(error) => return refuse(StatusCode::BAD_REQUEST, &error.to_string(), Outcome::Malformed),
+    };
+    let uid = envelope.uid.as_str();
+    if row.needs_sessions && !guard.facts.synced() {
+        let text = "sessions are not known yet; try again";
+        let response = no_verdict(row, uid, 503, "ServiceUnavailable", text);
+        return (
+            (StatusCode::SERVICE_UNAVAILABLE, axum::Json(response.review())).into_response(),
+            Outcome::NotReady,
+        );
+    }
+    let Ok(objects) = envelope.objects() else {
+        let text = "the object cannot be read as JSON, or is nested too deeply";
+        let response = no_verdict(row, uid, 400, "BadRequest", text);
+        return (axum::Json(response.review()).into_response(), Outcome::Malformed);
+    };
+    let request = envelope.request(&objects);
+    let answers = match caught(|| questions(row, &request, &*guard.facts)) {
+        Some(questions) => ask(guard, &request, questions, deadline).await,
+        None => return panicked(row, uid),
+    };
+    let facts = Answered { facts: &*guard.facts, answers };
+    let Some(verdict) = caught(|| judge(row, &request, &facts)) else { return panicked(row, uid) };
+    log(row, &envelope, &request, &verdict, started);
+    let response = Response::verdict(row, uid, name(&request, &objects), &verdict);
+    let outcome = match (response.allowed, &response.patch) {
+        (false, _) => Outcome::Denied,
+        (true, Some(_)) => Outcome::Patched,
+        (true, None) => Outcome::Allowed,
+    };
+    (axum::Json(response.review()).into_response(), outcome)
+}
+
+/// Runs `step` and turns a panic into `None`. The rules hold no state that a panic could leave half-changed.
+fn caught<T>(step: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(step)).ok()
+}
+
+fn panicked(row: &Row, uid: &str) -> Ended {
+    tracing::error!(webhook = row.name, uid, "a rule panicked");
+    let text = "a rule failed; this is a fault of the operator, not of the object";
+    let response = no_verdict(row, uid, 500, "InternalError", text);
+    (axum::Json(response.review()).into_response(), Outcome::Panicked)
+}
+
+/// The answer of a row that cannot judge: what its failure policy says.
+fn no_verdict(row: &Row, uid: &str, code: u16, reason: &str, text: &str) -> Response {
+    Response::without_verdict(uid, row.failure_policy == FailurePolicy::Ignore, code, reason, text)
+}
+
+/// Asks all questions at once. What is not answered in time is unknown, and the rule that asked refuses.
+async fn ask(
+    guard: &Guard,
+    request: &Request<'_>,
+    questions: Vec<AccessQuestion>,
+    deadline: Instant,
+) -> BTreeMap<AccessQuestion, Access> {
+    let asked = questions.into_iter().map(async |question| {
+        let answer = timeout_at(deadline, guard.authorizer.ask(request.user, &question)).await;
+        let answer = answer.unwrap_or_else(|_| {
+            guard.metrics.question_timed_out();
+            Access::Unknown
+        });
+        (question, answer)
+    });
+    futures::future::join_all(asked).await.into_iter().collect()
+}
+
+fn name<'a>(request: &Request<'a>, objects: &'a Objects) -> &'a str {
+    if request.name.is_empty() { objects.name().unwrap_or_default() } else { request.name }
+}
+
+/// One line a verdict; only a refusal is worth the attention of somebody who reads logs.
+fn log(row: &Row, envelope: &Envelope<'_>, request: &Request<'_>, verdict: &Verdict, started: Instant) {
+    let codes: Vec<_> = verdict.findings.iter().map(|finding| finding.code.id()).collect();
+    let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    macro_rules! line {
+        ($level:ident, $text:literal) => {
+            tracing::$level!(
+                webhook = row.name,
+                uid = envelope.uid,
+                kind = row.kind,
+                namespace = request.namespace,
+                name = request.name,
+                operation = request.operation.as_str(),
+                user = request.user_name(),
+                dry_run = request.dry_run,
+                codes = codes.join(","),
+                patched = verdict.patch.len(),
+                micros,
+                $text
+            )
+        };
+    }
+    if verdict.allowed() { line!(debug, "allowed") } else { line!(info, "denied") }
+}

@@ -1,0 +1,74 @@
+//! One admission request as the rules see it, without the wire around it.
+
+use k8s_openapi::api::authentication::v1::UserInfo;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// What is being done to the object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Operation {
+    /// A new object.
+    Create,
+    /// A changed object.
+    Update,
+    /// An object that goes.
+    Delete,
+    /// A connection to an object, for example `exec`.
+    Connect,
+}
+
+impl Operation {
+    /// As the API writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Operation::Create => "CREATE",
+            Operation::Update => "UPDATE",
+            Operation::Delete => "DELETE",
+            Operation::Connect => "CONNECT",
+        }
+    }
+}
+
+/// One admission request.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// What is being done.
+    pub operation: Operation,
+    /// The subresource that is written, if any.
+    pub subresource: Option<&'a str>,
+    /// Namespace of the object.
+    pub namespace: &'a str,
+    /// Name of the object; empty when the server is to generate it.
+    pub name: &'a str,
+    /// Who asks.
+    pub user: &'a UserInfo,
+    /// The object as it is.
+    pub old: Option<&'a Value>,
+    /// The object as it shall be.
+    pub new: Option<&'a Value>,
+    /// True when nothing will be stored.
+    pub dry_run: bool,
+}
+
+impl<'a> Request<'a> {
+    /// Name of the user who asks.
+    pub fn user_name(&self) -> &'a str {
+        self.user.username.as_deref().unwrap_or_default()
+    }
+
+    /// The object that is judged, unless there is nothing to judge: it goes or is going, or only a subresource is
+    /// written. A finalizer must always come off.
+    pub fn judged(&self) -> Option<&'a Value> {
+        let writes = matches!(self.operation, Operation::Create | Operation::Update);
+        let whole = self.subresource.is_none_or(str::is_empty);
+        let new = self.new.filter(|new| new.is_object())?;
+        let going = !new["metadata"]["deletionTimestamp"].is_null();
+        (writes && whole && !going).then_some(new)
+    }
+
+    /// The old object of an update.
+    pub fn before(&self) -> Option<&'a Value> {
+        self.old.filter(|old| self.operation == Operation::Update && old.is_object())
+    }
+}

@@ -1,0 +1,274 @@
+//! The wire form of `admission.k8s.io/v1 AdmissionReview`: read what came, write what is answered.
+//!
+//! The objects are left unread until the envelope is known, so that an answer can carry the request's uid even when an
+//! object is nested too deeply. A patch is the base64 text that the API documents.
+
+use base64::Engine as _;
+use k8s_openapi::api::authentication::v1::UserInfo;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::judge::Verdict;
+use crate::request::{Operation, Request};
+use crate::table::Row;
+
+/// The version of the protocol that is spoken.
+pub const API_VERSION: &str = "admission.k8s.io/v1";
+/// The kind of both messages.
+pub const KIND: &str = "AdmissionReview";
+/// A warning is cut to this many characters, which is what Kubernetes asks for.
+pub const LONGEST_WARNING: usize = 120;
+
+/// A review as it came.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Incoming<'a> {
+    #[serde(default)]
+    api_version: String,
+    #[serde(default)]
+    kind: String,
+    #[serde(borrow)]
+    request: Option<Envelope<'a>>,
+}
+
+/// The request of a review, its objects still as text.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Envelope<'a> {
+    /// Identifies the request; the answer repeats it.
+    pub uid: String,
+    /// What is being done.
+    pub operation: Operation,
+    #[serde(default)]
+    sub_resource: Option<String>,
+    /// Namespace of the object.
+    #[serde(default)]
+    pub namespace: Option<String>,
+    /// Name of the object.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Who asks.
+    #[serde(default)]
+    pub user_info: UserInfo,
+    #[serde(default)]
+    dry_run: Option<bool>,
+    #[serde(borrow, default)]
+    object: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    old_object: Option<&'a RawValue>,
+}
+
+/// Why a body is not a review that we understand.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadReviewError {
+    /// Not JSON, or not of that shape.
+    #[error("cannot read the body as an AdmissionReview")]
+    Parse(#[source] serde_json::Error),
+    /// Another version or kind.
+    #[error("cannot answer {kind} of {api_version}; only {KIND} of {API_VERSION} is understood")]
+    Version {
+        /// The version that came.
+        api_version: String,
+        /// The kind that came.
+        kind: String,
+    },
+    /// There is no request in the review.
+    #[error("the AdmissionReview has no request")]
+    NoRequest,
+}
+
+/// Reads the envelope of a review.
+pub fn read(body: &[u8]) -> Result<Envelope<'_>, ReadReviewError> {
+    let review: Incoming<'_> = serde_json::from_slice(body).map_err(ReadReviewError::Parse)?;
+    if review.api_version != API_VERSION || review.kind != KIND {
+        return Err(ReadReviewError::Version { api_version: review.api_version, kind: review.kind });
+    }
+    review.request.ok_or(ReadReviewError::NoRequest)
+}
+
+/// The objects of a request.
+#[derive(Debug, Default)]
+pub struct Objects {
+    old: Option<Value>,
+    new: Option<Value>,
+}
+
+impl Objects {
+    /// The name that stands in the object, or the one that its name will begin with.
+    pub fn name(&self) -> Option<&str> {
+        let metadata = &self.new.as_ref().or(self.old.as_ref())?["metadata"];
+        metadata["name"].as_str().or_else(|| metadata["generateName"].as_str())
+    }
+}
+
+impl Envelope<'_> {
+    /// Reads the objects.
+    pub fn objects(&self) -> Result<Objects, serde_json::Error> {
+        let parse = |raw: Option<&RawValue>| match raw {
+            // `null` stands for no object.
+            Some(raw) => serde_json::from_str::<Option<Value>>(raw.get()),
+            None => Ok(None),
+        };
+        Ok(Objects { old: parse(self.old_object)?, new: parse(self.object)? })
+    }
+
+    /// The request as the rules see it.
+    pub fn request<'a>(&'a self, objects: &'a Objects) -> Request<'a> {
+        Request {
+            operation: self.operation,
+            subresource: self.sub_resource.as_deref(),
+            namespace: self.namespace.as_deref().unwrap_or_default(),
+            name: self.name.as_deref().unwrap_or_default(),
+            user: &self.user_info,
+            old: objects.old.as_ref(),
+            new: objects.new.as_ref(),
+            dry_run: self.dry_run.unwrap_or_default(),
+        }
+    }
+}
+
+/// A review as it is answered.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outgoing {
+    api_version: String,
+    kind: String,
+    /// The answer.
+    pub response: Response,
+}
+
+/// The answer to a request.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Response {
+    /// The uid of the request.
+    pub uid: String,
+    /// Whether the request may go on.
+    pub allowed: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+    /// `JSONPatch` when there is a patch.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patch_type: Option<String>,
+    /// The patch, JSON in base64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patch: Option<String>,
+    /// What the requester is told although the request may go on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// What is noted in the audit log.
+    #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    pub audit_annotations: std::collections::BTreeMap<String, String>,
+}
+
+/// A refusal in the form that the API server passes on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// HTTP code.
+    pub code: u16,
+    /// Machine-readable reason.
+    pub reason: String,
+    /// For people.
+    pub message: String,
+    /// Each field that is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub details: Option<Details>,
+}
+
+/// What is wrong with the object, field by field.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Details {
+    /// Name of the object.
+    pub name: String,
+    /// Group of the object.
+    pub group: String,
+    /// Kind of the object.
+    pub kind: String,
+    /// The findings.
+    pub causes: Vec<Cause>,
+}
+
+/// One field that is wrong.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Cause {
+    /// Machine-readable reason.
+    pub reason: String,
+    /// Path of the field.
+    pub field: String,
+    /// For people.
+    pub message: String,
+}
+
+impl Response {
+    /// The answer that carries a verdict.
+    pub fn verdict(row: &Row, uid: &str, name: &str, verdict: &Verdict) -> Self {
+        let mut response = Self { uid: uid.to_owned(), allowed: verdict.allowed(), ..Self::default() };
+        response.warnings = verdict.warnings().map(|finding| warning(&finding.to_string())).collect();
+        let mut codes: Vec<_> = verdict.findings.iter().map(|finding| finding.code.id()).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        if !codes.is_empty() {
+            response.audit_annotations.insert("findings".to_owned(), codes.join(","));
+        }
+        if !response.allowed {
+            response.status = Some(refusal(row, name, verdict));
+        } else if !verdict.patch.is_empty() {
+            // Serializing operations that hold plain values does not fail; if it did, no patch is the answer.
+            if let Ok(patch) = serde_json::to_vec(&verdict.patch) {
+                response.patch_type = Some("JSONPatch".to_owned());
+                response.patch = Some(base64::engine::general_purpose::STANDARD.encode(patch));
+            }
+        }
+        response
+    }
+
+    /// The answer when there is no verdict: refused with that code, or let go with a warning.
+    pub fn without_verdict(uid: &str, allowed: bool, code: u16, reason: &str, message: &str) -> Self {
+        let mut response = Self { uid: uid.to_owned(), allowed, ..Self::default() };
+        if allowed {
+            response.warnings = vec![warning(message)];
+        } else {
+            response.status =
+                Some(Status { code, reason: reason.to_owned(), message: message.to_owned(), details: None });
+        }
+        response
+    }
+
+    /// The answer in its envelope.
+    pub fn review(self) -> Outgoing {
+        Outgoing { api_version: API_VERSION.to_owned(), kind: KIND.to_owned(), response: self }
+    }
+}
+
+fn refusal(row: &Row, name: &str, verdict: &Verdict) -> Status {
+    let code = verdict.code();
+    let causes: Vec<_> = verdict
+        .denials()
+        .map(|finding| Cause {
+            reason: if code == 403 { "FieldValueForbidden" } else { "FieldValueInvalid" }.to_owned(),
+            field: finding.path.to_string(),
+            message: finding.text(),
+        })
+        .collect();
+    let listed: Vec<_> = verdict.denials().map(ToString::to_string).collect();
+    Status {
+        code,
+        reason: if code == 403 { "Forbidden" } else { "Invalid" }.to_owned(),
+        message: listed.join("\n"),
+        details: Some(Details {
+            name: name.to_owned(),
+            group: row.group.to_owned(),
+            kind: row.kind.to_owned(),
+            causes,
+        }),
+    }
+}
+
+fn warning(text: &str) -> String {
+    if text.chars().count() <= LONGEST_WARNING {
+        return text.to_owned();
+    }
+    text.chars().take(LONGEST_WARNING - 1).chain(['…']).collect()
+}

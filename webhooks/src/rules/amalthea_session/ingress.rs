@@ -1,0 +1,77 @@
+//! An Ingress can be made of what the spec says, and leads to the session.
+//!
+//! The original builds the Ingress unread. Kubernetes refuses one with a host that is not a DNS name or a path that is
+//! not absolute and plain, at every pass, and each pass rolls the pod. A URL that leads elsewhere is accepted and
+//! runs, so it is only warned about. Batch sessions have no Ingress.
+
+use super::{Subject, spec};
+use crate::finding::{Code, Finding, seen};
+
+/// Says what is wrong with the Ingress.
+pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
+    if subject.is_remote() && (subject.spec.ingress.is_none() || subject.is_batch()) {
+        findings.push(Finding::new(
+            Code::RemoteWithoutIngress,
+            spec("ingress"),
+            "a remote session connects through its Ingress; without one it never gets ready",
+            "",
+        ));
+    }
+    let Some(ingress) = subject.spec.ingress.as_ref().filter(|_| !subject.is_batch()) else { return };
+    if !is_host(&ingress.host) {
+        findings.push(Finding::new(
+            Code::HostInvalid,
+            spec("ingress").child("host"),
+            format!("{} is not a DNS name", seen(&ingress.host)),
+            "write it in lower case, without scheme, port and path",
+        ));
+    }
+    let prefix = with_slash(&ingress.path_prefix.0);
+    if let Some(problem) = path_problem(&prefix) {
+        findings.push(Finding::new(
+            Code::PathPrefixInvalid,
+            spec("ingress").child("pathPrefix"),
+            format!("{} {problem}", seen(&ingress.path_prefix.0)),
+            "write a plain absolute path, for example /sessions/name",
+        ));
+        return;
+    }
+    let url = &subject.spec.session.url_path;
+    if !with_slash(url).starts_with(&prefix) {
+        let allowed = seen(&prefix);
+        findings.push(Finding::new(
+            Code::PathOutsidePrefix,
+            spec("session").child("urlPath"),
+            format!("{} is not under the pathPrefix {allowed}", seen(url)),
+            "the URL leads elsewhere",
+        ));
+    }
+}
+
+fn with_slash(path: &str) -> String {
+    if path.ends_with('/') { path.to_owned() } else { format!("{path}/") }
+}
+
+/// What Kubernetes holds against a path of an Ingress.
+fn path_problem(path: &str) -> Option<String> {
+    if !path.starts_with('/') {
+        return Some("does not begin with '/'".to_owned());
+    }
+    let refused = ["//", "/./", "/../", "%2f", "%2F"].into_iter().find(|part| path.contains(part))?;
+    Some(format!("contains '{refused}'"))
+}
+
+/// What Kubernetes takes as the host of an Ingress rule: nothing at all, a DNS name, or one with a leading wildcard.
+/// An address is not a name.
+fn is_host(host: &str) -> bool {
+    let name = host.strip_prefix("*.").unwrap_or(host);
+    let address = host.parse::<std::net::IpAddr>().is_ok();
+    host.is_empty() || (!address && name.len() <= 253 && name.split('.').all(is_part))
+}
+
+fn is_part(part: &str) -> bool {
+    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    part.bytes().next().is_some_and(inner)
+        && part.bytes().last().is_some_and(inner)
+        && part.bytes().all(|b| inner(b) || b == b'-')
+}

@@ -1,0 +1,102 @@
+//! The rules for `AmaltheaSession`, one concept a file. What the schema of the kind can say is said there; here is
+//! what it cannot, and immutability once more, for offline use and for a readable text.
+
+pub mod authentication;
+pub mod containers;
+pub mod durations;
+pub mod immutability;
+pub mod ingress;
+pub mod mounts;
+pub mod names;
+pub mod pod;
+pub mod secrets;
+pub mod storage;
+pub mod template;
+pub mod timeouts;
+pub mod volumes;
+
+use serde::Deserialize;
+use serde_json::Value;
+use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionSpec, Location, SessionType};
+
+use crate::facts::Facts;
+use crate::finding::{Code, FieldPath, Finding, seen};
+use crate::request::Request;
+
+/// A session that is judged, with its old self when it is an update.
+pub(crate) struct Subject<'a> {
+    pub(crate) session: &'a AmaltheaSession,
+    pub(crate) spec: &'a AmaltheaSessionSpec,
+    pub(crate) old: Option<&'a AmaltheaSession>,
+}
+
+impl<'a> Subject<'a> {
+    pub(crate) fn old_spec(&self) -> Option<&'a AmaltheaSessionSpec> {
+        self.old.and_then(|old| old.spec.as_ref())
+    }
+
+    pub(crate) fn is_batch(&self) -> bool {
+        self.spec.session_type == SessionType::NonInteractive
+    }
+
+    pub(crate) fn is_remote(&self) -> bool {
+        self.spec.location == Location::Remote
+    }
+
+    /// True when a proxy stands in front of the session: batch sessions never have one.
+    pub(crate) fn has_proxy(&self) -> bool {
+        !self.is_batch() && self.spec.authentication.as_ref().is_some_and(|auth| auth.enabled)
+    }
+}
+
+/// The path of `spec.<field>`.
+pub(crate) fn spec(field: &str) -> FieldPath {
+    FieldPath::new("spec").child(field)
+}
+
+/// Judges a session.
+///
+/// Without `spec` (`SpecMissing`) the original accepts the object and fails for ever with an unknown strategy.
+pub fn validate(request: &Request<'_>, facts: &dyn Facts) -> Vec<Finding> {
+    let Some(new) = request.judged() else { return Vec::new() };
+    let session = match parse(new) {
+        Ok(session) => session,
+        Err(finding) => return vec![finding],
+    };
+    let Some(spec) = &session.spec else {
+        return vec![Finding::new(
+            Code::SpecMissing,
+            FieldPath::new("spec"),
+            "the session has no spec",
+            "give at least spec.session.image",
+        )];
+    };
+    let old = request.before().and_then(|old| parse(old).ok());
+    let subject = Subject { session: &session, spec, old: old.as_ref() };
+    let mut findings = Vec::new();
+    immutability::check(&subject, &mut findings);
+    durations::check(&subject, &mut findings);
+    timeouts::check(&subject, &mut findings);
+    names::check(&subject, &mut findings);
+    containers::check(&subject, &mut findings);
+    volumes::check(&subject, &mut findings);
+    mounts::check(&subject, &mut findings);
+    storage::check(&subject, &mut findings);
+    authentication::check(&subject, &mut findings);
+    ingress::check(&subject, &mut findings);
+    template::check(&subject, &mut findings);
+    secrets::check(&subject, &mut findings);
+    secrets::check_adoption(request, facts, &mut findings);
+    findings
+}
+
+pub(crate) fn parse(value: &Value) -> Result<AmaltheaSession, Finding> {
+    AmaltheaSession::deserialize(value).map_err(|error| {
+        Finding::new(
+            Code::SchemaInvalid,
+            FieldPath::default(),
+            format!("the object is not a readable AmaltheaSession: {}", seen(&error.to_string())),
+            "compare it with `kubectl explain amaltheasession`",
+        )
+    })
+}

@@ -1,0 +1,136 @@
+//! References to secrets have names, and a session adopts only what the requester may delete.
+//!
+//! The original deletes every adopted secret together with the session, with its own rights: whoever may create a
+//! session may so delete any secret of the namespace. Without a name a workload is refused by Kubernetes, or waits
+//! for ever. On `dataSources[]` without `secretRef` the original crashes at every pass.
+
+use std::collections::BTreeMap;
+
+use sojourn_crds::amalthea::{AmaltheaSessionSpec, SecretKeyRef, SecretRef};
+
+use super::{Subject, parse, spec};
+use crate::facts::{Access, AccessQuestion, Facts};
+use crate::finding::{Code, FieldPath, Finding, seen};
+use crate::request::Request;
+
+/// A reference to a secret, whatever its type.
+struct Reference<'a> {
+    path: FieldPath,
+    name: &'a str,
+    adopt: bool,
+    /// True when the session cannot run without the name.
+    needed: bool,
+}
+
+/// Says which references are incomplete.
+pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
+    for (index, source) in subject.spec.data_sources.iter().enumerate() {
+        if source.secret_ref.is_none() {
+            findings.push(Finding::new(
+                Code::DataSourceSecretMissing,
+                spec("dataSources").index(index).child("secretRef"),
+                "a data source needs the secret that says how its storage is reached",
+                "set secretRef.name",
+            ));
+        }
+    }
+    for reference in
+        references(subject.spec).filter(|reference| reference.needed && reference.name.is_empty())
+    {
+        findings.push(Finding::new(
+            Code::SecretNameMissing,
+            reference.path.child("name"),
+            "the name of the secret is empty",
+            "name the secret",
+        ));
+    }
+}
+
+/// Says which secrets the requester may not hand over to the session.
+pub(crate) fn check_adoption(request: &Request<'_>, facts: &dyn Facts, findings: &mut Vec<Finding>) {
+    for (path, question) in adopted(request) {
+        let user = request.user_name();
+        let (message, hint) = match facts.may(&question) {
+            Access::Allowed => continue,
+            Access::Denied => (
+                format!(
+                    "user {} may not delete secret {}, so its session may not",
+                    seen(user),
+                    seen(&question.name)
+                ),
+                "set adopt to false, or ask for the right to delete it",
+            ),
+            Access::Unknown => (
+                format!("cannot tell whether user {} may delete secret {}", seen(user), seen(&question.name)),
+                "try again, or set adopt to false",
+            ),
+        };
+        findings.push(Finding::new(Code::AdoptionForbidden, path.child("adopt"), message, hint));
+    }
+}
+
+/// What has to be asked before the request can be judged: one question for each secret that is adopted anew.
+pub fn questions(request: &Request<'_>) -> Vec<AccessQuestion> {
+    adopted(request).into_iter().map(|(_, question)| question).collect()
+}
+
+fn adopted(request: &Request<'_>) -> Vec<(FieldPath, AccessQuestion)> {
+    let Some(Ok(session)) = request.judged().map(parse) else { return Vec::new() };
+    let before = request.before().and_then(|old| parse(old).ok()).and_then(|old| old.spec);
+    let names = |spec: &AmaltheaSessionSpec| -> BTreeMap<String, FieldPath> {
+        let adopted = references(spec).filter(|reference| reference.adopt && !reference.name.is_empty());
+        // A secret that is named twice is asked about once, for the place where it is named first.
+        adopted.fold(BTreeMap::new(), |mut found, reference| {
+            found.entry(reference.name.to_owned()).or_insert(reference.path);
+            found
+        })
+    };
+    let known = before.as_ref().map(names).unwrap_or_default();
+    let new = session.spec.as_ref().map(names).unwrap_or_default();
+    let anew = new.into_iter().filter(|(name, _)| !known.contains_key(name));
+    let namespace = if request.namespace.is_empty() { session.namespace() } else { request.namespace };
+    anew.map(|(name, path)| {
+        let question = AccessQuestion {
+            verb: "delete",
+            group: "",
+            resource: "secrets",
+            namespace: namespace.to_owned(),
+            name,
+        };
+        (path, question)
+    })
+    .collect()
+}
+
+fn references(of: &AmaltheaSessionSpec) -> impl Iterator<Item = Reference<'_>> {
+    fn any(path: FieldPath, to: &SecretRef, needed: bool) -> Reference<'_> {
+        Reference { path, name: &to.name, adopt: to.adopt == Some(true), needed }
+    }
+    fn keyed(path: FieldPath, to: &SecretKeyRef, needed: bool) -> Reference<'_> {
+        Reference { path, name: &to.name, adopt: to.adopt == Some(true), needed }
+    }
+    let remote = of.location == sojourn_crds::amalthea::Location::Remote;
+    let batch = of.session_type == sojourn_crds::amalthea::SessionType::NonInteractive;
+    let tls = of.ingress.iter().filter_map(|ingress| ingress.tls_secret.as_ref());
+    let tls = tls.map(|to| any(spec("ingress").child("tlsSecret"), to, false));
+    let auth = of.authentication.iter().filter(|auth| auth.enabled);
+    let auth = auth.map(move |auth| any(spec("authentication").child("secretRef"), &auth.secret_ref, !batch));
+    let controller = of.session.remote_secret_ref.iter();
+    let controller = controller.map(move |to| any(spec("session").child("remoteSecretRef"), to, remote));
+    let sources = of.data_sources.iter().enumerate().filter_map(move |(index, source)| {
+        let path = spec("dataSources").index(index).child("secretRef");
+        Some(any(path, source.secret_ref.as_ref()?, !remote))
+    });
+    let repositories = of.code_repositories.iter().enumerate().flat_map(|(index, repository)| {
+        let path = spec("codeRepositories").index(index);
+        let cloning = repository.cloning_config_secret_ref.iter();
+        let other = repository.config_secret_ref.iter();
+        let other_path = path.child("configSecretRef");
+        cloning
+            .map(move |to| keyed(path.child("cloningConfigSecretRef"), to, true))
+            .chain(other.map(move |to| keyed(other_path.clone(), to, false)))
+    });
+    let pull = of.image_pull_secrets.iter().enumerate();
+    let pull = pull.map(|(index, to)| any(spec("imagePullSecrets").index(index), to, false));
+    tls.chain(auth).chain(controller).chain(sources).chain(repositories).chain(pull)
+}

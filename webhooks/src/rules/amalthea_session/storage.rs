@@ -1,0 +1,40 @@
+//! The session's volume has a size that a claim can have.
+//!
+//! The original asks for whatever is written: a claim of zero or less is refused for ever, and a smaller size than the
+//! volume has is refused at every pass, which freezes the status.
+
+use sojourn_crds::quantity::Quantity;
+
+use super::{Subject, spec};
+use crate::finding::{Code, Finding};
+
+/// Says what is wrong with the size.
+pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
+    let size = &subject.spec.session.storage.size;
+    let path = spec("session").child("storage").child("size");
+    let Some(nanos) = size.nanos() else { return };
+    if nanos <= 0 {
+        findings.push(Finding::new(
+            Code::StorageSizeInvalid,
+            path,
+            format!("{} is not a size above zero", text(size)),
+            "write for example 1Gi",
+        ));
+    } else if let Some(old) = subject.old_spec().map(|old| &old.session.storage.size)
+        && old.nanos().is_some_and(|old| nanos < old)
+    {
+        findings.push(Finding::new(
+            Code::StorageShrinks,
+            path,
+            format!("a volume cannot shrink from {} to {}", text(old), text(size)),
+            "it keeps its size",
+        ));
+    }
+}
+
+fn text(quantity: &Quantity) -> String {
+    match quantity {
+        Quantity::Integer(units) => units.to_string(),
+        Quantity::Text(text) => text.clone(),
+    }
+}

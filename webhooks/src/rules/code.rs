@@ -1,0 +1,205 @@
+//! The closed set of things that can be found, each with a stable identifier, a severity and an explanation.
+
+use std::fmt;
+
+use crate::finding::Severity::{self, Deny, Warn};
+
+/// Builds the enum and its tables from one list, so that no code can be without severity or explanation.
+macro_rules! codes {
+    ($($variant:ident $id:literal $severity:ident $doc:literal)*) => {
+        /// What was found.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Code {
+            $(#[doc = $doc] $variant,)*
+        }
+
+        impl Code {
+            /// Every code there is.
+            pub const ALL: &'static [Code] = &[$(Code::$variant,)*];
+
+            /// The stable identifier, as it appears in audit annotations and reports.
+            pub const fn id(self) -> &'static str {
+                match self { $(Code::$variant => $id,)* }
+            }
+
+            /// How bad a finding with this code is.
+            pub const fn severity(self) -> Severity {
+                match self { $(Code::$variant => $severity,)* }
+            }
+
+            /// What the code means and why it exists.
+            pub const fn explain(self) -> &'static str {
+                match self { $(Code::$variant => $doc,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    SpecMissing "spec-missing" Deny
+        "The session has no spec. The original accepts it and then fails for ever."
+    SchemaInvalid "schema-invalid" Deny
+        "The object does not have the shape of its kind. On a cluster the schema says so first; offline this does."
+    LocationImmutable "location-immutable" Deny
+        "`location` was changed. The original refuses it too."
+    SessionTypeImmutable "session-type-immutable" Deny
+        "`sessionType` was changed. The original refuses it too."
+    HostImmutable "host-immutable" Deny
+        "`ingress.host` was changed. The original refuses it too."
+    RepositoriesImmutable "repositories-immutable" Deny
+        "`codeRepositories` was changed, added or removed. The original refuses a change of the list."
+    DurationInvalid "duration-invalid" Deny
+        "A duration is not one that Go can read. The original accepts the object and then cannot read any session."
+    DurationNegative "duration-negative" Deny
+        "A duration is negative. The original takes it for off, or, for how long a hibernated session is kept, for at once."
+    TimeInvalid "time-invalid" Deny
+        "`lastInteraction` is not a moment in RFC 3339. The original accepts some spellings that it then cannot read."
+    StartingTooShort "starting-too-short" Deny
+        "`maxStartingDuration` ends before the readiness probe can succeed. The original hibernates every run of such a session."
+    IdleOutlivesAge "idle-outlives-age" Warn
+        "`maxIdleDuration` is not shorter than `maxAge`, so it never decides anything."
+    StartingOutlivesAge "starting-outlives-age" Warn
+        "`maxStartingDuration` is not shorter than `maxAge`, so it never decides anything."
+    AgeBeforeReady "age-before-ready" Warn
+        "`maxAge` ends before the readiness probe can succeed, so the session never gets ready."
+    IdleNeverSeen "idle-never-seen" Warn
+        "`cpuIdleThreshold` is zero, so the session is never idle and `maxIdleDuration` never decides anything."
+    CullingIgnored "culling-ignored" Warn
+        "A batch session is not culled for idling, starting or failing; these durations do nothing."
+    ResultKept "result-kept" Warn
+        "A batch session without `maxHibernatedDuration` is kept until somebody deletes it. The original deletes it at once."
+    AgeLowered "age-lowered" Warn
+        "`maxAge` of a batch session that has started is lowered; its Job's deadline follows."
+    AgeAfterEnd "age-after-end" Warn
+        "`maxAge` of a batch session that has ended is changed; nothing runs again."
+    BatchProbe "batch-probe" Warn
+        "A batch session has a readiness probe; a program that opens no port then never shows as Running."
+    AuthenticationIgnored "authentication-ignored" Warn
+        "A batch session has no proxy; its `authentication` does nothing."
+    NameInvalid "name-invalid" Deny
+        "The name cannot be the name of the session's Service or StatefulSet. The original starts a new pod again and again."
+    NameTooLong "name-too-long" Deny
+        "The name is too long for what is derived from it. The original's children are refused by Kubernetes for ever."
+    ContainerNameInvalid "container-name-invalid" Deny
+        "A container has no name, or one that Kubernetes refuses. The original's workload is refused for ever."
+    ContainerNameTaken "container-name-taken" Deny
+        "Two containers have one name. The original's workload is refused for ever."
+    ContainerImageMissing "container-image-missing" Deny
+        "A container has no image. The original's workload is refused for ever."
+    VolumeNameInvalid "volume-name-invalid" Deny
+        "A volume has no name, or one that Kubernetes refuses. The original's workload is refused for ever."
+    VolumeNameTaken "volume-name-taken" Deny
+        "Two volumes have one name. The original's workload is refused for ever."
+    VolumeMissing "volume-missing" Deny
+        "A mount names a volume that the pod does not have. The original's workload is refused for ever."
+    MountPathTaken "mount-path-taken" Deny
+        "Two mounts of one container have the same path. The original's workload is refused for ever."
+    MountPathMissing "mount-path-missing" Deny
+        "A mount has an empty path. The original's workload is refused for ever."
+    MountPathRelative "mount-path-relative" Warn
+        "A mount path is relative; it ends up below `/`."
+    ReservedPrefix "reserved-prefix" Warn
+        "A container or volume has the prefix that the operator uses for its own, so that a later version may collide."
+    StorageSizeInvalid "storage-size-invalid" Deny
+        "The session's volume has no size above zero. The original's claim is refused for ever."
+    StorageShrinks "storage-shrinks" Warn
+        "The session's volume is made smaller, which Kubernetes does not do."
+    AuthenticationKeyMissing "authentication-key-missing" Deny
+        "`secretRef.key` is missing, so the proxy would have no configuration. The original fails for ever, without a word in the status."
+    AuthenticationKeyInvalid "authentication-key-invalid" Deny
+        "`secretRef.key` cannot be a key of a Secret, so the proxy has no configuration. The original's proxy then fails, or is open."
+    OidcWithoutIngress "oidc-without-ingress" Deny
+        "`oidc` needs the address of the session for its redirects. The original crashes on it for ever."
+    SecretNameMissing "secret-name-missing" Deny
+        "A secret reference has no name. The original's workload is refused, or waits for ever."
+    DataSourceSecretMissing "data-source-secret-missing" Deny
+        "A data source has no `secretRef`. The original crashes on it for ever."
+    HostInvalid "host-invalid" Deny
+        "`ingress.host` is not a DNS name. The original's Ingress is refused for ever."
+    PathPrefixInvalid "path-prefix-invalid" Deny
+        "`ingress.pathPrefix` is not a path that an Ingress can have. The original's Ingress is refused for ever."
+    PathOutsidePrefix "path-outside-prefix" Warn
+        "`urlPath` does not lie under `ingress.pathPrefix`, so the session's URL leads elsewhere."
+    RemoteWithoutIngress "remote-without-ingress" Warn
+        "A remote session reaches its pod through the Ingress; without one it never gets ready."
+    TemplateInvalid "template-invalid" Deny
+        "A label or annotation of `template` is not one that Kubernetes accepts. The original's children are refused for ever."
+    AdoptionForbidden "adoption-forbidden" Deny
+        "The requester may not delete the secret that the session is to adopt. The original deletes any secret for anybody."
+    JobSessionUnknown "job-session-unknown" Warn
+        "The Job claims a session that does not exist, so nothing is known about its lifetime."
+    JobDeadlineTooShort "job-deadline-too-short" Deny
+        "The Job would end before its session may. The original has no guard and the session fails early."
+    JobDeadlineRemoved "job-deadline-removed" Deny
+        "The Job's deadline was removed although its session's lifetime is limited. The original has no guard."
+    JobResumed "job-resumed" Deny
+        "A Job was resumed while its session is hibernated. The original runs it behind the session's back."
+    JobOwnerChanged "job-owner-changed" Deny
+        "The Job's owner was changed, so that the session loses it. The original runs the session again."
+    JobLabelsChanged "job-labels-changed" Deny
+        "Labels that tie the Job to its session were changed. The original loses sight of it."
+    JobResultDropped "job-result-dropped" Deny
+        "The finalizer that keeps a Job until its result is recorded was removed. The original has none and loses results."
+}
+
+/// Whether a refusal is about the object or about who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// The object is wrong: 422.
+    Invalid,
+    /// The requester may not: 403.
+    Forbidden,
+}
+
+impl Code {
+    /// Whether this is about the object or about who asks.
+    pub const fn class(self) -> Class {
+        match self {
+            Code::AdoptionForbidden
+            | Code::JobResumed
+            | Code::JobOwnerChanged
+            | Code::JobLabelsChanged
+            | Code::JobResultDropped => Class::Forbidden,
+            _ => Class::Invalid,
+        }
+    }
+
+    /// True when the finding is about the step from the old object to the new one. Such a finding is never
+    /// excused by the old object having had it.
+    pub const fn is_about_the_change(self) -> bool {
+        matches!(
+            self,
+            Code::LocationImmutable
+                | Code::SessionTypeImmutable
+                | Code::HostImmutable
+                | Code::RepositoriesImmutable
+                | Code::AgeLowered
+                | Code::AgeAfterEnd
+                | Code::StorageShrinks
+                | Code::AdoptionForbidden
+                | Code::JobDeadlineRemoved
+                | Code::JobResumed
+                | Code::JobOwnerChanged
+                | Code::JobLabelsChanged
+                | Code::JobResultDropped
+        )
+    }
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn identifiers_are_distinct_and_kebab_case() {
+        let ids: std::collections::BTreeSet<_> = Code::ALL.iter().map(|code| code.id()).collect();
+        assert_eq!(ids.len(), Code::ALL.len());
+        assert!(ids.iter().all(|id| id.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')));
+    }
+}

@@ -1,0 +1,5 @@
+//! The rules, one concept a file. A rule is a plain function of the request and the facts.
+
+pub mod amalthea_session;
+pub mod code;
+pub mod job;
