@@ -9,7 +9,8 @@ use super::{
 };
 use crate::core::{
     amalthea::{
-        self, Applied, Context, ErrorClass, Plan, World, notes, plan, plan::release_orphan, status, validate,
+        self, Applied, Context, ErrorClass, Plan, World, notes, obstacles, plan, plan::release_orphan,
+        status, validate,
     },
     settings::SessionSettings,
 };
@@ -141,7 +142,7 @@ impl Operator {
     async fn reconcile(&self, key: &Key, now: Timestamp) -> Result<Next, CallError> {
         let Some(world) = self.observe(key) else { return self.clean_up(key).await };
         let context = self.context(now);
-        let Some(checked) = validate(&world.session, self.obstacles(&world)) else {
+        let Some(checked) = validate(&world.session, self.obstacles(&world, now)) else {
             return self.report_unworkable(key, &world, &context).await;
         };
         let plan = plan(&checked, &world, &context);
@@ -175,9 +176,10 @@ impl Operator {
         }
     }
 
-    /// What the admission rules say against a session that got past them.
-    fn obstacles(&self, _world: &World) -> Vec<String> {
-        Vec::new()
+    /// What the admission rules say against a session that got past them, as far as it prevents a workload.
+    fn obstacles(&self, world: &World, now: Timestamp) -> Vec<String> {
+        let object = serde_json::to_value(&*world.session).unwrap_or_default();
+        obstacles(&object, self.settings.on_deadline, now)
     }
 
     /// The session is gone. Its children go by their owner references, but for Jobs that our finalizer holds.

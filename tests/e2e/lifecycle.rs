@@ -1,143 +1,77 @@
-use crate::support;
-use sojourn::control::{Operator, watch};
-use sojourn::core::settings::SessionSettings;
-use std::{sync::Arc, time::Duration};
+//! Sessions from start to end.
 
-struct NoCount;
-impl sojourn::control::reconcile::Counters for NoCount {
-    fn pass(&self, took: Duration, class: Option<sojourn::core::amalthea::ErrorClass>) {
-        println!("pass {took:?} {class:?}");
-    }
-    fn write(&self, kind: sojourn::core::live::Kind, verb: &'static str) {
-        println!("write {kind} {verb}");
-    }
+use crate::support::{must, scene};
+use serde_json::json;
+use sojourn_crds::amalthea::State;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_interactive_session_runs_hibernates_and_resumes() {
+    let scene = scene("interactive").await;
+    scene.session("hello", json!({"ingress": {"host": "hello.example.org"}})).await;
+    let running = scene.reaches("hello", State::Running).await;
+    let status = running.status.unwrap();
+    assert_eq!(status.url.as_deref(), Some("http://hello.example.org/"));
+    let first_run = status.run_id.unwrap();
+    assert!(!scene.json("ingress", "hello").await.is_null());
+
+    must(scene.patch("hello", json!({"spec": {"hibernated": true}})).await);
+    let hibernated = scene.reaches("hello", State::Hibernated).await.status.unwrap();
+    assert!(hibernated.hibernated_since.is_some());
+    assert_eq!(hibernated.run_id, None);
+    scene.gone("pod", "hello-0").await;
+    scene.gone("ingress", "hello").await;
+    assert!(!scene.json("pvc", "hello").await.is_null(), "the user's files stay");
+
+    must(scene.patch("hello", json!({"spec": {"hibernated": false}})).await);
+    let resumed = scene.reaches("hello", State::Running).await.status.unwrap();
+    assert_eq!(resumed.hibernated_since, None);
+    assert_ne!(resumed.run_id.as_ref(), Some(&first_run));
+    let pod = scene.json("pod", "hello-0").await;
+    assert_eq!(pod["metadata"]["annotations"]["renku.io/run_id"].as_str(), resumed.run_id.as_deref());
+    assert!(!scene.json("ingress", "hello").await.is_null());
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn thin() {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let cluster = support::cluster().await;
-    let client = cluster.client().await.unwrap();
-    let ns = sojourn_cluster::test_namespace(&client, "thin").await.unwrap();
-    let settings = SessionSettings {
-        rclone_storage_class: "csi".into(),
-        sidecars_image: "renku/sidecars:latest".into(),
-        oauth2_proxy_image: "x".into(),
-        none_same_site_cookie: false,
-        https_ingress: false,
-        image_rewrite: None,
-        on_deadline: Default::default(),
-        openshift: false,
-    };
-    let op = Arc::new(Operator::new(
-        client.clone(),
-        settings,
-        Duration::from_secs(90),
-        "test".into(),
-        Arc::new(NoCount),
-    ));
-    let mut tasks = tokio::task::JoinSet::new();
-    let unsynced = watch::Unsynced::default();
-    watch::start(&op, &watch::Scope::Cluster, &unsynced, &mut tasks);
-    let (_lead, rx) = tokio::sync::watch::channel(true);
-    for _ in 0..4 {
-        let op = op.clone();
-        let rx = rx.clone();
-        tasks.spawn(async move { op.work(rx).await });
-    }
-    for (name, extra) in [
-        ("hello", ""),
-        ("batch", "  sessionType: NonInteractive\n  culling: {maxAge: 1h, maxHibernatedDuration: 1h}\n"),
-    ] {
-        let yaml = format!(
-            "apiVersion: amalthea.dev/v1alpha1\nkind: AmaltheaSession\nmetadata: {{name: {name}, namespace: {ns}}}\nspec:\n{extra}  session: {{image: busybox, resources: {{requests: {{cpu: 1}}}}}}\n  ingress: {{host: example.org}}\n"
-        );
-        let out = sojourn_cluster::kubectl(cluster, &["apply", "-f", "-"], Some(&yaml)).await.unwrap();
-        println!("{out:?}");
-    }
-    for i in 0..8 {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        if i == 4 {
-            sojourn_cluster::kubectl(
-                cluster,
-                &[
-                    "patch",
-                    "ams",
-                    "-n",
-                    &ns,
-                    "hello",
-                    "--type=merge",
-                    "-p",
-                    "{\"spec\":{\"hibernated\":true}}",
-                ],
-                None,
-            )
-            .await
-            .unwrap();
-            sojourn_cluster::kubectl(
-                cluster,
-                &[
-                    "patch",
-                    "ams",
-                    "-n",
-                    &ns,
-                    "batch",
-                    "--type=merge",
-                    "-p",
-                    "{\"spec\":{\"hibernated\":true}}",
-                ],
-                None,
-            )
-            .await
-            .unwrap();
-        }
-        if i == 6 {
-            sojourn_cluster::kubectl(
-                cluster,
-                &[
-                    "patch",
-                    "ams",
-                    "-n",
-                    &ns,
-                    "hello",
-                    "--type=merge",
-                    "-p",
-                    "{\"spec\":{\"hibernated\":false}}",
-                ],
-                None,
-            )
-            .await
-            .unwrap();
-            sojourn_cluster::kubectl(
-                cluster,
-                &[
-                    "patch",
-                    "ams",
-                    "-n",
-                    &ns,
-                    "batch",
-                    "--type=merge",
-                    "-p",
-                    "{\"spec\":{\"hibernated\":false}}",
-                ],
-                None,
-            )
-            .await
-            .unwrap();
-        }
-        let out = sojourn_cluster::kubectl(
-            cluster,
-            &["get", "ams,sts,job,pod,ingress,svc,pvc,secret", "-n", &ns],
-            None,
-        )
-        .await
-        .unwrap();
-        println!("{}", out.stdout);
-    }
-    let out = sojourn_cluster::kubectl(cluster, &["get", "ams,sts,job", "-n", &ns, "-o", "yaml"], None)
-        .await
-        .unwrap();
-    println!("{}", out.stdout);
-    let out = sojourn_cluster::kubectl(cluster, &["get", "events", "-n", &ns], None).await.unwrap();
-    println!("{}", out.stdout);
+async fn a_batch_session_runs_hibernates_and_resumes() {
+    let scene = scene("batch").await;
+    scene
+        .session("job", json!({"sessionType": "NonInteractive", "culling": {"maxAge": "1h", "maxHibernatedDuration": "10m"}}))
+        .await;
+    scene.reaches("job", State::Running).await;
+    let job = scene.json("job", "job").await;
+    assert_eq!(job["spec"]["activeDeadlineSeconds"], 3600);
+    assert_eq!(job["spec"]["ttlSecondsAfterFinished"], 600);
+
+    must(scene.patch("job", json!({"spec": {"culling": {"maxAge": "2h"}}})).await);
+    scene.eventually("job", "deadline follows", |_| true).await;
+    sojourn_cluster::eventually(
+        "the Job's deadline follows",
+        std::time::Duration::from_secs(10),
+        async || scene.json("job", "job").await["spec"]["activeDeadlineSeconds"] == 7200,
+    )
+    .await
+    .unwrap();
+
+    must(scene.patch("job", json!({"spec": {"hibernated": true}})).await);
+    scene.reaches("job", State::Hibernated).await;
+    assert_eq!(scene.json("job", "job").await["spec"]["suspend"], true);
+
+    must(scene.patch("job", json!({"spec": {"hibernated": false}})).await);
+    let resumed = scene.reaches("job", State::Running).await.status.unwrap();
+    let job = scene.json("job", "job").await;
+    assert_eq!(job["spec"]["suspend"], false);
+    assert_eq!(job["spec"]["activeDeadlineSeconds"], 7200);
+    assert_eq!(
+        job["spec"]["template"]["metadata"]["annotations"]["renku.io/run_id"].as_str(),
+        resumed.run_id.as_deref()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_duration_is_refused_with_the_way_out() {
+    let scene = scene("refused").await;
+    let refused = scene.apply(&crate::support::session("bad", json!({"culling": {"maxAge": "1d"}}))).await;
+    assert!(!refused.success());
+    println!("{}", refused.stderr);
+    assert!(refused.stderr.contains("24h"), "{}", refused.stderr);
 }

@@ -1,26 +1,250 @@
-//! One cluster for the whole run, and a namespace for each test.
+//! One cluster and one operator for the whole run, and a namespace for each test.
 
-use sojourn_cluster::{Cluster, Options};
+use clap::Parser;
+use kube::{
+    Api, Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use serde_json::{Value, json};
+use sojourn::settings::{Settings, flags::Flags};
+use sojourn_cluster::{Cluster, Options, Output, eventually, kubectl, test_namespace};
+use sojourn_crds::amalthea::{AmaltheaSession, State};
+use std::{path::PathBuf, time::Duration};
 use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
 
-static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
+/// Namespace and name of the operator's service account.
+pub(crate) const OPERATOR: (&str, &str) = ("sojourn-system", "sojourn");
+/// The operator, as the API server knows it.
+pub(crate) const OPERATOR_USER: &str = "system:serviceaccount:sojourn-system:sojourn";
 
-/// The cluster of this run, with the CRDs.
-pub async fn cluster() -> &'static Cluster {
-    CLUSTER
-        .get_or_init(|| async {
-            let cluster = Cluster::shared(Options::default()).await.unwrap();
-            for (_, crd) in sojourn_crds::all_crds() {
-                let applied = sojourn_cluster::kubectl(
-                    &cluster,
-                    &["apply", "--server-side", "-f", "-"],
-                    Some(&crd.to_string()),
-                )
-                .await
-                .unwrap();
-                assert!(applied.success(), "{}", applied.stderr);
-            }
-            cluster
+/// The cluster of this run, with the chart's objects and an operator at work.
+pub(crate) struct Stage {
+    pub(crate) cluster: Cluster,
+    /// Kubeconfig of the operator's service account.
+    pub(crate) operator: PathBuf,
+}
+
+static STAGE: OnceCell<Stage> = OnceCell::const_new();
+
+/// A test's own namespace on the stage.
+pub(crate) struct Scene {
+    pub(crate) stage: &'static Stage,
+    pub(crate) client: Client,
+    pub(crate) namespace: String,
+}
+
+/// Sets the stage once, and a scene for this test.
+pub(crate) async fn scene(name: &str) -> Scene {
+    let stage = STAGE.get_or_init(set_stage).await;
+    let client = stage.cluster.client().await.unwrap();
+    let namespace = test_namespace(&client, name).await.unwrap();
+    Scene { stage, client, namespace }
+}
+
+async fn set_stage() -> Stage {
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let options = Options { audit_users: vec![OPERATOR_USER.into()], ..Options::default() };
+    let cluster = Cluster::shared(options).await.unwrap();
+    install(&cluster).await;
+    let operator = cluster.service_account_kubeconfig(OPERATOR.0, OPERATOR.1).await.unwrap();
+    start_operator(&operator, &[]).await;
+    let client = cluster.client().await.unwrap();
+    eventually("the webhooks are published", Duration::from_secs(30), async || {
+        webhooks_published(&client).await
+    })
+    .await
+    .unwrap();
+    Stage { cluster, operator }
+}
+
+/// Installs the chart without a Deployment: the operator runs beside the cluster, under its rights.
+async fn install(cluster: &Cluster) {
+    for (_, crd) in sojourn_crds::all_crds() {
+        must(kubectl(cluster, &["apply", "--server-side", "-f", "-"], Some(&crd.to_string())).await.unwrap());
+    }
+    eventually("the CRD is served", Duration::from_secs(30), async || {
+        kubectl(cluster, &["get", "ams", "-A"], None).await.is_ok_and(|output| output.success())
+    })
+    .await
+    .unwrap();
+    must(kubectl(cluster, &["create", "namespace", OPERATOR.0], None).await.unwrap());
+    must(kubectl(cluster, &["create", "serviceaccount", OPERATOR.1, "-n", OPERATOR.0], None).await.unwrap());
+    must(
+        kubectl(
+            cluster,
+            &[
+                "create",
+                "clusterrolebinding",
+                "sojourn",
+                "--clusterrole=cluster-admin",
+                "--serviceaccount=sojourn-system:sojourn",
+            ],
+            None,
+        )
+        .await
+        .unwrap(),
+    );
+}
+
+/// Output of a command that must have succeeded.
+pub(crate) fn must(output: Output) -> String {
+    assert!(output.success(), "{}{}", output.stdout, output.stderr);
+    output.stdout
+}
+
+#[derive(Parser)]
+struct Arguments {
+    #[command(flatten)]
+    flags: Flags,
+}
+
+/// Settings of an operator beside the cluster, from its flags.
+pub(crate) fn settings(flags: &[&str]) -> Settings {
+    let arguments = Arguments::parse_from(["sojourn"].iter().chain(flags));
+    let env = |name: &str| {
+        Some(match name {
+            "POD_NAMESPACE" => OPERATOR.0.to_owned(),
+            "SERVICE_ACCOUNT" => OPERATOR.1.to_owned(),
+            "CLUSTER_SCOPED" => "true".to_owned(),
+            _ => return None,
+        })
+    };
+    Settings::read(arguments.flags, &env).unwrap()
+}
+
+/// Starts an operator with webhooks on a port of its own, on a thread that outlives the test that asked.
+async fn start_operator(kubeconfig: &std::path::Path, flags: &[&str]) {
+    let port = free_port();
+    let bind = format!("--webhook-bind-address=127.0.0.1:{port}");
+    let url = format!("--webhook-url=https://127.0.0.1:{port}");
+    let common = [bind.as_str(), url.as_str(), "--health-probe-bind-address=0", "--install-webhooks=true"];
+    let settings = settings(&[&common, flags].concat());
+    let config = client_config(kubeconfig).await;
+    std::thread::spawn(move || {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        runtime.block_on(async {
+            let client = Client::try_from(config).unwrap();
+            sojourn::cmd::run::serve(settings, client, CancellationToken::new()).await.unwrap();
+        });
+    });
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// How to reach the cluster with the rights of a kubeconfig.
+pub(crate) async fn client_config(kubeconfig: &std::path::Path) -> Config {
+    let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
+    Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap()
+}
+
+async fn webhooks_published(client: &Client) -> bool {
+    use k8s_openapi::api::admissionregistration::v1::{
+        MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
+    };
+    let validating: Api<ValidatingWebhookConfiguration> = Api::all(client.clone());
+    let mutating: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
+    let validating = validating.list(&Default::default()).await.unwrap().items;
+    let mutating = mutating.list(&Default::default()).await.unwrap().items;
+    let mut bundles = validating
+        .into_iter()
+        .flat_map(|c| c.webhooks.unwrap_or_default())
+        .map(|w| w.client_config.ca_bundle)
+        .chain(
+            mutating
+                .into_iter()
+                .flat_map(|c| c.webhooks.unwrap_or_default())
+                .map(|w| w.client_config.ca_bundle),
+        )
+        .peekable();
+    bundles.peek().is_some() && bundles.all(|bundle| bundle.is_some_and(|bundle| !bundle.0.is_empty()))
+}
+
+impl Scene {
+    /// Runs kubectl in the scene's namespace.
+    pub(crate) async fn kubectl(&self, args: &[&str]) -> Output {
+        let args = [&["-n", self.namespace.as_str()], args].concat();
+        kubectl(&self.stage.cluster, &args, None).await.unwrap()
+    }
+
+    /// Applies a manifest in the scene's namespace.
+    pub(crate) async fn apply(&self, manifest: &Value) -> Output {
+        let args = ["-n", self.namespace.as_str(), "apply", "-f", "-"];
+        kubectl(&self.stage.cluster, &args, Some(&manifest.to_string())).await.unwrap()
+    }
+
+    /// Applies a session that must be admitted.
+    pub(crate) async fn session(&self, name: &str, spec: Value) {
+        must(self.apply(&session(name, spec)).await);
+    }
+
+    /// Changes fields of a session.
+    pub(crate) async fn patch(&self, name: &str, patch: Value) -> Output {
+        self.kubectl(&["patch", "ams", name, "--type=merge", "-p", &patch.to_string()]).await
+    }
+
+    /// The session as it is now.
+    pub(crate) async fn get(&self, name: &str) -> Option<AmaltheaSession> {
+        self.api().get_opt(name).await.unwrap()
+    }
+
+    pub(crate) fn api(&self) -> Api<AmaltheaSession> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// Any object as JSON; `null` when it is not there.
+    pub(crate) async fn json(&self, resource: &str, name: &str) -> Value {
+        let output = self.kubectl(&["get", resource, name, "-o", "json", "--ignore-not-found"]).await;
+        serde_json::from_str(&must(output)).unwrap_or_default()
+    }
+
+    /// Waits until the session is in a state.
+    pub(crate) async fn reaches(&self, name: &str, state: State) -> AmaltheaSession {
+        self.eventually(name, &format!("{state:?}"), |session| {
+            session.status.as_ref().is_some_and(|status| status.state == state)
         })
         .await
+    }
+
+    /// Waits until something holds for a session.
+    pub(crate) async fn eventually(
+        &self,
+        name: &str,
+        what: &str,
+        holds: impl Fn(&AmaltheaSession) -> bool,
+    ) -> AmaltheaSession {
+        let reached = eventually(&format!("{name}: {what}"), Duration::from_secs(30), async || {
+            self.get(name).await.is_some_and(|session| holds(&session))
+        })
+        .await;
+        let session = self.get(name).await;
+        if let Err(error) = reached {
+            panic!("{error}; it is {}", serde_json::to_string_pretty(&session).unwrap());
+        }
+        session.unwrap()
+    }
+
+    /// Waits until an object is gone.
+    pub(crate) async fn gone(&self, resource: &str, name: &str) {
+        eventually(&format!("{resource} {name} is gone"), Duration::from_secs(30), async || {
+            self.json(resource, name).await.is_null()
+        })
+        .await
+        .unwrap();
+    }
+}
+
+/// A session whose image is never run: pods here only say that they do.
+pub(crate) fn session(name: &str, spec: Value) -> Value {
+    let mut manifest = json!({
+        "apiVersion": "amalthea.dev/v1alpha1",
+        "kind": "AmaltheaSession",
+        "metadata": {"name": name},
+        "spec": {"session": {"image": "debian:12"}},
+    });
+    json_patch::merge(&mut manifest["spec"], &spec);
+    manifest
 }

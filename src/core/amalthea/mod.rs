@@ -22,7 +22,7 @@ pub mod world;
 
 pub use plan::{Plan, plan};
 pub use status::status;
-pub use validate::{Checked, validate};
+pub use validate::{Checked, obstacles, validate};
 pub use world::{Applied, ChildError, Context, ErrorClass, Usage, World};
 
 #[cfg(test)]

@@ -164,6 +164,33 @@ impl Code {
         }
     }
 
+    /// True when a session with this finding cannot have a workload, so that none should be made for one that
+    /// got past admission. A timeout that cannot be read only means that its rule is off.
+    pub const fn prevents_workload(self) -> bool {
+        matches!(
+            self,
+            Code::NameInvalid
+                | Code::NameTooLong
+                | Code::ContainerNameInvalid
+                | Code::ContainerNameTaken
+                | Code::ContainerImageMissing
+                | Code::VolumeNameInvalid
+                | Code::VolumeNameTaken
+                | Code::VolumeMissing
+                | Code::MountPathTaken
+                | Code::MountPathMissing
+                | Code::StorageSizeInvalid
+                | Code::AuthenticationKeyMissing
+                | Code::AuthenticationKeyInvalid
+                | Code::OidcWithoutIngress
+                | Code::SecretNameMissing
+                | Code::DataSourceSecretMissing
+                | Code::HostInvalid
+                | Code::PathPrefixInvalid
+                | Code::TemplateInvalid
+        )
+    }
+
     /// True when the finding is about the step from the old object to the new one. Such a finding is never
     /// excused by the old object having had it.
     pub const fn is_about_the_change(self) -> bool {

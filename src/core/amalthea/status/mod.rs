@@ -163,7 +163,9 @@ fn set_conditions(
 
 fn routing<'a>(checked: &Checked, world: &World) -> Say<'a> {
     let exists = world.owned(Kind::Ingress, checked.session.name()).is_some();
-    let (holds, reason, message) = if checked.spec.ingress.is_none() {
+    let (holds, reason, message) = if !checked.interactive() {
+        (false, "NotInteractive", "A batch session has no way in from outside".to_owned())
+    } else if checked.spec.ingress.is_none() {
         let name = checked.session.name();
         let text = "The ingress information was not specified or was deleted from custom resource";
         (false, "IngressDeleted", format!("{text} {name}"))
