@@ -1,4 +1,4 @@
-//! What the operator serves: webhooks behind TLS; probes, metrics and debug pages in the open.
+//! What the operator serves: webhooks by TLS, and by plain HTTP probes, metrics and debug pages.
 
 pub mod admin;
 pub mod ready;
