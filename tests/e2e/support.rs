@@ -42,13 +42,14 @@ pub(crate) async fn scene(name: &str) -> Scene {
     Scene { stage, client, namespace }
 }
 
-async fn set_stage() -> Stage {
+/// A cluster of its own with an operator at work.
+pub(crate) async fn set_stage() -> Stage {
     rustls::crypto::ring::default_provider().install_default().ok();
     let options = Options { audit_users: vec![OPERATOR_USER.into()], ..Options::default() };
     let cluster = Cluster::shared(options).await.unwrap();
     install(&cluster).await;
     let operator = cluster.service_account_kubeconfig(OPERATOR.0, OPERATOR.1).await.unwrap();
-    start_operator(&operator, &[]).await;
+    start_operator(&operator, crate::FLAGS).await;
     let client = cluster.client().await.unwrap();
     eventually("the webhooks are published", Duration::from_secs(30), async || {
         webhooks_published(&client).await
@@ -203,8 +204,8 @@ impl Scene {
 
     /// Any object as JSON; `null` when it is not there.
     pub(crate) async fn json(&self, resource: &str, name: &str) -> Value {
-        let output = self.kubectl(&["get", resource, name, "-o", "json", "--ignore-not-found"]).await;
-        serde_json::from_str(&must(output)).unwrap_or_default()
+        let object = self.objects(resource).get_opt(name).await.unwrap();
+        object.map(|object| serde_json::to_value(object).unwrap()).unwrap_or_default()
     }
 
     /// Waits until the session is in a state.
@@ -235,7 +236,8 @@ impl Scene {
 
     /// Waits until an object is gone.
     pub(crate) async fn gone(&self, resource: &str, name: &str) {
-        eventually(&format!("{resource} {name} is gone"), Duration::from_secs(30), async || {
+        // The garbage collector learns of a new kind half a minute after its definition was made.
+        eventually(&format!("{resource} {name} is gone"), Duration::from_secs(60), async || {
             self.json(resource, name).await.is_null()
         })
         .await
