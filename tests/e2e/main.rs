@@ -20,3 +20,6 @@ mod support;
 
 /// Flags of the operator that serves all tests: idleness is seen within a second instead of thirty.
 const FLAGS: &[&str] = &["--idle-check-interval=1s"];
+
+/// What is done on the cluster before the operator starts: nothing.
+async fn before(_: &sojourn_cluster::Cluster) {}

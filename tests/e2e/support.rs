@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sojourn::settings::{Settings, flags::Flags};
 use sojourn_cluster::{Cluster, Options, Output, eventually, kubectl, test_namespace};
 use sojourn_crds::amalthea::{AmaltheaSession, State};
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
@@ -21,8 +21,6 @@ pub(crate) const OPERATOR_USER: &str = "system:serviceaccount:sojourn-system:soj
 /// The cluster of this run, with the chart's objects and an operator at work.
 pub(crate) struct Stage {
     pub(crate) cluster: Cluster,
-    /// Kubeconfig of the operator's service account.
-    pub(crate) operator: PathBuf,
 }
 
 static STAGE: OnceCell<Stage> = OnceCell::const_new();
@@ -36,18 +34,24 @@ pub(crate) struct Scene {
 
 /// Sets the stage once, and a scene for this test.
 pub(crate) async fn scene(name: &str) -> Scene {
-    let stage = STAGE.get_or_init(set_stage).await;
-    let client = stage.cluster.client().await.unwrap();
-    let namespace = test_namespace(&client, name).await.unwrap();
-    Scene { stage, client, namespace }
+    let mut scene = scene_in("default").await;
+    scene.namespace = test_namespace(&scene.client, name).await.unwrap();
+    scene
 }
 
-/// A cluster of its own with an operator at work.
-pub(crate) async fn set_stage() -> Stage {
+/// Sets the stage once, and a scene in a namespace that is there already.
+pub(crate) async fn scene_in(namespace: &str) -> Scene {
+    let stage = STAGE.get_or_init(set_stage).await;
+    let client = stage.cluster.client().await.unwrap();
+    Scene { stage, client, namespace: namespace.to_owned() }
+}
+
+async fn set_stage() -> Stage {
     rustls::crypto::ring::default_provider().install_default().ok();
     let options = Options { audit_users: vec![OPERATOR_USER.into()], ..Options::default() };
     let cluster = Cluster::shared(options).await.unwrap();
     install(&cluster).await;
+    crate::before(&cluster).await;
     let operator = cluster.service_account_kubeconfig(OPERATOR.0, OPERATOR.1).await.unwrap();
     start_operator(&operator, crate::FLAGS).await;
     let client = cluster.client().await.unwrap();
@@ -56,7 +60,7 @@ pub(crate) async fn set_stage() -> Stage {
     })
     .await
     .unwrap();
-    Stage { cluster, operator }
+    Stage { cluster }
 }
 
 /// Installs the chart without a Deployment: the operator runs beside the cluster, under its rights.
