@@ -72,7 +72,8 @@ async fn stop_on_signal(stop: CancellationToken) {
 
 /// Serves and reconciles with `client` until `stop`.
 ///
-/// The order is that in which others need us: watches first, then webhooks, then writes.
+/// The order is that in which others need us: watches first, then webhooks, then writes. At the end it is
+/// the other way round, and the webhooks are served on until the cluster has learned that they go.
 pub async fn serve(
     settings: Settings,
     client: Client,
@@ -85,6 +86,10 @@ pub async fn serve(
     let mut metrics = Metrics::default();
     let readiness = Readiness::default();
     let synced = readiness.handle("watches");
+    let staying = readiness.handle("not ending");
+    staying.ready();
+    // Servers close some time after writers do.
+    let close = CancellationToken::new();
     let identity = format!("{}_{:08x}", settings.lease.host, rand::random::<u32>());
     let lease_stop = CancellationToken::new();
     let mut background = JoinSet::new();
@@ -123,8 +128,8 @@ pub async fn serve(
         debug: Arc::new(observe::debug_state(operator.clone(), unsynced.clone())),
     };
     let stopped = {
-        let stop = stop.clone();
-        async move { stop.cancelled().await }.boxed().shared()
+        let close = close.clone();
+        async move { close.cancelled().await }.boxed().shared()
     };
     let admin = admin.listen(settings.health_bind.clone(), settings.metrics.bind.clone(), stopped).await?;
     background.spawn(async move {
@@ -143,7 +148,7 @@ pub async fn serve(
                 unsynced: &unsynced,
                 metrics: webhook_metrics,
             };
-            Some(server.start(published, &stop, &mut background).await?)
+            Some(server.start(published, &close, &mut background).await?)
         }
         None => {
             published.ready();
@@ -168,10 +173,13 @@ pub async fn serve(
 
     stop.cancelled().await;
     tracing::info!("ending");
+    staying.not_ready("the process ends");
     // The writers end before the Lease is handed over: whoever has it next may begin at once.
     workers.shutdown().await;
     lease_stop.cancel();
     leading.join_all().await;
+    tokio::time::sleep(settings.shutdown_delay).await;
+    close.cancel();
     if let Some(serving) = serving {
         serving.await??;
     }
