@@ -1,49 +1,44 @@
 //! `sojourn run`: serves the webhooks on every replica, and reconciles on the one that leads.
 
+mod observe;
+mod webhooks;
+
 use crate::{
     control::{
         Operator,
-        certificates::Certificates,
-        facts::{AccessReviews, ClusterFacts},
         lease::{ApiLease, Election, Gate, LEASE_NAME, elector::Timing},
         usage, watch,
     },
-    serve,
-    settings::{Scope, Settings, WebhookSettings, WebhookTarget, flags::Flags},
-    telemetry::metrics::Metrics,
+    serve::{admin::Admin, ready::Readiness},
+    settings::{Settings, flags::Flags},
+    telemetry::{
+        log::{self, LogHandle},
+        metrics::Metrics,
+        sessions::SessionCollector,
+    },
 };
 use anyhow::Context as _;
-use jiff::Timestamp;
-use k8s_openapi::api::{
-    admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration},
-    authentication::v1::SelfSubjectReview,
-    coordination::v1::Lease,
-};
+use futures::FutureExt;
+use k8s_openapi::api::coordination::v1::Lease;
 use kube::{
     Api, Client, Config,
-    api::{Patch, PatchParams, PostParams},
     config::{KubeConfigOptions, Kubeconfig},
 };
-use sojourn_certs::{names::Names, server::CertResolver};
-use sojourn_webhooks::{
-    config::{self, ConfigSettings, Endpoint},
-    facts::GuardSettings,
-    http::Guard,
-};
 use std::sync::Arc;
-use tokio::{sync::watch as channel, task::JoinSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// Runs until a signal asks it to end.
 pub fn run(flags: Flags) -> anyhow::Result<()> {
     let settings = Settings::read(flags, &|name| std::env::var(name).ok())?;
     rustls::crypto::ring::default_provider().install_default().ok();
+    let log = log::init(&settings.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
         let client = client(&settings).await?;
         let stop = CancellationToken::new();
         tokio::spawn(stop_on_signal(stop.clone()));
-        serve(settings, client, stop).await
+        serve(settings, client, log, stop).await
     })
 }
 
@@ -77,12 +72,24 @@ async fn stop_on_signal(stop: CancellationToken) {
 
 /// Serves and reconciles with `client` until `stop`.
 ///
-/// The order is that in which others need us: watches first, then webhooks, then writes.
-pub async fn serve(settings: Settings, client: Client, stop: CancellationToken) -> anyhow::Result<()> {
+/// The order is that in which others need us: watches first, then webhooks, then writes. At the end it is
+/// the other way round, and the webhooks are served on until the cluster has learned that they go.
+pub async fn serve(
+    settings: Settings,
+    client: Client,
+    log: LogHandle,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     for note in &settings.notes {
         tracing::info!("{note}");
     }
-    let metrics = Metrics::default();
+    let mut metrics = Metrics::default();
+    let readiness = Readiness::default();
+    let synced = readiness.handle("watches");
+    let staying = readiness.handle("not ending");
+    staying.ready();
+    // Servers close some time after writers do.
+    let close = CancellationToken::new();
     let identity = format!("{}_{:08x}", settings.lease.host, rand::random::<u32>());
     let lease_stop = CancellationToken::new();
     let mut background = JoinSet::new();
@@ -107,15 +114,53 @@ pub async fn serve(settings: Settings, client: Client, stop: CancellationToken) 
     let unsynced = watch::Unsynced::default();
     watch::start(&operator, &settings.scope, &unsynced, &mut background);
 
+    let gauges = Arc::new(observe::Gauges(operator.clone()));
+    metrics
+        .registry
+        .register_collector(Box::new(SessionCollector::new(gauges, settings.metrics.per_session)));
+    let webhook_metrics = Arc::new(sojourn_webhooks::metrics::Metrics::default());
+    webhook_metrics.register(&mut metrics.registry);
+    let published = readiness.handle("webhook configurations");
+    let admin = Admin {
+        readiness,
+        registry: Arc::new(metrics.registry),
+        log,
+        debug: Arc::new(observe::debug_state(operator.clone(), unsynced.clone())),
+    };
+    let stopped = {
+        let close = close.clone();
+        async move { close.cancelled().await }.boxed().shared()
+    };
+    let admin = admin.listen(settings.health_bind.clone(), settings.metrics.bind.clone(), stopped).await?;
+    background.spawn(async move {
+        if let Err(error) = admin.await {
+            tracing::error!(%error, "probes and metrics are not served any more");
+        }
+    });
+
     let serving = match &settings.webhook {
-        Some(webhook) => Some(
-            start_webhooks(&settings, webhook, &client, &operator, &unsynced, &stop, &mut background).await?,
-        ),
-        None => None,
+        Some(webhook) => {
+            let server = webhooks::Server {
+                settings: &settings,
+                webhook,
+                client: &client,
+                operator: &operator,
+                unsynced: &unsynced,
+                metrics: webhook_metrics,
+            };
+            Some(server.start(published, &close, &mut background).await?)
+        }
+        None => {
+            published.ready();
+            None
+        }
     };
 
+    tokio::select! {
+        () = unsynced.wait() => synced.ready(),
+        () = stop.cancelled() => {}
+    }
     let mut workers = JoinSet::new();
-    unsynced.wait().await;
     for _ in 0..settings.concurrency {
         let operator = operator.clone();
         workers.spawn(async move { operator.work().await });
@@ -128,110 +173,16 @@ pub async fn serve(settings: Settings, client: Client, stop: CancellationToken) 
 
     stop.cancelled().await;
     tracing::info!("ending");
+    staying.not_ready("the process ends");
     // The writers end before the Lease is handed over: whoever has it next may begin at once.
     workers.shutdown().await;
     lease_stop.cancel();
     leading.join_all().await;
+    tokio::time::sleep(settings.shutdown_delay).await;
+    close.cancel();
     if let Some(serving) = serving {
         serving.await??;
     }
     background.shutdown().await;
     Ok(())
-}
-
-type Serving = tokio::task::JoinHandle<Result<(), serve::webhooks::ServeWebhooks>>;
-
-async fn start_webhooks(
-    settings: &Settings,
-    webhook: &WebhookSettings,
-    client: &Client,
-    operator: &Arc<Operator>,
-    unsynced: &watch::Unsynced,
-    stop: &CancellationToken,
-    background: &mut JoinSet<()>,
-) -> anyhow::Result<Serving> {
-    let operator_user = match &settings.operator_user {
-        Some(user) => user.clone(),
-        None => who_am_i(client).await?,
-    };
-    let listener = webhook.bind.bind().await.with_context(|| format!("cannot listen on {}", webhook.bind))?;
-    let resolver = Arc::new(CertResolver::default());
-    let certificates = Arc::new(Certificates {
-        client: client.clone(),
-        namespace: settings.namespace.clone(),
-        secret: webhook.secret.clone(),
-        configuration: webhook.configuration.clone(),
-        names: names(&webhook.target, &settings.cluster_domain),
-        resolver: resolver.clone(),
-    });
-    let (bundle, renew_at) = certificates.obtain(Timestamp::now()).await?;
-    let facts = ClusterFacts {
-        operator: operator.clone(),
-        unsynced: unsynced.clone(),
-        settings: GuardSettings {
-            operator_user: operator_user.clone(),
-            trusted_users: [GuardSettings::default().trusted_users, webhook.trusted_users.clone()].concat(),
-            on_deadline: settings.sessions.on_deadline,
-        },
-    };
-    let guard = Guard {
-        facts: Arc::new(facts),
-        authorizer: Arc::new(AccessReviews(client.clone())),
-        metrics: Arc::default(),
-    };
-    let serving = tokio::spawn(serve::webhooks::serve(listener, resolver, guard, stop.clone()));
-    if webhook.install {
-        unsynced.wait().await;
-        let configuration = ConfigSettings {
-            name: webhook.configuration.clone(),
-            endpoint: endpoint(&webhook.target),
-            ca_bundle: bundle.to_pem().into_bytes(),
-            operator_user,
-            scope: guarded(&settings.scope),
-        };
-        install(client, &configuration).await?;
-    }
-    let (published, _) = channel::channel(false);
-    background.spawn(certificates.keep(bundle, renew_at, published));
-    Ok(serving)
-}
-
-/// Creates or updates both webhook configurations.
-async fn install(client: &Client, settings: &ConfigSettings) -> anyhow::Result<()> {
-    let params = PatchParams::apply(crate::core::manifest::MANAGER).force();
-    let validating: Api<ValidatingWebhookConfiguration> = Api::all(client.clone());
-    validating.patch(&settings.name, &params, &Patch::Apply(config::validating(settings))).await?;
-    let mutating: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
-    mutating.patch(&settings.name, &params, &Patch::Apply(config::mutating(settings))).await?;
-    Ok(())
-}
-
-async fn who_am_i(client: &Client) -> anyhow::Result<String> {
-    let api: Api<SelfSubjectReview> = Api::all(client.clone());
-    let review = api.create(&PostParams::default(), &SelfSubjectReview::default()).await?;
-    let user = review.status.and_then(|status| status.user_info).and_then(|user| user.username);
-    user.context("the API server does not say who the operator is; use --operator-user")
-}
-
-fn names(target: &WebhookTarget, cluster_domain: &str) -> Names {
-    match target {
-        WebhookTarget::Url(_) => Names::loopback(),
-        WebhookTarget::Service { namespace, name } => Names::service(name, namespace, cluster_domain),
-    }
-}
-
-fn endpoint(target: &WebhookTarget) -> Endpoint {
-    match target {
-        WebhookTarget::Url(url) => Endpoint::Url(url.clone()),
-        WebhookTarget::Service { namespace, name } => {
-            Endpoint::Service { name: name.clone(), namespace: namespace.clone(), port: 443 }
-        }
-    }
-}
-
-fn guarded(scope: &Scope) -> config::Scope {
-    match scope {
-        Scope::Cluster => config::Scope::Cluster,
-        Scope::Namespaces(names) => config::Scope::Namespaces(names.clone()),
-    }
 }

@@ -1,3 +1,5 @@
-//! What the operator serves.
+//! What the operator serves: webhooks by TLS, and by plain HTTP probes, metrics and debug pages.
 
+pub mod admin;
+pub mod ready;
 pub mod webhooks;

@@ -1,4 +1,5 @@
 //! What the operator says about itself: logs and metrics.
 
+pub mod log;
 pub mod metrics;
 pub mod sessions;

@@ -126,9 +126,15 @@ async fn start_operator(kubeconfig: &std::path::Path, flags: &[&str]) {
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         runtime.block_on(async {
             let client = Client::try_from(config).unwrap();
-            sojourn::cmd::run::serve(settings, client, CancellationToken::new()).await.unwrap();
+            let log = log_of_the_run(&settings);
+            sojourn::cmd::run::serve(settings, client, log, CancellationToken::new()).await.unwrap();
         });
     });
+}
+
+/// The log goes to standard error, where a failed test shows it.
+fn log_of_the_run(settings: &Settings) -> sojourn::telemetry::log::LogHandle {
+    sojourn::telemetry::log::init(&settings.log).unwrap()
 }
 
 fn free_port() -> u16 {

@@ -53,6 +53,9 @@ pub struct Case {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CaseFacts {
+    /// The present moment, in RFC 3339; absent: the first of January 2026, noon.
+    #[serde(default)]
+    pub now: Option<String>,
     /// Sessions of the namespace.
     #[serde(default)]
     pub sessions: Vec<Value>,
@@ -206,13 +209,21 @@ impl CaseFacts {
                 CaseOnDeadline::Hibernate => OnDeadline::Hibernate,
             },
         };
-        Ok(Known { sessions: sessions.collect::<Result<_, _>>()?, access: self.access.clone(), settings })
+        let now = self.now.as_deref().unwrap_or("2026-01-01T12:00:00Z");
+        let now = now.parse().map_err(serde::de::Error::custom)?;
+        Ok(Known {
+            now,
+            sessions: sessions.collect::<Result<_, _>>()?,
+            access: self.access.clone(),
+            settings,
+        })
     }
 }
 
 /// The facts of a case in the form that the rules take.
 #[derive(Debug, Clone)]
 pub struct Known {
+    now: Timestamp,
     sessions: Vec<Arc<AmaltheaSession>>,
     access: BTreeMap<String, CaseAccess>,
     settings: GuardSettings,
@@ -228,7 +239,7 @@ impl Facts for Known {
     }
 
     fn now(&self) -> Timestamp {
-        Timestamp::UNIX_EPOCH
+        self.now
     }
 
     fn synced(&self) -> bool {

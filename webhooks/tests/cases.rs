@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed step of a test is a failed test")]
 
-use std::collections::{BTreeMap, BTreeSet};
+mod support;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -10,39 +12,11 @@ use axum::http::{Request, StatusCode};
 use base64::Engine as _;
 use http_body_util::BodyExt;
 use serde_json::Value;
-use sojourn_webhooks::case::{Case, Known};
 use sojourn_webhooks::http::{Guard, router};
 use sojourn_webhooks::metrics::Metrics;
-use sojourn_webhooks::{Code, Severity, Verdict, judge, table};
+use sojourn_webhooks::{Code, Severity, table};
+use support::{corpus, patch_of, verdict};
 use tower::ServiceExt;
-
-/// All cases by `<folder>/<file>`.
-fn corpus() -> BTreeMap<String, Case> {
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("cases");
-    let mut cases = BTreeMap::new();
-    for folder in
-        std::fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir())
-    {
-        for file in std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
-            let folder = folder.file_name().unwrap().to_string_lossy();
-            let name = format!("{folder}/{}", file.file_stem().unwrap().to_string_lossy());
-            let text = std::fs::read_to_string(&file).unwrap();
-            let case = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
-            cases.insert(name, case);
-        }
-    }
-    assert!(cases.len() > 100, "only {} cases found", cases.len());
-    cases
-}
-
-fn verdict(case: &Case, known: &Known) -> Verdict {
-    let row = table::row(&case.webhook).unwrap_or_else(|| panic!("no row {}", case.webhook));
-    judge(row, &case.request(&case.user_info()), known)
-}
-
-fn patch_of(case: &Case) -> Value {
-    if case.expect.patch.is_null() { Value::Array(Vec::new()) } else { case.expect.patch.clone() }
-}
 
 #[test]
 fn the_pure_judge_gives_what_each_case_expects() {

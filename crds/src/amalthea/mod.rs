@@ -15,7 +15,7 @@ pub use status::*;
 
 use crate::crd::{Column, Names};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
 use std::borrow::Cow;
 
@@ -66,16 +66,13 @@ const COLUMNS: [Column; 6] = [
 ];
 
 /// A user session: a notebook server, an IDE, an application, or a batch job.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, Default, Deserialize)]
 pub struct AmaltheaSession {
     /// Standard object metadata.
     pub metadata: ObjectMeta,
     /// What is asked for. The schema does not require it, so an object without it may exist.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub spec: Option<AmaltheaSessionSpec>,
     /// What was last seen.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<AmaltheaSessionStatus>,
 }
 
@@ -93,6 +90,23 @@ impl AmaltheaSession {
     /// The object's UID; empty before the API server gave one.
     pub fn uid(&self) -> &str {
         self.metadata.uid.as_deref().unwrap_or_default()
+    }
+}
+
+/// With `apiVersion` and `kind`, which the type knows and the API server wants to be told.
+impl Serialize for AmaltheaSession {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("apiVersion", API_VERSION)?;
+        object.serialize_entry("kind", KIND)?;
+        object.serialize_entry("metadata", &self.metadata)?;
+        if let Some(spec) = &self.spec {
+            object.serialize_entry("spec", spec)?;
+        }
+        if let Some(status) = &self.status {
+            object.serialize_entry("status", status)?;
+        }
+        object.end()
     }
 }
 

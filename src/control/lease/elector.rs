@@ -137,11 +137,11 @@ pub fn decide(seen: &Observed, me: &str, held: Option<Instant>, now: Instant, ti
     }
 }
 
-/// `wall`, or the next moment when the record has it already: a renewal that changes nothing is no sign of
-/// life, and a stopped clock must not cost the Lease.
-fn another(wall: Timestamp, old: Option<&MicroTime>) -> Timestamp {
-    let same = old.is_some_and(|old| old.0.as_microsecond() == wall.as_microsecond());
-    wall.checked_add(SignedDuration::from_micros(i64::from(same))).unwrap_or(wall)
+/// `wall`, or the moment after `old` when a clock stands still or was set back: a renewal that looks like an
+/// earlier one is no sign of life, and must not cost the Lease.
+fn after(old: Option<&MicroTime>, wall: Timestamp) -> Timestamp {
+    let next = old.and_then(|old| old.0.checked_add(SignedDuration::from_micros(1)).ok());
+    next.map_or(wall, |next| next.max(wall))
 }
 
 impl Timing {
@@ -193,7 +193,7 @@ impl Elector {
             holder_identity: Some(self.me.clone()),
             lease_duration_seconds: Some(i32::try_from(self.timing.lease.as_secs()).unwrap_or(i32::MAX)),
             acquire_time: old.acquire_time.filter(|_| mine).or(Some(MicroTime(wall))),
-            renew_time: Some(MicroTime(another(wall, old.renew_time.as_ref()))),
+            renew_time: Some(MicroTime(after(old.renew_time.as_ref().filter(|_| mine), wall))),
             lease_transitions: Some(old.lease_transitions.unwrap_or_default().saturating_add(taken)),
             ..old
         });

@@ -76,7 +76,7 @@ pub fn validate(request: &Request<'_>, facts: &dyn Facts) -> Vec<Finding> {
     let mut findings = Vec::new();
     immutability::check(&subject, &mut findings);
     durations::check(&subject, &mut findings);
-    timeouts::check(&subject, &mut findings);
+    timeouts::check(&subject, facts.now(), &mut findings);
     names::check(&subject, &mut findings);
     containers::check(&subject, &mut findings);
     volumes::check(&subject, &mut findings);

@@ -4,7 +4,8 @@
 //! interactive session is a StatefulSet and a Service (a DNS label that begins with a letter), and the pods of a
 //! StatefulSet carry `controller-revision-hash: <name>-<up to ten characters>` (52); a data source is a volume
 //! `amalthea-<name>-ds-<i>` (a DNS label of 63). The original accepts such names; Kubernetes refuses the child, every
-//! pass fails, and each pass rolls the pod once more.
+//! pass fails, and each pass rolls the pod once more. With 53 characters one revision in five happens to have a shorter
+//! suffix and gets its pod, until the next edit of the spec draws another.
 
 use sojourn_crds::amalthea::names::data_source;
 
@@ -16,31 +17,34 @@ const LABEL: usize = 63;
 const GENERATED: usize = 5;
 const REVISION_SUFFIX: usize = 11;
 
-/// The name as far as it is known: a generated one ends in characters that nobody chose yet.
+/// The name as far as it is known, and what the user wrote of it: a generated name ends in characters that nobody
+/// chose, and on a cluster the server has appended them already.
 fn name_of(subject: &Subject<'_>) -> Option<(String, FieldPath)> {
     let metadata = &subject.session.metadata;
-    let metadata_path = FieldPath::new("metadata");
-    if let Some(name) = metadata.name.as_ref().filter(|name| !name.is_empty()) {
-        return Some((name.clone(), metadata_path.child("name")));
+    let path = |field| FieldPath::new("metadata").child(field);
+    let prefix = metadata.generate_name.as_ref().filter(|prefix| !prefix.is_empty());
+    let kept = prefix.map(|prefix| prefix.chars().take(LABEL - GENERATED).collect::<String>());
+    match (metadata.name.as_ref().filter(|name| !name.is_empty()), kept) {
+        (Some(name), Some(kept)) if name.starts_with(&kept) => Some((name.clone(), path("generateName"))),
+        (Some(name), _) => Some((name.clone(), path("name"))),
+        (None, Some(kept)) => Some((format!("{kept}xxxxx"), path("generateName"))),
+        (None, None) => None,
     }
-    let prefix = metadata.generate_name.as_ref().filter(|prefix| !prefix.is_empty())?;
-    let kept: String = prefix.chars().take(LABEL - GENERATED).collect();
-    Some((format!("{kept}xxxxx"), metadata_path.child("generateName")))
 }
 
 /// Says why the name cannot be used.
 pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     let Some((name, path)) = name_of(subject) else { return };
     let batch = subject.is_batch();
-    let mut limit = (LABEL, "the label of everything that belongs to the session");
+    let mut limit = (LABEL, "it stands in a label of every child");
     if !batch {
-        limit = (LABEL - REVISION_SUFFIX, "the revision label of its pods, which appends 11 characters");
+        limit = (LABEL - REVISION_SUFFIX, "a label of its pods appends 11");
     }
     let sources = if subject.is_remote() { 0 } else { subject.spec.data_sources.len() };
     if let Some(last) = sources.checked_sub(1) {
         let most = LABEL - data_source("", last).len();
         if most < limit.0 {
-            limit = (most, "the volume of its last data source");
+            limit = (most, "its last data source makes a volume name of it");
         }
     }
     let length = name.len();
@@ -48,7 +52,7 @@ pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
         findings.push(Finding::new(
             Code::NameTooLong,
             path.clone(),
-            format!("{} has {length} characters; {} allows {}", seen(&name), limit.1, limit.0),
+            format!("{} has {length} characters; at most {} fit, since {}", seen(&name), limit.0, limit.1),
             "choose a shorter name",
         ));
     }

@@ -3,6 +3,7 @@
 //! The original judges none of this. It runs what is only warned about here, and a session that `StartingTooShort`
 //! refuses it hibernates in every run before the session could be ready.
 
+use jiff::Timestamp;
 use sojourn_crds::amalthea::{Culling, OnDeadline, ProbeType, State, lifetime};
 use sojourn_crds::duration::{GoDuration, Span};
 
@@ -14,10 +15,10 @@ use crate::finding::{Code, Finding};
 const FIRST_READY: Span = Span::seconds(30);
 
 /// Says which timeouts contradict each other.
-pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
+pub(crate) fn check(subject: &Subject<'_>, now: Timestamp, findings: &mut Vec<Finding>) {
     if subject.is_batch() {
         check_batch(subject, findings);
-        check_change_of_age(subject, findings);
+        check_change_of_age(subject, now, findings);
     } else if let Some(culling) = &subject.spec.culling {
         check_interactive(subject, culling, findings);
     }
@@ -112,7 +113,7 @@ fn check_batch(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
 
 /// Raising or removing `maxAge` is always possible: a live Job's deadline can be raised. Lowering it is possible too,
 /// and may end the run, so the requester is told.
-fn check_change_of_age(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
+fn check_change_of_age(subject: &Subject<'_>, now: Timestamp, findings: &mut Vec<Finding>) {
     let (Some(old), Some(old_spec)) = (subject.old, subject.old_spec()) else { return };
     let seconds = |spec| lifetime::job_deadline_seconds(spec, OnDeadline::Fail);
     let (was, is) = (seconds(old_spec), seconds(subject.spec));
@@ -129,8 +130,27 @@ fn check_change_of_age(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
             format!("the run has ended; changing {} to {} starts nothing again", text(was), text(is));
         findings.push(Finding::new(Code::AgeAfterEnd, path, message, ""));
     } else if let Some(lower) = is.filter(|is| was.is_none_or(|was| *is < was)) {
-        let (was, is) = (text(was), Span::seconds(lower));
-        let message = format!("lowered from {was}: a run of {is} or more ends at once");
+        let limit = Span::seconds(lower);
+        let ran = status.and_then(|status| run_seconds(status.run_id.as_deref()?, now));
+        let outcome = match ran {
+            None => format!("a run of {limit} or more ends at once"),
+            Some(ran) if ran >= lower => {
+                format!("the run has lasted {} and ends at once", Span::seconds(ran))
+            }
+            Some(ran) => format!(
+                "the run has lasted {} and ends in {}",
+                Span::seconds(ran),
+                Span::seconds(lower - ran)
+            ),
+        };
+        let message = format!("lowered from {} to {limit}: {outcome}", text(was));
         findings.push(Finding::new(Code::AgeLowered, path, message, ""));
     }
+}
+
+/// How long the current run has lasted. Its ID is a ULID, which begins with the moment at which it was made; that of a
+/// clock that is ahead of ours counts as now.
+fn run_seconds(run_id: &str, now: Timestamp) -> Option<i64> {
+    let began = i64::try_from(ulid::Ulid::from_string(run_id).ok()?.timestamp_ms()).ok()?;
+    Some((now.as_millisecond().saturating_sub(began) / 1000).max(0))
 }

@@ -1,0 +1,152 @@
+//! The webhook server of a running operator: certificate, listener, configurations.
+
+use crate::{
+    control::{
+        Operator,
+        certificates::Certificates,
+        facts::{AccessReviews, ClusterFacts},
+        watch::Unsynced,
+    },
+    serve::{
+        ready::Handle,
+        webhooks::{ServeWebhooks, serve as serve_webhooks},
+    },
+    settings::{Scope, Settings, WebhookSettings, WebhookTarget},
+};
+use anyhow::Context as _;
+use jiff::Timestamp;
+use k8s_openapi::api::{
+    admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration},
+    authentication::v1::SelfSubjectReview,
+};
+use kube::{
+    Api, Client,
+    api::{Patch, PatchParams, PostParams},
+};
+use sojourn_certs::{names::Names, server::CertResolver};
+use sojourn_webhooks::{
+    config::{self, ConfigSettings, Endpoint},
+    facts::GuardSettings,
+    http::Guard,
+    metrics::Metrics,
+};
+use std::sync::Arc;
+use tokio::{sync::watch as channel, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+/// The server at work.
+pub(super) type Serving = tokio::task::JoinHandle<Result<(), ServeWebhooks>>;
+
+/// What the webhook server is made of.
+pub(super) struct Server<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) webhook: &'a WebhookSettings,
+    pub(super) client: &'a Client,
+    pub(super) operator: &'a Arc<Operator>,
+    pub(super) unsynced: &'a Unsynced,
+    pub(super) metrics: Arc<Metrics>,
+}
+
+impl Server<'_> {
+    /// Starts to serve, and keeps the certificate and the configurations as they should be.
+    pub(super) async fn start(
+        self,
+        readiness: Handle,
+        stop: &CancellationToken,
+        background: &mut JoinSet<()>,
+    ) -> anyhow::Result<Serving> {
+        let Self { settings, webhook, client, operator, unsynced, metrics } = self;
+        let operator_user = match &settings.operator_user {
+            Some(user) => user.clone(),
+            None => who_am_i(client).await?,
+        };
+        let listener =
+            webhook.bind.bind().await.with_context(|| format!("cannot listen on {}", webhook.bind))?;
+        let resolver = Arc::new(CertResolver::default());
+        let certificates = Arc::new(Certificates {
+            client: client.clone(),
+            namespace: settings.namespace.clone(),
+            secret: webhook.secret.clone(),
+            configuration: webhook.configuration.clone(),
+            names: names(&webhook.target, &settings.cluster_domain),
+            resolver: resolver.clone(),
+        });
+        let (bundle, renew_at) = certificates.obtain(Timestamp::now()).await?;
+        let facts = ClusterFacts {
+            operator: operator.clone(),
+            unsynced: unsynced.clone(),
+            settings: GuardSettings {
+                operator_user: operator_user.clone(),
+                trusted_users: [GuardSettings::default().trusted_users, webhook.trusted_users.clone()]
+                    .concat(),
+                on_deadline: settings.sessions.on_deadline,
+            },
+        };
+        let guard =
+            Guard { facts: Arc::new(facts), authorizer: Arc::new(AccessReviews(client.clone())), metrics };
+        let serving = tokio::spawn(serve_webhooks(listener, resolver, guard, stop.clone()));
+        if webhook.install {
+            unsynced.wait().await;
+            let configuration = ConfigSettings {
+                name: webhook.configuration.clone(),
+                endpoint: endpoint(&webhook.target),
+                ca_bundle: bundle.to_pem().into_bytes(),
+                operator_user,
+                scope: guarded(&settings.scope),
+            };
+            install(client, &configuration).await?;
+        }
+        let (published, mut is_published) = channel::channel(false);
+        background.spawn(certificates.keep(bundle, renew_at, published));
+        background.spawn(async move {
+            while is_published.changed().await.is_ok() {
+                if *is_published.borrow_and_update() {
+                    readiness.ready();
+                } else {
+                    readiness.not_ready("the webhook configurations do not hold the bundle yet");
+                }
+            }
+        });
+        Ok(serving)
+    }
+}
+
+/// Creates or updates both webhook configurations.
+async fn install(client: &Client, settings: &ConfigSettings) -> anyhow::Result<()> {
+    let params = PatchParams::apply(crate::core::manifest::MANAGER).force();
+    let validating: Api<ValidatingWebhookConfiguration> = Api::all(client.clone());
+    validating.patch(&settings.name, &params, &Patch::Apply(config::validating(settings))).await?;
+    let mutating: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
+    mutating.patch(&settings.name, &params, &Patch::Apply(config::mutating(settings))).await?;
+    Ok(())
+}
+
+async fn who_am_i(client: &Client) -> anyhow::Result<String> {
+    let api: Api<SelfSubjectReview> = Api::all(client.clone());
+    let review = api.create(&PostParams::default(), &SelfSubjectReview::default()).await?;
+    let user = review.status.and_then(|status| status.user_info).and_then(|user| user.username);
+    user.context("the API server does not say who the operator is; use --operator-user")
+}
+
+fn names(target: &WebhookTarget, cluster_domain: &str) -> Names {
+    match target {
+        WebhookTarget::Url(_) => Names::loopback(),
+        WebhookTarget::Service { namespace, name } => Names::service(name, namespace, cluster_domain),
+    }
+}
+
+fn endpoint(target: &WebhookTarget) -> Endpoint {
+    match target {
+        WebhookTarget::Url(url) => Endpoint::Url(url.clone()),
+        WebhookTarget::Service { namespace, name } => {
+            Endpoint::Service { name: name.clone(), namespace: namespace.clone(), port: 443 }
+        }
+    }
+}
+
+fn guarded(scope: &Scope) -> config::Scope {
+    match scope {
+        Scope::Cluster => config::Scope::Cluster,
+        Scope::Namespaces(names) => config::Scope::Namespaces(names.clone()),
+    }
+}

@@ -1,0 +1,186 @@
+//! The plain HTTP servers: probes and debug pages at one address, metrics at another, or all at one.
+//!
+//! Liveness answers as long as the process does. It depends neither on the API server nor on readiness: a
+//! restart mends neither. Debug pages are at the address of the probes only, so that who may scrape may not
+//! look inside.
+
+use super::ready::Readiness;
+use crate::{settings::address::Address, telemetry::log::LogHandle};
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{DefaultBodyLimit, RawQuery, State},
+    http::{HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, put},
+};
+use prometheus_client::{encoding::text, registry::Registry};
+use std::{fmt::Write, future::Future, io, sync::Arc, time::Duration};
+use tokio::net::TcpListener;
+use tower_http::timeout::TimeoutLayer;
+
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// Log directives are a line.
+const BODY_LIMIT: usize = 4 << 10;
+const REQUEST_LIMIT: Duration = Duration::from_secs(10);
+
+/// An address could not be listened at.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen at {address} for {purpose}: {source}")]
+pub struct Listen {
+    address: Address,
+    purpose: &'static str,
+    source: io::Error,
+}
+
+/// What the debug page shows: one section per part of the program.
+pub trait DebugState: Send + Sync + 'static {
+    /// The state now. Never holds anything secret.
+    fn state(&self) -> serde_json::Value;
+}
+
+impl<F: Fn() -> serde_json::Value + Send + Sync + 'static> DebugState for F {
+    fn state(&self) -> serde_json::Value {
+        self()
+    }
+}
+
+/// What the servers serve.
+#[derive(Clone)]
+pub struct Admin {
+    /// The checks of /readyz.
+    pub readiness: Readiness,
+    /// The metrics.
+    pub registry: Arc<Registry>,
+    /// Changes the log filter.
+    pub log: LogHandle,
+    /// The debug page.
+    pub debug: Arc<dyn DebugState>,
+}
+
+impl Admin {
+    /// Probes and debug pages.
+    pub fn health_router(&self) -> Router {
+        Router::new()
+            .route("/healthz", get(async || "ok"))
+            .route("/livez", get(async || "ok"))
+            .route("/readyz", get(readyz))
+            .route("/debug/state", get(debug_state))
+            .route("/debug/log", put(set_log).get(show_log))
+            .layer(DefaultBodyLimit::max(BODY_LIMIT))
+            .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_LIMIT))
+            .with_state(self.clone())
+    }
+
+    /// Metrics.
+    pub fn metrics_router(&self) -> Router {
+        Router::new().route("/metrics", get(metrics)).with_state(self.clone())
+    }
+
+    /// Listens, and returns the servers as one future that ends when `stop` does. Equal addresses share a
+    /// listener.
+    pub async fn listen(
+        self,
+        health: Option<Address>,
+        metrics: Option<Address>,
+        stop: impl Future<Output = ()> + Clone + Send + 'static,
+    ) -> Result<impl Future<Output = io::Result<()>>, Listen> {
+        let mut servers = Vec::new();
+        let shared = health.is_some() && health == metrics;
+        if let Some(address) = health {
+            let mut router = self.health_router();
+            if shared {
+                router = router.merge(self.metrics_router());
+            }
+            servers.push((listener(&address, "probes").await?, router));
+        }
+        if let Some(address) = metrics.filter(|_| !shared) {
+            servers.push((listener(&address, "metrics").await?, self.metrics_router()));
+        }
+        let serving = servers.into_iter().map(move |(listener, router)| {
+            let stop = stop.clone();
+            async move { axum::serve(listener, router).with_graceful_shutdown(stop).await }
+        });
+        let serving = futures::future::try_join_all(serving);
+        Ok(async move { serving.await.map(drop) })
+    }
+}
+
+async fn listener(address: &Address, purpose: &'static str) -> Result<TcpListener, Listen> {
+    let listener =
+        address.bind().await.map_err(|source| Listen { address: address.clone(), purpose, source })?;
+    if let Ok(local) = listener.local_addr() {
+        tracing::info!(address = %local, purpose, "listening");
+    }
+    Ok(listener)
+}
+
+/// 200 or 503; what is not ready is always named, the rest on `?verbose`.
+async fn readyz(State(admin): State<Admin>, RawQuery(query): RawQuery) -> Response {
+    let verbose =
+        query.unwrap_or_default().split('&').any(|part| part == "verbose" || part.starts_with("verbose="));
+    let report = admin.readiness.report();
+    let ready = report.iter().all(|(_, check)| check.is_ok());
+    if ready && !verbose {
+        return "ok".into_response();
+    }
+    let mut text = String::new();
+    for (name, check) in &report {
+        // Writing to a String cannot fail.
+        let _ = match check {
+            Ok(()) if verbose => writeln!(text, "[+] {name} ok"),
+            Ok(()) => Ok(()),
+            Err(why) => writeln!(text, "[-] {name}: {why}"),
+        };
+    }
+    text.push_str(if ready { "ready\n" } else { "not ready\n" });
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, text).into_response()
+}
+
+async fn metrics(State(admin): State<Admin>) -> Response {
+    let mut body = String::new();
+    match text::encode(&mut body, &admin.registry) {
+        Ok(()) => {
+            let mut response = Response::new(Body::from(body));
+            response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(OPEN_METRICS));
+            response
+        }
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+async fn debug_state(State(admin): State<Admin>) -> Json<serde_json::Value> {
+    let ready: serde_json::Map<_, _> = admin
+        .readiness
+        .report()
+        .into_iter()
+        .map(|(name, check)| (name, check.err().unwrap_or_else(|| "ok".to_owned()).into()))
+        .collect();
+    Json(serde_json::json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "ready": ready,
+        "logFilter": admin.log.filter().ok(),
+        "state": admin.debug.state(),
+    }))
+}
+
+async fn show_log(State(admin): State<Admin>) -> Response {
+    match admin.log.filter() {
+        Ok(filter) => format!("{filter}\n").into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+async fn set_log(State(admin): State<Admin>, directives: String) -> Response {
+    match admin.log.set(directives.trim()) {
+        Ok(()) => {
+            tracing::info!(filter = directives.trim(), "log filter changed");
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Err(error) => (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! The routers in memory, and the listeners on loopback.
+
+use super::*;
+use crate::{
+    settings::LogSettings,
+    telemetry::{log, metrics::Metrics},
+};
+use axum::http::{Method, Request};
+use futures::FutureExt;
+use rstest::rstest;
+use tower::ServiceExt;
+
+fn admin() -> Admin {
+    let settings = LogSettings { filter: "info".into(), json: None };
+    let (subscriber, handle) = log::subscriber(&settings, false, io::sink).unwrap();
+    // The handle works as long as its logger lives, which in these tests is always.
+    Box::leak(Box::new(subscriber));
+    Admin {
+        readiness: Readiness::default(),
+        registry: Arc::new(Metrics::default().registry),
+        log: handle,
+        debug: Arc::new(|| serde_json::json!({"sessions": 2})),
+    }
+}
+
+async fn ask(router: Router, method: Method, path: &str, body: &'static str) -> (StatusCode, String) {
+    let request = Request::builder().method(method).uri(path).body(Body::from(body)).unwrap();
+    let response = router.oneshot(request).await.unwrap();
+    let status = response.status();
+    let bytes = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    (status, String::from_utf8(bytes.to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn readiness_names_what_is_missing_and_liveness_does_not_care() {
+    let admin = admin();
+    let handle = admin.readiness.handle("webhook certificate");
+    admin.readiness.handle("stores").ready();
+    let stores = admin.readiness.handle("stores");
+    stores.ready();
+    let (status, text) = ask(admin.health_router(), Method::GET, "/readyz", "").await;
+    assert_eq!(
+        (status, text.as_str()),
+        (StatusCode::SERVICE_UNAVAILABLE, "[-] webhook certificate: not started\nnot ready\n")
+    );
+    for path in ["/livez", "/healthz"] {
+        assert_eq!(ask(admin.health_router(), Method::GET, path, "").await.0, StatusCode::OK);
+    }
+    handle.ready();
+    assert_eq!(ask(admin.health_router(), Method::GET, "/readyz", "").await, (StatusCode::OK, "ok".into()));
+    let (_, text) = ask(admin.health_router(), Method::GET, "/readyz?verbose", "").await;
+    assert_eq!(text, "[+] stores ok\n[+] webhook certificate ok\nready\n");
+}
+
+#[tokio::test]
+async fn the_log_filter_is_shown_and_set() {
+    let admin = admin();
+    assert_eq!(ask(admin.health_router(), Method::GET, "/debug/log", "").await.1, "info\n");
+    let (status, _) = ask(admin.health_router(), Method::PUT, "/debug/log", "debug\n").await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    assert_eq!(ask(admin.health_router(), Method::GET, "/debug/log", "").await.1, "debug\n");
+    let (status, text) = ask(admin.health_router(), Method::PUT, "/debug/log", "sojourn=loud").await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    assert!(text.starts_with("the log filter cannot be read"), "{text}");
+    let long = Box::leak("x".repeat(BODY_LIMIT + 1).into_boxed_str());
+    let (status, _) = ask(admin.health_router(), Method::PUT, "/debug/log", long).await;
+    assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+#[tokio::test]
+async fn the_debug_page_is_json() {
+    let (status, text) = ask(admin().health_router(), Method::GET, "/debug/state", "").await;
+    let page: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((status, &page["state"]["sessions"]), (StatusCode::OK, &2.into()));
+}
+
+#[rstest]
+#[case("/debug/state")]
+#[case("/debug/log")]
+#[case("/readyz")]
+#[tokio::test]
+async fn who_may_scrape_may_not_look_inside(#[case] path: &str) {
+    assert_eq!(ask(admin().metrics_router(), Method::GET, path, "").await.0, StatusCode::NOT_FOUND);
+}
+
+/// One request by plain TCP, as a probe sends it.
+async fn fetch(port: u16, path: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    text
+}
+
+async fn free_address() -> Address {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    Address { host: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() }
+}
+
+#[tokio::test]
+async fn equal_addresses_share_a_listener_and_stop_ends_it() {
+    let address = free_address().await;
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let stopped = stopped.map(drop).shared();
+    let server = admin().listen(Some(address.clone()), Some(address.clone()), stopped).await.unwrap();
+    let server = tokio::spawn(server);
+    let scraped = fetch(address.port, "/metrics").await;
+    assert!(scraped.contains("application/openmetrics-text") && scraped.ends_with("# EOF\n"), "{scraped}");
+    assert!(scraped.contains("sojourn_build_info"), "{scraped}");
+    assert!(fetch(address.port, "/livez").await.starts_with("HTTP/1.1 200"));
+    stop.send(()).unwrap();
+    tokio::time::timeout(Duration::from_secs(5), server).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_taken_address_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = Address { host: "127.0.0.1".into(), port: taken.local_addr().unwrap().port() };
+    let error = admin()
+        .listen(Some(address.clone()), None, std::future::pending::<()>().shared())
+        .await
+        .err()
+        .unwrap();
+    assert!(error.to_string().starts_with(&format!("cannot listen at {address} for probes")), "{error}");
+}

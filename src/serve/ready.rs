@@ -1,0 +1,89 @@
+//! Readiness as a set of named checks: ready when all of them say so.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// The state of a check; `Err` says what it waits for.
+type Check = Result<(), String>;
+
+/// The checks of one process. Clones are the same set.
+#[derive(Clone, Default)]
+pub struct Readiness(Arc<Mutex<BTreeMap<String, Check>>>);
+
+/// The one who answers for a check. It counts as failed once this is dropped.
+#[derive(Debug)]
+pub struct Handle {
+    readiness: Readiness,
+    name: String,
+}
+
+impl Readiness {
+    fn checks(&self) -> MutexGuard<'_, BTreeMap<String, Check>> {
+        // The map is whole after any panic: each change is one insertion.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a check, not ready to begin with. A name that is there already begins anew.
+    pub fn handle(&self, name: &str) -> Handle {
+        self.checks().insert(name.to_owned(), Err("not started".to_owned()));
+        Handle { readiness: self.clone(), name: name.to_owned() }
+    }
+
+    /// Whether every check is ready.
+    pub fn is_ready(&self) -> bool {
+        self.checks().values().all(Result::is_ok)
+    }
+
+    /// Every check by name, in order, with what the unready ones wait for.
+    pub fn report(&self) -> Vec<(String, Result<(), String>)> {
+        self.checks().iter().map(|(name, check)| (name.clone(), check.clone())).collect()
+    }
+}
+
+impl fmt::Debug for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.report()).finish()
+    }
+}
+
+impl Handle {
+    /// The check is ready.
+    pub fn ready(&self) {
+        self.readiness.checks().insert(self.name.clone(), Ok(()));
+    }
+
+    /// The check is not ready, and why.
+    pub fn not_ready(&self, why: impl Into<String>) {
+        self.readiness.checks().insert(self.name.clone(), Err(why.into()));
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.not_ready("ended");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ready_when_all_are() {
+        let readiness = Readiness::default();
+        assert!(readiness.is_ready());
+        let (one, two) = (readiness.handle("one"), readiness.handle("two"));
+        one.ready();
+        assert!(!readiness.is_ready());
+        two.ready();
+        assert!(readiness.is_ready());
+        two.not_ready("lost");
+        assert_eq!(readiness.report(), [("one".into(), Ok(())), ("two".into(), Err("lost".into()))]);
+        two.ready();
+        drop(one);
+        assert!(!readiness.is_ready());
+    }
+}
