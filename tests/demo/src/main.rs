@@ -80,6 +80,7 @@ fn invite(stage: &stage::Stage) -> anyhow::Result<()> {
         format!("export PATH=\"$PATH:{}\"", tools.display()),
         "kubectl get ams -w".to_owned(),
         "kubectl edit ams interactive".to_owned(),
+        format!("curl {}/metrics", stage.operator.pages()),
         format!("tail -f {}", stage.operator.log().display()),
     ] {
         shell.say(&format!("    {line}"))?;

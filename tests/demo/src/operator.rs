@@ -31,15 +31,16 @@ pub(crate) struct Operator {
     /// Ends it when closed. Not left in the child: waiting for that would close it.
     leash: Option<ChildStdin>,
     log: PathBuf,
+    pages: String,
 }
 
 impl Operator {
-    /// Starts it with the arguments and the environment of `deployment`, changed so that it serves on loopback
-    /// `port` only.
+    /// Starts it with the arguments and the environment of `deployment`, changed so that it serves on the
+    /// ports of loopback only.
     pub(crate) fn start(
         deployment: &Value,
         kubeconfig: &Path,
-        port: u16,
+        [webhooks, health]: [u16; 2],
         folder: &Path,
     ) -> anyhow::Result<Self> {
         let container = &deployment["spec"]["template"]["spec"]["containers"][0];
@@ -51,10 +52,10 @@ impl Operator {
         let mut command = Command::new("sh");
         command.args(["-c", UNTIL_CLOSED, "sh"]).arg(program).args(args.iter().filter_map(Value::as_str));
         command.arg("--kubeconfig").arg(kubeconfig).args([
-            &format!("--webhook-bind-address=127.0.0.1:{port}"),
-            "--health-probe-bind-address=0",
-            "--metrics-bind-address=0",
-            "--shutdown-delay=0s",
+            format!("--webhook-bind-address=127.0.0.1:{webhooks}"),
+            format!("--health-probe-bind-address=127.0.0.1:{health}"),
+            format!("--metrics-bind-address=127.0.0.1:{health}"),
+            "--shutdown-delay=0s".to_owned(),
         ]);
         for variable in container["env"].as_array().into_iter().flatten() {
             let name = variable["name"].as_str().unwrap_or_default();
@@ -74,12 +75,18 @@ impl Operator {
             .spawn()
             .context("the operator could not be started")?;
         let leash = child.stdin.take();
-        Ok(Self { child, leash, log })
+        let pages = format!("http://127.0.0.1:{health}");
+        Ok(Self { child, leash, log, pages })
     }
 
     /// Where it logs to.
     pub(crate) fn log(&self) -> &Path {
         &self.log
+    }
+
+    /// Where it serves probes and metrics.
+    pub(crate) fn pages(&self) -> &str {
+        &self.pages
     }
 
     /// Returns when it has ended, which it should not.

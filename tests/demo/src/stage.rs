@@ -4,7 +4,14 @@ use crate::{operator::Operator, shell::Shell};
 use anyhow::{Context, bail};
 use serde_json::Value;
 use sojourn_cluster::{Cluster, Options};
-use std::time::{Duration, Instant};
+use std::{
+    net::TcpListener,
+    time::{Duration, Instant},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 /// Release and namespace of the chart.
 const RELEASE: (&str, &str) = ("sojourn", "sojourn-system");
@@ -32,8 +39,8 @@ pub(crate) async fn set() -> anyhow::Result<Stage> {
     shell.say(&format!("  {} is ready", cluster.server()))?;
 
     shell.title("The chart, with the operator outside of the cluster")?;
-    let port = free_port()?;
-    let url = format!("webhooks.url=https://127.0.0.1:{port}");
+    let [webhooks, health] = free_ports()?;
+    let url = format!("webhooks.url=https://127.0.0.1:{webhooks}");
     let (release, namespace) = RELEASE;
     shell
         .run(
@@ -59,9 +66,9 @@ pub(crate) async fn set() -> anyhow::Result<Stage> {
         shell.quietly("kubectl", &["get", "deployment", release, "-n", namespace, "-o", "json"]).await?;
     let deployment: Value = serde_json::from_str(&deployment.text).context("the Deployment is not there")?;
     let kubeconfig = cluster.service_account_kubeconfig(namespace, release).await?;
-    let mut operator = Operator::start(&deployment, &kubeconfig, port, cluster.dir())?;
+    let mut operator = Operator::start(&deployment, &kubeconfig, [webhooks, health], cluster.dir())?;
     let ready = tokio::select! {
-        ready = published(&shell) => ready,
+        ready = ready(health) => ready,
         error = operator.ended() => Err(error),
     };
     if let Err(error) = ready {
@@ -91,26 +98,33 @@ fn println_now(text: &str) -> anyhow::Result<()> {
     Ok(out.flush()?)
 }
 
-/// A port of loopback that nobody has.
-fn free_port() -> anyhow::Result<u16> {
-    Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+/// Ports of loopback that nobody has.
+fn free_ports() -> anyhow::Result<[u16; 2]> {
+    // Held together, so that they differ.
+    let held = [TcpListener::bind(("127.0.0.1", 0))?, TcpListener::bind(("127.0.0.1", 0))?];
+    Ok([held[0].local_addr()?.port(), held[1].local_addr()?.port()])
 }
 
-/// Waits until the API server has the operator's certificate authority, so that it can call the webhooks.
-async fn published(shell: &Shell) -> anyhow::Result<()> {
-    let kinds = "validatingwebhookconfigurations,mutatingwebhookconfigurations";
+/// Waits until the operator says that it is ready: what it watches is known, and the API server has the
+/// authority of its certificate, so that webhooks can be called.
+async fn ready(port: u16) -> anyhow::Result<()> {
     let began = Instant::now();
+    let mut last = String::new();
     while began.elapsed() < READY {
-        let found = shell.quietly("kubectl", &["get", kinds, "-o", "json"]).await?;
-        let found: Value = serde_json::from_str(&found.text).unwrap_or_default();
-        let items = found["items"].as_array().cloned().unwrap_or_default();
-        let webhooks: Vec<&Value> =
-            items.iter().flat_map(|item| item["webhooks"].as_array().into_iter().flatten()).collect();
-        if items.len() == 2 && webhooks.iter().all(|webhook| webhook["clientConfig"]["caBundle"].is_string())
-        {
+        // Nobody listens yet, at first.
+        last = ask(port).await.unwrap_or(last);
+        if last.starts_with("HTTP/1.1 200") {
             return Ok(());
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    bail!("the operator did not publish its certificate authority within {READY:?}")
+    bail!("the operator was not ready within {READY:?}; the last it said was: {last}")
+}
+
+async fn ask(port: u16) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+    stream.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer)
 }

@@ -88,7 +88,7 @@ async fn refusals(shell: &Shell) -> anyhow::Result<()> {
 async fn described(shell: &Shell) -> anyhow::Result<()> {
     shell.title("7. What a session has been through")?;
     let events = shell.run_from("kubectl", &["describe", "ams", "interactive"], "Events:").await?;
-    for reason in ["Hibernat", "Resumed"] {
+    for reason in ["Hibernated", "Resumed"] {
         ensure!(events.contains(reason), "the events were to tell of {reason:?}");
     }
     shell.run("kubectl", &["get", "ams"]).await?;
