@@ -195,7 +195,11 @@ async fn follow<I: Intake>(
             Ok(watcher::Event::Delete(object)) => intake.remove(&operator, object),
             Err(error) => {
                 let kind = intake.kind().map_or(sojourn_crds::amalthea::KIND, Kind::name);
-                tracing::warn!(error = errors::said_by_watch(&error), kind, "watch interrupted; trying again");
+                tracing::warn!(
+                    error = errors::said_by_watch(&error),
+                    kind,
+                    "watch interrupted; trying again"
+                );
                 None
             }
         };
