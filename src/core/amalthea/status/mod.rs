@@ -111,7 +111,7 @@ fn set_idle(
     let fresh = world.usage.filter(|_| due::usage_is_fresh(world, context));
     let threshold = checked.spec.culling.as_ref().and_then(|culling| culling.cpu_idle_threshold.0.nanos());
     if let (Some(usage), Some(threshold)) = (fresh, threshold) {
-        status.idle = usage.cpu_nanos < threshold && containers::settled(world.pod(), context.now);
+        status.idle = usage.cpu_nanos < threshold && containers::settled(world.pod(), usage.at);
         status.idle_since = since(&status.idle_since, status.idle, context.now);
     }
 }
