@@ -18,6 +18,7 @@ use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionStatus};
 use std::{
+    cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
@@ -50,6 +51,7 @@ pub(super) struct Cluster {
     /// What the operator wrote.
     pub(super) log: Vec<String>,
     applied: BTreeMap<ChildKey, Value>,
+    read: RefCell<BTreeMap<ChildKey, (Value, Arc<Live>)>>,
     version: u64,
 }
 
@@ -71,6 +73,7 @@ pub(super) fn cluster(draft: Draft) -> Cluster {
         started_jobs: BTreeSet::new(),
         log: Vec::new(),
         applied: BTreeMap::new(),
+        read: RefCell::default(),
         version: 1,
     }
 }
@@ -95,11 +98,25 @@ impl Cluster {
     pub(super) fn world(&self) -> World {
         World {
             session: Arc::new(self.typed()),
-            children: self.objects.iter().map(|(key, object)| (key.clone(), live(key.0, object))).collect(),
-            pods: self.pods.values().map(|pod| live(Kind::Pod, pod)).collect(),
+            children: self
+                .objects
+                .iter()
+                .map(|(key, object)| (key.clone(), self.remembered(key.0, object)))
+                .collect(),
+            pods: self.pods.values().map(|pod| self.remembered(Kind::Pod, pod)).collect(),
             warnings: self.warnings.clone(),
             usage: self.usage,
             shared_secrets: self.shared_secrets.clone(),
+        }
+    }
+
+    /// Reading an object is what takes time; most have not changed since the pass before.
+    fn remembered(&self, kind: Kind, object: &Value) -> Arc<Live> {
+        let mut read = self.read.borrow_mut();
+        let key = (kind, object["metadata"]["name"].as_str().unwrap_or_default().to_owned());
+        match read.get(&key) {
+            Some((seen, live)) if seen == object => live.clone(),
+            _ => read.entry(key).insert_entry((object.clone(), live(kind, object))).get().1.clone(),
         }
     }
 
