@@ -9,5 +9,9 @@ mod controllers;
 mod fixtures;
 mod server;
 
+mod due;
+mod failures;
 mod goldens;
 mod model;
+mod states;
+mod timestamps;
