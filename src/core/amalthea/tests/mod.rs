@@ -9,9 +9,13 @@ mod controllers;
 mod fixtures;
 mod server;
 
+mod conditions;
 mod due;
 mod failures;
 mod goldens;
+mod jobs;
 mod model;
+mod plan;
+mod runs;
 mod states;
 mod timestamps;
