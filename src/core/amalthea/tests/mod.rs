@@ -16,6 +16,7 @@ mod goldens;
 mod jobs;
 mod model;
 mod plan;
+mod properties;
 mod runs;
 mod states;
 mod timestamps;
