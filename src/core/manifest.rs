@@ -8,6 +8,7 @@ use crate::core::live::{Kind, Live, Texts};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use sojourn_crds::quantity;
+use std::fmt;
 
 /// Field manager of every write.
 pub const MANAGER: &str = "sojourn";
@@ -16,8 +17,8 @@ pub const MANAGER: &str = "sojourn";
 /// written, and of those that the reconcile strategy may hold back.
 pub const FINGERPRINT: &str = "sojourn.dev/applied";
 
-/// A child of a session, as it should be.
-#[derive(Clone, Debug, PartialEq)]
+/// A child of a session, as it should be. `Debug` shows no content: it may be a secret's.
+#[derive(Clone, PartialEq)]
 pub struct Child {
     /// Kind.
     pub kind: Kind,
@@ -34,8 +35,9 @@ pub struct Child {
     pub fixed: &'static [&'static str],
 }
 
-/// What has to be written so that a child is as it should be.
-#[derive(Clone, Debug, PartialEq)]
+/// What has to be written so that a child is as it should be. `Debug` shows no content: it may be a
+/// secret's.
+#[derive(Clone, PartialEq)]
 pub enum Write {
     /// It is not there: create it, and never overwrite one that is.
     Create {
@@ -57,6 +59,20 @@ pub enum Write {
         /// Whether other writers' rights have to be taken over first. See [`Live::takeover`].
         takeover: bool,
     },
+}
+
+impl fmt::Debug for Child {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.name)
+    }
+}
+
+impl fmt::Debug for Write {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = if matches!(self, Write::Create { .. }) { "create" } else { "apply" };
+        let (kind, name) = self.target();
+        write!(f, "{verb} {kind} {name}")
+    }
 }
 
 impl Write {

@@ -9,5 +9,14 @@ mod controllers;
 mod fixtures;
 mod server;
 
+mod conditions;
+mod due;
+mod failures;
 mod goldens;
+mod jobs;
 mod model;
+mod plan;
+mod properties;
+mod runs;
+mod states;
+mod timestamps;
