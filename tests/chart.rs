@@ -257,6 +257,12 @@ async fn a_release_lives_and_leaves_sessions_behind() {
     must(release.kubectl(&["annotate", "--overwrite", crd, "meta.helm.sh/release-name=other"]).await);
     let notes = release.install();
     assert!(notes.contains("release other owns it"), "{notes}");
+    let old = r#"[{"op": "replace", "path": "/spec/names/shortNames", "value": ["old"]}]"#;
+    must(release.kubectl(&["patch", crd, "--type=json", "-p", old]).await);
+    must(release.kubectl(&["annotate", "--overwrite", crd, "meta.helm.sh/release-name=sojourn"]).await);
+    must(release.helm(&["upgrade", "sojourn", CHART, "--set", &release.url]));
+    let names = must(release.kubectl(&["get", crd, "-o", "jsonpath={.spec.names.shortNames}"]).await);
+    assert_eq!(names, r#"["ams","amss"]"#, "the chart's CRD is in place again");
     release.runs("interactive").await;
     release.cluster.stop().await;
 }
