@@ -9,6 +9,7 @@ use crate::{
         lease::{ApiLease, Election, Gate, LEASE_NAME, elector::Timing},
         usage, watch,
     },
+    core::settings::SessionSettings,
     serve::{admin::Admin, ready::Readiness},
     settings::{Settings, flags::Flags},
     telemetry::{
@@ -51,6 +52,12 @@ async fn client(settings: &Settings) -> anyhow::Result<Client> {
         None => Config::infer().await.context("no cluster: neither a kubeconfig nor a service account")?,
     };
     Client::try_from(config).context("no client for the API server")
+}
+
+/// OpenShift is told by its API of projects. Asked once: clusters do not change what they are.
+async fn is_openshift(client: &Client) -> anyhow::Result<bool> {
+    let groups = client.list_api_groups().await.context("the API server does not say what it serves")?;
+    Ok(groups.groups.iter().any(|group| group.name == "project.openshift.io"))
 }
 
 async fn stop_on_signal(stop: CancellationToken) {
@@ -104,13 +111,9 @@ pub async fn serve(
     } else {
         Gate::open()
     };
-    let operator = Arc::new(Operator::new(
-        client.clone(),
-        settings.sessions.clone(),
-        identity,
-        metrics.reconcile.clone(),
-        gate,
-    ));
+    let sessions = SessionSettings { openshift: is_openshift(&client).await?, ..settings.sessions.clone() };
+    let operator =
+        Arc::new(Operator::new(client.clone(), sessions, identity, metrics.reconcile.clone(), gate));
     let unsynced = watch::Unsynced::default();
     watch::start(&operator, &settings.scope, &unsynced, &mut background);
 

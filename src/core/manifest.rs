@@ -203,9 +203,13 @@ pub fn covers(live: &Value, wish: &Value) -> bool {
         (Value::Object(live), Value::Object(wish)) => wish.iter().all(|(key, wish)| {
             key == "ownerReferences"
                 || match live.get(key) {
-                    Some(live) => covers(live, wish),
+                    // A set that others write too.
+                    Some(Value::Array(live)) if key == "finalizers" => {
+                        wish.as_array().is_some_and(|wish| wish.iter().all(|entry| live.contains(entry)))
+                    }
+                    Some(live) => covers(live, wish) || (is_zero(wish) && FILLED_IN.contains(&key.as_str())),
                     // The API server drops what is empty.
-                    None => is_empty(Some(wish)) || *wish == json!(false) || *wish == json!(""),
+                    None => is_zero(wish),
                 }
         }),
         (Value::Array(live), Value::Array(wish)) => {
@@ -213,6 +217,26 @@ pub fn covers(live: &Value, wish: &Value) -> bool {
         }
         (live, wish) => live == wish || same_quantity(live, wish),
     }
+}
+
+/// Fields that the API server fills in when they are written as empty or zero.
+const FILLED_IN: [&str; 12] = [
+    "dnsPolicy",
+    "failureThreshold",
+    "imagePullPolicy",
+    "periodSeconds",
+    "protocol",
+    "restartPolicy",
+    "scheme",
+    "schedulerName",
+    "successThreshold",
+    "terminationMessagePath",
+    "terminationMessagePolicy",
+    "timeoutSeconds",
+];
+
+fn is_zero(value: &Value) -> bool {
+    is_empty(Some(value)) || [json!(false), json!(""), json!(0)].contains(value)
 }
 
 /// The API server writes quantities in its own way: `1000m` comes back as `1`.
@@ -224,3 +248,6 @@ fn same_quantity(live: &Value, wish: &Value) -> bool {
     };
     nanos(live).is_some_and(|live| nanos(wish) == Some(live))
 }
+
+#[cfg(test)]
+mod tests;
