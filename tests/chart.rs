@@ -13,6 +13,7 @@ use std::{
 
 const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/sojourn");
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/sojourn/examples");
+const BUDGET: &str = "userSessionsPodDisruptionBudget.enabled=true";
 const WAIT: Duration = Duration::from_secs(30);
 
 /// Runs helm; `kubeconfig` is needed for what asks a cluster.
@@ -231,10 +232,17 @@ async fn a_release_lives_and_leaves_sessions_behind() {
     }
 
     // An upgrade of the chart leaves the bundles, or they are written again.
-    must(release.helm(&["upgrade", "sojourn", CHART, "--set", &release.url, "--set", "podLabels.a=b"]));
+    must(release.helm(&["upgrade", "sojourn", CHART, "--set", &release.url, "--set", BUDGET]));
     release.bundles_are_written().await;
     let refused = release.kubectl(&["apply", "-f", &format!("{EXAMPLES}/bad-duration.yaml")]).await;
     assert!(!refused.success() && refused.stderr.contains("spec.culling.maxAge"), "{}", refused.stderr);
+
+    // The budget counts the pod of the interactive session, and that of a Job does not break it.
+    let check = async || {
+        let path = "jsonpath={.status.expectedPods} {.status.currentHealthy}";
+        release.kubectl(&["get", "pdb", "sojourn-user-sessions", "-o", path]).await.stdout == "1 1"
+    };
+    eventually("the budget knows its one pod", WAIT, check).await.unwrap();
 
     // Sessions outlive the release, can be changed without it, and are found again by the next one.
     drop(operator);
@@ -257,6 +265,12 @@ async fn a_release_lives_and_leaves_sessions_behind() {
     must(release.kubectl(&["annotate", "--overwrite", crd, "meta.helm.sh/release-name=other"]).await);
     let notes = release.install();
     assert!(notes.contains("release other owns it"), "{notes}");
+    let old = r#"[{"op": "replace", "path": "/spec/names/shortNames", "value": ["old"]}]"#;
+    must(release.kubectl(&["patch", crd, "--type=json", "-p", old]).await);
+    must(release.kubectl(&["annotate", "--overwrite", crd, "meta.helm.sh/release-name=sojourn"]).await);
+    must(release.helm(&["upgrade", "sojourn", CHART, "--set", &release.url]));
+    let names = must(release.kubectl(&["get", crd, "-o", "jsonpath={.spec.names.shortNames}"]).await);
+    assert_eq!(names, r#"["ams","amss"]"#, "the chart's CRD is in place again");
     release.runs("interactive").await;
     release.cluster.stop().await;
 }
