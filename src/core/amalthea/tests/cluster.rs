@@ -228,17 +228,13 @@ impl Cluster {
         let report = status::status(&self.checked(&world.session), &world, &applied, &self.context());
         self.write_status(&report.status);
         match report.cull {
-            Some(Cull::Hibernate(due)) => {
-                if self.call(format!("hibernate {:?}", due.why)) {
-                    self.edit("hibernated", json!(true));
-                }
+            Some(Cull::Hibernate(due)) if self.call(format!("hibernate {:?}", due.why)) => {
+                self.edit("hibernated", json!(true));
             }
-            Some(Cull::Delete(due)) => {
-                if self.call(format!("delete session {:?}", due.why)) {
-                    self.delete_session();
-                }
+            Some(Cull::Delete(due)) if self.call(format!("delete session {:?}", due.why)) => {
+                self.delete_session();
             }
-            None => {}
+            _ => {}
         }
     }
 
