@@ -31,6 +31,9 @@ pub async fn apply(operator: &Operator, session: &AmaltheaSession, plan: &Plan) 
         note(&mut applied, delete.kind, &delete.name, result);
     }
     for write in &plan.write {
+        if must_wait(write, &applied) {
+            continue;
+        }
         let (kind, name) = write.target();
         let result = match operator.write(write, session).await {
             Ok(Written::Ours(live)) => {
@@ -59,6 +62,17 @@ pub async fn apply(operator: &Operator, session: &AmaltheaSession, plan: &Plan) 
         applied.errors.push(error);
     }
     applied
+}
+
+/// Whether a workload is not to be made because what it would mount belongs to somebody else.
+fn must_wait(write: &Write, applied: &Applied) -> bool {
+    let workload =
+        matches!(write, Write::Create { kind, .. } if matches!(kind, Kind::StatefulSet | Kind::Job));
+    workload
+        && applied.errors.iter().any(|error| {
+            error.class == ErrorClass::Foreign
+                && matches!(error.kind, Kind::PersistentVolumeClaim | Kind::Secret)
+        })
 }
 
 /// What a write found.

@@ -151,11 +151,17 @@ impl Operator {
         }
         let applied = apply::apply(self, &world.session, &plan).await;
         let report = status(&checked, &world, &applied, &context);
-        let mut notes = notes::of_plan(&plan);
-        notes.extend(notes::of_report(&world.session, &report));
+        let told = notes::of_plan(&plan);
         // An apply may have moved the session's own version (its finalizer); report on what is known now.
         let session = self.index().session(key).filter(|now| now.uid() == world.session.uid());
-        let Some(session) = session else { return Ok(Next::At(None)) };
+        let Some(session) = session else {
+            // It went with its finalizer. What became of its secrets is told all the same.
+            for note in &told {
+                self.publish(&world.session, note).await;
+            }
+            return Ok(Next::At(None));
+        };
+        let notes = told.into_iter().chain(notes::of_report(&world.session, &report)).collect();
         let next = self.report(key, &session, &report, notes, now).await?;
         Ok(worst(&applied).map_or(next, Next::Retry))
     }
