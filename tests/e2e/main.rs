@@ -1,4 +1,5 @@
-//! Sojourn on a real control plane.
+//! Sojourn on a real control plane. The tests mostly wait, so many at a time cost no more than a few:
+//! `cargo test --test e2e -- --test-threads=16` takes a minute, where one per core takes two.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

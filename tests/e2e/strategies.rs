@@ -1,7 +1,7 @@
 //! Which changes of a spec reach a session that runs, and what becomes of its Ingress.
 
 use crate::{
-    objects::{PATIENCE, condition, is_observed},
+    objects::{PATIENCE, acting, condition, is_observed},
     support::{Scene, must, scene},
 };
 use serde_json::{Value, json};
@@ -71,6 +71,18 @@ async fn a_change_waits_for_hibernation_when_told_to() {
     must(scene.patch("main", json!({"spec": {"hibernated": false}})).await);
     scene.reaches("main", State::Running).await;
     assert_eq!(pod_memory(&scene, "main").await, "128Mi");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_reaches_a_failed_session_at_once() {
+    let scene = scene("strategy-failed").await;
+    let mut spec = acting(json!({"sojourn.dev/test-pod": "crash-loop"}), memory("64Mi"));
+    spec["reconcileStrategy"] = json!("whenFailedOrHibernated");
+    scene.session("main", spec).await;
+    scene.reaches("main", State::Failed).await;
+    let mended = json!({"template": {"metadata": {"annotations": {"sojourn.dev/test-pod": null}}}});
+    must(scene.patch("main", json!({"spec": mended})).await);
+    scene.reaches("main", State::Running).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
