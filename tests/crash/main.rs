@@ -5,7 +5,6 @@
     clippy::expect_used,
     reason = "a helper of a test that cannot go on ends the test"
 )]
-
 #![allow(clippy::unwrap_used, reason = "a test may panic, and its helpers are part of it")]
 
 mod faults;
