@@ -97,7 +97,6 @@ async fn a_job_that_fails_says_why_and_is_not_run_again() {
 async fn a_reached_deadline_fails_the_session_and_its_retention_deletes_it() {
     let scene = scene("batch-deadline").await;
     scene.session("main", batch(json!({"maxAge": "3s", "maxHibernatedDuration": "3s"}))).await;
-    scene.reaches("main", State::Running).await;
     let failed = scene.reaches("main", State::Failed).await;
     assert!(error(&failed).contains("DeadlineExceeded"), "{}", error(&failed));
     assert_eq!(reason(&failed), Some("DeadlineExceeded"));

@@ -12,27 +12,27 @@ use std::time::Duration;
 #[tokio::test(flavor = "multi_thread")]
 async fn age_counts_from_the_start_of_the_run() {
     let scene = scene("cull-age").await;
-    scene.session("old", timed(json!({"maxAge": "4s"}))).await;
+    scene.session("old", timed(json!({"maxAge": "8s"}))).await;
     let running = scene.reaches("old", State::Running).await;
     let created = running.metadata.creation_timestamp.unwrap().0;
     let due = running.status.unwrap().will_hibernate_at.unwrap().0;
-    assert_eq!(due.duration_since(created).as_secs(), 4);
+    assert_eq!(due.duration_since(created).as_secs(), 8);
     let hibernated = scene.reaches("old", State::Hibernated).await.status.unwrap();
     let late = hibernated.hibernated_since.unwrap().0.duration_since(due);
     assert!((0..3).contains(&late.as_secs()), "hibernated {late} after it was due");
     assert_eq!(hibernated.will_hibernate_at, None);
-    scene.tells("old", "Hibernating: spec.culling.maxAge (4s) is over").await;
+    scene.tells("old", "Hibernating: spec.culling.maxAge (8s) is over").await;
 
     // The session is older than maxAge now; its new run is not.
     must(scene.patch("old", json!({"spec": {"hibernated": false}})).await);
     let resumed = scene.reaches("old", State::Running).await;
     let again = resumed.status.unwrap().will_hibernate_at.unwrap().0;
     let left = again.duration_since(jiff::Timestamp::now());
-    assert!((1..=4).contains(&left.as_secs()), "a resumed session has its time again: {left}");
+    assert!((1..=8).contains(&left.as_secs()), "a resumed session has its time again: {left}");
     scene.reaches("old", State::Hibernated).await;
 
     let described = must(scene.kubectl(&["describe", "ams", "old"]).await);
-    assert!(described.contains("spec.culling.maxAge (4s) is over"), "{described}");
+    assert!(described.contains("spec.culling.maxAge (8s) is over"), "{described}");
     assert!(described.contains("Resumed"), "{described}");
 }
 

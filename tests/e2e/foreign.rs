@@ -132,25 +132,20 @@ async fn meets(scene: &Scene, kind: &str, labelled: bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_foreign_stateful_set_is_left_alone() {
-    let scene = scene("foreign-set").await;
-    tokio::join!(meets(&scene, "statefulset", false), meets(&scene, "statefulset", true));
+async fn what_a_session_would_run_or_mount_is_left_alone() {
+    let scene = scene("foreign").await;
+    tokio::join!(
+        meets(&scene, "statefulset", false),
+        meets(&scene, "statefulset", true),
+        meets(&scene, "job", false),
+        meets(&scene, "job", true),
+        meets(&scene, "pvc", false),
+        meets(&scene, "pvc", true),
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_foreign_job_is_left_alone() {
-    let scene = scene("foreign-job").await;
-    tokio::join!(meets(&scene, "job", false), meets(&scene, "job", true));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_foreign_claim_is_left_alone() {
-    let scene = scene("foreign-claim").await;
-    tokio::join!(meets(&scene, "pvc", false), meets(&scene, "pvc", true));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_foreign_service_or_ingress_is_left_alone() {
+async fn a_foreign_way_in_is_left_alone() {
     let scene = scene("foreign-way-in").await;
     tokio::join!(
         meets(&scene, "service", false),

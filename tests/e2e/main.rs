@@ -8,6 +8,7 @@
 mod batch;
 mod culling;
 mod deadline;
+mod disturbances;
 mod foreign;
 mod lifecycle;
 mod objects;

@@ -1,7 +1,7 @@
 //! Which changes of a spec reach a session that runs, and what becomes of its Ingress.
 
 use crate::{
-    objects::{PATIENCE, is_observed},
+    objects::{PATIENCE, condition, is_observed},
     support::{Scene, must, scene},
 };
 use serde_json::{Value, json};
@@ -91,7 +91,9 @@ async fn an_ingress_comes_and_goes_with_its_spec_and_with_hibernation() {
     scene.eventually("main", "has a URL", url("http://main.example.org/")).await;
 
     must(scene.patch("main", json!({"spec": {"hibernated": true}})).await);
-    scene.reaches("main", State::Hibernated).await;
+    let asleep = scene.reaches("main", State::Hibernated).await;
+    let routing = condition(&asleep, "RoutingReady", "False");
+    assert!(routing.is_some_and(|text| text.contains("hibernated")), "{routing:?}");
     scene.gone("ingress", "main").await;
     must(scene.patch("main", json!({"spec": {"hibernated": false}})).await);
     scene.reaches("main", State::Running).await;
