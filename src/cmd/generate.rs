@@ -1,5 +1,8 @@
 //! `sojourn generate`: writes the files that are generated from the code.
 
+mod chart;
+mod rights;
+
 use anyhow::Context as _;
 use clap::Args;
 use std::path::PathBuf;
@@ -20,6 +23,10 @@ impl Generate {
             if std::fs::read_to_string(&path).is_ok_and(|old| old == content) {
                 continue;
             }
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder)
+                    .with_context(|| format!("cannot create {}", folder.display()))?;
+            }
             std::fs::write(&path, content).with_context(|| format!("cannot write {}", path.display()))?;
             println!("wrote {}", path.display());
         }
@@ -31,7 +38,15 @@ impl Generate {
 pub fn files() -> anyhow::Result<Vec<(String, String)>> {
     let mut files = Vec::new();
     for (file, crd) in sojourn_crds::all_crds() {
-        files.push((format!("crds/yaml/{file}"), sojourn_crds::generated_yaml(&crd)?));
+        let yaml = sojourn_crds::generated_yaml(&crd)?;
+        files.push((format!("crds/yaml/{file}"), yaml.clone()));
+        files.push((format!("charts/sojourn/files/crds/{file}"), yaml));
     }
+    for (file, configuration) in sojourn_webhooks::config::generated()? {
+        files.push((format!("webhooks/yaml/{file}"), sojourn_crds::generated_yaml(&configuration)?));
+    }
+    files.push(("charts/sojourn/templates/_webhooks.tpl".to_owned(), chart::webhooks()?));
+    files.push(("charts/sojourn/templates/_rules.tpl".to_owned(), chart::rules()?));
+    files.push(("docs/rights.md".to_owned(), rights::page()));
     Ok(files)
 }

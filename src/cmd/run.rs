@@ -9,6 +9,7 @@ use crate::{
         lease::{ApiLease, Election, Gate, LEASE_NAME, elector::Timing},
         usage, watch,
     },
+    core::settings::SessionSettings,
     serve::{admin::Admin, ready::Readiness},
     settings::{Settings, flags::Flags},
     telemetry::{
@@ -53,6 +54,12 @@ async fn client(settings: &Settings) -> anyhow::Result<Client> {
     Client::try_from(config).context("no client for the API server")
 }
 
+/// OpenShift is told by its API of projects. Asked once: clusters do not change what they are.
+async fn is_openshift(client: &Client) -> anyhow::Result<bool> {
+    let groups = client.list_api_groups().await.context("the API server does not say what it serves")?;
+    Ok(groups.groups.iter().any(|group| group.name == "project.openshift.io"))
+}
+
 async fn stop_on_signal(stop: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
     match signal(SignalKind::terminate()) {
@@ -72,7 +79,8 @@ async fn stop_on_signal(stop: CancellationToken) {
 
 /// Serves and reconciles with `client` until `stop`.
 ///
-/// The order is that in which others need us: watches first, then webhooks, then writes.
+/// The order is that in which others need us: watches first, then webhooks, then writes. At the end it is
+/// the other way round, and the webhooks are served on until the cluster has learned that they go.
 pub async fn serve(
     settings: Settings,
     client: Client,
@@ -85,6 +93,10 @@ pub async fn serve(
     let mut metrics = Metrics::default();
     let readiness = Readiness::default();
     let synced = readiness.handle("watches");
+    let staying = readiness.handle("not ending");
+    staying.ready();
+    // Servers close some time after writers do.
+    let close = CancellationToken::new();
     let identity = format!("{}_{:08x}", settings.lease.host, rand::random::<u32>());
     let lease_stop = CancellationToken::new();
     let mut background = JoinSet::new();
@@ -99,13 +111,9 @@ pub async fn serve(
     } else {
         Gate::open()
     };
-    let operator = Arc::new(Operator::new(
-        client.clone(),
-        settings.sessions.clone(),
-        identity,
-        metrics.reconcile.clone(),
-        gate,
-    ));
+    let sessions = SessionSettings { openshift: is_openshift(&client).await?, ..settings.sessions.clone() };
+    let operator =
+        Arc::new(Operator::new(client.clone(), sessions, identity, metrics.reconcile.clone(), gate));
     let unsynced = watch::Unsynced::default();
     watch::start(&operator, &settings.scope, &unsynced, &mut background);
 
@@ -123,8 +131,8 @@ pub async fn serve(
         debug: Arc::new(observe::debug_state(operator.clone(), unsynced.clone())),
     };
     let stopped = {
-        let stop = stop.clone();
-        async move { stop.cancelled().await }.boxed().shared()
+        let close = close.clone();
+        async move { close.cancelled().await }.boxed().shared()
     };
     let admin = admin.listen(settings.health_bind.clone(), settings.metrics.bind.clone(), stopped).await?;
     background.spawn(async move {
@@ -143,7 +151,7 @@ pub async fn serve(
                 unsynced: &unsynced,
                 metrics: webhook_metrics,
             };
-            Some(server.start(published, &stop, &mut background).await?)
+            Some(server.start(published, &close, &mut background).await?)
         }
         None => {
             published.ready();
@@ -168,10 +176,13 @@ pub async fn serve(
 
     stop.cancelled().await;
     tracing::info!("ending");
+    staying.not_ready("the process ends");
     // The writers end before the Lease is handed over: whoever has it next may begin at once.
     workers.shutdown().await;
     lease_stop.cancel();
     leading.join_all().await;
+    tokio::time::sleep(settings.shutdown_delay).await;
+    close.cancel();
     if let Some(serving) = serving {
         serving.await??;
     }

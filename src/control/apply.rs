@@ -2,7 +2,11 @@
 
 use super::{api, errors::CallError, index::Key, reconcile::Operator};
 use crate::core::{
-    amalthea::{Applied, ChildError, ErrorClass, Plan, adoption},
+    amalthea::{
+        Applied, ChildError, ErrorClass, Plan, adoption,
+        notes::Note,
+        plan::{Delete, Release},
+    },
     live::{Kind, Live},
     manifest::Write,
 };
@@ -20,7 +24,7 @@ pub async fn apply(operator: &Operator, session: &AmaltheaSession, plan: &Plan) 
         note(&mut applied, Kind::Job, &release.name, result);
     }
     for delete in &plan.delete {
-        let result = operator.delete_child(delete, session.namespace()).await;
+        let result = operator.delete_child(delete, session).await;
         if result.is_ok() {
             applied.deleted.push((delete.kind, delete.name.clone()));
         }
@@ -126,10 +130,7 @@ impl Operator {
     }
 
     /// Takes our finalizer off a Job.
-    pub(super) async fn release(
-        &self,
-        release: &crate::core::amalthea::plan::Release,
-    ) -> Result<(), CallError> {
+    pub(super) async fn release(&self, release: &Release) -> Result<(), CallError> {
         self.may_write()?;
         self.wrote(Verb::Patch);
         let api = api::api(&self.client, Kind::Job, Some(&release.namespace));
@@ -155,19 +156,18 @@ impl Operator {
         }
     }
 
-    async fn delete_child(
-        &self,
-        delete: &crate::core::amalthea::plan::Delete,
-        namespace: &str,
-    ) -> Result<(), CallError> {
+    async fn delete_child(&self, delete: &Delete, session: &AmaltheaSession) -> Result<(), CallError> {
         self.may_write()?;
         self.wrote(Verb::Delete);
-        let api = api::api(&self.client, delete.kind, Some(namespace));
+        let api = api::api(&self.client, delete.kind, Some(session.namespace()));
         match api::delete(&api, &delete.name, &delete.uid).await? {
             Some(object) => {
                 self.learn(delete.kind, object);
             }
-            None => self.index_mut().forget(delete.kind, namespace, &delete.name, &delete.uid),
+            None => {
+                let key = Key::new(session.namespace(), session.name());
+                self.index_mut().forget(&key, delete.kind, &delete.name, &delete.uid);
+            }
         }
         Ok(())
     }
@@ -184,11 +184,7 @@ impl Operator {
         let labels = secret.metadata.labels.clone().unwrap_or_default();
         if let Some(objection) = adoption::objection(session.name(), session.uid(), owner, &labels) {
             let message = format!("The adopted secret {name} stays: {objection}");
-            self.publish(
-                session,
-                &crate::core::amalthea::notes::Note { warning: true, reason: "SecretKept", message },
-            )
-            .await;
+            self.publish(session, &Note { warning: true, reason: "SecretKept", message }).await;
             return Ok(());
         }
         let uid = secret.metadata.uid.unwrap_or_default();

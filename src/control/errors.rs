@@ -1,6 +1,7 @@
 //! What an error of the API server means for what to do next.
 
 use crate::core::amalthea::ErrorClass;
+use kube::runtime::watcher;
 use std::time::Duration;
 
 /// Why a call to the API server brought nothing.
@@ -21,9 +22,20 @@ pub enum CallError {
 }
 
 /// What the API server said, without the noise of our side of the call.
-fn said(error: &kube::Error) -> String {
+pub fn said(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// What the API server said to a watch.
+pub fn said_by_watch(error: &watcher::Error) -> String {
+    match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => said(error),
+        watcher::Error::WatchError(status) => status.message.clone(),
         other => other.to_string(),
     }
 }

@@ -126,16 +126,15 @@ impl Index {
         Some(key)
     }
 
-    /// Forgets a child that was deleted.
-    pub fn forget(&mut self, kind: Kind, namespace: &str, name: &str, uid: &str) {
-        for (key, entry) in self.entries.iter_mut().filter(|(key, _)| &*key.namespace == namespace) {
-            if entry.children.get(&(kind, name.to_owned())).is_some_and(|child| child.uid == uid) {
-                entry.children.remove(&(kind, name.to_owned()));
-                let key = key.clone();
-                self.owners.remove(uid);
-                self.tidy(&key);
-                return;
-            }
+    /// Forgets a child of a session that was deleted.
+    pub fn forget(&mut self, key: &Key, kind: Kind, name: &str, uid: &str) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        let slot = (kind, name.to_owned());
+        if entry.children.get(&slot).is_some_and(|child| child.uid == uid) {
+            entry.children.remove(&slot);
+            self.owners.remove(uid);
+            self.warnings.remove(uid);
+            self.tidy(key);
         }
     }
 

@@ -234,7 +234,7 @@ impl<S: LeaseStore> Election<S> {
             // Somebody else wrote: look at once.
             Some(ReachLease::Conflict) => return debug!("somebody else wrote the Lease first"),
             Some(ReachLease::Request(source)) => {
-                warn!(error = &*source as &dyn std::error::Error, "the Lease could not be reached");
+                warn!(error = crate::control::errors::said(&source), "the Lease could not be reached");
             }
             None => warn!("the Lease could not be reached in time"),
         }

@@ -10,6 +10,7 @@ pub mod facts;
 pub mod index;
 pub mod lease;
 pub mod queue;
+pub mod rbac;
 pub mod reconcile;
 pub mod report;
 pub mod usage;

@@ -3,7 +3,7 @@
 //! Children and pods are watched by the operator's own label, warnings by type: nothing of other people's
 //! workloads is held, or even received.
 
-use super::{api, index::Key, reconcile::Operator};
+use super::{api, errors, index::Key, reconcile::Operator};
 use crate::core::{
     amalthea::world::Warning,
     live::{Kind, Live},
@@ -194,7 +194,12 @@ async fn follow<I: Intake>(
             Ok(watcher::Event::Apply(object)) => intake.apply(&operator, object),
             Ok(watcher::Event::Delete(object)) => intake.remove(&operator, object),
             Err(error) => {
-                tracing::debug!(%error, kind = ?intake.kind(), "watch interrupted");
+                let kind = intake.kind().map_or(sojourn_crds::amalthea::KIND, Kind::name);
+                tracing::warn!(
+                    error = errors::said_by_watch(&error),
+                    kind,
+                    "watch interrupted; trying again"
+                );
                 None
             }
         };

@@ -8,6 +8,7 @@ use crate::core::live::{Kind, Live, Texts};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use sojourn_crds::quantity;
+use std::fmt;
 
 /// Field manager of every write.
 pub const MANAGER: &str = "sojourn";
@@ -16,8 +17,8 @@ pub const MANAGER: &str = "sojourn";
 /// written, and of those that the reconcile strategy may hold back.
 pub const FINGERPRINT: &str = "sojourn.dev/applied";
 
-/// A child of a session, as it should be.
-#[derive(Clone, Debug, PartialEq)]
+/// A child of a session, as it should be. `Debug` shows no content: it may be a secret's.
+#[derive(Clone, PartialEq)]
 pub struct Child {
     /// Kind.
     pub kind: Kind,
@@ -34,8 +35,9 @@ pub struct Child {
     pub fixed: &'static [&'static str],
 }
 
-/// What has to be written so that a child is as it should be.
-#[derive(Clone, Debug, PartialEq)]
+/// What has to be written so that a child is as it should be. `Debug` shows no content: it may be a
+/// secret's.
+#[derive(Clone, PartialEq)]
 pub enum Write {
     /// It is not there: create it, and never overwrite one that is.
     Create {
@@ -57,6 +59,20 @@ pub enum Write {
         /// Whether other writers' rights have to be taken over first. See [`Live::takeover`].
         takeover: bool,
     },
+}
+
+impl fmt::Debug for Child {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.name)
+    }
+}
+
+impl fmt::Debug for Write {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let verb = if matches!(self, Write::Create { .. }) { "create" } else { "apply" };
+        let (kind, name) = self.target();
+        write!(f, "{verb} {kind} {name}")
+    }
 }
 
 impl Write {
@@ -203,9 +219,13 @@ pub fn covers(live: &Value, wish: &Value) -> bool {
         (Value::Object(live), Value::Object(wish)) => wish.iter().all(|(key, wish)| {
             key == "ownerReferences"
                 || match live.get(key) {
-                    Some(live) => covers(live, wish),
+                    // A set that others write too.
+                    Some(Value::Array(live)) if key == "finalizers" => {
+                        wish.as_array().is_some_and(|wish| wish.iter().all(|entry| live.contains(entry)))
+                    }
+                    Some(live) => covers(live, wish) || (is_zero(wish) && FILLED_IN.contains(&key.as_str())),
                     // The API server drops what is empty.
-                    None => is_empty(Some(wish)) || *wish == json!(false) || *wish == json!(""),
+                    None => is_zero(wish),
                 }
         }),
         (Value::Array(live), Value::Array(wish)) => {
@@ -213,6 +233,26 @@ pub fn covers(live: &Value, wish: &Value) -> bool {
         }
         (live, wish) => live == wish || same_quantity(live, wish),
     }
+}
+
+/// Fields that the API server fills in when they are written as empty or zero.
+const FILLED_IN: [&str; 12] = [
+    "dnsPolicy",
+    "failureThreshold",
+    "imagePullPolicy",
+    "periodSeconds",
+    "protocol",
+    "restartPolicy",
+    "scheme",
+    "schedulerName",
+    "successThreshold",
+    "terminationMessagePath",
+    "terminationMessagePolicy",
+    "timeoutSeconds",
+];
+
+fn is_zero(value: &Value) -> bool {
+    is_empty(Some(value)) || [json!(false), json!(""), json!(0)].contains(value)
 }
 
 /// The API server writes quantities in its own way: `1000m` comes back as `1`.
@@ -224,3 +264,6 @@ fn same_quantity(live: &Value, wish: &Value) -> bool {
     };
     nanos(live).is_some_and(|live| nanos(wish) == Some(live))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,8 @@
 //! The operator is killed before and after each of its writes, and started again: every session ends as if
 //! nothing had happened.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic, and its helpers are part of it")]
+
 mod faults;
 mod story;
 

@@ -1,19 +1,22 @@
 //! A session's life in scenes, told with an operator that may be killed once.
 
 use crate::faults::{Fault, Life};
+use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::{
-    Api, Config,
-    api::{DeleteParams, Patch, PatchParams, PostParams},
+    Api, Client, Config,
+    api::{DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams},
     config::{KubeConfigOptions, Kubeconfig},
+    core::{ApiResource, DynamicObject},
 };
 use serde_json::{Value, json};
 use sojourn::{
-    control::{Operator, lease::Gate, watch},
+    control::{Operator, api, lease::Gate, watch},
+    core::live,
     core::settings::SessionSettings,
     settings::Scope,
     telemetry::metrics::Metrics,
 };
-use sojourn_cluster::{Cluster, kubectl, test_namespace};
+use sojourn_cluster::{Cluster, test_namespace};
 use sojourn_crds::amalthea::{AmaltheaSession, State};
 use std::{sync::Arc, time::Duration};
 use tokio::task::JoinSet;
@@ -40,6 +43,8 @@ pub(crate) struct Story<'a> {
     cluster: &'a Cluster,
     kind: Kind,
     namespace: String,
+    client: Client,
+    resources: Vec<(&'static str, ApiResource)>,
     sessions: Api<AmaltheaSession>,
     life: Life,
     followed: bool,
@@ -54,10 +59,13 @@ impl<'a> Story<'a> {
         let namespace = test_namespace(&client, "crash").await.unwrap();
         let life = Life::new(fault);
         let tasks = start_operator(cluster, &namespace, &life).await;
+        let sessions = Api::namespaced(client.clone(), &namespace);
         Self {
             cluster,
             kind,
-            sessions: Api::namespaced(client, &namespace),
+            client,
+            resources: resources(),
+            sessions,
             namespace,
             life,
             followed: false,
@@ -79,13 +87,18 @@ impl<'a> Story<'a> {
         self.until("everything is gone", async |story| story.holdings().await == json!({})).await;
         let ending = Ending { killed: self.life.death.is_cancelled(), writes: self.life.writes(), scenes };
         self.tasks.shutdown().await;
-        kubectl(self.cluster, &["delete", "namespace", &self.namespace, "--wait=false"], None).await.unwrap();
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        namespaces.delete(&self.namespace, &DeleteParams::default()).await.unwrap();
         ending
     }
 
     async fn secret(&self, name: &str) {
-        let args = ["-n", &self.namespace, "create", "secret", "generic", name];
-        assert!(kubectl(self.cluster, &args, None).await.unwrap().success());
+        let secret = Secret {
+            metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
+            ..Secret::default()
+        };
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
+        api.create(&PostParams::default(), &secret).await.unwrap();
     }
 
     async fn create(&self) {
@@ -112,7 +125,7 @@ impl<'a> Story<'a> {
     /// Waits until the session is in `state`, its pods fit, and a moment later nothing has changed.
     async fn after_scene(&mut self, state: State) -> Value {
         self.until(&format!("{state:?}"), async |story| {
-            let pods = story.list("pods").await.as_array().map_or(0, Vec::len);
+            let pods = story.list(&api::resource(live::Kind::Pod)).await.len();
             let session = story.sessions.get(NAME).await.unwrap();
             session.status.is_some_and(|status| status.state == state)
                 && pods == usize::from(state == State::Running)
@@ -139,7 +152,7 @@ impl<'a> Story<'a> {
                 return;
             }
             assert!(tokio::time::Instant::now() < deadline, "{what}: {:#}", self.holdings().await);
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            tokio::time::sleep(Duration::from_millis(250)).await;
         }
     }
 
@@ -150,24 +163,30 @@ impl<'a> Story<'a> {
         self.tasks = start_operator(self.cluster, &self.namespace, &Life::default()).await;
     }
 
-    async fn list(&self, resource: &str) -> Value {
-        let args = ["-n", &self.namespace, "get", resource, "-o", "json"];
-        let listed = kubectl(self.cluster, &args, None).await.unwrap();
-        let mut list: Value = serde_json::from_str(&listed.stdout).unwrap();
-        list["items"].take()
+    async fn list(&self, resource: &ApiResource) -> Vec<Value> {
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), &self.namespace, resource);
+        let listed = api.list(&ListParams::default()).await.unwrap();
+        listed.items.into_iter().map(|object| serde_json::to_value(object).unwrap()).collect()
     }
 
     /// What the namespace holds of the session, without what differs from run to run.
     async fn holdings(&self) -> Value {
-        let objects = self.list("ams,sts,jobs,pods,services,ingresses,pvc,secrets").await;
         let mut held = serde_json::Map::new();
-        for object in objects.as_array().unwrap() {
-            let kind = object["kind"].as_str().unwrap();
-            let name = if kind == "Pod" { "pod" } else { object["metadata"]["name"].as_str().unwrap() };
-            held.insert(format!("{kind} {name}"), lasting(kind, object));
+        for (kind, resource) in &self.resources {
+            for object in self.list(resource).await {
+                let name = if *kind == "Pod" { "pod" } else { object["metadata"]["name"].as_str().unwrap() };
+                held.insert(format!("{kind} {name}"), lasting(kind, &object));
+            }
         }
         Value::Object(held)
     }
+}
+
+/// Everything that a session is made of.
+fn resources() -> Vec<(&'static str, ApiResource)> {
+    let children = live::Kind::CHILDREN.into_iter().chain([live::Kind::Pod]);
+    let sessions = (sojourn_crds::amalthea::KIND, api::sessions());
+    children.map(|kind| (kind.name(), api::resource(kind))).chain([sessions]).collect()
 }
 
 /// The reconciler of one namespace, without webhooks: they have no part in what is tested here.

@@ -46,9 +46,10 @@ async fn set_stage() -> Stage {
     rustls::crypto::ring::default_provider().install_default().ok();
     let options = Options { audit_users: vec![OPERATOR_USER.into()], ..Options::default() };
     let cluster = Cluster::shared(options).await.unwrap();
-    install(&cluster).await;
+    let port = free_port();
+    install(&cluster, &format!("https://127.0.0.1:{port}")).await;
     let operator = cluster.service_account_kubeconfig(OPERATOR.0, OPERATOR.1).await.unwrap();
-    start_operator(&operator, &[]).await;
+    start_operator(&operator, port, &[]).await;
     let client = cluster.client().await.unwrap();
     eventually("the webhooks are published", Duration::from_secs(30), async || {
         webhooks_published(&client).await
@@ -58,33 +59,28 @@ async fn set_stage() -> Stage {
     Stage { cluster, operator }
 }
 
-/// Installs the chart without a Deployment: the operator runs beside the cluster, under its rights.
-async fn install(cluster: &Cluster) {
-    for (_, crd) in sojourn_crds::all_crds() {
-        must(kubectl(cluster, &["apply", "--server-side", "-f", "-"], Some(&crd.to_string())).await.unwrap());
-    }
+/// Installs the chart without a Deployment: the operator runs beside the cluster, at `url`, under the rights
+/// that the chart gives it and no others.
+async fn install(cluster: &Cluster, url: &str) {
+    let home = cluster.dir().join("helm");
+    let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/sojourn");
+    let url = format!("webhooks.url={url}");
+    let installed = tokio::process::Command::new(cluster.binary("helm"))
+        .args(["install", OPERATOR.1, chart, "--namespace", OPERATOR.0, "--create-namespace"])
+        .args(["--set", "clusterScoped=true,replicas=0", "--set", &url])
+        .env("KUBECONFIG", cluster.kubeconfig())
+        .env("HELM_CACHE_HOME", home.join("cache"))
+        .env("HELM_CONFIG_HOME", home.join("config"))
+        .env("HELM_DATA_HOME", home.join("data"))
+        .output()
+        .await
+        .unwrap();
+    assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
     eventually("the CRD is served", Duration::from_secs(30), async || {
         kubectl(cluster, &["get", "ams", "-A"], None).await.is_ok_and(|output| output.success())
     })
     .await
     .unwrap();
-    must(kubectl(cluster, &["create", "namespace", OPERATOR.0], None).await.unwrap());
-    must(kubectl(cluster, &["create", "serviceaccount", OPERATOR.1, "-n", OPERATOR.0], None).await.unwrap());
-    must(
-        kubectl(
-            cluster,
-            &[
-                "create",
-                "clusterrolebinding",
-                "sojourn",
-                "--clusterrole=cluster-admin",
-                "--serviceaccount=sojourn-system:sojourn",
-            ],
-            None,
-        )
-        .await
-        .unwrap(),
-    );
 }
 
 /// Output of a command that must have succeeded.
@@ -105,6 +101,7 @@ pub(crate) fn settings(flags: &[&str]) -> Settings {
     let env = |name: &str| {
         Some(match name {
             "POD_NAMESPACE" => OPERATOR.0.to_owned(),
+            "POD_NAME" => "sojourn-0".to_owned(),
             "SERVICE_ACCOUNT" => OPERATOR.1.to_owned(),
             "CLUSTER_SCOPED" => "true".to_owned(),
             _ => return None,
@@ -114,11 +111,10 @@ pub(crate) fn settings(flags: &[&str]) -> Settings {
 }
 
 /// Starts an operator with webhooks on a port of its own, on a thread that outlives the test that asked.
-async fn start_operator(kubeconfig: &std::path::Path, flags: &[&str]) {
-    let port = free_port();
+async fn start_operator(kubeconfig: &std::path::Path, port: u16, flags: &[&str]) {
     let bind = format!("--webhook-bind-address=127.0.0.1:{port}");
     let url = format!("--webhook-url=https://127.0.0.1:{port}");
-    let common = [bind.as_str(), url.as_str(), "--health-probe-bind-address=0", "--install-webhooks=true"];
+    let common = [bind.as_str(), url.as_str(), "--health-probe-bind-address=0", "--leader-elect"];
     let settings = settings(&[&common, flags].concat());
     let config = client_config(kubeconfig).await;
     std::thread::spawn(move || {

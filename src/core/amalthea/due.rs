@@ -1,9 +1,15 @@
 //! When something is due for a session because of the time alone. Nothing polls: the earliest of these
 //! moments is when a session is looked at again.
 
-use super::{Checked, Context, World, run};
+use super::{Checked, Context, World, conditions, run};
 use crate::core::live::Kind;
-use k8s_openapi::{api::batch::v1::JobStatus, jiff::Timestamp};
+use k8s_openapi::{
+    api::{
+        batch::v1::JobStatus,
+        core::v1::{PodCondition, PodStatus},
+    },
+    jiff::Timestamp,
+};
 use sojourn_crds::{
     amalthea::{AmaltheaSessionStatus, OnDeadline, State},
     duration::Span,
@@ -11,6 +17,10 @@ use sojourn_crds::{
 
 /// How long no node may take a session's pod before the session has failed.
 pub const SCHEDULING_PATIENCE: Span = Span::seconds(600);
+
+/// How long a pod may find no node before that is said. A claim that is being bound looks the same for a
+/// moment, and concerns nobody.
+pub const SCHEDULING_GRACE: Span = Span::seconds(5);
 
 /// A moment, and what it is the moment for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,33 +66,54 @@ fn after(since: Option<Timestamp>, span: Option<Span>, why: Why) -> Option<Due> 
     Some(Due { at, why })
 }
 
-/// When the session will be hibernated if nothing changes. `status` is what is being reported.
-pub fn hibernation(
+/// When each rule hibernates the session if nothing changes, soonest first. `status` is what is being
+/// reported.
+pub fn hibernations(
     checked: &Checked,
     world: &World,
     status: &AmaltheaSessionStatus,
     on_deadline: OnDeadline,
-) -> Option<Due> {
+) -> Vec<Due> {
     if checked.spec.hibernated || status.state == State::Hibernated {
-        return None;
+        return Vec::new();
     }
     let timeouts = &checked.timeouts;
     if !checked.interactive() {
         let running = on_deadline == OnDeadline::Hibernate && !is_finished(status);
-        return after(job_started(world).filter(|_| running), timeouts.max_age, Why::Age);
+        return after(job_started(world).filter(|_| running), timeouts.max_age, Why::Age)
+            .into_iter()
+            .collect();
     }
     let began = status.run_id.as_deref().and_then(|id| run::began(checked.session, id));
-    let starting = began.filter(|_| status.state == State::NotReady);
     let failing = status.failing_since.as_ref().map(|time| time.0);
-    [
+    let mut dues: Vec<Due> = [
         after(began, timeouts.max_age, Why::Age),
-        after(starting, timeouts.max_starting, Why::Starting),
+        after(starting_since(status, began), timeouts.max_starting, Why::Starting),
         after(failing, timeouts.max_failed, Why::Failing),
         after(idle_since(checked, status), timeouts.max_idle, Why::Idle),
     ]
     .into_iter()
     .flatten()
-    .min_by_key(|due| due.at)
+    .collect();
+    dues.sort_by_key(|due| due.at);
+    dues
+}
+
+/// The first of `dues` that something can be decided by: without a fresh measurement of CPU use nobody
+/// knows whether the session is still idle, and the other rules decide.
+pub fn decisive<'a>(dues: &'a [Due], world: &World, context: &Context) -> Option<&'a Due> {
+    let known = |due: &&Due| due.why != Why::Idle || due.at > context.now || usage_is_fresh(world, context);
+    dues.iter().find(known)
+}
+
+/// Since when the session is starting: the beginning of its run, or when it was last ready in it. A session
+/// that loses its pod after hours gets the whole time to start again.
+fn starting_since(status: &AmaltheaSessionStatus, began: Option<Timestamp>) -> Option<Timestamp> {
+    let began = began.filter(|_| status.state == State::NotReady)?;
+    let unready = conditions::find(status, conditions::READY)
+        .and_then(|ready| ready.last_transition_time.as_ref())
+        .map_or(began, |time| time.0);
+    Some(began.max(unready))
 }
 
 /// When the session will be deleted if nothing changes.
@@ -102,7 +133,7 @@ pub fn deletion(checked: &Checked, status: &AmaltheaSessionStatus) -> Option<Due
 
 /// Whether the result of a batch session is on record.
 pub fn is_finished(status: &AmaltheaSessionStatus) -> bool {
-    super::conditions::holds(status, super::conditions::FINISHED)
+    conditions::holds(status, conditions::FINISHED)
 }
 
 /// Since when the session is idle; `lastInteraction` pushes it forward.
@@ -125,6 +156,21 @@ pub fn usage_is_fresh(world: &World, context: &Context) -> bool {
     world.usage.is_some_and(|usage| context.now.duration_since(usage.at) <= context.usage_valid)
 }
 
+/// The condition by which the scheduler says that no node takes the session's pod.
+pub fn unschedulable(pod: &PodStatus) -> Option<&PodCondition> {
+    pod.conditions.iter().flatten().find(|condition| {
+        condition.type_ == "PodScheduled"
+            && condition.status == "False"
+            && condition.reason.as_deref() == Some("Unschedulable")
+    })
+}
+
+/// When it is to be said that no node takes the session's pod; `None` is at once.
+pub fn unschedulable_from(condition: &PodCondition) -> Option<Timestamp> {
+    let since = condition.last_transition_time.as_ref()?.0;
+    since.checked_add(jiff::SignedDuration::from(SCHEDULING_GRACE)).ok()
+}
+
 /// When the session must be looked at again, if nothing happens before.
 pub fn wake(
     checked: &Checked,
@@ -132,15 +178,18 @@ pub fn wake(
     status: &AmaltheaSessionStatus,
     context: &Context,
 ) -> Option<Timestamp> {
-    let hibernation = hibernation(checked, world, status, context.settings.on_deadline)
-        // Without a fresh measurement nothing is decided; the next one wakes the session.
-        .filter(|due| due.why != Why::Idle || due.at > context.now);
+    let dues = hibernations(checked, world, status, context.settings.on_deadline);
+    // What idleness asked for while nobody can tell waits for the next measurement, which wakes the session.
+    let hibernation = decisive(&dues, world, context);
     let scheduling = status
         .failed_scheduling_since
         .as_ref()
         .filter(|_| status.state == State::NotReady)
         .and_then(|since| since.0.checked_add(jiff::SignedDuration::from(SCHEDULING_PATIENCE)).ok());
-    [hibernation.map(|due| due.at), deletion(checked, status).map(|due| due.at), scheduling]
+    let pod: Option<PodStatus> = world.pod().map(|pod| pod.status());
+    let refused =
+        pod.as_ref().and_then(unschedulable).and_then(unschedulable_from).filter(|at| *at > context.now);
+    [hibernation.map(|due| due.at), deletion(checked, status).map(|due| due.at), scheduling, refused]
         .into_iter()
         .flatten()
         .min()

@@ -41,6 +41,10 @@ pub fn of_report(session: &AmaltheaSession, report: &Report) -> Vec<Note> {
         (None, State::Succeeded) if changed => {
             notes.push(note(false, "Succeeded", "The batch job ended well"))
         }
+        // Whoever asked for it: of what a timeout asked for, the reason was told before.
+        (None, State::Hibernated) if old.is_some_and(|old| old.state != State::Hibernated) => {
+            notes.push(note(false, "Hibernated", "The session does not run; its files are kept"));
+        }
         _ => {}
     }
     let rule = |why: super::due::Why| {

@@ -47,8 +47,8 @@ pub struct Usage {
     pub at: Timestamp,
 }
 
-/// What a decision may know beside the world.
-#[derive(Clone, Debug)]
+/// What a decision may know beside the world. It has no `Debug`: the entropy becomes secrets.
+#[derive(Clone)]
 pub struct Context<'a> {
     /// The moment that the decision is made for.
     pub now: Timestamp,

@@ -8,8 +8,9 @@ use crate::{
     table::{Bound, Row, Table},
     webhooks::{EMPTY, Webhooks},
 };
+use anyhow::ensure;
 use hyper::body::Bytes;
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 const HANDLER: &str = "/validate/amalthea.dev/v1alpha1/amaltheasessions?timeout=5s";
 const ROUNDS: usize = 5;
@@ -24,7 +25,11 @@ pub(crate) async fn run(table: &mut Table) -> anyhow::Result<()> {
         let (mut empty, mut ours) = (Vec::new(), Vec::new());
         // The first round only warms up.
         for round in 0..=ROUNDS {
+            let read = webhooks.read.load(Ordering::Relaxed);
             let limit = target.ask(connections, EMPTY, &body, ROUND).await?;
+            let read = webhooks.read.load(Ordering::Relaxed) - read;
+            let sent = limit.requests() * body.len();
+            ensure!(read == sent, "the empty handler read {read} of {sent} bytes: it is no limit");
             let figure = target.ask(connections, HANDLER, &body, ROUND).await?;
             if round > 0 {
                 empty.push(limit);
@@ -41,6 +46,14 @@ pub(crate) async fn run(table: &mut Table) -> anyhow::Result<()> {
             value: ours.rate,
             limit: Some(empty.rate),
             bound: Bound::RatioAtLeast(0.8),
+        });
+        table.add(Row {
+            part: 'a',
+            figure: format!("{what}, CPU with the client's"),
+            unit: "µs",
+            value: ours.cpu,
+            limit: Some(empty.cpu),
+            bound: Bound::None,
         });
         for (name, share) in [("p50", 0.5), ("p99", 0.99)] {
             table.add(Row {

@@ -1,6 +1,7 @@
 //! A load generator that speaks as the API server does: HTTP/1.1 on TLS connections that stay open, one request at a
 //! time on each.
 
+use crate::process;
 use anyhow::{Context, ensure};
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, body::Bytes, client::conn::http1, header};
@@ -29,10 +30,17 @@ pub(crate) struct Target {
 pub(crate) struct Outcome {
     /// Requests per second.
     pub(crate) rate: f64,
+    /// CPU microseconds of this process per request, client and server together.
+    pub(crate) cpu: f64,
     latencies: Vec<Duration>,
 }
 
 impl Outcome {
+    /// How many requests were answered.
+    pub(crate) fn requests(&self) -> usize {
+        self.latencies.len()
+    }
+
     /// The latency that this share of the requests did not exceed, in microseconds.
     pub(crate) fn percentile(&self, share: f64) -> f64 {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "an index of a list")]
@@ -69,6 +77,7 @@ impl Target {
             let sender = self.connect().await?;
             asking.push((sender, path.to_owned(), body.clone()));
         }
+        let cpu = process::usage(std::process::id())?.cpu;
         let started = Instant::now();
         let deadline = started + time;
         let tasks: Vec<_> = asking
@@ -80,6 +89,8 @@ impl Target {
             outcome.latencies.extend(task.await??);
         }
         outcome.rate = outcome.latencies.len() as f64 / started.elapsed().as_secs_f64();
+        let cpu = process::usage(std::process::id())?.cpu - cpu;
+        outcome.cpu = cpu * 1e6 / outcome.latencies.len() as f64;
         outcome.latencies.sort_unstable();
         Ok(outcome)
     }

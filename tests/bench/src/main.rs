@@ -8,6 +8,7 @@ mod create;
 mod fixture;
 mod load;
 mod operator;
+mod process;
 mod requests;
 mod sessions;
 mod steps;

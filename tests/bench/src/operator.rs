@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use crate::together::run_kubectl;
+use crate::{
+    process::{self, Usage},
+    together,
+};
 
 const NAMESPACE: &str = "sojourn-system";
 const ACCOUNT: &str = "sojourn";
@@ -23,34 +26,25 @@ pub(crate) struct Operator {
     log: PathBuf,
 }
 
-/// What a process uses.
-#[derive(Clone, Copy)]
-pub(crate) struct Usage {
-    /// CPU seconds since its start.
-    pub(crate) cpu: f64,
-    /// Resident memory in MiB.
-    pub(crate) resident: f64,
-    /// The most resident memory so far, in MiB.
-    pub(crate) peak: f64,
-}
-
 impl Operator {
     /// Starts the operator that lies beside this binary.
     pub(crate) async fn start(cluster: &Cluster) -> anyhow::Result<Self> {
         let binary = std::env::current_exe()?.with_file_name("sojourn");
         ensure!(binary.is_file(), "{} is missing: build it, or use `make bench`", binary.display());
-        grant(cluster).await?;
-        let kubeconfig = cluster.service_account_kubeconfig(NAMESPACE, ACCOUNT).await?;
         let port = free_port()?;
+        let url = format!("https://127.0.0.1:{port}");
+        install(cluster, &url).await?;
+        let kubeconfig = cluster.service_account_kubeconfig(NAMESPACE, ACCOUNT).await?;
         let log = cluster.dir().join("logs/operator.log");
         let output = fs::File::create(&log)?;
         let process = Command::new(&binary)
             .arg("run")
             .arg(format!("--kubeconfig={}", kubeconfig.display()))
             .arg(format!("--webhook-bind-address=127.0.0.1:{port}"))
-            .arg(format!("--webhook-url=https://127.0.0.1:{port}"))
-            .args(["--install-webhooks", "--leader-elect", "--health-probe-bind-address=0"])
+            .arg(format!("--webhook-url={url}"))
+            .args(["--leader-elect", "--health-probe-bind-address=0"])
             .env("POD_NAMESPACE", NAMESPACE)
+            .env("POD_NAME", "sojourn-0")
             .env("SERVICE_ACCOUNT", ACCOUNT)
             .env("CLUSTER_SCOPED", "true")
             .stdin(Stdio::null())
@@ -81,26 +75,7 @@ impl Operator {
 
     /// What the operator has used so far.
     pub(crate) fn usage(&self) -> anyhow::Result<Usage> {
-        let of = |file: &str| {
-            let path = format!("/proc/{}/{file}", self.process.id());
-            fs::read_to_string(&path).with_context(|| format!("cannot read {path}: has the operator ended?"))
-        };
-        let stat = of("stat")?;
-        // The second field is a name in parentheses, which may hold spaces.
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok());
-        let cpu = ticks(11).zip(ticks(12)).context("/proc tells no CPU time")?;
-        let status = of("status")?;
-        let memory = |key: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
-            let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok());
-            kib.map(|kib| kib / 1024.0).with_context(|| format!("/proc tells no {key}"))
-        };
-        Ok(Usage {
-            cpu: (cpu.0 + cpu.1) / rustix::param::clock_ticks_per_second() as f64,
-            resident: memory("VmRSS")?,
-            peak: memory("VmHWM")?,
-        })
+        process::usage(self.process.id())
     }
 }
 
@@ -112,14 +87,21 @@ impl Drop for Operator {
     }
 }
 
-/// The rights that the operator works with.
-async fn grant(cluster: &Cluster) -> anyhow::Result<()> {
-    run_kubectl(cluster, &["create", "namespace", NAMESPACE], None).await?;
-    run_kubectl(cluster, &["create", "serviceaccount", ACCOUNT, "-n", NAMESPACE], None).await?;
-    let subject = format!("--serviceaccount={NAMESPACE}:{ACCOUNT}");
-    let binding =
-        ["create", "clusterrolebinding", "sojourn", "--clusterrole=cluster-admin", subject.as_str()];
-    run_kubectl(cluster, &binding, None).await
+/// Installs the chart without a Deployment: the operator runs beside the cluster, at `url`, with the chart's rights.
+async fn install(cluster: &Cluster, url: &str) -> anyhow::Result<()> {
+    let home = cluster.dir().join("helm");
+    let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/../../charts/sojourn");
+    let installed = tokio::process::Command::new(cluster.binary("helm"))
+        .args(["install", ACCOUNT, chart, "--namespace", NAMESPACE, "--create-namespace"])
+        .args(["--set", "clusterScoped=true,replicas=0", "--set", &format!("webhooks.url={url}")])
+        .env("KUBECONFIG", cluster.kubeconfig())
+        .env("HELM_CACHE_HOME", home.join("cache"))
+        .env("HELM_CONFIG_HOME", home.join("config"))
+        .env("HELM_DATA_HOME", home.join("data"))
+        .output()
+        .await?;
+    ensure!(installed.status.success(), "helm: {}", String::from_utf8_lossy(&installed.stderr));
+    together::crds_are_served(cluster).await
 }
 
 fn free_port() -> anyhow::Result<u16> {

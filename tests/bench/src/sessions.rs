@@ -30,7 +30,6 @@ pub(crate) async fn run(table: &mut Table, sessions: usize, idle: u64) -> anyhow
     })
     .await?;
     let client = cluster.client().await?;
-    together::install_crds(&cluster).await?;
     let kinds = [
         ApiResource::erase::<Pod>(&()),
         ApiResource::erase::<StatefulSet>(&()),

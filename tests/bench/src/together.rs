@@ -110,18 +110,18 @@ pub(crate) async fn clear(
 /// Installs the CRDs and waits until they are served.
 pub(crate) async fn install_crds(cluster: &Cluster) -> anyhow::Result<()> {
     for (_, crd) in sojourn_crds::all_crds() {
-        run_kubectl(cluster, &["apply", "--server-side", "-f", "-"], Some(&crd.to_string())).await?;
+        let applied =
+            kubectl(cluster, &["apply", "--server-side", "-f", "-"], Some(&crd.to_string())).await?;
+        ensure!(applied.success(), "the CRD is not accepted: {}", applied.stderr);
     }
+    crds_are_served(cluster).await
+}
+
+/// Waits until sessions can be asked for.
+pub(crate) async fn crds_are_served(cluster: &Cluster) -> anyhow::Result<()> {
     eventually("the CRDs are served", Duration::from_secs(30), async || {
         kubectl(cluster, &["get", "ams", "-A"], None).await.is_ok_and(|output| output.success())
     })
     .await?;
-    Ok(())
-}
-
-/// Runs kubectl, which has to succeed.
-pub(crate) async fn run_kubectl(cluster: &Cluster, args: &[&str], stdin: Option<&str>) -> anyhow::Result<()> {
-    let output = kubectl(cluster, args, stdin).await?;
-    ensure!(output.success(), "kubectl {}: {}", args.join(" "), output.stderr);
     Ok(())
 }

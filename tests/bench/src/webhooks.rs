@@ -12,7 +12,14 @@ use sojourn_webhooks::{
     facts::Answer,
     http::{Guard, router},
 };
-use std::{net::SocketAddr, sync::Arc, thread};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
 use tokio_util::sync::CancellationToken;
 
 /// Path of the handler that reads the body and allows everything.
@@ -56,6 +63,8 @@ pub(crate) struct Webhooks {
     pub(crate) address: SocketAddr,
     /// Who vouches for it.
     pub(crate) ca_pem: String,
+    /// How many bytes the empty handler has read: proof that it did what it is compared for.
+    pub(crate) read: Arc<AtomicUsize>,
     stop: CancellationToken,
 }
 
@@ -75,6 +84,12 @@ impl Webhooks {
             authorizer: Arc::new(NobodyAsks),
             metrics: Arc::default(),
         };
+        let read = Arc::new(AtomicUsize::default());
+        let counted = read.clone();
+        let allow = async move |body: Bytes| {
+            counted.fetch_add(body.len(), Ordering::Relaxed);
+            allow().await
+        };
         let routes: Router = router(guard).route(EMPTY, post(allow));
         let stop = CancellationToken::new();
         let stopped = stop.clone();
@@ -88,7 +103,7 @@ impl Webhooks {
                 eprintln!("the webhooks are not served any more: {error:#}");
             }
         });
-        Ok(Self { address, ca_pem: authority.certificate_pem().to_owned(), stop })
+        Ok(Self { address, ca_pem: authority.certificate_pem().to_owned(), read, stop })
     }
 }
 
@@ -98,7 +113,7 @@ impl Drop for Webhooks {
     }
 }
 
-async fn allow(_body: Bytes) -> Json<serde_json::Value> {
+async fn allow() -> Json<serde_json::Value> {
     Json(json!({
         "apiVersion": "admission.k8s.io/v1",
         "kind": "AdmissionReview",

@@ -37,7 +37,7 @@ fn credentials(repository: &CodeRepository) -> Option<&SecretKeyRef> {
 fn container(build: &Build, index: usize, repository: &CodeRepository) -> Value {
     let session = &build.spec.session;
     let root = &session.storage.mount_path;
-    let path = format!("{}/{}", root.trim_end_matches('/'), repository.clone_path.0);
+    let path = format!("{root}/{}", repository.clone_path.0);
     let mut args =
         vec!["cloner", "clone", "--strategy", "notifexist", "--remote", &repository.remote, "--path", &path];
     let mut mounts = vec![json!({"name": names::SESSION_VOLUME, "mountPath": root})];

@@ -45,7 +45,8 @@ fn claim(build: &Build, name: &str, annotations: Map<String, Value>, spec: Value
         }),
         held_back: HELD_BACK,
         exact: &[],
-        fixed: &[],
+        // A claim's class and modes are settled when it is made; the cluster may have chosen the class.
+        fixed: &["/spec/accessModes", "/spec/storageClassName"],
     }
 }
 

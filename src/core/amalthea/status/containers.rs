@@ -58,12 +58,12 @@ fn sidecars(pod: &Live) -> Vec<String> {
 /// How long the session's container must run before its CPU use says anything.
 const SETTLING: jiff::SignedDuration = jiff::SignedDuration::from_secs(15);
 
-/// Whether the session's container has run long enough for its CPU use to say something.
-pub(super) fn settled(pod: Option<&Live>, now: Timestamp) -> bool {
+/// Whether the session's container had run long enough at `measured` for its CPU use to say something.
+pub(super) fn settled(pod: Option<&Live>, measured: Timestamp) -> bool {
     let Some(pod) = pod else { return false };
     let status: PodStatus = pod.status();
     let session =
         status.container_statuses.into_iter().flatten().find(|s| s.name == names::SESSION_CONTAINER);
     let running = session.and_then(|status| status.state?.running?.started_at);
-    running.is_some_and(|since| now.duration_since(since.0) >= SETTLING)
+    running.is_some_and(|since| measured.duration_since(since.0) >= SETTLING)
 }

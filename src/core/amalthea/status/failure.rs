@@ -3,7 +3,7 @@
 
 use super::pod_status;
 use crate::core::{
-    amalthea::{Checked, Context, World, run},
+    amalthea::{Checked, Context, World, conditions, run},
     live::{Kind, Live},
 };
 use k8s_openapi::api::{
@@ -154,7 +154,8 @@ fn of_load_balancers(checked: &Checked, world: &World) -> Option<String> {
 }
 
 /// A quota that keeps the workload from making its pod. Warnings outlive what they warn of by an hour, so
-/// only those of the current run count, and only while there is no pod.
+/// only those count that came in the current run and after the session was last seen to get or to lose its
+/// pod, and only while there is no pod.
 fn of_quota(checked: &Checked, world: &World, context: &Context) -> Option<String> {
     if world.pod().is_some() || checked.spec.hibernated {
         return None;
@@ -163,9 +164,13 @@ fn of_quota(checked: &Checked, world: &World, context: &Context) -> Option<Strin
         run::Run::Current(id) => run::began(checked.session, &id),
         _ => None,
     };
+    let old = checked.session.status.as_ref();
+    let ready = old.and_then(|status| conditions::find(status, conditions::READY));
+    let turned = ready.and_then(|ready| ready.last_transition_time.as_ref()).map(|time| time.0);
+    let since = began.max(turned);
     let refused = world.warnings.iter().find(|warning| {
         warning.reason == "FailedCreate"
-            && began.is_none_or(|began| warning.at.as_second() >= began.as_second())
+            && since.is_none_or(|since| warning.at.as_second() >= since.as_second())
     })?;
     Some(if refused.message.contains("exceeded quota") {
         "Quota exceeded: Your resource pool does not contain enough free resources (CPU / Memory / GPU / Storage) to schedule the session".to_owned()

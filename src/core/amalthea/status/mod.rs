@@ -52,6 +52,8 @@ pub fn status(checked: &Checked, before: &World, applied: &Applied, context: &Co
         error: seen.error.clone(),
         url: Some(children::url(checked.spec, context.settings)),
         run_id: match run::run(checked.session, now) {
+            // The run that brought the result was the last.
+            _ if due::is_finished(old) => old.run_id.clone(),
             Run::Current(id) | Run::Begin(id) => Some(id),
             Run::None => None,
         },
@@ -75,10 +77,10 @@ pub fn status(checked: &Checked, before: &World, applied: &Applied, context: &Co
     set_idle(&mut status, checked, world, &seen, context);
     set_conditions(&mut status.conditions, checked, world, applied, &seen, now);
 
-    let hibernation = due::hibernation(checked, world, &status, context.settings.on_deadline);
-    status.will_hibernate_at = hibernation.as_ref().map(|due| whole_seconds(due.at));
+    let dues = due::hibernations(checked, world, &status, context.settings.on_deadline);
+    status.will_hibernate_at = dues.first().map(|due| whole_seconds(due.at));
     let wake = due::wake(checked, world, &status, context);
-    let cull = if deleting { None } else { cull(checked, world, &status, &seen, hibernation, context) };
+    let cull = if deleting { None } else { cull(checked, world, &status, &seen, &dues, context) };
     Report { status, cull, wake: wake.filter(|_| !deleting) }
 }
 
@@ -111,7 +113,7 @@ fn set_idle(
     let fresh = world.usage.filter(|_| due::usage_is_fresh(world, context));
     let threshold = checked.spec.culling.as_ref().and_then(|culling| culling.cpu_idle_threshold.0.nanos());
     if let (Some(usage), Some(threshold)) = (fresh, threshold) {
-        status.idle = usage.cpu_nanos < threshold && containers::settled(world.pod(), context.now);
+        status.idle = usage.cpu_nanos < threshold && containers::settled(world.pod(), usage.at);
         status.idle_since = since(&status.idle_since, status.idle, context.now);
     }
 }
@@ -196,7 +198,7 @@ fn cull(
     world: &World,
     status: &AmaltheaSessionStatus,
     seen: &Seen,
-    hibernation: Option<Due>,
+    dues: &[Due],
     context: &Context,
 ) -> Option<Cull> {
     if let Some(due) = due::deletion(checked, status).filter(|due| due.at <= context.now) {
@@ -205,9 +207,8 @@ fn cull(
     if seen.backstop_reached {
         return Some(Cull::Hibernate(Due { at: context.now, why: due::Why::Age }));
     }
-    let due = hibernation.filter(|due| due.at <= context.now)?;
-    let known = due.why != due::Why::Idle || due::usage_is_fresh(world, context);
-    known.then_some(Cull::Hibernate(due))
+    let due = due::decisive(dues, world, context).filter(|due| due.at <= context.now)?;
+    Some(Cull::Hibernate(due.clone()))
 }
 
 fn pod_status(world: &World) -> Option<PodStatus> {

@@ -169,13 +169,9 @@ fn is_ready(pod: &PodStatus) -> bool {
 /// Not there yet: says for what the session waits, and gives up on nodes after a while.
 fn waiting(old: &AmaltheaSessionStatus, pod: Option<&PodStatus>, context: &Context) -> Seen {
     let mut seen = Seen::new(State::NotReady, None);
-    let refused = pod.and_then(|pod| {
-        pod.conditions.iter().flatten().find(|condition| {
-            condition.type_ == "PodScheduled"
-                && condition.status == "False"
-                && condition.reason.as_deref() == Some("Unschedulable")
-        })
-    });
+    let refused = pod
+        .and_then(due::unschedulable)
+        .filter(|refused| due::unschedulable_from(refused).is_none_or(|from| from <= context.now));
     let Some(refused) = refused else { return seen };
     seen.unschedulable = true;
     let message = refused.message.as_deref().unwrap_or_default().trim_end_matches('.');

@@ -1,0 +1,17 @@
+# The one image: operator, and sidecar of sessions. Called as /manager or /sidecars it behaves as the original images do.
+FROM rust:1.95-slim-bookworm AS build
+WORKDIR /src
+COPY . .
+RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/src/target \
+    cargo build --release --locked --package sojourn \
+    && mkdir /image \
+    && cp target/release/sojourn /image/sojourn \
+    && ln -s sojourn /image/manager \
+    && ln -s sojourn /image/sidecars
+
+# No shell, no package manager: the C library, certificates of public authorities, and user 65532.
+FROM gcr.io/distroless/cc-debian12:nonroot
+COPY --from=build /image/ /
+USER 65532:65532
+ENTRYPOINT ["/sojourn"]
+CMD ["run"]

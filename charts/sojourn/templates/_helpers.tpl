@@ -1,0 +1,97 @@
+{{- define "sojourn.name" -}}
+{{- .Values.nameOverride | default .Chart.Name | trunc 52 | trimSuffix "-" }}
+{{- end }}
+
+{{- /* Name of the objects in the release's namespace; short enough for what is added to it. */ -}}
+{{- define "sojourn.fullname" -}}
+{{- $name := include "sojourn.name" . }}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" }}
+{{- else if contains $name .Release.Name }}
+{{- .Release.Name | trunc 52 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name $name | trunc 52 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{- /* Name of the objects without a namespace. Releases for different namespaces do not share them. */ -}}
+{{- define "sojourn.clusterName" -}}
+{{- if .Values.clusterScoped }}
+{{- include "sojourn.fullname" . }}
+{{- else }}
+{{- printf "%s-%s" (include "sojourn.fullname" .) .Release.Namespace }}
+{{- end }}
+{{- end }}
+
+{{- define "sojourn.serviceAccount" -}}
+{{- include "sojourn.fullname" . }}
+{{- end }}
+
+{{- define "sojourn.webhookService" -}}
+{{- include "sojourn.fullname" . }}-webhook
+{{- end }}
+
+{{- define "sojourn.webhookSecret" -}}
+{{- include "sojourn.fullname" . }}-webhook
+{{- end }}
+
+{{- define "sojourn.webhookConfiguration" -}}
+{{- include "sojourn.clusterName" . }}
+{{- end }}
+
+{{- define "sojourn.operatorUser" -}}
+system:serviceaccount:{{ .Release.Namespace }}:{{ include "sojourn.serviceAccount" . }}
+{{- end }}
+
+{{- /* The namespaces that are served, as JSON, when not all are. */ -}}
+{{- define "sojourn.namespaces" -}}
+{{- .Values.namespaces | default (list .Release.Namespace) | uniq | toJson }}
+{{- end }}
+
+{{- define "sojourn.replicas" -}}
+{{- if kindIs "invalid" .Values.controllerManager.replicas }}
+{{- .Values.replicas | int }}
+{{- else }}
+{{- .Values.controllerManager.replicas | int }}
+{{- end }}
+{{- end }}
+
+{{- /* How the API server calls a webhook: called with (list . PATH). */ -}}
+{{- define "sojourn.clientConfig" -}}
+{{- $root := index . 0 }}
+{{- $path := index . 1 }}
+{{- if $root.Values.webhooks.url -}}
+url: {{ printf "%s%s" (trimSuffix "/" $root.Values.webhooks.url) $path | quote }}
+{{- else -}}
+service:
+  name: {{ include "sojourn.webhookService" $root }}
+  namespace: {{ $root.Release.Namespace }}
+  path: {{ $path }}
+  port: 443
+{{- end }}
+{{- end }}
+
+{{- define "sojourn.namespaceSelector" -}}
+matchExpressions:
+  - key: kubernetes.io/metadata.name
+    {{- if .Values.clusterScoped }}
+    operator: NotIn
+    values: [kube-system, kube-node-lease]
+    {{- else }}
+    operator: In
+    values: {{ include "sojourn.namespaces" . }}
+    {{- end }}
+{{- end }}
+
+{{- define "sojourn.selector" -}}
+app.kubernetes.io/name: {{ include "sojourn.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: operator
+{{- end }}
+
+{{- define "sojourn.labels" -}}
+{{ include "sojourn.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}

@@ -1,0 +1,300 @@
+//! The access rights of the operator: one table, with the reason of each row.
+//!
+//! The chart's roles are generated from it, and tests, demo and benchmarks run the operator with exactly these
+//! rights: a right that is missing fails there. Rights that can be limited to objects of known names are.
+
+use super::lease::LEASE_NAME;
+use k8s_openapi::api::rbac::v1::PolicyRule;
+use sojourn_crds::amalthea::GROUP;
+
+/// Names that the installation chooses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnNames {
+    /// The Secret of the webhooks' authority, in the operator's namespace.
+    pub webhook_secret: String,
+    /// Both webhook configurations.
+    pub webhook_configuration: String,
+}
+
+/// Where a right holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// In the whole cluster, whatever the operator's scope is.
+    Cluster,
+    /// Wherever sessions are served.
+    Sessions,
+    /// In the operator's own namespace.
+    Own,
+}
+
+/// The objects of a resource that a right is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Objects {
+    All,
+    Lease,
+    WebhookSecret,
+    WebhookConfiguration,
+}
+
+struct Right {
+    place: Place,
+    group: &'static str,
+    resource: &'static str,
+    verbs: &'static [&'static str],
+    objects: Objects,
+    reason: &'static str,
+}
+
+const fn right(
+    place: Place,
+    group: &'static str,
+    resource: &'static str,
+    verbs: &'static [&'static str],
+    objects: Objects,
+    reason: &'static str,
+) -> Right {
+    Right { place, group, resource, verbs, objects, reason }
+}
+
+use Objects::{All, Lease, WebhookConfiguration, WebhookSecret};
+use Place::{Cluster, Own, Sessions};
+
+const RIGHTS: [Right; 18] = [
+    right(
+        Sessions,
+        GROUP,
+        "amaltheasessions",
+        &["list", "watch", "patch", "delete"],
+        All,
+        "follow sessions, hibernate them, hold and release finalizers, delete those whose time is over",
+    ),
+    right(Sessions, GROUP, "amaltheasessions/status", &["patch"], All, "say how a session is doing"),
+    right(
+        Sessions,
+        GROUP,
+        "amaltheasessions/finalizers",
+        &["update"],
+        All,
+        "own children that block the deletion of their session, where that is enforced",
+    ),
+    right(
+        Sessions,
+        "",
+        "persistentvolumeclaims",
+        &["list", "watch", "create", "patch"],
+        All,
+        "volumes of sessions",
+    ),
+    right(
+        Sessions,
+        "",
+        "secrets",
+        &["list", "watch", "create", "patch", "delete"],
+        All,
+        "internal secrets of sessions; adopted secrets go with their session",
+    ),
+    right(
+        Sessions,
+        "",
+        "services",
+        &["list", "watch", "create", "patch"],
+        All,
+        "addresses of interactive sessions",
+    ),
+    right(
+        Sessions,
+        "apps",
+        "statefulsets",
+        &["list", "watch", "create", "patch"],
+        All,
+        "workloads of interactive sessions",
+    ),
+    right(
+        Sessions,
+        "batch",
+        "jobs",
+        &["list", "watch", "create", "patch", "delete"],
+        All,
+        "workloads of batch sessions; the Job of an earlier run makes room for the next",
+    ),
+    right(
+        Sessions,
+        "networking.k8s.io",
+        "ingresses",
+        &["list", "watch", "create", "patch", "delete"],
+        All,
+        "ways into interactive sessions; a hibernated session has none",
+    ),
+    right(Sessions, "", "pods", &["list", "watch"], All, "see what became of a session's containers"),
+    right(
+        Sessions,
+        "",
+        "events",
+        &["list", "watch", "create"],
+        All,
+        "hear why a pod does not start, tell what is done",
+    ),
+    right(Sessions, "metrics.k8s.io", "pods", &["list"], All, "see which sessions are idle"),
+    right(
+        Own,
+        "",
+        "secrets",
+        &["get", "update"],
+        WebhookSecret,
+        "share the authority of the webhook certificates among replicas",
+    ),
+    right(
+        Own,
+        "",
+        "secrets",
+        &["create"],
+        All,
+        "the first replica makes the authority; creation has no name",
+    ),
+    right(Own, "coordination.k8s.io", "leases", &["get", "update"], Lease, "only one replica writes"),
+    right(
+        Own,
+        "coordination.k8s.io",
+        "leases",
+        &["create"],
+        All,
+        "the first replica makes the Lease; creation has no name",
+    ),
+    right(
+        Cluster,
+        "admissionregistration.k8s.io",
+        "validatingwebhookconfigurations",
+        &["get", "list", "watch", "patch"],
+        WebhookConfiguration,
+        "write the CA bundle, and write it again when it is blanked",
+    ),
+    right(
+        Cluster,
+        "admissionregistration.k8s.io",
+        "mutatingwebhookconfigurations",
+        &["get", "list", "watch", "patch"],
+        WebhookConfiguration,
+        "write the CA bundle, and write it again when it is blanked",
+    ),
+];
+
+/// What holds in the whole cluster, whatever the operator's scope is.
+pub fn cluster_rules(names: &OwnNames) -> Vec<PolicyRule> {
+    let (cluster, _) = of_webhooks();
+    rules(Place::Cluster, names).into_iter().chain(cluster).collect()
+}
+
+/// What holds wherever sessions are served: in the cluster, or in each of the served namespaces.
+pub fn namespaced_rules() -> Vec<PolicyRule> {
+    let (_, namespaced) = of_webhooks();
+    let none = OwnNames { webhook_secret: String::new(), webhook_configuration: String::new() };
+    rules(Place::Sessions, &none).into_iter().chain(namespaced).collect()
+}
+
+/// What holds in the operator's own namespace.
+pub fn own_rules(names: &OwnNames) -> Vec<PolicyRule> {
+    rules(Place::Own, names)
+}
+
+/// One row of the table, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RightRow {
+    /// Group and resource.
+    pub resource: String,
+    /// Where it holds.
+    pub place: &'static str,
+    /// Whether it is on an object of one name only.
+    pub named: bool,
+    /// What may be done.
+    pub verbs: &'static [&'static str],
+    /// What for.
+    pub reason: &'static str,
+}
+
+/// The table, for documentation.
+pub fn rows() -> impl Iterator<Item = RightRow> {
+    RIGHTS.iter().map(|right| RightRow {
+        resource: [right.group, right.resource]
+            .map(str::to_owned)
+            .join("/")
+            .trim_start_matches('/')
+            .to_owned(),
+        place: match right.place {
+            Place::Cluster => "cluster",
+            Place::Sessions => "sessions",
+            Place::Own => "own",
+        },
+        named: right.objects != All,
+        verbs: right.verbs,
+        reason: right.reason,
+    })
+}
+
+/// The rights that the webhooks need, apart: reviews of access have no namespace.
+fn of_webhooks() -> (Vec<PolicyRule>, Vec<PolicyRule>) {
+    sojourn_webhooks::rbac::policy_rules()
+        .into_iter()
+        .partition(|rule| rule.api_groups.iter().flatten().any(|group| group == "authorization.k8s.io"))
+}
+
+fn rules(place: Place, names: &OwnNames) -> Vec<PolicyRule> {
+    let name = |objects| match objects {
+        All => None,
+        Lease => Some(LEASE_NAME.to_owned()),
+        WebhookSecret => Some(names.webhook_secret.clone()),
+        WebhookConfiguration => Some(names.webhook_configuration.clone()),
+    };
+    RIGHTS
+        .iter()
+        .filter(|right| right.place == place)
+        .map(|right| PolicyRule {
+            api_groups: Some(vec![right.group.to_owned()]),
+            resources: Some(vec![right.resource.to_owned()]),
+            verbs: right.verbs.iter().map(|verb| (*verb).to_owned()).collect(),
+            resource_names: name(right.objects).map(|name| vec![name]),
+            ..PolicyRule::default()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all() -> Vec<PolicyRule> {
+        let names =
+            OwnNames { webhook_secret: "secret".to_owned(), webhook_configuration: "guard".to_owned() };
+        [cluster_rules(&names), namespaced_rules(), own_rules(&names)].concat()
+    }
+
+    #[test]
+    fn no_right_is_a_wildcard_and_every_right_has_a_reason() {
+        for rule in all() {
+            let lists = [rule.api_groups, rule.resources, rule.resource_names, Some(rule.verbs)];
+            assert!(lists.iter().flatten().flatten().all(|value| !value.contains('*')));
+        }
+        for row in rows() {
+            assert!(!row.verbs.is_empty() && row.reason.len() > 10, "{row:?}");
+        }
+    }
+
+    #[test]
+    fn secrets_of_others_are_never_read_one_by_one() {
+        let reads = |rule: &PolicyRule| {
+            rule.resources.iter().flatten().any(|resource| resource == "secrets")
+                && rule.verbs.iter().any(|verb| verb == "get" || verb == "update")
+        };
+        for rule in all().iter().filter(|rule| reads(rule)) {
+            assert_eq!(rule.resource_names.as_deref(), Some(&["secret".to_owned()][..]));
+        }
+    }
+
+    #[test]
+    fn configurations_of_others_are_out_of_reach() {
+        for rule in all() {
+            if rule.api_groups.iter().flatten().any(|group| group == "admissionregistration.k8s.io") {
+                assert_eq!(rule.resource_names.as_deref(), Some(&["guard".to_owned()][..]));
+            }
+        }
+    }
+}

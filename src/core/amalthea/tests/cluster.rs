@@ -1,0 +1,389 @@
+//! A cluster that holds one session, and passes of the operator over it.
+
+use super::{fixtures::*, server};
+use crate::core::{
+    amalthea::{
+        Applied, Checked, ChildError, Context, ErrorClass, Plan, Usage, World,
+        plan::{self, Release},
+        status::{self, Cull, Report},
+        validate,
+        world::Warning,
+    },
+    live::{Kind, Live},
+    manifest::{MANAGER, Write},
+    merge,
+    settings::SessionSettings,
+};
+use k8s_openapi::jiff::Timestamp;
+use serde_json::{Value, json};
+use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionStatus};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+pub(super) type ChildKey = (Kind, String);
+
+/// A cluster that holds one session.
+#[derive(Clone, Debug)]
+pub(super) struct Cluster {
+    pub(super) now: Timestamp,
+    name: String,
+    /// The session; `Null` when it is gone.
+    pub(super) session: Value,
+    pub(super) objects: BTreeMap<ChildKey, Value>,
+    pub(super) pods: BTreeMap<String, Value>,
+    pub(super) warnings: Vec<Warning>,
+    pub(super) usage: Option<Usage>,
+    pub(super) settings: SessionSettings,
+    /// Adopted secrets that exist.
+    pub(super) secrets: BTreeSet<String>,
+    pub(super) shared_secrets: Vec<String>,
+    /// Findings of admission rules against the session.
+    pub(super) findings: Vec<String>,
+    /// Writes of a kind that the API server refuses, and why.
+    pub(super) refuse: Option<(Kind, ErrorClass, String)>,
+    /// How many calls the operator makes before it is killed.
+    pub(super) calls_left: Option<usize>,
+    /// UIDs of Jobs that had a pod.
+    pub(super) started_jobs: BTreeSet<String>,
+    /// What the operator wrote.
+    pub(super) log: Vec<String>,
+    applied: BTreeMap<ChildKey, Value>,
+    read: RefCell<BTreeMap<ChildKey, (Value, Arc<Live>)>>,
+    version: u64,
+}
+
+pub(super) fn cluster(draft: Draft) -> Cluster {
+    Cluster {
+        now: at(1),
+        name: draft.0["metadata"]["name"].as_str().unwrap().to_owned(),
+        session: draft.0,
+        objects: BTreeMap::new(),
+        pods: BTreeMap::new(),
+        warnings: Vec::new(),
+        usage: None,
+        settings: settings(),
+        secrets: BTreeSet::new(),
+        shared_secrets: Vec::new(),
+        findings: Vec::new(),
+        refuse: None,
+        calls_left: None,
+        started_jobs: BTreeSet::new(),
+        log: Vec::new(),
+        applied: BTreeMap::new(),
+        read: RefCell::default(),
+        version: 1,
+    }
+}
+
+fn live(kind: Kind, object: &Value) -> Arc<Live> {
+    Arc::new(Live::cut(kind, serde_json::from_value(object.clone()).unwrap()).unwrap())
+}
+
+impl Cluster {
+    pub(super) fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    pub(super) fn typed(&self) -> AmaltheaSession {
+        serde_json::from_value(self.session.clone()).unwrap()
+    }
+
+    pub(super) fn status(&self) -> AmaltheaSessionStatus {
+        self.typed().status.unwrap_or_default()
+    }
+
+    pub(super) fn world(&self) -> World {
+        World {
+            session: Arc::new(self.typed()),
+            children: self
+                .objects
+                .iter()
+                .map(|(key, object)| (key.clone(), self.remembered(key.0, object)))
+                .collect(),
+            pods: self.pods.values().map(|pod| self.remembered(Kind::Pod, pod)).collect(),
+            warnings: self.warnings.clone(),
+            usage: self.usage,
+            shared_secrets: self.shared_secrets.clone(),
+        }
+    }
+
+    /// Reading an object is what takes time; most have not changed since the pass before.
+    fn remembered(&self, kind: Kind, object: &Value) -> Arc<Live> {
+        let mut read = self.read.borrow_mut();
+        let key = (kind, object["metadata"]["name"].as_str().unwrap_or_default().to_owned());
+        match read.get(&key) {
+            Some((seen, live)) if seen == object => live.clone(),
+            _ => read.entry(key).insert_entry((object.clone(), live(kind, object))).get().1.clone(),
+        }
+    }
+
+    pub(super) fn context(&self) -> Context<'_> {
+        // Other bytes each time, so that what must be kept is seen to be kept.
+        let entropy = [u8::try_from(self.version % 251).unwrap(); 32];
+        Context { now: self.now, entropy, settings: &self.settings, usage_valid: seconds(90) }
+    }
+
+    pub(super) fn plan(&self) -> Plan {
+        self.plan_for(&self.world())
+    }
+
+    fn plan_for(&self, world: &World) -> Plan {
+        plan::plan(&self.checked(&world.session), world, &self.context())
+    }
+
+    pub(super) fn report(&self, applied: &Applied) -> Report {
+        let world = self.world();
+        status::status(&self.checked(&world.session), &world, applied, &self.context())
+    }
+
+    /// What would be reported now if there were nothing to write.
+    pub(super) fn seen(&self) -> Report {
+        self.report(&Applied::default())
+    }
+
+    fn checked<'a>(&self, session: &'a AmaltheaSession) -> Checked<'a> {
+        validate(session, self.findings.clone()).unwrap()
+    }
+
+    pub(super) fn child(&self, kind: Kind) -> &Value {
+        self.find(kind).unwrap_or_else(|| panic!("there is no {kind}"))
+    }
+
+    pub(super) fn find(&self, kind: Kind) -> Option<&Value> {
+        self.objects.get(&(kind, self.name()))
+    }
+
+    pub(super) fn child_mut(&mut self, kind: Kind) -> &mut Value {
+        let key = (kind, self.name());
+        self.objects.get_mut(&key).unwrap()
+    }
+
+    /// Changes the session's spec as a user does.
+    pub(super) fn edit(&mut self, pointer: &str, value: Value) -> &mut Self {
+        if self.session.is_null() {
+            return self;
+        }
+        put(&mut self.session, &format!("/spec/{pointer}"), value);
+        let generation = self.session["metadata"]["generation"].as_i64().unwrap_or_default();
+        self.session["metadata"]["generation"] = json!(generation + 1);
+        self
+    }
+
+    pub(super) fn pass_time(&mut self, seconds: i64) -> &mut Self {
+        self.now += super::fixtures::seconds(seconds);
+        self
+    }
+
+    pub(super) fn next_version(&mut self) -> u64 {
+        self.version += 1;
+        self.version
+    }
+
+    /// One call of the operator; false when it was killed before.
+    fn call(&mut self, what: String) -> bool {
+        match &mut self.calls_left {
+            Some(0) => return false,
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        self.log.push(what);
+        true
+    }
+
+    /// One pass of the operator; the number of its calls.
+    pub(super) fn pass(&mut self) -> usize {
+        let before = self.log.len();
+        if self.session.is_null() {
+            let jobs: Vec<Release> = self
+                .objects
+                .iter()
+                .filter_map(|(key, object)| plan::release_orphan(&live(key.0, object)))
+                .collect();
+            jobs.iter().for_each(|job| self.release(job));
+        } else {
+            self.pass_over_session();
+        }
+        self.log.len() - before
+    }
+
+    fn pass_over_session(&mut self) {
+        if self.session.get("spec").is_none() {
+            let report = status::unworkable(&self.typed(), self.now);
+            return self.write_status(&report.status);
+        }
+        let world = self.world();
+        let plan = self.plan_for(&world);
+        if let Some(run) = &plan.begin_run {
+            let mut status = self.status();
+            status.run_id = Some(run.clone());
+            return self.write_status(&status);
+        }
+        let applied = self.carry_out(&plan);
+        if self.session.is_null() {
+            return;
+        }
+        let report = status::status(&self.checked(&world.session), &world, &applied, &self.context());
+        self.write_status(&report.status);
+        match report.cull {
+            Some(Cull::Hibernate(due)) if self.call(format!("hibernate {:?}", due.why)) => {
+                self.edit("hibernated", json!(true));
+            }
+            Some(Cull::Delete(due)) if self.call(format!("delete session {:?}", due.why)) => {
+                self.delete_session();
+            }
+            _ => {}
+        }
+    }
+
+    fn write_status(&mut self, status: &AmaltheaSessionStatus) {
+        let old = self.session.get("status").cloned().unwrap_or_else(|| json!({}));
+        let new = serde_json::to_value(status).unwrap();
+        if let Some(patch) = merge::difference(&old, &new)
+            && self.call(format!("status {patch}"))
+        {
+            self.session["status"] = new;
+        }
+    }
+
+    fn carry_out(&mut self, plan: &Plan) -> Applied {
+        let mut applied = Applied { errors: plan.blocked.clone(), ..Applied::default() };
+        plan.release.iter().for_each(|release| self.release(release));
+        for delete in &plan.delete {
+            let key = (delete.kind, delete.name.clone());
+            assert_eq!(self.objects[&key]["metadata"]["uid"], json!(delete.uid), "only that very object");
+            if self.call(format!("delete {} {}", delete.kind, delete.name)) {
+                self.delete_object(&key);
+                applied.deleted.push(key);
+            }
+        }
+        for write in &plan.write {
+            let (kind, name) = write.target();
+            match self.write(write) {
+                Ok(Some(object)) => {
+                    applied.children.insert((kind, name.to_owned()), live(kind, &object));
+                }
+                Ok(None) => {}
+                Err((class, message)) => {
+                    applied.errors.push(ChildError { kind, name: name.to_owned(), class, message })
+                }
+            }
+        }
+        let mut kept = false;
+        for name in &plan.delete_secrets {
+            if self.call(format!("delete Secret {name}")) {
+                self.secrets.remove(name);
+            } else {
+                kept = true;
+            }
+        }
+        if let Some(finalizers) = plan.finalizers.as_ref().filter(|_| !kept)
+            && self.call(format!("finalizers {finalizers:?}"))
+        {
+            self.session["metadata"]["finalizers"] = json!(finalizers);
+            if self.session["metadata"].get("deletionTimestamp").is_some() {
+                self.delete_session();
+            }
+        }
+        applied
+    }
+
+    /// Carries out a write as the API server does.
+    pub(super) fn write(&mut self, write: &Write) -> Result<Option<Value>, (ErrorClass, String)> {
+        let (kind, name) = write.target();
+        let key = (kind, name.to_owned());
+        let refused = self.refuse.clone().filter(|(refused, ..)| *refused == kind);
+        if let Some((_, class, message)) = refused {
+            return Err((class, message));
+        }
+        let verb = if matches!(write, Write::Create { .. }) { "create" } else { "apply" };
+        if !self.call(format!("{verb} {kind} {name}")) {
+            return Ok(None);
+        }
+        let version = self.next_version();
+        let object = match write {
+            Write::Create { manifest, .. } => {
+                assert!(!self.objects.contains_key(&key), "{kind} {name} is there already");
+                let mut object = manifest.clone();
+                object["metadata"]["uid"] = json!(format!("uid-{version}"));
+                object["metadata"]["creationTimestamp"] = json!(self.now.to_string());
+                object["metadata"]["managedFields"] = json!([{"manager": MANAGER, "operation": "Update"}]);
+                if kind == Kind::Ingress && object["spec"].get("ingressClassName").is_none() {
+                    object["spec"]["ingressClassName"] = json!("nginx");
+                }
+                server::complete(kind, &mut object);
+                self.applied.insert(key.clone(), manifest.clone());
+                object
+            }
+            Write::Apply { manifest, takeover, .. } => {
+                let old = &self.objects[&key];
+                let by_post = live(kind, old).takeover;
+                assert_eq!(by_post, *takeover, "fields of another writer can only go after a takeover");
+                let mut object = old.clone();
+                object["metadata"]["managedFields"] = json!([{"manager": MANAGER, "operation": "Apply"}]);
+                server::apply(&mut object, self.applied.get(&key).unwrap_or(&Value::Null), manifest);
+                server::complete(kind, &mut object);
+                if let Some(reason) = server::refusal(kind, old, &object) {
+                    return Err((ErrorClass::Invalid, format!("{kind} {name} is invalid: {reason}")));
+                }
+                self.applied.insert(key.clone(), manifest.clone());
+                object
+            }
+        };
+        let mut object = object;
+        object["metadata"]["resourceVersion"] = json!(version.to_string());
+        self.objects.insert(key, object.clone());
+        Ok(Some(object))
+    }
+
+    fn release(&mut self, release: &Release) {
+        if !self.call(format!("release Job {}", release.name)) {
+            return;
+        }
+        let key = (Kind::Job, release.name.clone());
+        let job = self.objects.get_mut(&key).unwrap();
+        assert_eq!(job["metadata"]["resourceVersion"], json!(release.resource_version));
+        job["metadata"]["finalizers"] = json!(release.finalizers);
+        if job["metadata"].get("deletionTimestamp").is_some() {
+            self.delete_object(&key);
+        }
+    }
+
+    /// Deletes an object, or marks it when a finalizer holds it.
+    pub(super) fn delete_object(&mut self, key: &ChildKey) {
+        let version = self.next_version();
+        let Some(object) = self.objects.get_mut(key) else { return };
+        if object["metadata"]["finalizers"].as_array().is_some_and(|held| !held.is_empty()) {
+            object["metadata"]["deletionTimestamp"] = json!(self.now.to_string());
+            object["metadata"]["resourceVersion"] = json!(version.to_string());
+        } else {
+            self.objects.remove(key);
+            self.applied.remove(key);
+        }
+    }
+
+    /// Deletes the session, or marks it when a finalizer holds it.
+    pub(super) fn delete_session(&mut self) {
+        if self.session.is_null() {
+            return;
+        }
+        if self.session["metadata"]["finalizers"].as_array().is_some_and(|held| !held.is_empty()) {
+            self.session["metadata"]["deletionTimestamp"] = json!(self.now.to_string());
+        } else {
+            self.session = Value::Null;
+        }
+    }
+
+    /// Passes and controllers in turn until nothing moves any more; the number of rounds.
+    pub(super) fn settle(&mut self) -> usize {
+        for round in 0..20 {
+            let calls = self.pass();
+            if !self.run_controllers() && calls == 0 {
+                return round;
+            }
+        }
+        panic!("no fixed point; the last calls were {:#?}", &self.log[self.log.len().saturating_sub(12)..]);
+    }
+}

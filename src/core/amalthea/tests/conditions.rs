@@ -1,0 +1,70 @@
+//! Conditions keep the time of their last transition until they turn.
+
+use super::{
+    cluster::{Cluster, cluster},
+    fixtures::*,
+};
+use rstest::rstest;
+use serde_json::json;
+
+fn condition(cluster: &Cluster, kind: &str) -> (String, String, i64) {
+    let status = cluster.status();
+    let found = status.conditions.iter().find(|condition| condition.kind == kind).unwrap();
+    let since = found.last_transition_time.as_ref().unwrap().0.as_second() - CREATED;
+    (found.status.clone(), found.reason.clone().unwrap(), since)
+}
+
+fn is(status: &str, reason: &str, since: i64) -> (String, String, i64) {
+    (status.into(), reason.into(), since)
+}
+
+#[test]
+fn ready() {
+    let mut cluster = cluster(session("hello"));
+    cluster.settle();
+    let kinds: Vec<String> =
+        cluster.status().conditions.into_iter().map(|condition| condition.kind).collect();
+    assert_eq!(kinds, ["Ready", "RoutingReady", "Reconciled"]);
+    assert_eq!(condition(&cluster, "Ready"), is("False", "SessionCreated", 1));
+    cluster.pass_time(10).pod_ready().settle();
+    assert_eq!(condition(&cluster, "Ready"), is("True", "Running", 11));
+    cluster.pass_time(10).container(json!({"waiting": {"reason": "ErrImagePull"}})).settle();
+    assert_eq!(condition(&cluster, "Ready"), is("False", "Failed", 21));
+    cluster.pass_time(10).edit("hibernated", json!(true)).settle();
+    assert_eq!(condition(&cluster, "Ready"), is("False", "Hibernated", 21));
+}
+
+#[test]
+fn routing_ready() {
+    let mut cluster = cluster(session("hello").ingress());
+    cluster.settle();
+    assert_eq!(condition(&cluster, "RoutingReady"), is("True", "IngressOperational", 1));
+    cluster.pass_time(10).edit("hibernated", json!(true)).settle();
+    assert_eq!(condition(&cluster, "RoutingReady"), is("False", "Hibernated", 11));
+    cluster.pass_time(10).edit("hibernated", json!(false)).settle();
+    assert_eq!(condition(&cluster, "RoutingReady"), is("True", "IngressOperational", 21));
+    cluster.session["spec"].as_object_mut().unwrap().remove("ingress");
+    cluster.pass_time(10).settle();
+    assert_eq!(condition(&cluster, "RoutingReady"), is("False", "IngressDeleted", 31));
+}
+
+#[rstest]
+#[case(0, "Succeeded")]
+#[case(1, "BackoffLimitExceeded")]
+fn finished(#[case] code: i32, #[case] reason: &str) {
+    let mut cluster = cluster(session("hello").batch()).running(1);
+    cluster.pass_time(10).pod_exits(code).settle();
+    assert_eq!(condition(&cluster, "Finished"), is("True", reason, 11));
+    cluster.pass_time(10).edit("hibernated", json!(true)).settle();
+    assert_eq!(condition(&cluster, "Finished"), is("True", reason, 11));
+}
+
+/// Those who only know the generation must be able to tell that it was seen.
+#[test]
+fn the_generation_is_told() {
+    let mut cluster = cluster(session("hello")).running(1);
+    cluster.edit("session/workingDir", json!("/x")).settle();
+    let generations: Vec<_> =
+        cluster.status().conditions.into_iter().map(|c| c.observed_generation).collect();
+    assert_eq!(generations, [Some(2); 3]);
+}

@@ -1,0 +1,137 @@
+//! What is said of a session that fails.
+
+use super::{cluster::cluster, controllers::status_of, fixtures::*};
+use crate::core::{amalthea::world::Warning, live::Kind};
+use rstest::rstest;
+use serde_json::{Value, json};
+use sojourn_crds::amalthea::State;
+
+fn error_of(pod: Value) -> Option<String> {
+    let mut cluster = cluster(session("hello"));
+    cluster.settle();
+    cluster.pod_status(pod);
+    let status = cluster.seen().status;
+    assert_eq!(status.state == State::Failed, status.error.is_some());
+    status.error
+}
+
+#[rstest]
+#[case::creating(json!({"waiting": {"reason": "ContainerCreating"}}), None)]
+#[case::initializing(json!({"waiting": {"reason": "PodInitializing"}}), None)]
+#[case::running(json!({"running": {}}), None)]
+#[case::ended_well(json!({"terminated": {"exitCode": 0}}), None)]
+#[case::image(json!({"waiting": {"reason": "ErrImagePull", "message": "not found"}}),
+    Some("failure to retrieve image for container c: not found"))]
+#[case::image_back_off(json!({"waiting": {"reason": "ImagePullBackOff", "message": "Back-off"}}),
+    Some("failure to retrieve image for container c: Back-off"))]
+#[case::crash(json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off \"10s\""}}),
+    Some("the command in container c is crashing, this can occur when you run out of disk space, this is the best reason for the crash we could extract: \"back-off \\\"10s\\\"\""))]
+#[case::other(json!({"waiting": {"reason": "CreateContainerConfigError", "message": "secret not found"}}),
+    Some("the container c is failing because secret not found"))]
+#[case::other_without_words(json!({"waiting": {"reason": "InvalidImageName"}}),
+    Some("the container c is failing because InvalidImageName"))]
+#[case::exit_message(json!({"terminated": {"exitCode": 3, "message": "told so"}}),
+    Some("the container c terminated with an error told so"))]
+#[case::exit(json!({"terminated": {"exitCode": 3}}),
+    Some("the command in container c terminated with an error exit code (3), this could be because you are running out of disk space"))]
+#[case::memory(json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}}),
+    Some("the container c ran out of memory (OOMKilled); ask for more memory in its resources"))]
+fn containers(
+    #[case] state: Value,
+    #[case] error: Option<&str>,
+    #[values("initContainerStatuses", "containerStatuses")] list: &str,
+) {
+    let pod = json!({"phase": "Pending", list: [status_of("c", state)]});
+    assert_eq!(error_of(pod).as_deref(), error);
+}
+
+/// W42: a crash for want of memory is named, although the container only says that it waits.
+#[test]
+fn a_crash_for_want_of_memory() {
+    let mut status =
+        status_of("c", json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}));
+    status["lastState"] = json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}});
+    let error = error_of(json!({"phase": "Running", "containerStatuses": [status]})).unwrap();
+    assert!(error.contains("ran out of memory"), "{error}");
+}
+
+#[test]
+fn a_container_that_is_up_again_is_no_failure() {
+    let mut status = status_of("c", json!({"terminated": {"exitCode": 1}}));
+    status["ready"] = json!(true);
+    status["started"] = json!(true);
+    assert_eq!(error_of(json!({"phase": "Running", "containerStatuses": [status]})), None);
+}
+
+#[test]
+fn init_containers_come_first() {
+    let state = |code: i32| json!({"terminated": {"exitCode": code, "message": code.to_string()}});
+    let pod = json!({"phase": "Pending", "initContainerStatuses": [status_of("i", state(1))],
+        "containerStatuses": [status_of("c", state(2))]});
+    assert_eq!(error_of(pod).unwrap(), "the container i terminated with an error 1");
+}
+
+#[rstest]
+#[case(json!({"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler", "message": "preempted"}), Some("preempted"))]
+#[case(json!({"type": "DisruptionTarget", "status": "True", "reason": "PreemptionByScheduler"}), Some("PreemptionByScheduler"))]
+#[case(json!({"type": "DisruptionTarget", "status": "False", "reason": "x"}), None)]
+fn disruption(#[case] condition: Value, #[case] error: Option<&str>) {
+    assert_eq!(error_of(json!({"phase": "Running", "conditions": [condition]})).as_deref(), error);
+}
+
+#[rstest]
+#[case::infeasible(json!({"allocatedResourceStatuses": {"storage": "NodeResizeInfeasible"}}),
+    Some("the PVC \"hello\" failed with status \"NodeResizeInfeasible\" for resource storage"))]
+#[case::controller(json!({"allocatedResourceStatuses": {"storage": "ControllerResizeInfeasible"}}),
+    Some("the PVC \"hello\" failed with status \"ControllerResizeInfeasible\" for resource storage"))]
+#[case::in_progress(json!({"allocatedResourceStatuses": {"storage": "NodeResizePending"}}), None)]
+#[case::resizing(json!({"conditions": [{"type": "Resizing", "status": "False", "message": "no room"}]}), Some("no room"))]
+#[case::file_system(json!({"conditions": [{"type": "FileSystemResizePending", "status": "False", "message": "no room"}]}), Some("no room"))]
+#[case::resizes(json!({"conditions": [{"type": "Resizing", "status": "True", "message": "going on"}]}), None)]
+#[case::bound(json!({"phase": "Bound", "allocatedResourceStatuses": {"storage": "NodeResizeInfeasible"}}), None)]
+fn claims(#[case] status: Value, #[case] error: Option<&str>) {
+    let mut cluster = cluster(session("hello"));
+    cluster.settle();
+    cluster.child_mut(Kind::PersistentVolumeClaim)["status"] = status;
+    assert_eq!(cluster.seen().status.error.as_deref(), error);
+    cluster.child_mut(Kind::PersistentVolumeClaim)["metadata"]["deletionTimestamp"] =
+        json!(at(1).to_string());
+    assert_eq!(cluster.seen().status.error, None, "it is on its way out");
+}
+
+#[test]
+fn a_claim_that_nobody_provisions() {
+    let mut cluster = cluster(session("hello"));
+    cluster.settle();
+    cluster.warnings = vec![Warning {
+        kind: Kind::PersistentVolumeClaim,
+        reason: "ProvisioningFailed".into(),
+        message: "storageclass \"fast\" not found".into(),
+        at: cluster.now,
+    }];
+    let error = cluster.seen().status.error.unwrap();
+    assert_eq!(error, "the PVC \"hello\" cannot be provisioned: storageclass \"fast\" not found");
+}
+
+#[rstest]
+#[case(Kind::Service)]
+#[case(Kind::Ingress)]
+fn load_balancers(#[case] kind: Kind) {
+    let mut cluster = cluster(session("hello").ingress());
+    cluster.settle();
+    let ports = json!([{"port": 80, "protocol": "TCP", "error": "NoAddress"}]);
+    cluster.child_mut(kind)["status"] =
+        json!({"loadBalancer": {"ingress": [{"ip": "10.0.0.1", "ports": ports}]}});
+    assert_eq!(cluster.seen().status.error.as_deref(), Some("NoAddress"));
+}
+
+/// Somebody else's objects of the same names say nothing about this session.
+#[test]
+fn what_belongs_to_others_does_not_count() {
+    let mut cluster = cluster(session("hello"));
+    cluster.settle();
+    let claim = cluster.child_mut(Kind::PersistentVolumeClaim);
+    claim["status"] = json!({"allocatedResourceStatuses": {"storage": "NodeResizeInfeasible"}});
+    claim["metadata"]["ownerReferences"][0]["uid"] = json!("another");
+    assert_eq!(cluster.seen().status.error, None);
+}

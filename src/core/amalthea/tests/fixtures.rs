@@ -1,0 +1,131 @@
+//! Sessions as people write them, and the settings that tests run with.
+
+use crate::core::settings::SessionSettings;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use sojourn_crds::amalthea::AmaltheaSession;
+use std::time::Duration;
+
+/// When every session of the tests was created: 2026-01-01T00:00:00Z.
+pub(super) const CREATED: i64 = 1_767_225_600;
+
+/// So many seconds after the creation of the session.
+pub(super) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_second(CREATED + seconds).unwrap()
+}
+
+pub(super) fn seconds(seconds: i64) -> SignedDuration {
+    SignedDuration::from_secs(seconds)
+}
+
+/// A session as somebody writes it.
+#[derive(Clone, Debug)]
+pub(super) struct Draft(pub(super) Value);
+
+/// A plain interactive session.
+pub(super) fn session(name: &str) -> Draft {
+    Draft(json!({
+        "apiVersion": "amalthea.dev/v1alpha1",
+        "kind": "AmaltheaSession",
+        "metadata": {
+            "name": name,
+            "namespace": "team",
+            "uid": format!("uid-of-{name}"),
+            "resourceVersion": "1",
+            "generation": 1,
+            "creationTimestamp": at(0).to_string(),
+        },
+        "spec": {"session": {"image": "registry.example/notebook:1"}},
+    }))
+}
+
+impl Draft {
+    /// Sets the field at a JSON pointer, and all that it lies in.
+    pub(super) fn with(mut self, pointer: &str, value: Value) -> Self {
+        put(&mut self.0, pointer, value);
+        self
+    }
+
+    pub(super) fn spec(self, pointer: &str, value: Value) -> Self {
+        self.with(&format!("/spec/{pointer}"), value)
+    }
+
+    pub(super) fn status(self, pointer: &str, value: Value) -> Self {
+        self.with(&format!("/status/{pointer}"), value)
+    }
+
+    pub(super) fn batch(self) -> Self {
+        self.spec("sessionType", json!("NonInteractive"))
+    }
+
+    pub(super) fn remote(self) -> Self {
+        self.spec("location", json!("remote"))
+    }
+
+    pub(super) fn hibernated(self) -> Self {
+        self.spec("hibernated", json!(true))
+    }
+
+    pub(super) fn strategy(self, strategy: &str) -> Self {
+        self.spec("reconcileStrategy", json!(strategy))
+    }
+
+    pub(super) fn max_age(self, text: &str) -> Self {
+        self.spec("culling/maxAge", json!(text))
+    }
+
+    pub(super) fn max_idle(self, text: &str) -> Self {
+        self.spec("culling/maxIdleDuration", json!(text))
+    }
+
+    pub(super) fn max_starting(self, text: &str) -> Self {
+        self.spec("culling/maxStartingDuration", json!(text))
+    }
+
+    pub(super) fn max_failed(self, text: &str) -> Self {
+        self.spec("culling/maxFailedDuration", json!(text))
+    }
+
+    pub(super) fn max_hibernated(self, text: &str) -> Self {
+        self.spec("culling/maxHibernatedDuration", json!(text))
+    }
+
+    pub(super) fn ingress(self) -> Self {
+        self.spec("ingress", json!({"host": "sessions.example", "pathPrefix": "/team/hello"}))
+            .spec("session/urlPath", json!("/team/hello/lab"))
+    }
+
+    pub(super) fn authentication(self, kind: &str) -> Self {
+        self.spec(
+            "authentication",
+            json!({"type": kind, "secretRef": {"name": "auth-secret", "key": "auth.yaml"}}),
+        )
+    }
+
+    pub(super) fn build(&self) -> AmaltheaSession {
+        serde_json::from_value(self.0.clone()).unwrap()
+    }
+}
+
+/// Sets the field at a JSON pointer, and all that it lies in.
+pub(super) fn put(object: &mut Value, pointer: &str, value: Value) {
+    let mut place = object;
+    for key in pointer.trim_start_matches('/').split('/') {
+        place = &mut place[key.replace("~1", "/").as_str()];
+    }
+    *place = value;
+}
+
+pub(super) fn settings() -> SessionSettings {
+    SessionSettings {
+        rclone_storage_class: "csi-rclone-secret-annotation".into(),
+        sidecars_image: "renku/sidecars:latest".into(),
+        oauth2_proxy_image: "registry.example/oauth2-proxy:7.6.0".into(),
+        none_same_site_cookie: false,
+        https_ingress: false,
+        image_rewrite: None,
+        on_deadline: sojourn_crds::amalthea::OnDeadline::Fail,
+        openshift: false,
+        idle_check_interval: Duration::from_secs(30),
+    }
+}

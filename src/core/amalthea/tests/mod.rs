@@ -1,0 +1,22 @@
+//! Tests of the decisions.
+//!
+//! [`fixtures`] writes sessions, [`cluster`] is an API server and the controllers behind it as far as the
+//! core can tell: objects with defaults and versions, workloads that make pods, Jobs that end. Everything
+//! else tests one subject each.
+
+mod cluster;
+mod controllers;
+mod fixtures;
+mod server;
+
+mod conditions;
+mod due;
+mod failures;
+mod goldens;
+mod jobs;
+mod model;
+mod plan;
+mod properties;
+mod runs;
+mod states;
+mod timestamps;

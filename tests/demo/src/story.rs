@@ -1,0 +1,96 @@
+//! What the demo shows, one function a step.
+
+use crate::shell::Shell;
+use anyhow::ensure;
+
+const INTERACTIVE: &str = "charts/sojourn/examples/interactive.yaml";
+const BATCH: &str = "charts/sojourn/examples/batch.yaml";
+const BAD_DURATION: &str = "charts/sojourn/examples/bad-duration.yaml";
+const BAD_IMMUTABLE: &str = "charts/sojourn/examples/bad-immutable.yaml";
+const BAD_JOB: &str = "charts/sojourn/examples/bad-job.yaml";
+
+/// Tells it all, to the end or to the first step that is not as told.
+pub(crate) async fn tell(shell: &Shell) -> anyhow::Result<()> {
+    interactive(shell).await?;
+    batch(shell).await?;
+    hibernate_and_resume(shell).await?;
+    refusals(shell).await?;
+    described(shell).await?;
+    shell.title("All was as told")
+}
+
+async fn interactive(shell: &Shell) -> anyhow::Result<()> {
+    shell.title("1. An interactive session starts")?;
+    shell.run("kubectl", &["apply", "-f", INTERACTIVE]).await?;
+    shell.watch(&["get", "ams", "interactive", "-w"], "Running").await?;
+    let children =
+        shell.run("kubectl", &["get", "statefulset,service,ingress,pvc,secret,pod", "-o", "name"]).await?;
+    for child in [
+        "statefulset.apps/interactive",
+        "service/interactive",
+        "ingress.networking.k8s.io/interactive",
+        "persistentvolumeclaim/interactive",
+        "secret/interactive---internal",
+        "pod/interactive-0",
+    ] {
+        ensure!(children.lines().any(|line| line == child), "{child} was to be there");
+    }
+    Ok(())
+}
+
+async fn batch(shell: &Shell) -> anyhow::Result<()> {
+    shell.title("2. A batch session starts, and its Job may live as long as the session")?;
+    shell.run("kubectl", &["apply", "-f", BATCH]).await?;
+    shell.watch(&["get", "ams", "batch", "-w"], "Running").await?;
+    let path =
+        "jsonpath=deadline {.spec.activeDeadlineSeconds} s, kept {.spec.ttlSecondsAfterFinished} s{\"\\n\"}";
+    let job = shell.run("kubectl", &["get", "job", "batch", "-o", path]).await?;
+    ensure!(job.starts_with("deadline 3600 s"), "the Job was to have an hour");
+    Ok(())
+}
+
+async fn hibernate_and_resume(shell: &Shell) -> anyhow::Result<()> {
+    shell.title("3. The interactive session hibernates: no pod, no way in; its files stay")?;
+    let hibernated = |on: bool| format!("{{\"spec\":{{\"hibernated\":{on}}}}}");
+    shell.run("kubectl", &["patch", "ams", "interactive", "--type=merge", "-p", &hibernated(true)]).await?;
+    shell.watch(&["get", "ams", "interactive", "-w"], "Hibernated").await?;
+    let left = shell.run("kubectl", &["get", "ingress,pvc", "-o", "name"]).await?;
+    ensure!(!left.contains("ingress"), "the Ingress was to be gone");
+    ensure!(left.contains("persistentvolumeclaim/interactive"), "the claim was to stay");
+
+    shell.title("   ... and resumes")?;
+    shell.run("kubectl", &["patch", "ams", "interactive", "--type=merge", "-p", &hibernated(false)]).await?;
+    shell.watch(&["get", "ams", "interactive", "-w"], "Running").await
+}
+
+async fn refusals(shell: &Shell) -> anyhow::Result<()> {
+    shell.title("4. Another location for a session: refused, a session stays what it is")?;
+    shell.refused("kubectl", &["apply", "-f", BAD_IMMUTABLE], &["spec.location"]).await?;
+
+    shell.title("5. Wrong durations and more: refused, all of it named in one answer")?;
+    let reasons = [
+        "spec.culling.maxAge",
+        "24h",
+        "spec.culling.maxIdleDuration",
+        "5m",
+        "spec.session.storage.mountPath",
+        "spec.ingress.host",
+    ];
+    shell.refused("kubectl", &["apply", "-f", BAD_DURATION], &reasons).await?;
+
+    shell.title("6. A Job of the batch session that would end before the session may: refused")?;
+    let reasons = ["spec.activeDeadlineSeconds", "60 s", "3600 s"];
+    shell.refused("kubectl", &["apply", "-f", BAD_JOB], &reasons).await?;
+    let raise = ["patch", "job", "batch", "--type=merge", "-p", "{\"spec\":{\"activeDeadlineSeconds\":60}}"];
+    shell.refused("kubectl", &raise, &["spec.activeDeadlineSeconds"]).await
+}
+
+async fn described(shell: &Shell) -> anyhow::Result<()> {
+    shell.title("7. What a session has been through")?;
+    let events = shell.run_from("kubectl", &["describe", "ams", "interactive"], "Events:").await?;
+    for reason in ["Hibernated", "Resumed"] {
+        ensure!(events.contains(reason), "the events were to tell of {reason:?}");
+    }
+    shell.run("kubectl", &["get", "ams"]).await?;
+    Ok(())
+}
