@@ -19,9 +19,9 @@ test: ## Run every test that needs no root: unit, property, model, and on a real
 test-node: ## Run the tests that need a real node (root)
 	@echo "test-node: there are no tests that need a real node yet; sidecars and tunnels come with them"
 
-bench: ## Measure, and print a table with the limit of each figure from the same run
+bench: ## Measure, and print a table with the limit of each figure from the same run (BENCH="--only a,d": parts)
 	cargo build --release --package sojourn --package sojourn-bench
-	$(TARGET)/release/sojourn-bench
+	$(TARGET)/release/sojourn-bench $(BENCH)
 
 generate: ## Write the files that are generated from the code
 	cargo run --quiet --package sojourn -- generate

@@ -3,10 +3,11 @@
 //! Ten thousand sessions are sixty thousand objects. Their metadata is cut to what is read, spec and
 //! status stay text until a reconcile looks at them, and everything else is dropped on arrival.
 
+use crate::core::manifest::fingerprint;
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry, jiff::Timestamp};
 use kube::core::DynamicObject;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, fmt};
 
 /// The kinds that the operator creates, or reads to know how a session is doing.
@@ -170,6 +171,11 @@ impl Live {
         serde_json::from_str(&self.body).unwrap_or_default()
     }
 
+    /// A fingerprint of all that can be applied: labels, annotations and everything but metadata and status.
+    pub fn content_fingerprint(&self) -> String {
+        fingerprint(&json!([self.labels, self.annotations, self.finalizers, self.body]))
+    }
+
     /// The status as a typed value; the default when there is none or it is of an unknown form.
     pub fn status<T: DeserializeOwned + Default>(&self) -> T {
         serde_json::from_str(&self.status).unwrap_or_default()
@@ -195,7 +201,7 @@ fn pod_body(body: &Map<String, Value>) -> Value {
             })
             .collect()
     };
-    serde_json::json!({"spec": {
+    json!({"spec": {
         "containers": containers("containers"),
         "initContainers": containers("initContainers"),
     }})
