@@ -14,7 +14,8 @@ demo: ## Show Sojourn at work on a local cluster; stays until Ctrl-C (DEMO=once:
 
 test: ## Run every test that needs no root: unit, property, model, and on a real control plane
 	cargo run --quiet --package sojourn-cluster -- build
-	cargo test --workspace
+	@# Tests on the control plane mostly wait, so more of them at a time than there are cores.
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} cargo test --workspace
 
 test-node: ## Run the tests that need a real node (root)
 	@echo "test-node: there are no tests that need a real node yet; sidecars and tunnels come with them"
