@@ -18,9 +18,12 @@ use sojourn_crds::{
 /// How long no node may take a session's pod before the session has failed.
 pub const SCHEDULING_PATIENCE: Span = Span::seconds(600);
 
-/// How long a pod may find no node before that is said. A claim that is being bound looks the same for a
-/// moment, and concerns nobody.
+/// How long a pod may find no node before that is said.
 pub const SCHEDULING_GRACE: Span = Span::seconds(5);
+
+/// How long it may, while the reason is a claim that is still being bound: that takes a storage system its
+/// time, and concerns nobody. A claim that cannot be bound is told by the claim itself.
+pub const BINDING_GRACE: Span = Span::seconds(60);
 
 /// A moment, and what it is the moment for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -168,7 +171,10 @@ pub fn unschedulable(pod: &PodStatus) -> Option<&PodCondition> {
 /// When it is to be said that no node takes the session's pod; `None` is at once.
 pub fn unschedulable_from(condition: &PodCondition) -> Option<Timestamp> {
     let since = condition.last_transition_time.as_ref()?.0;
-    since.checked_add(jiff::SignedDuration::from(SCHEDULING_GRACE)).ok()
+    let message = condition.message.as_deref().unwrap_or_default();
+    let binding = message.contains("unbound immediate PersistentVolumeClaims");
+    let grace = if binding { BINDING_GRACE } else { SCHEDULING_GRACE };
+    since.checked_add(jiff::SignedDuration::from(grace)).ok()
 }
 
 /// When the session must be looked at again, if nothing happens before.

@@ -1,4 +1,5 @@
-//! Part a: the admission handler against an empty one in the same server.
+//! Part a: the admission handler against an empty one in the same server, and against one that reads the review as
+//! JSON and does nothing with it.
 //!
 //! Rounds of both alternate, so that whatever else the machine does hits both alike; the median round counts.
 
@@ -6,7 +7,7 @@ use crate::{
     fixture,
     load::{Outcome, Target},
     table::{Bound, Row, Table},
-    webhooks::{EMPTY, Webhooks},
+    webhooks::{DECODING, EMPTY, Webhooks},
 };
 use anyhow::ensure;
 use hyper::body::Bytes;
@@ -22,7 +23,7 @@ pub(crate) async fn run(table: &mut Table) -> anyhow::Result<()> {
     let target = Target::new(webhooks.address, &webhooks.ca_pem)?;
     let body = Bytes::from(fixture::review()?);
     for connections in [1, 16] {
-        let (mut empty, mut ours) = (Vec::new(), Vec::new());
+        let (mut empty, mut decoding, mut ours) = (Vec::new(), Vec::new(), Vec::new());
         // The first round only warms up.
         for round in 0..=ROUNDS {
             let read = webhooks.read.load(Ordering::Relaxed);
@@ -30,13 +31,15 @@ pub(crate) async fn run(table: &mut Table) -> anyhow::Result<()> {
             let read = webhooks.read.load(Ordering::Relaxed) - read;
             let sent = limit.requests() * body.len();
             ensure!(read == sent, "the empty handler read {read} of {sent} bytes: it is no limit");
+            let decoded = target.ask(connections, DECODING, &body, ROUND).await?;
             let figure = target.ask(connections, HANDLER, &body, ROUND).await?;
             if round > 0 {
                 empty.push(limit);
+                decoding.push(decoded);
                 ours.push(figure);
             }
         }
-        let (empty, ours) = (median(empty), median(ours));
+        let (empty, decoding, ours) = (median(empty), median(decoding), median(ours));
         let what =
             format!("11 KB review, {connections} connection{}", if connections > 1 { "s" } else { "" });
         table.add(Row {
@@ -46,6 +49,14 @@ pub(crate) async fn run(table: &mut Table) -> anyhow::Result<()> {
             value: ours.rate,
             limit: Some(empty.rate),
             bound: Bound::RatioAtLeast(0.8),
+        });
+        table.add(Row {
+            part: 'a',
+            figure: format!("{what}, against reading it as JSON"),
+            unit: "/s",
+            value: ours.rate,
+            limit: Some(decoding.rate),
+            bound: Bound::None,
         });
         table.add(Row {
             part: 'a',

@@ -156,3 +156,36 @@ pub(crate) fn bare_stateful_set(name: &str) -> Value {
         },
     })
 }
+
+/// A StatefulSet with all that a session has beside it, which [`beside`] makes.
+pub(crate) fn complete_stateful_set(name: &str) -> Value {
+    let mut stateful_set = bare_stateful_set(name);
+    let pod = &mut stateful_set["spec"]["template"]["spec"];
+    pod["volumes"] = json!([{"name": "files", "persistentVolumeClaim": {"claimName": name}}]);
+    pod["containers"][0]["volumeMounts"] = json!([{"name": "files", "mountPath": "/work"}]);
+    stateful_set
+}
+
+/// What a session has beside its StatefulSet: claim, secret, service and ingress.
+pub(crate) fn beside(name: &str) -> Vec<Value> {
+    let metadata = json!({"name": name});
+    let backend = json!({"service": {"name": name, "port": {"number": 80}}});
+    vec![
+        json!({
+            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata,
+            "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+        }),
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": metadata}),
+        json!({
+            "apiVersion": "v1", "kind": "Service", "metadata": metadata,
+            "spec": {"selector": {"app": name}, "ports": [{"port": 80}]},
+        }),
+        json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": metadata,
+            "spec": {"rules": [{
+                "host": "sessions.example.org",
+                "http": {"paths": [{"path": format!("/{name}"), "pathType": "Prefix", "backend": backend}]},
+            }]},
+        }),
+    ]
+}

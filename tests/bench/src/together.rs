@@ -29,12 +29,13 @@ pub(crate) struct Arrived {
     pub(crate) median: f64,
 }
 
-/// Creates objects and waits until each has arrived.
+/// Creates objects, each after what `beside` makes for its name, and waits until each has arrived.
 pub(crate) async fn until_all(
     client: &Client,
     resource: &ApiResource,
     namespace: &str,
     objects: Vec<Value>,
+    beside: fn(&str) -> Vec<Value>,
     has_arrived: fn(&DynamicObject) -> bool,
 ) -> anyhow::Result<Arrived> {
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, resource);
@@ -50,6 +51,9 @@ pub(crate) async fn until_all(
             let api = api.clone();
             async move {
                 let at = Instant::now();
+                for object in beside(object.metadata.name.as_deref().unwrap_or_default()) {
+                    create(client, namespace, object).await?;
+                }
                 let made = api.create(&PostParams::default(), &object).await?;
                 anyhow::Ok((made.metadata.name.unwrap_or_default(), at))
             }
@@ -67,6 +71,21 @@ pub(crate) async fn until_all(
         rate: wanted as f64 / last.duration_since(started).as_secs_f64(),
         median: waited[wanted / 2].as_secs_f64(),
     })
+}
+
+/// Creates an object of any kind.
+async fn create(client: &Client, namespace: &str, object: Value) -> anyhow::Result<()> {
+    let object: DynamicObject = serde_json::from_value(object)?;
+    let types = object.types.as_ref().context("an object without a kind")?;
+    let resource = ApiResource::from_gvk(&types.try_into()?);
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
+    api.create(&PostParams::default(), &object).await?;
+    Ok(())
+}
+
+/// Nothing beside an object.
+pub(crate) fn nothing(_: &str) -> Vec<Value> {
+    Vec::new()
 }
 
 async fn arrivals(
