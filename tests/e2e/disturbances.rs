@@ -20,6 +20,7 @@ async fn a_session_that_is_resumed_while_its_pod_ends_gets_a_new_one() {
     let asleep = scene.reaches("main", State::Hibernated).await;
     let ready = condition(&asleep, "Ready", "False").unwrap();
     assert!(ready.contains("its pod is still ending"), "{ready}");
+    scene.becomes("pod", "main-0", "is ending", |pod| !pod["metadata"]["deletionTimestamp"].is_null()).await;
 
     must(scene.patch("main", json!({"spec": {"hibernated": false}})).await);
     let awake = scene

@@ -107,6 +107,7 @@ async fn an_ingress_comes_and_goes_with_its_spec_and_with_hibernation() {
     let routing = condition(&asleep, "RoutingReady", "False");
     assert!(routing.is_some_and(|text| text.contains("hibernated")), "{routing:?}");
     scene.gone("ingress", "main").await;
+    scene.gone("pod", "main-0").await;
     must(scene.patch("main", json!({"spec": {"hibernated": false}})).await);
     scene.reaches("main", State::Running).await;
     scene.becomes("ingress", "main", "is back", |ingress| !ingress.is_null()).await;
