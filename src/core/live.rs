@@ -100,6 +100,8 @@ pub struct Live {
     pub uid: String,
     /// Version of the object, for writes that must not overwrite another's.
     pub resource_version: String,
+    /// Generation of what is wished for, where the kind has one.
+    pub generation: Option<i64>,
     /// Labels.
     pub labels: Texts,
     /// Annotations, without `kubectl`'s copy of the whole object.
@@ -154,6 +156,7 @@ impl Live {
             name: metadata.name?,
             uid: metadata.uid?,
             resource_version: metadata.resource_version.unwrap_or_default(),
+            generation: metadata.generation,
             labels: metadata.labels.unwrap_or_default(),
             annotations,
             finalizers: metadata.finalizers.unwrap_or_default(),
