@@ -237,6 +237,13 @@ async fn a_release_lives_and_leaves_sessions_behind() {
     let refused = release.kubectl(&["apply", "-f", &format!("{EXAMPLES}/bad-duration.yaml")]).await;
     assert!(!refused.success() && refused.stderr.contains("spec.culling.maxAge"), "{}", refused.stderr);
 
+    // A bundle that somebody blanks is written again.
+    let blank = r#"[{"op": "remove", "path": "/webhooks/0/clientConfig/caBundle"}]"#;
+    for kind in ["validatingwebhookconfiguration", "mutatingwebhookconfiguration"] {
+        must(release.kubectl(&["patch", kind, "sojourn-home", "--type=json", "-p", blank]).await);
+    }
+    release.bundles_are_written().await;
+
     // The budget counts the pod of the interactive session, and that of a Job does not break it.
     let check = async || {
         let path = "jsonpath={.status.expectedPods} {.status.currentHealthy}";

@@ -75,3 +75,11 @@ async fn a_wrong_duration_is_refused_with_the_way_out() {
     println!("{}", refused.stderr);
     assert!(refused.stderr.contains("24h"), "{}", refused.stderr);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_crd_is_small_enough_for_a_client_side_apply() {
+    let scene = scene("crd").await;
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/crds/yaml/amalthea.dev_amaltheasessions.yaml");
+    must(scene.kubectl(&["apply", "-f", file, "--dry-run=server"]).await);
+    must(scene.kubectl(&["apply", "-f", file, "--dry-run=server", "--server-side", "--force-conflicts"]).await);
+}
