@@ -1,5 +1,5 @@
-//! The cluster's verdict on a set of objects, without a cluster: mutation, schema, rules in CEL, our rules, with the
-//! objects of the set itself as what is known. Pure: the clock comes in, nothing is read or written.
+//! The cluster's verdict on a set of objects, without a cluster: schema, rules in CEL, our rules, with the objects of
+//! the set itself as what is known. Pure: the clock comes in, nothing is read or written.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -217,14 +217,6 @@ pub fn verdict(kinds: &Kinds, kind: &Kind, request: &Request<'_>, facts: &dyn Fa
     let mut object = with_status_of(new, request.before());
     if let Some(problem) = nameless(&object) {
         return vec![problem];
-    }
-    for row in kind.rows() {
-        let patch = judge(row, &Request { new: Some(&object), ..*request }, facts).patch;
-        let mut patched = object.clone();
-        // A patch that does not apply is one the API server ignores: mutation may fail without harm.
-        if !patch.is_empty() && json_patch::patch(&mut patched, &patch).is_ok() {
-            object = patched;
-        }
     }
     let mut problems = kinds.judge_shape(kind, &mut object, request.before());
     let misshapen = problems.iter().any(|problem| problem.denies() && problem.code == SCHEMA_INVALID);

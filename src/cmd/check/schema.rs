@@ -55,6 +55,7 @@ pub struct Schema {
     most: Option<Bound>,
     lengths: (Option<u64>, Option<u64>),
     pattern: Option<Regex>,
+    moment: Option<Regex>,
     format: String,
     distinct: Distinct,
     default: Option<Value>,
@@ -115,10 +116,10 @@ impl Schema {
         for (name, property) in schema["properties"].as_object().into_iter().flatten() {
             properties.insert(name.clone(), Self::read(property)?);
         }
-        let pattern = schema["pattern"].as_str().map(|pattern| {
+        let compile = |pattern: &str| {
             Regex::new(pattern)
                 .map_err(|source| SchemaError::CompilePattern { pattern: pattern.to_owned(), source })
-        });
+        };
         let keys = schema["x-kubernetes-list-map-keys"].as_array();
         let keys = keys.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
         Ok(Self {
@@ -136,7 +137,8 @@ impl Schema {
                 count(["minLength", "minItems", "minProperties"]),
                 count(["maxLength", "maxItems", "maxProperties"]),
             ),
-            pattern: pattern.transpose()?,
+            pattern: schema["pattern"].as_str().map(compile).transpose()?,
+            moment: (schema["format"] == "date-time").then(|| compile(TIME_OF_DAY)).transpose()?,
             format: text("format").unwrap_or_default(),
             distinct: match schema["x-kubernetes-list-type"].as_str() {
                 Some("set") => Distinct::ByValue,
@@ -302,7 +304,9 @@ impl Schema {
             let hint = format!("it must match {pattern}");
             found.push(invalid(path, format!("{} has the wrong form", seen(text))).with_hint(hint));
         }
-        if self.format == "date-time" && text.parse::<jiff::Timestamp>().is_err() {
+        if let Some(time) = &self.moment
+            && !is_moment(text, time)
+        {
             let hint = "write it as 2026-01-31T12:00:00Z".to_owned();
             found.push(invalid(path, format!("{} is not a moment in RFC 3339", seen(text))).with_hint(hint));
         }
@@ -337,6 +341,16 @@ impl Schema {
             found.push(invalid(path, format!("has {length} {of} and may have at most {most}")));
         }
     }
+}
+
+/// The part behind the `T` of a moment. As generous as the API server, which does not look at the size of the offset.
+const TIME_OF_DAY: &str =
+    r"(?i)^([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](.[0-9]+)?(z|[+-][0-9]{2}:[0-9]{2})$";
+
+fn is_moment(text: &str, time_of_day: &Regex) -> bool {
+    text.split_once(['T', 't']).is_some_and(|(date, time)| {
+        date.len() == 10 && date.parse::<jiff::civil::Date>().is_ok() && time_of_day.is_match(time)
+    })
 }
 
 fn is_integer(value: &Value) -> bool {
@@ -390,6 +404,8 @@ mod tests {
     #[case(json!({"type": "integer", "maximum": 9, "exclusiveMaximum": true}), json!(9), "9 must be less than 9")]
     #[case(json!({"type": "string", "pattern": "^a+$"}), json!("ab"), "\"ab\" has the wrong form")]
     #[case(json!({"type": "string", "format": "date-time"}), json!("soon"), "\"soon\" is not a moment")]
+    #[case(json!({"type": "string", "format": "date-time"}), json!("2026-02-30T00:00:00Z"), "is not a moment")]
+    #[case(json!({"type": "string", "format": "date-time"}), json!("2026-01-01T24:00:00Z"), "is not a moment")]
     #[case(json!({"type": "string", "maxLength": 1}), json!("äö"), "has 2 characters and may have at most 1")]
     #[case(json!({"type": "array", "minItems": 1}), json!([]), "has 0 items and needs at least 1")]
     #[case(json!({"x-kubernetes-int-or-string": true}), json!(1.5), "must be an integer or a string, not 1.5")]
@@ -406,6 +422,7 @@ mod tests {
     #[case(json!({"type": "string", "nullable": true}), json!(null))]
     #[case(json!({"type": "number"}), json!(1))]
     #[case(json!({"type": "string", "format": "date-time"}), json!("2026-01-01T00:00:00+01:00"))]
+    #[case(json!({"type": "string", "format": "date-time"}), json!("2026-01-01t00:00:00.123z"))]
     #[case(json!({"type": "object", "additionalProperties": {"type": "string"}}), json!({"a": "b"}))]
     #[case(json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}), json!({"a": 1}))]
     #[case(json!({"type": "array", "x-kubernetes-list-type": "set"}), json!(["a", "b"]))]
