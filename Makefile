@@ -14,14 +14,15 @@ demo: ## Show Sojourn at work on a local cluster; stays until Ctrl-C (DEMO=once:
 
 test: ## Run every test that needs no root: unit, property, model, and on a real control plane
 	cargo run --quiet --package sojourn-cluster -- build
-	cargo test --workspace
+	@# Tests on the control plane mostly wait, so more of them at a time than there are cores.
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} cargo test --workspace
 
 test-node: ## Run the tests that need a real node (root)
 	@echo "test-node: there are no tests that need a real node yet; sidecars and tunnels come with them"
 
-bench: ## Measure, and print a table with the limit of each figure from the same run
+bench: ## Measure, and print a table with the limit of each figure from the same run (BENCH="--only a,d": parts)
 	cargo build --release --package sojourn --package sojourn-bench
-	$(TARGET)/release/sojourn-bench
+	$(TARGET)/release/sojourn-bench $(BENCH)
 
 generate: ## Write the files that are generated from the code
 	cargo run --quiet --package sojourn -- generate

@@ -31,6 +31,9 @@ pub async fn apply(operator: &Operator, session: &AmaltheaSession, plan: &Plan) 
         note(&mut applied, delete.kind, &delete.name, result);
     }
     for write in &plan.write {
+        if must_wait(write, &applied) {
+            continue;
+        }
         let (kind, name) = write.target();
         let result = match operator.write(write, session).await {
             Ok(Written::Ours(live)) => {
@@ -61,6 +64,17 @@ pub async fn apply(operator: &Operator, session: &AmaltheaSession, plan: &Plan) 
     applied
 }
 
+/// Whether a workload is not to be made because what it would mount belongs to somebody else.
+fn must_wait(write: &Write, applied: &Applied) -> bool {
+    let workload =
+        matches!(write, Write::Create { kind, .. } if matches!(kind, Kind::StatefulSet | Kind::Job));
+    workload
+        && applied.errors.iter().any(|error| {
+            error.class == ErrorClass::Foreign
+                && matches!(error.kind, Kind::PersistentVolumeClaim | Kind::Secret)
+        })
+}
+
 /// What a write found.
 enum Written {
     /// The child, as the API server has it now.
@@ -83,6 +97,7 @@ impl Operator {
     async fn write(&self, write: &Write, session: &AmaltheaSession) -> Result<Written, CallError> {
         self.may_write()?;
         let (kind, name) = write.target();
+        let key = Key::new(session.namespace(), session.name());
         let api = api::api(&self.client, kind, Some(session.namespace()));
         let object = match write {
             Write::Create { manifest, .. } => match api::create(&api, manifest.clone()).await {
@@ -105,7 +120,14 @@ impl Operator {
                 }
                 created => created?,
             },
-            Write::Apply { manifest, takeover, .. } => {
+            Write::Apply { manifest, takeover, clear, .. } => {
+                let before = self.index().child(&key, kind, name);
+                if let Some(live) = before.filter(|live| self.is_settled(&key, manifest, live)) {
+                    return Ok(Written::Ours(live));
+                }
+                if let Some(clear) = clear {
+                    api::merge(&api, name, clear).await?;
+                }
                 if *takeover
                     && let Some(found) = api::find(&api, name).await?
                     && let Some(patch) = api::takeover(&found)
@@ -117,7 +139,12 @@ impl Operator {
         };
         self.wrote(Verb::Apply);
         match self.learn(kind, object) {
-            Some(live) => Ok(Written::Ours(live)),
+            Some(live) => {
+                if let Write::Apply { manifest, .. } = write {
+                    self.settle(&key, manifest, &live);
+                }
+                Ok(Written::Ours(live))
+            }
             None => Err(CallError::Unreadable(serde::de::Error::custom("the object has no name"))),
         }
     }
@@ -191,7 +218,7 @@ impl Operator {
         api::delete(&api, name, &uid).await.map(|_| ())
     }
 
-    async fn set_finalizers(
+    pub(super) async fn set_finalizers(
         &self,
         session: &AmaltheaSession,
         finalizers: &[String],

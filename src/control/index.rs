@@ -198,6 +198,11 @@ impl Index {
         self.entries.get(key)?.session.clone()
     }
 
+    /// The child of that kind and name of a session.
+    pub fn child(&self, key: &Key, kind: Kind, name: &str) -> Option<Arc<Live>> {
+        self.entries.get(key)?.children.get(&(kind, name.to_owned())).cloned()
+    }
+
     /// All sessions.
     pub fn sessions(&self) -> impl Iterator<Item = (&Key, &Arc<AmaltheaSession>)> {
         self.entries.iter().filter_map(|(key, entry)| Some((key, entry.session.as_ref()?)))

@@ -9,14 +9,18 @@ use super::{
 };
 use crate::core::{
     amalthea::{
-        self, Applied, Context, ErrorClass, Plan, World, notes, obstacles, plan, plan::release_orphan,
+        self, Applied, Context, ErrorClass, Plan, World, notes, obstacles, plan,
+        plan::{farewell_without_spec, release_orphan},
         status, validate,
     },
+    live::Live,
+    manifest::fingerprint,
     settings::SessionSettings,
 };
 use crate::telemetry::metrics::{self, Outcome, ReconcileMetrics, Verb};
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
+use serde_json::Value;
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
@@ -50,6 +54,8 @@ pub struct Operator {
 pub(super) struct Pass {
     pub(super) failures: u32,
     pub(super) status_written: Option<Instant>,
+    /// By UID of a child: what was last applied, and what the API server made of it.
+    settled: HashMap<String, (String, String)>,
 }
 
 /// When to look at a session again.
@@ -151,11 +157,17 @@ impl Operator {
         }
         let applied = apply::apply(self, &world.session, &plan).await;
         let report = status(&checked, &world, &applied, &context);
-        let mut notes = notes::of_plan(&plan);
-        notes.extend(notes::of_report(&world.session, &report));
+        let told = notes::of_plan(&plan);
         // An apply may have moved the session's own version (its finalizer); report on what is known now.
         let session = self.index().session(key).filter(|now| now.uid() == world.session.uid());
-        let Some(session) = session else { return Ok(Next::At(None)) };
+        let Some(session) = session else {
+            // It went with its finalizer. What became of its secrets is told all the same.
+            for note in &told {
+                self.publish(&world.session, note).await;
+            }
+            return Ok(Next::At(None));
+        };
+        let notes = told.into_iter().chain(notes::of_report(&world.session, &report)).collect();
         let next = self.report(key, &session, &report, notes, now).await?;
         Ok(worst(&applied).map_or(next, Next::Retry))
     }
@@ -207,6 +219,10 @@ impl Operator {
         world: &World,
         context: &Context<'_>,
     ) -> Result<Next, CallError> {
+        if let Some(finalizers) = farewell_without_spec(&world.session) {
+            self.set_finalizers(&world.session, &finalizers).await?;
+            return Ok(Next::At(None));
+        }
         let report = amalthea::status::unworkable(&world.session, context.now);
         let notes = notes::of_report(&world.session, &report);
         self.report(key, &world.session, &report, notes, context.now).await
@@ -232,6 +248,21 @@ impl Operator {
         if let Some(delay) = delay {
             self.queue.add_after(key.clone(), delay);
         }
+    }
+
+    /// Whether this very manifest was applied to this very object before. Where somebody else's webhook changes
+    /// what we apply, applying it again changes nothing.
+    pub(super) fn is_settled(&self, key: &Key, manifest: &Value, live: &Live) -> bool {
+        let passes = self.passes();
+        passes.get(key).and_then(|pass| pass.settled.get(&live.uid)).is_some_and(|(applied, made)| {
+            *applied == fingerprint(manifest) && *made == live.content_fingerprint()
+        })
+    }
+
+    /// Remembers what the API server made of a manifest.
+    pub(super) fn settle(&self, key: &Key, manifest: &Value, live: &Live) {
+        let entry = (fingerprint(manifest), live.content_fingerprint());
+        self.passes().entry(key.clone()).or_default().settled.insert(live.uid.clone(), entry);
     }
 
     /// Whether a write may begin: true only while this replica leads, whatever the election has noticed.

@@ -26,8 +26,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// How long a change that only concerns counts of containers waits for company. A starting pod changes
-/// them several times within seconds; one write tells it all.
-const COUNTS_WAIT: Duration = Duration::from_secs(5);
+/// them several times; one write, mostly the one that says that it runs, tells it all.
+const COUNTS_WAIT: Duration = Duration::from_secs(15);
 
 impl Operator {
     /// Writes the status if it differs, and carries out what the timeouts ask for.
@@ -47,6 +47,9 @@ impl Operator {
                 None => {
                     self.write_status(session, patch).await?;
                     self.written(key);
+                    // Some plans follow from what is on record, such as letting a Job go whose result is. The
+                    // echo of our own write is no news, so nobody else asks for them.
+                    next = next.no_later_than(Duration::ZERO);
                 }
             }
         }

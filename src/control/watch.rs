@@ -235,6 +235,7 @@ fn warning(event: CoreEvent) -> Option<(String, Warning)> {
     };
     let reason =
         event.reason.filter(|reason| ["FailedCreate", "ProvisioningFailed"].contains(&reason.as_str()))?;
+    let name = event.involved_object.name?;
     let at = event
         .series
         .and_then(|series| series.last_observed_time)
@@ -243,6 +244,6 @@ fn warning(event: CoreEvent) -> Option<(String, Warning)> {
         .or_else(|| event.event_time.map(|time| time.0))?;
     Some((
         event.involved_object.uid?,
-        Warning { kind, reason, message: event.message.unwrap_or_default(), at },
+        Warning { kind, name, reason, message: event.message.unwrap_or_default(), at },
     ))
 }

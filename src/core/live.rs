@@ -3,10 +3,11 @@
 //! Ten thousand sessions are sixty thousand objects. Their metadata is cut to what is read, spec and
 //! status stay text until a reconcile looks at them, and everything else is dropped on arrival.
 
+use crate::core::manifest::fingerprint;
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry, jiff::Timestamp};
 use kube::core::DynamicObject;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, fmt};
 
 /// The kinds that the operator creates, or reads to know how a session is doing.
@@ -99,6 +100,8 @@ pub struct Live {
     pub uid: String,
     /// Version of the object, for writes that must not overwrite another's.
     pub resource_version: String,
+    /// Generation of what is wished for, where the kind has one.
+    pub generation: Option<i64>,
     /// Labels.
     pub labels: Texts,
     /// Annotations, without `kubectl`'s copy of the whole object.
@@ -153,6 +156,7 @@ impl Live {
             name: metadata.name?,
             uid: metadata.uid?,
             resource_version: metadata.resource_version.unwrap_or_default(),
+            generation: metadata.generation,
             labels: metadata.labels.unwrap_or_default(),
             annotations,
             finalizers: metadata.finalizers.unwrap_or_default(),
@@ -168,6 +172,11 @@ impl Live {
     /// Everything but metadata and status.
     pub fn body(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_default()
+    }
+
+    /// A fingerprint of all that can be applied: labels, annotations and everything but metadata and status.
+    pub fn content_fingerprint(&self) -> String {
+        fingerprint(&json!([self.labels, self.annotations, self.finalizers, self.body]))
     }
 
     /// The status as a typed value; the default when there is none or it is of an unknown form.
@@ -195,7 +204,7 @@ fn pod_body(body: &Map<String, Value>) -> Value {
             })
             .collect()
     };
-    serde_json::json!({"spec": {
+    json!({"spec": {
         "containers": containers("containers"),
         "initContainers": containers("initContainers"),
     }})

@@ -58,6 +58,8 @@ pub enum Write {
         manifest: Value,
         /// Whether other writers' rights have to be taken over first. See [`Live::takeover`].
         takeover: bool,
+        /// A merge patch of the fields that must go whoever set them; apply only removes our own.
+        clear: Option<Value>,
     },
 }
 
@@ -113,14 +115,35 @@ pub fn difference(child: &Child, live: Option<&Live>, gate_open: bool) -> Option
         // Taken over from the original: with the gate open our wish is put on record once.
         None => gate_open,
     };
-    let drifted = !covers(&live_object, &manifest)
-        || child.exact.iter().any(|at| is_empty(manifest.pointer(at)) && !is_empty(live_object.pointer(at)));
+    let clear = cleared(child, &manifest, &live_object);
+    let drifted = clear.is_some() || !covers(&live_object, &manifest);
     if !changed && !drifted {
         return None;
     }
     let stamped = format!("{always}.{stamped}");
     stamp(&mut manifest, stamped);
-    Some(Write::Apply { kind: child.kind, name: child.name.clone(), manifest, takeover: live.takeover })
+    Some(Write::Apply {
+        kind: child.kind,
+        name: child.name.clone(),
+        manifest,
+        takeover: live.takeover,
+        clear,
+    })
+}
+
+/// The merge patch that removes the optional fields which the manifest has not, and the live object has.
+fn cleared(child: &Child, manifest: &Value, live: &Value) -> Option<Value> {
+    let mut patch = json!({});
+    for pointer in child.exact {
+        if is_empty(manifest.pointer(pointer)) && !is_empty(live.pointer(pointer)) {
+            let mut at = &mut patch;
+            for key in pointer.split('/').skip(1) {
+                at = &mut at[key];
+            }
+        }
+    }
+    // What was reached for and not set is `null`, which is how a merge patch removes.
+    (patch != json!({})).then_some(patch)
 }
 
 /// Fingerprints of the fields that are always written, and of those that may be held back.

@@ -1,5 +1,6 @@
 //! The webhook server: the router of the webhooks crate behind TLS.
 
+use axum::Router;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use sojourn_certs::server::{CertResolver, ServerConfigError, server_config};
 use sojourn_webhooks::http::{Guard, router};
@@ -25,11 +26,21 @@ pub enum ServeWebhooks {
     Listen(#[from] io::Error),
 }
 
-/// Serves until `stop`, then lets requests that are under way end.
+/// Serves the webhooks until `stop`, then lets requests that are under way end.
 pub async fn serve(
     listener: TcpListener,
     resolver: Arc<CertResolver>,
     guard: Guard,
+    stop: CancellationToken,
+) -> Result<(), ServeWebhooks> {
+    serve_router(listener, resolver, router(guard), stop).await
+}
+
+/// Serves any routes as the webhooks are served; benchmarks put routes beside them to compare with.
+pub async fn serve_router(
+    listener: TcpListener,
+    resolver: Arc<CertResolver>,
+    routes: Router,
     stop: CancellationToken,
 ) -> Result<(), ServeWebhooks> {
     let config = RustlsConfig::from_config(server_config(resolver)?);
@@ -38,7 +49,7 @@ pub async fn serve(
         .acceptor(RustlsAcceptor::new(config).handshake_timeout(HANDSHAKE))
         .handle(handle.clone());
     server.http_builder().http1().timer(hyper_util::rt::TokioTimer::new()).header_read_timeout(HEADERS);
-    let serving = server.serve(router(guard).into_make_service());
+    let serving = server.serve(routes.into_make_service());
     let mut serving = std::pin::pin!(serving);
     tokio::select! {
         ended = &mut serving => return Ok(ended?),

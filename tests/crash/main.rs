@@ -1,7 +1,10 @@
 //! The operator is killed before and after each of its writes, and started again: every session ends as if
 //! nothing had happened.
-
-#![allow(clippy::unwrap_used, reason = "a test may panic, and its helpers are part of it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a helper of a test that cannot go on ends the test"
+)]
 
 mod faults;
 mod story;

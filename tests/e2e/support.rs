@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sojourn::settings::{Settings, flags::Flags};
 use sojourn_cluster::{Cluster, Options, Output, eventually, kubectl, test_namespace};
 use sojourn_crds::amalthea::{AmaltheaSession, State};
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
@@ -21,8 +21,6 @@ pub(crate) const OPERATOR_USER: &str = "system:serviceaccount:sojourn-system:soj
 /// The cluster of this run, with the chart's objects and an operator at work.
 pub(crate) struct Stage {
     pub(crate) cluster: Cluster,
-    /// Kubeconfig of the operator's service account.
-    pub(crate) operator: PathBuf,
 }
 
 static STAGE: OnceCell<Stage> = OnceCell::const_new();
@@ -36,10 +34,16 @@ pub(crate) struct Scene {
 
 /// Sets the stage once, and a scene for this test.
 pub(crate) async fn scene(name: &str) -> Scene {
+    let mut scene = scene_in("default").await;
+    scene.namespace = test_namespace(&scene.client, name).await.unwrap();
+    scene
+}
+
+/// Sets the stage once, and a scene in a namespace that is there already.
+pub(crate) async fn scene_in(namespace: &str) -> Scene {
     let stage = STAGE.get_or_init(set_stage).await;
     let client = stage.cluster.client().await.unwrap();
-    let namespace = test_namespace(&client, name).await.unwrap();
-    Scene { stage, client, namespace }
+    Scene { stage, client, namespace: namespace.to_owned() }
 }
 
 async fn set_stage() -> Stage {
@@ -48,15 +52,16 @@ async fn set_stage() -> Stage {
     let cluster = Cluster::shared(options).await.unwrap();
     let port = free_port();
     install(&cluster, &format!("https://127.0.0.1:{port}")).await;
+    crate::before(&cluster).await;
     let operator = cluster.service_account_kubeconfig(OPERATOR.0, OPERATOR.1).await.unwrap();
-    start_operator(&operator, port, &[]).await;
+    start_operator(&operator, port, crate::FLAGS).await;
     let client = cluster.client().await.unwrap();
     eventually("the webhooks are published", Duration::from_secs(30), async || {
         webhooks_published(&client).await
     })
     .await
     .unwrap();
-    Stage { cluster, operator }
+    Stage { cluster }
 }
 
 /// Installs the chart without a Deployment: the operator runs beside the cluster, at `url`, under the rights
@@ -199,8 +204,8 @@ impl Scene {
 
     /// Any object as JSON; `null` when it is not there.
     pub(crate) async fn json(&self, resource: &str, name: &str) -> Value {
-        let output = self.kubectl(&["get", resource, name, "-o", "json", "--ignore-not-found"]).await;
-        serde_json::from_str(&must(output)).unwrap_or_default()
+        let object = self.objects(resource).get_opt(name).await.unwrap();
+        object.map(|object| serde_json::to_value(object).unwrap()).unwrap_or_default()
     }
 
     /// Waits until the session is in a state.
@@ -231,7 +236,8 @@ impl Scene {
 
     /// Waits until an object is gone.
     pub(crate) async fn gone(&self, resource: &str, name: &str) {
-        eventually(&format!("{resource} {name} is gone"), Duration::from_secs(30), async || {
+        // The garbage collector learns of a new kind half a minute after its definition was made.
+        eventually(&format!("{resource} {name} is gone"), Duration::from_secs(60), async || {
             self.json(resource, name).await.is_null()
         })
         .await

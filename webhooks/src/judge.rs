@@ -53,7 +53,8 @@ pub fn judge(row: &Row, request: &Request<'_>, facts: &dyn Facts) -> Verdict {
         Rule::Mutate(mutate) => Verdict { patch: mutate(request, facts), findings: Vec::new() },
         Rule::Validate(validate) => {
             let mut findings = validate(request, facts);
-            if let Some(before) = request.before() {
+            // What the old object gets wrong only matters beside something that the new one gets wrong.
+            if let Some(before) = request.before().filter(|_| !findings.is_empty()) {
                 let earlier =
                     Request { operation: Operation::Create, old: None, new: Some(before), ..*request };
                 let known = validate(&earlier, facts);

@@ -3,7 +3,13 @@
 
 use super::{Checked, Context, World, conditions, run};
 use crate::core::live::Kind;
-use k8s_openapi::{api::batch::v1::JobStatus, jiff::Timestamp};
+use k8s_openapi::{
+    api::{
+        batch::v1::JobStatus,
+        core::v1::{PodCondition, PodStatus},
+    },
+    jiff::Timestamp,
+};
 use sojourn_crds::{
     amalthea::{AmaltheaSessionStatus, OnDeadline, State},
     duration::Span,
@@ -11,6 +17,13 @@ use sojourn_crds::{
 
 /// How long no node may take a session's pod before the session has failed.
 pub const SCHEDULING_PATIENCE: Span = Span::seconds(600);
+
+/// How long a pod may find no node before that is said.
+pub const SCHEDULING_GRACE: Span = Span::seconds(5);
+
+/// How long it may, while the reason is a claim that is still being bound: that takes a storage system its
+/// time, and concerns nobody. A claim that cannot be bound is told by the claim itself.
+pub const BINDING_GRACE: Span = Span::seconds(60);
 
 /// A moment, and what it is the moment for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,6 +159,24 @@ pub fn usage_is_fresh(world: &World, context: &Context) -> bool {
     world.usage.is_some_and(|usage| context.now.duration_since(usage.at) <= context.usage_valid)
 }
 
+/// The condition by which the scheduler says that no node takes the session's pod.
+pub fn unschedulable(pod: &PodStatus) -> Option<&PodCondition> {
+    pod.conditions.iter().flatten().find(|condition| {
+        condition.type_ == "PodScheduled"
+            && condition.status == "False"
+            && condition.reason.as_deref() == Some("Unschedulable")
+    })
+}
+
+/// When it is to be said that no node takes the session's pod; `None` is at once.
+pub fn unschedulable_from(condition: &PodCondition) -> Option<Timestamp> {
+    let since = condition.last_transition_time.as_ref()?.0;
+    let message = condition.message.as_deref().unwrap_or_default();
+    let binding = message.contains("unbound immediate PersistentVolumeClaims");
+    let grace = if binding { BINDING_GRACE } else { SCHEDULING_GRACE };
+    since.checked_add(jiff::SignedDuration::from(grace)).ok()
+}
+
 /// When the session must be looked at again, if nothing happens before.
 pub fn wake(
     checked: &Checked,
@@ -161,7 +192,10 @@ pub fn wake(
         .as_ref()
         .filter(|_| status.state == State::NotReady)
         .and_then(|since| since.0.checked_add(jiff::SignedDuration::from(SCHEDULING_PATIENCE)).ok());
-    [hibernation.map(|due| due.at), deletion(checked, status).map(|due| due.at), scheduling]
+    let pod: Option<PodStatus> = world.pod().map(|pod| pod.status());
+    let refused =
+        pod.as_ref().and_then(unschedulable).and_then(unschedulable_from).filter(|at| *at > context.now);
+    [hibernation.map(|due| due.at), deletion(checked, status).map(|due| due.at), scheduling, refused]
         .into_iter()
         .flatten()
         .min()

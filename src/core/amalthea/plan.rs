@@ -264,6 +264,13 @@ fn with_finalizer(session: &AmaltheaSession, wanted: bool) -> Option<Vec<String>
     Some(finalizers)
 }
 
+/// The finalizers of a session that is being deleted and whose spec is gone, so that nobody knows what it had
+/// adopted: ours has nothing left to wait for.
+pub fn farewell_without_spec(session: &AmaltheaSession) -> Option<Vec<String>> {
+    session.metadata.deletion_timestamp.as_ref()?;
+    with_finalizer(session, false)
+}
+
 /// What a session that is being deleted leaves to do. The rest goes by its owner references.
 fn farewell(checked: &Checked, world: &World) -> Plan {
     let holds = checked

@@ -30,6 +30,8 @@ pub struct World {
 pub struct Warning {
     /// Kind of the object.
     pub kind: Kind,
+    /// Name of the object.
+    pub name: String,
     /// Why, in one word.
     pub reason: String,
     /// Why, for people.

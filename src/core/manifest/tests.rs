@@ -202,3 +202,17 @@ fn whose_fields_are_taken_over(
         json!([{"manager": manager, "operation": operation, "subresource": sub}]);
     assert_eq!(live(object).takeover, taken);
 }
+
+#[test]
+fn what_somebody_else_added_to_an_exact_field_goes() {
+    let mut object = written(&child());
+    object["spec"]["tolerations"] = json!([{"operator": "Exists"}]);
+    let Some(Write::Apply { clear: Some(clear), .. }) =
+        difference(&child(), Some(&live(object.clone())), true)
+    else {
+        panic!("nothing is cleared");
+    };
+    assert_eq!(clear, json!({"spec": {"tolerations": null}}));
+    json_patch::merge(&mut object, &clear);
+    assert_eq!(difference(&child(), Some(&live(object)), true), None);
+}

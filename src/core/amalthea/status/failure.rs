@@ -111,7 +111,9 @@ fn of_claims(checked: &Checked, world: &World) -> Option<String> {
         }
         of_claim(&name, &status).or_else(|| {
             let refused = world.warnings.iter().find(|warning| {
-                warning.kind == Kind::PersistentVolumeClaim && warning.reason == "ProvisioningFailed"
+                warning.kind == Kind::PersistentVolumeClaim
+                    && warning.name == name
+                    && warning.reason == "ProvisioningFailed"
             })?;
             Some(format!("the PVC \"{name}\" cannot be provisioned: {}", refused.message))
         })

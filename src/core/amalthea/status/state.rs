@@ -74,7 +74,7 @@ pub(super) fn see(
         return Seen::new(State::Failed, Some(message));
     }
     let pod = pod_status(world);
-    if is_working(stateful_set, job) && pod.as_ref().is_some_and(is_ready) {
+    if is_working(stateful_set, job, world.pod()) && pod.as_ref().is_some_and(is_ready) {
         return Seen::new(State::Running, None);
     }
     waiting(old, pod.as_ref(), context)
@@ -147,10 +147,10 @@ fn blocking(checked: &Checked, world: &World, applied: &Applied) -> Option<Strin
     Some(format!("{} {}: {}", worst.kind, worst.name, worst.message))
 }
 
-fn is_working(stateful_set: Option<&Live>, job: Option<&Live>) -> bool {
+fn is_working(stateful_set: Option<&Live>, job: Option<&Live>, pod: Option<&Live>) -> bool {
     let serving = stateful_set.is_some_and(|live| {
         let status: StatefulSetStatus = live.status();
-        status.replicas == 1 && status.ready_replicas == Some(1)
+        status.replicas == 1 && status.ready_replicas == Some(1) && serves(live, &status, pod)
     });
     serving
         || job.is_some_and(|live| {
@@ -158,6 +158,21 @@ fn is_working(stateful_set: Option<&Live>, job: Option<&Live>) -> bool {
             status.ready == Some(1) || status.active == Some(1)
         })
 }
+
+/// Whether the pod is the one that the StatefulSet asks for now. Right after a resume its controller may not
+/// have seen the hibernation yet, and the pod of the run before still looks ready.
+fn serves(stateful_set: &Live, status: &StatefulSetStatus, pod: Option<&Live>) -> bool {
+    let seen = status.observed_generation >= stateful_set.generation;
+    let revision = pod.and_then(|pod| pod.labels.get(REVISION_LABEL));
+    let current = match (&status.update_revision, revision) {
+        (Some(wanted), Some(revision)) => wanted == revision,
+        _ => true,
+    };
+    seen && current
+}
+
+/// By which the StatefulSet controller marks the template that a pod was made from.
+const REVISION_LABEL: &str = "controller-revision-hash";
 
 fn is_ready(pod: &PodStatus) -> bool {
     let phase = pod.phase.as_deref().unwrap_or_default();
@@ -169,13 +184,9 @@ fn is_ready(pod: &PodStatus) -> bool {
 /// Not there yet: says for what the session waits, and gives up on nodes after a while.
 fn waiting(old: &AmaltheaSessionStatus, pod: Option<&PodStatus>, context: &Context) -> Seen {
     let mut seen = Seen::new(State::NotReady, None);
-    let refused = pod.and_then(|pod| {
-        pod.conditions.iter().flatten().find(|condition| {
-            condition.type_ == "PodScheduled"
-                && condition.status == "False"
-                && condition.reason.as_deref() == Some("Unschedulable")
-        })
-    });
+    let refused = pod
+        .and_then(due::unschedulable)
+        .filter(|refused| due::unschedulable_from(refused).is_none_or(|from| from <= context.now));
     let Some(refused) = refused else { return seen };
     seen.unschedulable = true;
     let message = refused.message.as_deref().unwrap_or_default().trim_end_matches('.');

@@ -228,17 +228,13 @@ impl Cluster {
         let report = status::status(&self.checked(&world.session), &world, &applied, &self.context());
         self.write_status(&report.status);
         match report.cull {
-            Some(Cull::Hibernate(due)) => {
-                if self.call(format!("hibernate {:?}", due.why)) {
-                    self.edit("hibernated", json!(true));
-                }
+            Some(Cull::Hibernate(due)) if self.call(format!("hibernate {:?}", due.why)) => {
+                self.edit("hibernated", json!(true));
             }
-            Some(Cull::Delete(due)) => {
-                if self.call(format!("delete session {:?}", due.why)) {
-                    self.delete_session();
-                }
+            Some(Cull::Delete(due)) if self.call(format!("delete session {:?}", due.why)) => {
+                self.delete_session();
             }
-            None => {}
+            _ => {}
         }
     }
 
@@ -321,11 +317,12 @@ impl Cluster {
                 self.applied.insert(key.clone(), manifest.clone());
                 object
             }
-            Write::Apply { manifest, takeover, .. } => {
+            Write::Apply { manifest, takeover, clear, .. } => {
                 let old = &self.objects[&key];
                 let by_post = live(kind, old).takeover;
                 assert_eq!(by_post, *takeover, "fields of another writer can only go after a takeover");
                 let mut object = old.clone();
+                json_patch::merge(&mut object, &clear.clone().unwrap_or_else(|| json!({})));
                 object["metadata"]["managedFields"] = json!([{"manager": MANAGER, "operation": "Apply"}]);
                 server::apply(&mut object, self.applied.get(&key).unwrap_or(&Value::Null), manifest);
                 server::complete(kind, &mut object);

@@ -105,6 +105,7 @@ fn a_claim_that_nobody_provisions() {
     cluster.settle();
     cluster.warnings = vec![Warning {
         kind: Kind::PersistentVolumeClaim,
+        name: "hello".into(),
         reason: "ProvisioningFailed".into(),
         message: "storageclass \"fast\" not found".into(),
         at: cluster.now,

@@ -5,7 +5,7 @@ use super::{
     controllers::has_ended,
     fixtures::*,
 };
-use crate::core::live::Kind;
+use crate::core::{amalthea::ErrorClass, live::Kind};
 use rstest::rstest;
 use serde_json::json;
 use sojourn_crds::amalthea::State;
@@ -88,6 +88,7 @@ fn a_deleted_job_is_not_run_again(#[values(false, true)] ended: bool) {
     assert_eq!(status.error.is_some(), !ended);
     // Not even after hibernate and resume.
     cluster.edit("hibernated", json!(true)).settle();
+    assert_eq!((cluster.status().hibernated_since, cluster.status().state), (None, status.state));
     cluster.pass_time(10).edit("hibernated", json!(false)).settle();
     assert_eq!((cluster.started_jobs.len(), cluster.status().state), (1, status.state));
     assert_eq!(cluster.status().run_id, status.run_id);
@@ -115,12 +116,44 @@ fn a_job_that_ends_while_it_is_being_hibernated_has_ended() {
     assert_eq!((cluster.status().state, cluster.started_jobs.len()), (State::Succeeded, 1));
 }
 
+/// It ran on because it could not be suspended, and ended; then the session was resumed.
+#[test]
+fn a_result_goes_on_record_before_a_new_run_begins() {
+    let mut cluster = cluster(session("hello").batch()).running(10);
+    cluster.refuse = Some((Kind::Job, ErrorClass::Transient, "later".into()));
+    cluster.edit("hibernated", json!(true));
+    cluster.pass();
+    assert!(cluster.status().hibernated_since.is_some());
+    cluster.refuse = None;
+    cluster.pod_exits(0).pass_time(10).edit("hibernated", json!(false)).settle();
+    assert_eq!((cluster.status().state, cluster.started_jobs.len()), (State::Succeeded, 1));
+}
+
+/// A Job that others hold on its way out is neither deleted again nor written to.
+#[test]
+fn a_job_on_its_way_out_is_left_alone() {
+    let mut cluster = cluster(session("hello").batch()).running(10);
+    cluster.edit("hibernated", json!(true)).settle();
+    cluster.child_mut(Kind::Job)["metadata"]["finalizers"] = json!(["other"]);
+    cluster.delete_object(&job_key());
+    cluster.pass_time(10).edit("hibernated", json!(false)).settle();
+    assert_eq!(cluster.plan(), crate::core::amalthea::Plan::default());
+    assert_eq!(cluster.status().state, State::NotReady);
+    cluster.child_mut(Kind::Job)["metadata"]["finalizers"] = json!([]);
+    cluster.delete_object(&job_key());
+    cluster.settle();
+    cluster.pod_ready().settle();
+    assert_eq!((cluster.status().state, cluster.started_jobs.len()), (State::Running, 2));
+}
+
 #[test]
 fn a_suspended_job_that_is_deleted_comes_back_suspended() {
     let mut cluster = cluster(session("hello").batch()).running(10);
     cluster.edit("hibernated", json!(true)).settle();
+    let first = uid(&cluster);
     cluster.delete_object(&job_key());
     cluster.settle();
+    assert_ne!(uid(&cluster), first, "nothing holds it: it has no result");
     assert_eq!(cluster.child(Kind::Job)["spec"]["suspend"], true);
     assert_eq!(cluster.status().state, State::Hibernated);
 }

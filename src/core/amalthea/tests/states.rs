@@ -18,7 +18,7 @@ fn seen(cluster: &Cluster) -> (State, Option<String>) {
 }
 
 fn warning(cluster: &Cluster, kind: Kind, reason: &str, message: &str) -> Warning {
-    Warning { kind, reason: reason.into(), message: message.into(), at: cluster.now }
+    Warning { kind, name: "hello".into(), reason: reason.into(), message: message.into(), at: cluster.now }
 }
 
 #[rstest]

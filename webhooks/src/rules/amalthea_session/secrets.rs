@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
 use sojourn_crds::amalthea::{AmaltheaSessionSpec, SecretKeyRef, SecretRef};
 
 use super::{Subject, parse, spec};
@@ -74,8 +75,21 @@ pub fn questions(request: &Request<'_>) -> Vec<AccessQuestion> {
     adopted(request).into_iter().map(|(_, question)| question).collect()
 }
 
+/// Whether `adopt: true` stands anywhere below.
+fn adopts_anything(value: &Value) -> bool {
+    match value {
+        Value::Object(object) => {
+            object.get("adopt") == Some(&Value::Bool(true)) || object.values().any(adopts_anything)
+        }
+        Value::Array(items) => items.iter().any(adopts_anything),
+        _ => false,
+    }
+}
+
 fn adopted(request: &Request<'_>) -> Vec<(FieldPath, AccessQuestion)> {
-    let Some(Ok(session)) = request.judged().map(parse) else { return Vec::new() };
+    // Few sessions adopt anything, and looking is much cheaper than reading the whole session once more.
+    let Some(new) = request.judged().filter(|new| adopts_anything(&new["spec"])) else { return Vec::new() };
+    let Ok(session) = parse(new) else { return Vec::new() };
     let before = request.before().and_then(|old| parse(old).ok()).and_then(|old| old.spec);
     let names = |spec: &AmaltheaSessionSpec| -> BTreeMap<String, FieldPath> {
         let adopted = references(spec).filter(|reference| reference.adopt && !reference.name.is_empty());

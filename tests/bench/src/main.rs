@@ -1,0 +1,74 @@
+//! `make bench`: prints one table, each figure beside its limit measured in the same run.
+//!
+//! Build it in release mode, with the operator's binary beside it. By default it only prints; with `--check` a
+//! missed bound is a failure.
+
+mod admission;
+mod create;
+mod fixture;
+mod load;
+mod operator;
+mod process;
+mod requests;
+mod sessions;
+mod steps;
+mod table;
+mod together;
+mod webhooks;
+
+use anyhow::bail;
+use clap::{Parser, ValueEnum};
+use std::process::ExitCode;
+use table::Table;
+
+/// The benchmarks of Sojourn.
+#[derive(Parser)]
+struct Arguments {
+    /// Parts to run, separated by commas.
+    #[arg(long, value_delimiter = ',', value_enum, default_value = "a,b,c,d")]
+    only: Vec<Part>,
+    /// Fail when a bound is missed.
+    #[arg(long)]
+    check: bool,
+    /// How many sessions part c runs, and how many bare StatefulSets.
+    #[arg(long, default_value_t = 500)]
+    sessions: usize,
+    /// How many seconds part c watches the sessions idle.
+    #[arg(long, default_value_t = 60)]
+    idle: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// The admission handler against an empty one.
+    A,
+    /// Creation through the API server, with and without webhooks.
+    B,
+    /// Sessions until Running, against bare StatefulSets.
+    C,
+    /// The pure steps.
+    D,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<ExitCode> {
+    let arguments = Arguments::parse();
+    if cfg!(debug_assertions) {
+        bail!("figures of a debug build mean nothing; use `make bench`");
+    }
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let mut table = Table::default();
+    for part in [Part::D, Part::A, Part::B, Part::C] {
+        if !arguments.only.contains(&part) {
+            continue;
+        }
+        match part {
+            Part::A => admission::run(&mut table).await?,
+            Part::B => create::run(&mut table).await?,
+            Part::C => sessions::run(&mut table, arguments.sessions, arguments.idle).await?,
+            Part::D => steps::run(&mut table)?,
+        }
+    }
+    print!("{table}");
+    Ok(if arguments.check && table.missed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}

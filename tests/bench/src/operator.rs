@@ -1,0 +1,109 @@
+//! The operator as a process of its own, under its service account, and what it costs.
+
+use anyhow::{Context, ensure};
+use sojourn_cluster::{Cluster, eventually};
+use std::{
+    fs,
+    net::TcpListener,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use crate::{
+    process::{self, Usage},
+    together,
+};
+
+const NAMESPACE: &str = "sojourn-system";
+const ACCOUNT: &str = "sojourn";
+/// The operator, as the API server knows it.
+pub(crate) const USER: &str = "system:serviceaccount:sojourn-system:sojourn";
+
+/// A running operator. It ends when this is dropped.
+pub(crate) struct Operator {
+    process: Child,
+    log: PathBuf,
+}
+
+impl Operator {
+    /// Starts the operator that lies beside this binary.
+    pub(crate) async fn start(cluster: &Cluster) -> anyhow::Result<Self> {
+        let binary = std::env::current_exe()?.with_file_name("sojourn");
+        ensure!(binary.is_file(), "{} is missing: build it, or use `make bench`", binary.display());
+        let port = free_port()?;
+        let url = format!("https://127.0.0.1:{port}");
+        install(cluster, &url).await?;
+        let kubeconfig = cluster.service_account_kubeconfig(NAMESPACE, ACCOUNT).await?;
+        let log = cluster.dir().join("logs/operator.log");
+        let output = fs::File::create(&log)?;
+        let process = Command::new(&binary)
+            .arg("run")
+            .arg(format!("--kubeconfig={}", kubeconfig.display()))
+            .arg(format!("--webhook-bind-address=127.0.0.1:{port}"))
+            .arg(format!("--webhook-url={url}"))
+            .args(["--leader-elect", "--health-probe-bind-address=0"])
+            .env("POD_NAMESPACE", NAMESPACE)
+            .env("POD_NAME", "sojourn-0")
+            .env("SERVICE_ACCOUNT", ACCOUNT)
+            .env("CLUSTER_SCOPED", "true")
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .spawn()
+            .with_context(|| format!("cannot start {}", binary.display()))?;
+        let operator = Self { process, log };
+        operator.is_published(cluster).await.with_context(|| {
+            format!("the operator said: {}", fs::read_to_string(&operator.log).unwrap_or_default())
+        })?;
+        Ok(operator)
+    }
+
+    /// Waits until the webhooks refuse what they should, so that everything before that is at work too.
+    async fn is_published(&self, cluster: &Cluster) -> anyhow::Result<()> {
+        let mut bad = crate::fixture::small_session("bad");
+        bad["spec"]["session"]["storage"]["size"] = "0".into();
+        let bad = bad.to_string();
+        eventually("the operator's webhooks answer", Duration::from_secs(30), async || {
+            let created =
+                sojourn_cluster::kubectl(cluster, &["create", "--dry-run=server", "-f", "-"], Some(&bad));
+            created.await.is_ok_and(|output| !output.success() && output.stderr.contains("storage.size"))
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// What the operator has used so far.
+    pub(crate) fn usage(&self) -> anyhow::Result<Usage> {
+        process::usage(self.process.id())
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        // It ends with the cluster anyway; that it has ended already is fine.
+        self.process.kill().ok();
+        self.process.wait().ok();
+    }
+}
+
+/// Installs the chart without a Deployment: the operator runs beside the cluster, at `url`, with the chart's rights.
+async fn install(cluster: &Cluster, url: &str) -> anyhow::Result<()> {
+    let home = cluster.dir().join("helm");
+    let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/../../charts/sojourn");
+    let installed = tokio::process::Command::new(cluster.binary("helm"))
+        .args(["install", ACCOUNT, chart, "--namespace", NAMESPACE, "--create-namespace"])
+        .args(["--set", "clusterScoped=true,replicas=0", "--set", &format!("webhooks.url={url}")])
+        .env("KUBECONFIG", cluster.kubeconfig())
+        .env("HELM_CACHE_HOME", home.join("cache"))
+        .env("HELM_CONFIG_HOME", home.join("config"))
+        .env("HELM_DATA_HOME", home.join("data"))
+        .output()
+        .await?;
+    ensure!(installed.status.success(), "helm: {}", String::from_utf8_lossy(&installed.stderr));
+    together::crds_are_served(cluster).await
+}
+
+fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}

@@ -1,0 +1,121 @@
+//! Part c: sessions until Running against bare StatefulSets until ready, what the operator asks and uses for it, and
+//! the same again while the sessions are idle.
+
+use crate::{
+    fixture,
+    operator::{self, Operator},
+    requests::Requests,
+    table::{Bound, Row, Table},
+    together,
+};
+use k8s_openapi::api::{
+    apps::v1::StatefulSet,
+    core::v1::{PersistentVolumeClaim, Pod},
+};
+use kube::core::{ApiResource, DynamicObject};
+use sojourn_cluster::{Cluster, Options, test_namespace};
+use sojourn_crds::amalthea::AmaltheaSession;
+use std::time::Duration;
+
+/// After this the last status writes and Events are through.
+const SETTLE: Duration = Duration::from_secs(10);
+
+/// Measures with so many sessions, and lets them idle for so many seconds.
+pub(crate) async fn run(table: &mut Table, sessions: usize, idle: u64) -> anyhow::Result<()> {
+    let cluster = Cluster::start(Options {
+        nodes: 20,
+        audit_users: vec![operator::USER.into()],
+        fast_controllers: true,
+        ..Options::default()
+    })
+    .await?;
+    let client = cluster.client().await?;
+    let kinds = [
+        ApiResource::erase::<Pod>(&()),
+        ApiResource::erase::<StatefulSet>(&()),
+        ApiResource::erase::<PersistentVolumeClaim>(&()),
+    ];
+    let stateful_sets = &kinds[1];
+
+    // The controllers start slowly: what is measured first would be measured cold.
+    let warm_up = test_namespace(&client, "warm-up").await?;
+    let few = objects(50, fixture::bare_stateful_set);
+    together::until_all(&client, stateful_sets, &warm_up, few, together::nothing, pods_are_ready).await?;
+    together::clear(&client, stateful_sets, &warm_up, &kinds).await?;
+
+    let namespace = test_namespace(&client, "bare").await?;
+    let bare = objects(sessions, fixture::bare_stateful_set);
+    let bare =
+        together::until_all(&client, stateful_sets, &namespace, bare, together::nothing, pods_are_ready)
+            .await?;
+    together::clear(&client, stateful_sets, &namespace, &kinds).await?;
+
+    let namespace = test_namespace(&client, "complete").await?;
+    let complete = objects(sessions, fixture::complete_stateful_set);
+    let complete =
+        together::until_all(&client, stateful_sets, &namespace, complete, fixture::beside, pods_are_ready)
+            .await?;
+    together::clear(&client, stateful_sets, &namespace, &kinds[..2]).await?;
+
+    let operator = Operator::start(&cluster).await?;
+    let namespace = test_namespace(&client, "sessions").await?;
+    let audit = cluster.audit()?;
+    let (before, start) = (operator.usage()?, audit.cursor()?);
+    let resource = ApiResource::erase::<AmaltheaSession>(&());
+    let ours = objects(sessions, fixture::small_session);
+    let ours =
+        together::until_all(&client, &resource, &namespace, ours, together::nothing, is_running).await?;
+    let running = operator.usage()?;
+    tokio::time::sleep(SETTLE).await;
+    let (entries, settled) = audit.since(start)?;
+    let requests = Requests::count(&entries);
+    let idle_from = operator.usage()?;
+    tokio::time::sleep(Duration::from_secs(idle)).await;
+    let (entries, _) = audit.since(settled)?;
+    let idle_requests = Requests::count(&entries);
+    let idle_to = operator.usage()?;
+    println!("requests until Running: {requests}");
+    println!("requests while idle: {idle_requests}");
+
+    let mut add = |figure: String, unit, value, limit, bound| {
+        table.add(Row { part: 'c', figure, unit, value, limit, bound });
+    };
+    let each = |count: usize| count as f64 / sessions as f64;
+    add(
+        format!("{sessions} sessions until Running"),
+        "/s",
+        ours.rate,
+        Some(bare.rate),
+        Bound::RatioAtLeast(0.7),
+    );
+    // A session has a claim, and Kubernetes binds one claim after the other.
+    add(
+        "the same, the StatefulSets with a claim each".into(),
+        "/s",
+        ours.rate,
+        Some(complete.rate),
+        Bound::None,
+    );
+    add("one session until Running, median".into(), "s", ours.median, Some(bare.median), Bound::None);
+    add("API requests per session".into(), "", each(requests.total()), None, Bound::AtMost(7.0));
+    add("CPU until all are Running".into(), "s", running.cpu - before.cpu, None, Bound::None);
+    add("memory, peak".into(), "MiB", idle_to.peak, None, Bound::Below(48.0));
+    add("memory, idle".into(), "MiB", idle_to.resident, None, Bound::Below(48.0));
+    add(format!("API requests, {idle} s idle"), "", idle_requests.total() as f64, None, Bound::AtMost(0.0));
+    add(format!("CPU, {idle} s idle"), "s", idle_to.cpu - idle_from.cpu, None, Bound::None);
+    drop(operator);
+    cluster.stop().await;
+    Ok(())
+}
+
+fn objects(count: usize, make: fn(&str) -> serde_json::Value) -> Vec<serde_json::Value> {
+    (0..count).map(|index| make(&format!("s{index}"))).collect()
+}
+
+fn pods_are_ready(stateful_set: &DynamicObject) -> bool {
+    stateful_set.data["status"]["readyReplicas"] == 1
+}
+
+fn is_running(session: &DynamicObject) -> bool {
+    session.data["status"]["state"] == "Running"
+}

@@ -1,0 +1,139 @@
+//! Sessions are hibernated and deleted when their time is over, and not before.
+
+use crate::{
+    objects::{acting, timed},
+    support::{Scene, must, scene},
+};
+use serde_json::json;
+use sojourn_cluster::{ContainerUsage, set_pod_usage};
+use sojourn_crds::amalthea::{AmaltheaSession, State};
+use std::time::Duration;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn age_counts_from_the_start_of_the_run() {
+    let scene = scene("cull-age").await;
+    scene.session("old", timed(json!({"maxAge": "8s"}))).await;
+    let running = scene.reaches("old", State::Running).await;
+    let created = running.metadata.creation_timestamp.unwrap().0;
+    let due = running.status.unwrap().will_hibernate_at.unwrap().0;
+    assert_eq!(due.duration_since(created).as_secs(), 8);
+    let hibernated = scene.reaches("old", State::Hibernated).await.status.unwrap();
+    let late = hibernated.hibernated_since.unwrap().0.duration_since(due);
+    assert!((0..3).contains(&late.as_secs()), "hibernated {late} after it was due");
+    assert_eq!(hibernated.will_hibernate_at, None);
+    scene.tells("old", "Hibernating: spec.culling.maxAge (8s) is over").await;
+
+    // The session is older than maxAge now; its new run is not.
+    must(scene.patch("old", json!({"spec": {"hibernated": false}})).await);
+    let resumed = scene.reaches("old", State::Running).await;
+    let again = resumed.status.unwrap().will_hibernate_at.unwrap().0;
+    let left = again.duration_since(jiff::Timestamp::now());
+    assert!((1..=8).contains(&left.as_secs()), "a resumed session has its time again: {left}");
+    scene.reaches("old", State::Hibernated).await;
+
+    let described = must(scene.kubectl(&["describe", "ams", "old"]).await);
+    assert!(described.contains("spec.culling.maxAge (8s) is over"), "{described}");
+    assert!(described.contains("Resumed"), "{described}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_does_not_start_or_fails_for_long_is_hibernated() {
+    let scene = scene("cull-trouble").await;
+    let slow =
+        acting(json!({"sojourn.dev/test-pod": "not-ready"}), timed(json!({"maxStartingDuration": "3s"})));
+    scene.session("slow", slow).await;
+    let crash =
+        acting(json!({"sojourn.dev/test-pod": "crash-loop"}), timed(json!({"maxFailedDuration": "2s"})));
+    scene.session("crash", crash).await;
+
+    let failing = scene.reaches("crash", State::Failed).await.status.unwrap();
+    let since = failing.failing_since.unwrap().0;
+    assert_eq!(failing.will_hibernate_at.unwrap().0.duration_since(since).as_secs(), 2);
+    let hibernated = scene.reaches("crash", State::Hibernated).await.status.unwrap();
+    assert_eq!((hibernated.failing_since, hibernated.error), (None, None));
+    scene.tells("crash", "Hibernating: spec.culling.maxFailedDuration (2s) is over").await;
+
+    scene.reaches("slow", State::Hibernated).await;
+    scene.tells("slow", "Hibernating: spec.culling.maxStartingDuration (3s) is over").await;
+    scene.gone("pod", "slow-0").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_hibernated_for_long_is_deleted_with_all_that_is_its() {
+    let scene = scene("cull-hibernated").await;
+    let spec = timed(json!({"maxHibernatedDuration": "3s"}));
+    scene.session("asleep", spec.clone()).await;
+    scene.reaches("asleep", State::Running).await;
+    must(scene.patch("asleep", json!({"spec": {"hibernated": true}})).await);
+    scene.reaches("asleep", State::Hibernated).await;
+    scene.session_gone("asleep").await;
+    for kind in ["statefulset", "service", "pvc"] {
+        scene.gone(kind, "asleep").await;
+    }
+    scene.gone("secret", "asleep---internal").await;
+    scene.tells("asleep", "Deleting: spec.culling.maxHibernatedDuration (3s) is over").await;
+}
+
+/// Says what the session's pod uses.
+async fn uses(scene: &Scene, session: &str, cpu: &str) {
+    let usage = ContainerUsage { container: "amalthea-session", cpu, memory: "64Mi" };
+    // A pod that was just hibernated away uses nothing any more.
+    set_pod_usage(&scene.client, &scene.namespace, &format!("{session}-0"), &[usage]).await.ok();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_session_is_hibernated_and_a_used_one_is_not() {
+    let scene = scene("cull-idle").await;
+    let idle = timed(json!({"maxIdleDuration": "4s"}));
+    for name in ["idle", "busy", "touched"] {
+        scene.session(name, idle.clone()).await;
+    }
+    // Without `culling` there is no threshold, and nobody asks.
+    scene.session("free", json!({"session": {"readinessProbe": {"type": "none"}}})).await;
+    for name in ["idle", "busy", "touched", "free"] {
+        scene.reaches(name, State::Running).await;
+    }
+    let later = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(600);
+    let touch = json!({"spec": {"culling": {"lastInteraction": later.to_string()}}});
+    must(scene.patch("touched", touch).await);
+    // Measurements go on while the story does, as those of the metrics server do.
+    let measured = async {
+        loop {
+            for (name, cpu) in [("idle", "5m"), ("busy", "900m"), ("touched", "5m"), ("free", "1m")] {
+                uses(&scene, name, cpu).await;
+            }
+            tokio::time::sleep(Duration::from_millis(700)).await;
+        }
+    };
+    let story = async {
+        let seen = scene.eventually("idle", "is idle", |s| s.status.as_ref().is_some_and(|s| s.idle)).await;
+        let status = seen.status.unwrap();
+        let began = scene.json("pod", "idle-0").await["status"]["startTime"].as_str().unwrap().parse();
+        let settled = status.idle_since.as_ref().unwrap().0.duration_since(began.unwrap());
+        assert!(settled.as_secs() >= 14, "a pod that just started is not idle yet: {settled}");
+        assert!(status.will_hibernate_at.unwrap().0 > status.idle_since.unwrap().0);
+        scene.reaches("idle", State::Hibernated).await;
+        scene.tells("idle", "Hibernating: spec.culling.maxIdleDuration (4s) is over").await;
+
+        let idle = |s: &AmaltheaSession| s.status.as_ref().is_some_and(|s| s.idle);
+        let touched = scene.eventually("touched", "is idle", idle).await.status.unwrap();
+        assert_eq!(touched.state, State::Running);
+        let due = touched.will_hibernate_at.unwrap().0;
+        assert!(
+            (3..=4).contains(&due.duration_since(later).as_secs()),
+            "the idle clock starts at the last interaction"
+        );
+        for name in ["busy", "free"] {
+            let status = scene.get(name).await.unwrap().status.unwrap();
+            assert_eq!(
+                (status.state, status.idle, status.idle_since),
+                (State::Running, false, None),
+                "{name}"
+            );
+        }
+    };
+    tokio::select! {
+        () = measured => unreachable!("measurements have no end"),
+        () = story => {}
+    }
+}

@@ -1,0 +1,102 @@
+//! A session takes adopted secrets along when it goes, and only what its requester could have deleted.
+
+use crate::support::{Scene, must, scene, session};
+use serde_json::{Value, json};
+use sojourn_crds::amalthea::State;
+
+async fn secret(scene: &Scene, name: &str) {
+    scene.create("secret", json!({"metadata": {"name": name}, "stringData": {"a": "b"}})).await;
+}
+
+fn pulls(names: &[(&str, bool)]) -> Value {
+    let references: Vec<Value> =
+        names.iter().map(|(name, adopt)| json!({"name": name, "adopt": adopt})).collect();
+    json!({"imagePullSecrets": references})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn adopted_secrets_go_and_others_stay() {
+    let scene = scene("adopt").await;
+    for name in ["mine", "theirs", "common"] {
+        secret(&scene, name).await;
+    }
+    // Somebody else's, whatever the spec says: it has a controller of its own.
+    let config = must(scene.kubectl(&["create", "configmap", "owner", "-o", "json"]).await);
+    let config: Value = serde_json::from_str(&config).unwrap();
+    let owner = json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "owner", "controller": true,
+                        "uid": config["metadata"]["uid"]}]);
+    scene.create("secret", json!({"metadata": {"name": "controlled", "ownerReferences": owner}})).await;
+
+    let all = [("mine", true), ("theirs", false), ("common", true), ("controlled", true)];
+    scene.session("first", pulls(&all)).await;
+    scene.session("second", pulls(&[("common", true)])).await;
+    scene.reaches("first", State::Running).await;
+    scene.reaches("second", State::Running).await;
+
+    scene.delete_session("first").await;
+    scene.gone("secret", "mine").await;
+    scene.gone("statefulset", "first").await;
+    for name in ["theirs", "common", "controlled"] {
+        let kept = scene.json("secret", name).await;
+        assert!(!kept.is_null() && kept["metadata"]["deletionTimestamp"].is_null(), "{name} stays");
+    }
+    scene.tells("first", "SecretKept: The adopted secret common stays: other sessions refer to it").await;
+    scene.tells("first", "SecretKept: The adopted secret controlled stays").await;
+    scene.delete_session("second").await;
+    scene.gone("secret", "common").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_who_may_delete_a_secret_may_have_it_adopted() {
+    let scene = scene("adopt-rights").await;
+    secret(&scene, "precious").await;
+    let grants = |name: &str, group: &str, resource: &str, verbs: &[&str]| {
+        json!({"apiVersion": "v1", "kind": "List", "items": [
+            {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": name},
+             "rules": [{"apiGroups": [group], "resources": [resource], "verbs": verbs}]},
+            {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": name},
+             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+             "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": scene.namespace}]},
+        ]})
+    };
+    let user = format!("system:serviceaccount:{}:default", scene.namespace);
+    let sessions =
+        grants("sessions", "amalthea.dev", "amaltheasessions", &["get", "create", "patch", "update"]);
+    must(scene.apply(&sessions).await);
+    // The authorizer learns of the role a moment later.
+    let plain = session("plain", pulls(&[("precious", false)]));
+    let mut admitted = scene.kubectl_as(&user, &["apply", "-f", "-"], Some(&plain)).await;
+    for _ in 0..20 {
+        if admitted.success() {
+            break;
+        }
+        admitted = scene.kubectl_as(&user, &["apply", "-f", "-"], Some(&plain)).await;
+    }
+    must(admitted);
+
+    let greedy = session("greedy", pulls(&[("precious", true)]));
+    let refused = scene.kubectl_as(&user, &["apply", "-f", "-"], Some(&greedy)).await;
+    assert!(!refused.success());
+    assert!(refused.stderr.contains("may not delete secret"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("spec.imagePullSecrets[0].adopt"), "{}", refused.stderr);
+    // By way of an update neither.
+    let adopt = pulls(&[("precious", true)]);
+    let patch = json!({"spec": adopt}).to_string();
+    let refused =
+        scene.kubectl_as(&user, &["patch", "ams", "plain", "--type=merge", "-p", &patch], None).await;
+    assert!(refused.stderr.contains("may not delete secret"), "{}", refused.stderr);
+
+    must(scene.apply(&grants("secrets", "", "secrets", &["delete"])).await);
+    let mut admitted = scene.kubectl_as(&user, &["apply", "-f", "-"], Some(&greedy)).await;
+    for _ in 0..20 {
+        if admitted.success() {
+            break;
+        }
+        admitted = scene.kubectl_as(&user, &["apply", "-f", "-"], Some(&greedy)).await;
+    }
+    must(admitted);
+    scene.reaches("greedy", State::Running).await;
+    scene.delete_session("plain").await;
+    scene.delete_session("greedy").await;
+    scene.gone("secret", "precious").await;
+}

@@ -1,0 +1,158 @@
+//! Which changes of a spec reach a session that runs, and what becomes of its Ingress.
+
+use crate::{
+    objects::{PATIENCE, acting, condition, is_observed},
+    support::{Scene, must, scene},
+};
+use serde_json::{Value, json};
+use sojourn_cluster::{eventually, kubectl};
+use sojourn_crds::amalthea::State;
+
+fn memory(request: &str) -> Value {
+    json!({"session": {"resources": {"requests": {"memory": request}}}})
+}
+
+/// Asks for more memory, and waits until the operator has seen that.
+async fn grow(scene: &Scene, name: &str, request: &str) {
+    must(scene.patch(name, json!({"spec": memory(request)})).await);
+    scene.eventually(name, "has seen the change", is_observed).await;
+}
+
+async fn pod_memory(scene: &Scene, name: &str) -> Value {
+    let pod = scene.json("pod", &format!("{name}-0")).await;
+    pod["spec"]["containers"][0]["resources"]["requests"]["memory"].clone()
+}
+
+async fn start(scene: &Scene, name: &str, strategy: &str) -> String {
+    let mut spec = memory("64Mi");
+    spec["reconcileStrategy"] = json!(strategy);
+    scene.session(name, spec).await;
+    scene.reaches(name, State::Running).await;
+    assert_eq!(pod_memory(scene, name).await, "64Mi");
+    scene.pod_uid(name).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn always_replaces_the_pod_and_never_leaves_it() {
+    let scene = scene("strategy").await;
+    let (replaced, left) = (start(&scene, "always", "always").await, start(&scene, "never", "never").await);
+    let revision = async || scene.json("statefulset", "never").await["metadata"]["generation"].clone();
+    let before = revision().await;
+    grow(&scene, "always", "128Mi").await;
+    grow(&scene, "never", "128Mi").await;
+
+    eventually("the pod is replaced", PATIENCE, async || pod_memory(&scene, "always").await == "128Mi")
+        .await
+        .unwrap();
+    assert_ne!(scene.pod_uid("always").await, replaced);
+    scene.reaches("always", State::Running).await;
+    assert_eq!(revision().await, before, "nothing was written to the StatefulSet");
+    assert_eq!(scene.pod_uid("never").await, left);
+
+    // Stopping and starting works under every strategy; what was held back stays held back.
+    must(scene.patch("never", json!({"spec": {"hibernated": true}})).await);
+    scene.reaches("never", State::Hibernated).await;
+    scene.gone("pod", "never-0").await;
+    must(scene.patch("never", json!({"spec": {"hibernated": false}})).await);
+    scene.reaches("never", State::Running).await;
+    assert_eq!(pod_memory(&scene, "never").await, "64Mi");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_waits_for_hibernation_when_told_to() {
+    let scene = scene("strategy-wait").await;
+    let left = start(&scene, "main", "whenFailedOrHibernated").await;
+    grow(&scene, "main", "128Mi").await;
+    assert_eq!(scene.pod_uid("main").await, left);
+    assert_eq!(pod_memory(&scene, "main").await, "64Mi");
+    must(scene.patch("main", json!({"spec": {"hibernated": true}})).await);
+    scene.reaches("main", State::Hibernated).await;
+    scene.gone("pod", "main-0").await;
+    must(scene.patch("main", json!({"spec": {"hibernated": false}})).await);
+    scene.reaches("main", State::Running).await;
+    assert_eq!(pod_memory(&scene, "main").await, "128Mi");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_reaches_a_failed_session_at_once() {
+    let scene = scene("strategy-failed").await;
+    let mut spec = acting(json!({"sojourn.dev/test-pod": "crash-loop"}), memory("64Mi"));
+    spec["reconcileStrategy"] = json!("whenFailedOrHibernated");
+    scene.session("main", spec).await;
+    scene.reaches("main", State::Failed).await;
+    let mended = json!({"template": {"metadata": {"annotations": {"sojourn.dev/test-pod": null}}}});
+    must(scene.patch("main", json!({"spec": mended})).await);
+    scene.reaches("main", State::Running).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ingress_comes_and_goes_with_its_spec_and_with_hibernation() {
+    let scene = scene("ingress").await;
+    scene.session("main", json!({})).await;
+    let first = scene.reaches("main", State::Running).await.status.unwrap();
+    assert_eq!(first.url.as_deref(), Some("None"));
+    let pod = scene.pod_uid("main").await;
+
+    must(scene.patch("main", json!({"spec": {"ingress": {"host": "main.example.org"}}})).await);
+    scene.becomes("ingress", "main", "is there", |ingress| !ingress.is_null()).await;
+    let url = |url: &'static str| {
+        move |session: &sojourn_crds::amalthea::AmaltheaSession| {
+            session.status.as_ref().is_some_and(|status| status.url.as_deref() == Some(url))
+        }
+    };
+    scene.eventually("main", "has a URL", url("http://main.example.org/")).await;
+
+    must(scene.patch("main", json!({"spec": {"hibernated": true}})).await);
+    let asleep = scene.reaches("main", State::Hibernated).await;
+    let routing = condition(&asleep, "RoutingReady", "False");
+    assert!(routing.is_some_and(|text| text.contains("hibernated")), "{routing:?}");
+    scene.gone("ingress", "main").await;
+    scene.gone("pod", "main-0").await;
+    must(scene.patch("main", json!({"spec": {"hibernated": false}})).await);
+    scene.reaches("main", State::Running).await;
+    scene.becomes("ingress", "main", "is back", |ingress| !ingress.is_null()).await;
+
+    let resumed = scene.pod_uid("main").await;
+    assert_ne!(resumed, pod);
+    must(scene.patch("main", json!({"spec": {"ingress": null}})).await);
+    scene.gone("ingress", "main").await;
+    let without = scene.eventually("main", "has no URL", url("None")).await;
+    let routing = without.status.unwrap().conditions.into_iter().find(|c| c.kind == "RoutingReady").unwrap();
+    assert_eq!((routing.status.as_str(), routing.reason.as_deref()), ("False", Some("IngressDeleted")));
+    assert_eq!(scene.pod_uid("main").await, resumed, "ways in do not restart what runs");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_class_that_the_cluster_gave_an_ingress_stays() {
+    let scene = scene("class").await;
+    let class = json!({
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "IngressClass",
+        "metadata": {"name": "usual", "annotations": {"ingressclass.kubernetes.io/is-default-class": "true"}},
+        "spec": {"controller": "example.org/none"},
+    });
+    must(kubectl(&scene.stage.cluster, &["apply", "-f", "-"], Some(&class.to_string())).await.unwrap());
+    // The API server learns of the class a moment later; until then it gives none.
+    let attempts = tokio::sync::Mutex::new(0);
+    eventually("the class is given", PATIENCE, async || {
+        let mut attempt = attempts.lock().await;
+        *attempt += 1;
+        let name = &format!("main-{attempt}");
+        let host = json!({"ingress": {"host": format!("{name}.example.org")}});
+        scene.session(name, host).await;
+        let made = scene.becomes("ingress", name, "is there", |ingress| !ingress.is_null()).await;
+        made["spec"]["ingressClassName"] == "usual"
+    })
+    .await
+    .unwrap();
+    let name = &format!("main-{}", attempts.into_inner());
+    scene.reaches(name, State::Running).await;
+    let annotated = json!({"spec": {"ingress": {"annotations": {"example.org/size": "8m"}}}});
+    must(scene.patch(name, annotated).await);
+    let changed = scene
+        .becomes("ingress", name, "is annotated", |ingress| {
+            ingress["metadata"]["annotations"]["example.org/size"] == "8m"
+        })
+        .await;
+    assert_eq!(changed["spec"]["ingressClassName"], "usual");
+}
