@@ -42,7 +42,7 @@ fn text_is_for_people_and_editors() {
         "a b,c.yaml:14:5: error: AmaltheaSession team/x: spec.culling.maxAge: \"1d\" is not a duration: unknown unit \"d\" [duration-invalid]\n\
          \x20   hint: write 24h\n\
          a b,c.yaml:12:3: warning: AmaltheaSession team/x: spec.unknwon: unknown field \"unknwon\", which the API server drops [unknown-field]\n\
-         1 object checked, 1 denied, 1 warnings\n"
+         1 object checked, 1 denied, 1 warning\n"
     );
 }
 

@@ -34,16 +34,17 @@ pub fn render(examination: &Examination, output: Output) -> Result<String, serde
 
 /// What came out, in one line.
 pub(super) fn summary(examination: &Examination) -> String {
-    let objects = |count: usize| if count == 1 { "1 object".to_owned() } else { format!("{count} objects") };
+    let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let objects = |count| counted(count, "object");
     let skipped = match examination.skipped {
         0 => String::new(),
         count => format!("; {} of other kinds skipped", objects(count)),
     };
     format!(
-        "{} checked, {} denied, {} warnings{skipped}",
+        "{} checked, {} denied, {}{skipped}",
         objects(examination.checked),
         examination.denied,
-        examination.warnings()
+        counted(examination.warnings(), "warning")
     )
 }
 
