@@ -62,7 +62,7 @@ impl Check {
         let examination = examine::examine(&Kinds::compiled()?, &inputs, &old, settings, Timestamp::now());
         print(&report::render(&examination, self.output)?)?;
         for error in &errors {
-            eprintln!("sojourn: {error}");
+            eprintln!("sojourn: {}", report::printable(&error.to_string()));
         }
         let denied = examination.denied > 0 || (self.strict && examination.warnings() > 0);
         Ok(ExitCode::from(match (errors.is_empty(), denied) {

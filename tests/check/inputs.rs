@@ -120,6 +120,30 @@ fn what_is_unusable_is_said_and_ends_in_2(#[case] input: Vec<u8>, #[case] says: 
 }
 
 #[test]
+fn the_name_of_a_file_cannot_write_to_the_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a\u{1b}[2J.yaml"), "a: [").unwrap();
+    let ran = check(folder.path(), &["."], b"");
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("a\\u{1b}[2J.yaml: cannot read it"), "{:?}", ran.err);
+}
+
+/// The API server would refuse these before any rule is asked.
+#[rstest]
+#[case::nameless("  name: x\n", "  labels: {}\n", "metadata.name: \"AmaltheaSession\" has no name")]
+#[case::name("name: x", "name: X_y", "metadata.name: \"X_y\" has the wrong form")]
+#[case::label("  name: x\n", "  name: x\n  labels: {a: 1}\n", "metadata.labels[a]: must be a string, not 1")]
+#[case::no_name_at_all("metadata:\n  name: x\n", "", "metadata.name: \"AmaltheaSession\" has no name")]
+#[case::image("image: busybox:1.36", "image: [a]", "spec.session.image: must be a string, not a list")]
+#[case::kind("kind: AmaltheaSession", "kind: Amaltheasession", "kind: there is no amalthea.dev/v1alpha1")]
+fn what_the_schema_refuses_is_named(#[case] from: &str, #[case] to: &str, #[case] says: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let ran = check(folder.path(), &["-"], session("x", "").replace(from, to).as_bytes());
+    assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains(says), "{}", ran.out);
+}
+
+#[test]
 fn a_long_value_is_cut_in_the_message() {
     let folder = tempfile::tempdir().unwrap();
     let input = session("x", &format!("  location: {}\n", "a".repeat(20 * 1024 * 1024)));

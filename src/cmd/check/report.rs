@@ -63,7 +63,7 @@ fn subject(located: &Located) -> String {
 }
 
 /// Control characters could rewrite what a terminal shows.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
