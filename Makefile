@@ -31,4 +31,4 @@ lint: ## Format, lints and stale files, as CI checks them
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	$(MAKE) --no-print-directory generate
-	@git diff --exit-code --stat -- crds/yaml webhooks/yaml charts || { echo "generated files were stale: commit what changed"; exit 1; }
+	@git diff --exit-code --stat -- crds/yaml webhooks/yaml charts docs || { echo "generated files were stale: commit what changed"; exit 1; }

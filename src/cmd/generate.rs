@@ -47,6 +47,7 @@ pub fn files() -> anyhow::Result<Vec<(String, String)>> {
     }
     files.push(("charts/sojourn/templates/_webhooks.tpl".to_owned(), chart::webhooks()?));
     files.push(("charts/sojourn/templates/_rules.tpl".to_owned(), chart::rules()?));
+    files.push(("docs/rules.md".to_owned(), super::explain::page()?));
     files.push(("docs/rights.md".to_owned(), rights::page()));
     Ok(files)
 }

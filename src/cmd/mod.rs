@@ -1,11 +1,13 @@
 //! The commands of the binary, one file each.
 
+pub mod check;
+pub mod explain;
 pub mod generate;
 pub mod run;
 
 use crate::settings::flags::{Flags, normalise};
 use clap::{CommandFactory, Parser, Subcommand};
-use std::{ffi::OsString, path::Path};
+use std::{ffi::OsString, path::Path, process::ExitCode};
 
 /// User sessions on Kubernetes, guarded at the door.
 #[derive(Debug, Parser)]
@@ -19,6 +21,11 @@ struct Cli {
 enum Command {
     /// Serve the webhooks and run the reconcilers.
     Run(Box<Flags>),
+    /// Check manifests as the cluster would, without a cluster. Exit code 0: nothing is denied; 1: something is;
+    /// 2: an input could not be read.
+    Check(check::Check),
+    /// Say what a code of a finding means, with examples.
+    Explain(explain::Explain),
     /// Write the files that are generated from the code: CRDs, webhook configurations, RBAC.
     Generate(generate::Generate),
 }
@@ -27,11 +34,13 @@ enum Command {
 ///
 /// Under the name `manager`, as the original's image calls it, and when the first argument is a flag of the
 /// operator, the command is `run`.
-pub fn main(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
+pub fn main(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<ExitCode> {
     let args = normalise(&Cli::command(), with_command(args.into_iter().collect()));
     match Cli::parse_from(args).command {
-        Command::Run(flags) => run::run(*flags),
-        Command::Generate(generate) => generate.run(),
+        Command::Run(flags) => run::run(*flags).map(|()| ExitCode::SUCCESS),
+        Command::Check(check) => check.run(),
+        Command::Explain(explain) => explain.run(),
+        Command::Generate(generate) => generate.run().map(|()| ExitCode::SUCCESS),
     }
 }
 

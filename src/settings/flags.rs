@@ -181,7 +181,8 @@ fn go_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn on_deadline(text: &str) -> Result<OnDeadline, String> {
+/// `Fail` or `Hibernate`, as a flag.
+pub(crate) fn on_deadline(text: &str) -> Result<OnDeadline, String> {
     match text {
         "Fail" => Ok(OnDeadline::Fail),
         "Hibernate" => Ok(OnDeadline::Hibernate),

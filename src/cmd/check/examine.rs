@@ -1,0 +1,271 @@
+//! The cluster's verdict on a set of objects, without a cluster: schema, rules in CEL, our rules, with the objects of
+//! the set itself as what is known. Pure: the clock comes in, nothing is read or written.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use k8s_openapi::api::authentication::v1::UserInfo;
+use serde::Deserialize;
+use serde_json::Value;
+use sojourn_crds::amalthea::{self, AmaltheaSession};
+use sojourn_webhooks::{Access, AccessQuestion, Facts, GuardSettings, Operation, Request, judge};
+
+use super::document::{Document, Place};
+use super::kinds::{Kind, Kinds, Known};
+use super::problem::{DUPLICATE_KEY, Problem, SCHEMA_INVALID, SCHEMA_RULE, seen};
+use sojourn_webhooks::{FieldPath, Severity};
+
+/// The namespace of objects that name none.
+const DEFAULT_NAMESPACE: &str = "default";
+
+/// One input: a file, or standard input.
+#[derive(Debug, Clone)]
+pub struct Input {
+    /// Its name.
+    pub file: String,
+    /// Its objects.
+    pub documents: Vec<Document>,
+}
+
+/// A problem, and where it stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Located {
+    /// Name of the input.
+    pub file: String,
+    /// Number of the document in it, from one.
+    pub document: usize,
+    /// Where in the input.
+    pub place: Place,
+    /// Kind of the object.
+    pub kind: String,
+    /// Namespace that the object names; may be empty.
+    pub namespace: String,
+    /// Name of the object, or what its name is to start with.
+    pub name: String,
+    /// The problem.
+    pub problem: Problem,
+}
+
+/// What came out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Examination {
+    /// All problems, in the order of the objects.
+    pub problems: Vec<Located>,
+    /// How many objects were checked.
+    pub checked: usize,
+    /// How many of them the cluster would refuse.
+    pub denied: usize,
+    /// How many objects are none of our kinds.
+    pub skipped: usize,
+}
+
+impl Examination {
+    /// How many of the problems are only told.
+    pub fn warnings(&self) -> usize {
+        self.problems.iter().filter(|located| !located.problem.denies()).count()
+    }
+}
+
+/// What is known offline: the sessions of the input. Whether somebody may do something is the cluster's to say, so
+/// nothing is refused for it.
+struct Offline {
+    sessions: BTreeMap<(String, String), Arc<AmaltheaSession>>,
+    settings: GuardSettings,
+    now: Timestamp,
+}
+
+impl Offline {
+    fn new(inputs: &[&[Input]], settings: GuardSettings, now: Timestamp) -> Self {
+        let mut sessions = BTreeMap::new();
+        for document in inputs.iter().copied().flatten().flat_map(|input| &input.documents) {
+            let ours = document.text("kind") == amalthea::KIND
+                && document.text("apiVersion").starts_with(&format!("{}/", amalthea::GROUP));
+            if let Ok(session) = AmaltheaSession::deserialize(&document.object)
+                && ours
+            {
+                let key = (namespace(&document.object).to_owned(), session.name().to_owned());
+                sessions.insert(key, Arc::new(session));
+            }
+        }
+        Self { sessions, settings, now }
+    }
+}
+
+impl Facts for Offline {
+    fn session(&self, namespace: &str, name: &str) -> Option<Arc<AmaltheaSession>> {
+        self.sessions.get(&(namespace.to_owned(), name.to_owned())).cloned()
+    }
+
+    fn settings(&self) -> &GuardSettings {
+        &self.settings
+    }
+
+    fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    fn synced(&self) -> bool {
+        true
+    }
+
+    fn may(&self, _question: &AccessQuestion) -> Access {
+        Access::Allowed
+    }
+}
+
+fn namespace(object: &Value) -> &str {
+    object["metadata"]["namespace"].as_str().filter(|name| !name.is_empty()).unwrap_or(DEFAULT_NAMESPACE)
+}
+
+/// Everything that the cluster would say about `inputs`. What `old` has too is judged as an update.
+pub fn examine(
+    kinds: &Kinds,
+    inputs: &[Input],
+    old: &[Input],
+    settings: GuardSettings,
+    now: Timestamp,
+) -> Examination {
+    // The input is the newer truth about a session that both have.
+    let facts = Offline::new(&[old, inputs], settings, now);
+    let before: BTreeMap<_, _> = old
+        .iter()
+        .flat_map(|input| &input.documents)
+        .map(|document| (identity(&document.object), &document.object))
+        .collect();
+    let mut examination = Examination::default();
+    for input in inputs {
+        for document in &input.documents {
+            let problems = match kinds.find(document.text("apiVersion"), document.text("kind")) {
+                Known::No => {
+                    examination.skipped += 1;
+                    continue;
+                }
+                Known::Misnamed(problem) => vec![problem],
+                Known::Yes(kind) => {
+                    let old = before.get(&identity(&document.object)).copied();
+                    problems_of(kinds, kind, &document.object, old, &facts)
+                }
+            };
+            examination.checked += 1;
+            examination.denied += usize::from(problems.iter().any(Problem::denies));
+            let located = problems.into_iter().map(|problem| (document.place(&problem.path), problem));
+            let twice = document.duplicates().into_iter().map(|(path, place)| (place, twice(path)));
+            examination.problems.extend(located.chain(twice).map(|(place, problem)| Located {
+                file: input.file.clone(),
+                document: document.number,
+                place,
+                kind: document.text("kind").to_owned(),
+                namespace: text_of(&document.object, "namespace"),
+                name: match text_of(&document.object, "name") {
+                    name if name.is_empty() => text_of(&document.object, "generateName"),
+                    name => name,
+                },
+                problem,
+            }));
+        }
+    }
+    examination
+}
+
+fn text_of(object: &Value, field: &str) -> String {
+    object["metadata"][field].as_str().unwrap_or_default().to_owned()
+}
+
+fn twice(path: FieldPath) -> Problem {
+    Problem {
+        path,
+        code: DUPLICATE_KEY,
+        severity: Severity::Warn,
+        message: "the key is there twice, and only the last one counts".to_owned(),
+        hint: "remove one of them".to_owned(),
+    }
+}
+
+/// What makes an object the same before and after. An object without a name is always new.
+fn identity(object: &Value) -> Option<(&str, &str, &str, &str)> {
+    let text = |value: &'static str| object[value].as_str().unwrap_or_default();
+    let group = text("apiVersion").split_once('/').map_or("", |(group, _)| group);
+    let name = object["metadata"]["name"].as_str()?;
+    Some((group, text("kind"), namespace(object), name))
+}
+
+fn problems_of(
+    kinds: &Kinds,
+    kind: &Kind,
+    object: &Value,
+    old: Option<&Value>,
+    facts: &dyn Facts,
+) -> Vec<Problem> {
+    let user = UserInfo::default();
+    let request = Request {
+        operation: if old.is_some() { Operation::Update } else { Operation::Create },
+        subresource: None,
+        namespace: namespace(object),
+        name: object["metadata"]["name"].as_str().unwrap_or_default(),
+        user: &user,
+        old,
+        new: Some(object),
+        dry_run: true,
+    };
+    verdict(kinds, kind, &request, facts)
+}
+
+/// What the cluster would say to one request: the steps of an API server in its order, but all problems at once.
+pub fn verdict(kinds: &Kinds, kind: &Kind, request: &Request<'_>, facts: &dyn Facts) -> Vec<Problem> {
+    let Some(new) = request.new else { return Vec::new() };
+    let mut object = with_status_of(new, request.before());
+    if let Some(problem) = nameless(&object) {
+        return vec![problem];
+    }
+    let mut problems = kinds.judge_shape(kind, &mut object, request.before());
+    let misshapen = problems.iter().any(|problem| problem.denies() && problem.code == SCHEMA_INVALID);
+    let request = Request { new: Some(&object), ..*request };
+    for finding in kind.rows().iter().flat_map(|row| judge(row, &request, facts).findings) {
+        let immutable = finding.code.is_about_the_change();
+        let problem = Problem::from(finding);
+        // The schema has said in which fields.
+        if misshapen && problem.code == SCHEMA_INVALID {
+            continue;
+        }
+        if problem.denies() && immutable {
+            // Ours says the same as the rule in CEL, with the values.
+            problems.retain(|known| {
+                known.code != SCHEMA_RULE || !problem.path.as_str().starts_with(known.path.as_str())
+            });
+        }
+        problems.push(problem);
+    }
+    problems.sort_by(|a, b| (&a.path, a.code, &a.message).cmp(&(&b.path, b.code, &b.message)));
+    problems.dedup();
+    problems
+}
+
+/// The object as the API server takes it: the status is not the writer's to set.
+fn with_status_of(object: &Value, old: Option<&Value>) -> Value {
+    let mut object = object.clone();
+    if let Some(fields) = object.as_object_mut() {
+        fields.remove("status");
+        if let Some(status) = old.and_then(|old| old.get("status")) {
+            fields.insert("status".to_owned(), status.clone());
+        }
+    }
+    object
+}
+
+/// An object without a name is refused before anybody looks at it.
+fn nameless(object: &Value) -> Option<Problem> {
+    let metadata = &object["metadata"];
+    let named = |field: &str| match &metadata[field] {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        _ => true,
+    };
+    (!named("name") && !named("generateName")).then(|| Problem {
+        path: FieldPath::new("metadata.name"),
+        code: SCHEMA_INVALID,
+        severity: Severity::Deny,
+        message: format!("{} has no name", seen(object["kind"].as_str().unwrap_or_default())),
+        hint: "give metadata.name or metadata.generateName".to_owned(),
+    })
+}

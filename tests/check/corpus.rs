@@ -1,0 +1,137 @@
+//! Every case of the corpus gives the verdict that the webhooks give.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde_json::Value;
+use sojourn::cmd::check::examine::verdict;
+use sojourn::cmd::check::kinds::{Kind, Kinds, Known};
+use sojourn::cmd::check::problem::Problem;
+use sojourn_webhooks::case::Case;
+use sojourn_webhooks::table::Rule;
+use sojourn_webhooks::{Code, table};
+
+use crate::check;
+
+fn cases() -> BTreeMap<String, Case> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("webhooks/cases");
+    let mut cases = BTreeMap::new();
+    for folder in std::fs::read_dir(&root).unwrap().map(|entry| entry.unwrap().path()) {
+        if !folder.is_dir() {
+            continue;
+        }
+        for file in std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+            let text = std::fs::read_to_string(&file).unwrap();
+            let name = file.strip_prefix(&root).unwrap().display().to_string();
+            cases.insert(name, serde_saphyr::from_str(&text).unwrap());
+        }
+    }
+    assert!(cases.len() > 100, "only {} cases found", cases.len());
+    cases
+}
+
+fn kind_of<'a>(kinds: &'a Kinds, case: &Case) -> &'a Kind {
+    let object = case.object.as_ref().or(case.old.as_ref()).unwrap();
+    match kinds.find(object["apiVersion"].as_str().unwrap(), object["kind"].as_str().unwrap()) {
+        Known::Yes(kind) => kind,
+        Known::Misnamed(_) | Known::No => panic!("{} is not known", object["kind"]),
+    }
+}
+
+/// True when the same was found, whatever the schema adds.
+fn has(problems: &[Problem], wanted: &sojourn_webhooks::case::ExpectFinding) -> bool {
+    problems.iter().any(|problem| {
+        let severity = if problem.denies() { "Deny" } else { "Warn" };
+        problem.code == wanted.code && problem.path.as_str() == wanted.path && severity == wanted.severity
+    })
+}
+
+#[test]
+fn every_case_gets_the_verdict_of_the_webhooks() {
+    let kinds = Kinds::compiled().unwrap();
+    let mut wrong = Vec::new();
+    for (name, case) in cases() {
+        let row = table::row(&case.webhook).unwrap();
+        if matches!(row.rule, Rule::Mutate(_)) {
+            continue;
+        }
+        let problems = verdict(
+            &kinds,
+            kind_of(&kinds, &case),
+            &case.request(&case.user_info()),
+            &case.facts.known().unwrap(),
+        );
+        let allowed = !problems.iter().any(Problem::denies);
+        // What the schema says in its own way, the webhook's reader need not repeat.
+        let said_by_schema = |code: &str| case.schema_refuses && code == Code::SchemaInvalid.id();
+        let missing = case
+            .expect
+            .findings
+            .iter()
+            .any(|wanted| !has(&problems, wanted) && !said_by_schema(&wanted.code));
+        let extra = !case.schema_refuses && problems.len() != case.expect.findings.len();
+        if allowed != case.expect.allowed || missing || extra {
+            wrong.push(format!("{name}: {problems:#?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// `schemaRefuses` is what a real API server said about the case; schema and CEL offline say the same.
+#[test]
+fn the_schema_refuses_what_the_api_server_refuses_by_schema_and_nothing_else() {
+    let kinds = Kinds::compiled().unwrap();
+    let mut wrong = Vec::new();
+    let mut refused = 0;
+    for (name, case) in cases() {
+        let mut object = case.object.clone().unwrap();
+        let problems = kinds.judge_shape(kind_of(&kinds, &case), &mut object, case.old.as_ref());
+        let denied = problems.iter().any(Problem::denies);
+        refused += usize::from(denied);
+        if denied != case.schema_refuses {
+            wrong.push(format!("{name}: {problems:#?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(refused >= 5, "{refused}");
+}
+
+/// Cases that need nothing but objects, through the binary: the object and its sessions on standard input.
+#[test]
+fn the_binary_gives_the_same_verdicts() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut run = 0;
+    for (name, case) in cases() {
+        // Who asks, and what they may, is not known offline; of a session that is not given, neither is its UID.
+        let asks = !case.facts.access.is_empty() || case.user.is_some();
+        let set = !case.facts.settings.operator_user.is_empty();
+        let hibernate = case.facts.settings.on_deadline == sojourn_webhooks::case::CaseOnDeadline::Hibernate;
+        // A moment of the past cannot be set from outside.
+        let timed = case.facts.now.is_some() || name.contains("timeouts-age-");
+        let unknown = case.expect.findings.iter().any(|finding| finding.code.starts_with("adoption"));
+        if asks || set || timed || unknown || case.webhook == table::MUTATE_JOB {
+            continue;
+        }
+        let mut args = vec!["-", "--output", "json"];
+        let old = folder.path().join("old.json");
+        if let Some(object) = &case.old {
+            std::fs::write(&old, object.to_string()).unwrap();
+            args.extend(["--old", old.to_str().unwrap()]);
+        }
+        if hibernate {
+            args.extend(["--non-interactive-on-deadline", "Hibernate"]);
+        }
+        let objects = case.facts.sessions.iter().chain(&case.object);
+        let input: String = objects.map(|object| format!("{object}\n---\n")).collect();
+        let ran = check(folder.path(), &args, input.as_bytes());
+        let expected = i32::from(!case.expect.allowed);
+        assert_eq!(ran.code, expected, "{name}: {}{}", ran.out, ran.err);
+        let found: Vec<Value> = serde_json::from_str(&ran.out).unwrap();
+        for wanted in case.expect.findings.iter().filter(|_| !case.schema_refuses) {
+            let there = found.iter().any(|one| one["code"] == *wanted.code && one["path"] == *wanted.path);
+            assert!(there, "{name}: {}", ran.out);
+        }
+        run += 1;
+    }
+    assert!(run > 100, "only {run} cases were run");
+}
