@@ -27,7 +27,7 @@ use tokio::time::Instant;
 
 /// How long a change that only concerns counts of containers waits for company. A starting pod changes
 /// them several times; one write, mostly the one that says that it runs, tells it all.
-const COUNTS_WAIT: Duration = Duration::from_secs(15);
+const COUNTS_WAIT: Duration = Duration::from_secs(30);
 
 impl Operator {
     /// Writes the status if it differs, and carries out what the timeouts ask for.

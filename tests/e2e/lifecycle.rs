@@ -81,5 +81,7 @@ async fn the_crd_is_small_enough_for_a_client_side_apply() {
     let scene = scene("crd").await;
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/crds/yaml/amalthea.dev_amaltheasessions.yaml");
     must(scene.kubectl(&["apply", "-f", file, "--dry-run=server"]).await);
-    must(scene.kubectl(&["apply", "-f", file, "--dry-run=server", "--server-side", "--force-conflicts"]).await);
+    must(
+        scene.kubectl(&["apply", "-f", file, "--dry-run=server", "--server-side", "--force-conflicts"]).await,
+    );
 }

@@ -88,9 +88,9 @@ pub(crate) async fn run(table: &mut Table, sessions: usize, idle: u64) -> anyhow
         Some(bare.rate),
         Bound::RatioAtLeast(0.7),
     );
-    // A session has a claim, and Kubernetes binds one claim after the other.
+    // What Kubernetes does when somebody makes the same objects by hand: it binds one claim after the other.
     add(
-        "the same, the StatefulSets with a claim each".into(),
+        "the same, against the same objects made by hand".into(),
         "/s",
         ours.rate,
         Some(complete.rate),
