@@ -1,15 +1,17 @@
 //! `amalthea.dev/v1alpha1 AmaltheaSession`.
 //!
-//! * [`spec`] and [`status`]: the types
+//! * [`spec`], [`session`] and [`status`]: the types
 //! * [`names`]: names of children, containers, volumes, labels and annotations
 //! * [`lifetime`]: what the timeouts of a session mean for its workload
 
 pub mod lifetime;
 pub mod names;
+pub mod session;
 pub mod spec;
 pub mod status;
 
 pub use lifetime::OnDeadline;
+pub use session::*;
 pub use spec::*;
 pub use status::*;
 
