@@ -4,14 +4,11 @@
 //! refuse the workload, and the reconcile fails for ever without a word in the status. An unused name with the
 //! operator's prefix runs, so it is only warned about.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
-use sojourn_crds::amalthea::names::PREFIX;
 
-use super::pod::{self, is_dns_label};
-use super::{Subject, spec};
-use crate::finding::{Code, FieldPath, Finding, seen};
+use super::taken::Names;
+use super::{Subject, pod, spec};
+use crate::finding::{Code, FieldPath, Finding};
 
 /// The containers that the user adds, with their paths: init containers and others share one set of names.
 pub(crate) fn extra<'a>(subject: &Subject<'a>) -> impl Iterator<Item = (FieldPath, &'a Value)> {
@@ -24,34 +21,10 @@ pub(crate) fn extra<'a>(subject: &Subject<'a>) -> impl Iterator<Item = (FieldPat
 
 /// Says what is wrong with the containers.
 pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
-    let mut taken: BTreeMap<String, String> =
-        pod::containers(subject).into_iter().map(|name| (name, "the operator".to_owned())).collect();
+    let own = pod::containers(subject);
+    let mut names = Names::new("container", Code::ContainerNameInvalid, Code::ContainerNameTaken, own);
     for (path, container) in extra(subject) {
-        let name = container["name"].as_str().unwrap_or_default();
-        let at = path.child("name");
-        if !is_dns_label(name) {
-            findings.push(Finding::new(
-                Code::ContainerNameInvalid,
-                at.clone(),
-                format!("{} cannot name a container", seen(name)),
-                "use at most 63 of a-z, 0-9 and '-', no '-' at the ends",
-            ));
-        }
-        if let Some(owner) = taken.get(name) {
-            findings.push(Finding::new(
-                Code::ContainerNameTaken,
-                at,
-                format!("{} is already the name of a container of {owner}", seen(name)),
-                "choose another name",
-            ));
-        } else if name.starts_with(PREFIX) {
-            findings.push(Finding::new(
-                Code::ReservedPrefix,
-                at,
-                format!("{} has the prefix that the operator uses", seen(name)),
-                "a later version may collide",
-            ));
-        }
+        names.take(&path, container["name"].as_str().unwrap_or_default(), findings);
         if container["image"].as_str().is_none_or(str::is_empty) {
             findings.push(Finding::new(
                 Code::ContainerImageMissing,
@@ -60,6 +33,5 @@ pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
                 "name one",
             ));
         }
-        taken.entry(name.to_owned()).or_insert_with(|| path.to_string());
     }
 }

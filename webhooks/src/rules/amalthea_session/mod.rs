@@ -11,6 +11,7 @@ pub mod names;
 pub mod pod;
 pub mod secrets;
 pub mod storage;
+pub(crate) mod taken;
 pub mod template;
 pub mod timeouts;
 pub mod volumes;
