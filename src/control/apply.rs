@@ -5,7 +5,7 @@ use crate::core::{
     amalthea::{
         Applied, ChildError, ErrorClass, Plan, adoption,
         notes::Note,
-        plan::{Delete, Release},
+        plan::{Delete, Release, taken},
     },
     live::{Kind, Live},
     manifest::Write,
@@ -104,14 +104,7 @@ impl Operator {
                 Err(error) if error.is_already_exists() => {
                     match api::find(&api, name).await? {
                         Some(found) if !is_controlled_by(&found, session) => {
-                            return Ok(Written::Foreign(ChildError {
-                                kind,
-                                name: name.to_owned(),
-                                class: ErrorClass::Foreign,
-                                message: format!(
-                                    "a {kind} named \"{name}\" exists and does not belong to this session; rename the session, or remove the {kind}"
-                                ),
-                            }));
+                            return Ok(Written::Foreign(taken(kind, name, ErrorClass::Foreign)));
                         }
                         // Ours: made by an earlier pass that we have not heard of yet.
                         Some(found) => found,

@@ -112,7 +112,9 @@ pub fn plan(checked: &Checked, world: &World, context: &Context) -> Plan {
     for child in &wanted {
         let live = world.child(child.kind, &child.name);
         if let Some(live) = live.filter(|live| !world.owns(live)) {
-            plan.blocked.push(taken(live));
+            // An object of an earlier session of that name, on its way out, frees the name by itself.
+            let class = if live.deleting { ErrorClass::Transient } else { ErrorClass::Foreign };
+            plan.blocked.push(taken(live.kind, &live.name, class));
             continue;
         }
         match child.kind {
@@ -231,16 +233,14 @@ pub fn release_orphan(job: &Live) -> Option<Release> {
     release(job).filter(|_| job.deleting)
 }
 
-fn taken(live: &Live) -> ChildError {
-    // An object of an earlier session of that name, on its way out, frees the name by itself.
-    let class = if live.deleting { ErrorClass::Transient } else { ErrorClass::Foreign };
+/// What is said of a child whose name somebody else's object has.
+pub fn taken(kind: Kind, name: &str, class: ErrorClass) -> ChildError {
     ChildError {
-        kind: live.kind,
-        name: live.name.clone(),
+        kind,
+        name: name.to_owned(),
         class,
         message: format!(
-            "a {} named \"{}\" exists and does not belong to this session; rename the session, or remove the {}",
-            live.kind, live.name, live.kind
+            "a {kind} named \"{name}\" exists and does not belong to this session; rename the session, or remove the {kind}"
         ),
     }
 }
