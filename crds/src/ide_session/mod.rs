@@ -120,8 +120,9 @@ impl kube::Resource for IdeSession {
 /// The CRD of the kind.
 pub fn crd() -> Value {
     let mut spec = crate::schema::structural::<IdeSessionSpec>();
-    // Rules about a change stand on `spec`, so a spec that was removed must still be there to be judged.
-    spec["default"] = json!({});
+    // Rules about a change stand on `spec`, so a spec that was removed must still be there to be judged. The server
+    // tries them on the default as it is written here.
+    spec["default"] = json!({"launchConfigurations": ""});
     let mut status = crate::schema::structural::<IdeSessionStatus>();
     // Gives every new object `state: ""` before anybody wrote a status, as the original does.
     status["default"] = json!({});

@@ -49,6 +49,7 @@ pub struct IdeSessionSpec {
     #[schemars(extend("x-kubernetes-validations" = [{
         "rule": "self == '' || self == 'Running' || self == 'Stopped'",
         "message": DESIRED_STATE_UNKNOWN,
+        "messageExpression": format!("'{DESIRED_STATE_UNKNOWN} It is \"' + self + '\".'"),
     }]))]
     pub desired_state: String,
 }

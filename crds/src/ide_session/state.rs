@@ -24,14 +24,8 @@ pub enum State {
 
 impl State {
     /// Every state, in the order of the schema's enum.
-    pub const ALL: [State; 6] = [
-        State::Initial,
-        State::Starting,
-        State::Running,
-        State::Stopping,
-        State::Stopped,
-        State::Failed,
-    ];
+    pub const ALL: [State; 6] =
+        [State::Initial, State::Starting, State::Running, State::Stopping, State::Stopped, State::Failed];
 
     /// The state as it stands in the object.
     pub const fn as_str(self) -> &'static str {

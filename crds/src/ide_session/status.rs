@@ -76,7 +76,8 @@ mod tests {
 
     #[test]
     fn moments_have_six_digits_and_null_is_absence() {
-        let seen = json!({"state": "", "startupTimestamp": "2026-05-27T17:03:48.1234567Z", "finishTimestamp": null});
+        let seen =
+            json!({"state": "", "startupTimestamp": "2026-05-27T17:03:48.1234567Z", "finishTimestamp": null});
         let status: IdeSessionStatus = serde_json::from_value(seen).unwrap();
         assert_eq!(
             serde_json::to_value(&status).unwrap(),
