@@ -5,6 +5,7 @@
 //!
 //! * [`amalthea`]: `amalthea.dev/v1alpha1 AmaltheaSession`: types, names, and what its timeouts mean
 //! * [`ide_session`]: `usvc-dev.developer.microsoft.com/v1 IdeSession`: types, states and steps between them
+//! * [`metadata`]: object metadata without what nobody reads
 //! * [`condition`]: a condition in a status
 //! * [`duration`]: Go durations, as Go parses them, with the spelling to use when they are not
 //! * [`quantity`]: Kubernetes quantities, integers included
@@ -16,6 +17,7 @@ pub mod core_types;
 pub mod crd;
 pub mod duration;
 pub mod ide_session;
+pub mod metadata;
 pub mod quantity;
 pub mod schema;
 

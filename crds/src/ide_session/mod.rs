@@ -53,6 +53,7 @@ const COLUMNS: [Column; 4] = [
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct IdeSession {
     /// Standard object metadata.
+    #[serde(deserialize_with = "crate::metadata::lean")]
     pub metadata: ObjectMeta,
     /// What is asked for. An object without it is one whose fields are all empty.
     #[serde(default)]
