@@ -73,7 +73,18 @@ impl Finding {
 
     /// Message and hint as one text, without the path.
     pub fn text(&self) -> String {
-        if self.hint.is_empty() { self.message.clone() } else { format!("{}; {}", self.message, self.hint) }
+        let Self { message, hint, .. } = self;
+        match (hint.is_empty(), message.ends_with('.')) {
+            (true, _) => message.clone(),
+            // A message in an original's words is a sentence of its own.
+            (false, true) => format!("{message} {hint}"),
+            (false, false) => format!("{message}; {hint}"),
+        }
+    }
+
+    /// What findings are sorted by.
+    pub(crate) fn order(&self) -> (u8, &FieldPath, Code, &str) {
+        (self.code.rank(), &self.path, self.code, &self.message)
     }
 
     /// True when both findings say the same about the same field.
