@@ -1,15 +1,13 @@
 //! Holds the generated CRD of `IdeSession` against the facts of the original's.
 
+mod support;
+
 use rstest::rstest;
 use serde_json::{Value, json};
 use sojourn_crds::ide_session::{DesiredState, LONGEST_LAUNCH_CONFIGURATIONS, State, crd};
 
 fn schema(path: &str) -> Value {
-    let mut at = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();
-    for part in path.split('.').filter(|part| !part.is_empty()) {
-        at = at["properties"][part].clone();
-    }
-    at
+    support::schema(&crd(), path)
 }
 
 #[test]
@@ -29,15 +27,8 @@ fn names_scope_and_subresources() {
 
 #[test]
 fn columns() {
-    let crd = crd();
-    let columns: Vec<[&str; 3]> = crd["spec"]["versions"][0]["additionalPrinterColumns"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|c| ["name", "type", "jsonPath"].map(|key| c[key].as_str().unwrap()))
-        .collect();
     assert_eq!(
-        columns,
+        support::columns(&crd()),
         [
             ["State", "string", ".status.state"],
             ["Session", "string", ".status.sessionID"],
