@@ -191,8 +191,8 @@ impl Case {
 
     /// The namespace of the request; none for a kind that belongs to none.
     fn namespace(&self) -> &'static str {
-        let cluster = table::row(&self.webhook).is_some_and(|row| row.scope == "Cluster");
-        if cluster { "" } else { NAMESPACE }
+        let in_none = table::row(&self.webhook).is_some_and(|row| !row.is_namespaced());
+        if in_none { "" } else { NAMESPACE }
     }
 
     fn name(&self) -> &str {

@@ -83,6 +83,13 @@ pub struct Row {
 /// Jobs of nobody's session are never sent to us.
 const CLAIMS_A_SESSION: Condition = Condition { name: "claims-a-session", expression: owners::claim_in_cel };
 
+impl Row {
+    /// Whether objects of the resource are in namespaces.
+    pub fn is_namespaced(&self) -> bool {
+        self.scope == "Namespaced"
+    }
+}
+
 /// Name of the row that validates sessions.
 pub const VALIDATE_SESSION: &str = "amaltheasession.validate.sojourn.dev";
 /// Name of the row that validates sessions in an IDE.

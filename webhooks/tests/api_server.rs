@@ -108,15 +108,15 @@ impl Api {
 fn path_of(object: &Value, namespace: &str) -> String {
     let row = table::TABLE.iter().find(|row| row.kind == object["kind"]).unwrap();
     let table::Row { group, version, resource, .. } = row;
-    match row.scope {
-        "Cluster" => format!("/apis/{group}/{version}/{resource}"),
-        _ => format!("/apis/{group}/{version}/namespaces/{namespace}/{resource}"),
+    match row.is_namespaced() {
+        true => format!("/apis/{group}/{version}/namespaces/{namespace}/{resource}"),
+        false => format!("/apis/{group}/{version}/{resource}"),
     }
 }
 
 /// Makes room for a case. What is in no namespace is still there from the one before.
 async fn clear(api: &Api, case: &Case) {
-    if table::row(&case.webhook).unwrap().scope != "Cluster" {
+    if table::row(&case.webhook).unwrap().is_namespaced() {
         return;
     }
     let object = case.object.as_ref().unwrap();
