@@ -71,7 +71,7 @@ pub(crate) fn check_access(change: &Change<'_, IdeSession>, facts: &dyn Facts, f
         ),
         Access::Unknown => (
             format!(
-                "cannot tell whether user {} may read {secret}: the API server did not say in time",
+                "cannot tell whether user {} may read {secret}: the API server did not answer",
                 seen(user)
             ),
             "try again",
