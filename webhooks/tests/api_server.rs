@@ -202,12 +202,18 @@ async fn run(api: &Api, webhooks: &Webhooks, name: &str, case: &Case) -> Result<
         None if answered.code >= 300 => return fail("not allowed"),
         _ => {}
     }
-    if case.schema_refuses {
-        return Ok(());
-    }
-    let verdict = verdict(&case, &case.facts.known(NAMESPACE).unwrap());
     let causes = answered.body["details"]["causes"].as_array().cloned().unwrap_or_default();
     let fields: Vec<_> = causes.iter().map(|cause| cause["field"].as_str().unwrap_or_default()).collect();
+    if case.schema_refuses {
+        // Where the schema looks at less than a rule, its path ends earlier. It has an entry of its own for rules that
+        // it did not come to.
+        let expected = |field: &&str| {
+            *field == "<nil>"
+                || expected.findings.iter().any(|f| f.path.is_empty() || f.path.starts_with(field))
+        };
+        return if fields.iter().all(expected) { Ok(()) } else { fail("other fields than by schema") };
+    }
+    let verdict = verdict(&case, &case.facts.known(NAMESPACE).unwrap());
     let denied: Vec<_> = verdict.denials().map(|finding| finding.path.as_str()).collect();
     if fields != denied {
         return fail("other fields");
