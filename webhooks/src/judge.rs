@@ -14,7 +14,7 @@ use crate::table::{Row, Rule};
 /// What is to be answered.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Verdict {
-    /// All findings, sorted by path.
+    /// All findings, sorted by rank of their codes and by path.
     pub findings: Vec<Finding>,
     /// What is to be changed in the object.
     pub patch: Vec<PatchOperation>,
@@ -123,7 +123,7 @@ impl<'a> Hearing<'a> {
                         finding.code.is_about_the_change() || !known.iter().any(|old| old.same_as(finding))
                     });
                 }
-                findings.sort_by(|a, b| (&a.path, a.code, &a.message).cmp(&(&b.path, b.code, &b.message)));
+                findings.sort_by(|a, b| a.order().cmp(&b.order()));
                 findings.dedup();
                 Verdict { findings, patch: Vec::new() }
             }

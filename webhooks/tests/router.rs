@@ -17,7 +17,7 @@ use sojourn_webhooks::http::{BODY_LIMIT, Guard, router, router_of};
 use sojourn_webhooks::metrics::Metrics;
 use sojourn_webhooks::owners::{Owner, Terms};
 use sojourn_webhooks::table::{
-    FailurePolicy, MUTATE_JOB, Row, Rule, TABLE, VALIDATE_JOB, VALIDATE_SESSION, row,
+    FailurePolicy, MUTATE_JOB, Row, Rule, TABLE, VALIDATE_IDE_SESSION, VALIDATE_JOB, VALIDATE_SESSION, row,
 };
 use tower::ServiceExt;
 
@@ -153,6 +153,42 @@ async fn where_there_is_nothing_to_judge_nothing_is_held_up(
         assert_eq!((status, &answer["response"]["allowed"]), (StatusCode::OK, &json!(true)), "{}", row.name);
         assert_eq!(answer["apiVersion"], "admission.k8s.io/v1");
         assert_eq!(answer["response"]["uid"], "the-uid");
+    }
+}
+
+/// What clients of the original get on the wire: the reasons of its own refusals, and its words first.
+#[tokio::test]
+async fn a_refusal_has_the_reasons_of_the_original() {
+    let ide_session = |spec: Value| {
+        json!({"apiVersion": "usvc-dev.developer.microsoft.com/v1", "kind": "IdeSession",
+            "metadata": {"name": "x"}, "spec": spec})
+    };
+    let old = ide_session(json!({"launchConfigurations": "[{}]", "desiredState": "Stopped"}));
+    let new = ide_session(json!({"desiredState": "Failed"}));
+    let body = review("UPDATE", old, new).to_string();
+    let (_, answer) = send(ready(), path(VALIDATE_IDE_SESSION), "application/json", body).await;
+    let status = &answer["response"]["status"];
+    assert_eq!((&status["code"], &status["reason"]), (&json!(422), &json!("Invalid")));
+    let causes: Vec<_> = status["details"]["causes"].as_array().unwrap().iter().collect();
+    let text = |cause: &Value, field: &str| cause[field].as_str().unwrap().to_owned();
+    let reasons: Vec<_> = causes.iter().map(|cause| [text(cause, "field"), text(cause, "reason")]).collect();
+    assert_eq!(
+        reasons,
+        [
+            ["spec.launchConfigurations", "FieldValueForbidden"],
+            ["spec.desiredState", "FieldValueForbidden"],
+            ["spec.launchConfigurations", "FieldValueRequired"],
+            ["spec.desiredState", "FieldValueInvalid"],
+        ]
+    );
+    let words = [
+        "launchConfigurations cannot be changed after the IdeSession is created.",
+        "desiredState cannot be changed once it is set to Stopped.",
+        "launchConfigurations is required.",
+        "desiredState must be empty, Running, or Stopped.",
+    ];
+    for (cause, words) in causes.iter().zip(words) {
+        assert!(text(cause, "message").starts_with(words), "{cause}");
     }
 }
 
