@@ -1,7 +1,10 @@
 //! From a request to a verdict: exemptions, rules and ratcheting in one place, for the webhook and for offline use.
 
+use std::collections::BTreeMap;
+
 use json_patch::PatchOperation;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::facts::{AccessQuestion, Facts, GuardSettings};
 use crate::finding::{Code, FieldPath, Finding, Severity, seen};
@@ -162,12 +165,8 @@ pub fn judge(row: &'static Row, request: &Request<'_>, facts: &dyn Facts) -> Ver
 fn is_going(object: Object<'_>) -> bool {
     #[derive(Deserialize)]
     struct Going {
-        metadata: Metadata,
+        metadata: BTreeMap<String, Option<IgnoredAny>>,
     }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Metadata {
-        deletion_timestamp: Option<serde::de::IgnoredAny>,
-    }
-    object.read::<Going>().is_ok_and(|object| object.metadata.deletion_timestamp.is_some())
+    let going = |object: Going| object.metadata.get("deletionTimestamp").is_some_and(Option::is_some);
+    object.read().is_ok_and(going)
 }

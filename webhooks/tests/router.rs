@@ -140,7 +140,6 @@ async fn an_object_that_is_nested_too_deeply_is_answered_with_its_uid() {
 #[case::delete("DELETE", session(), Value::Null)]
 #[case::delete_all_null("DELETE", Value::Null, Value::Null)]
 #[case::connect("CONNECT", Value::Null, json!({"kind": "PodExecOptions"}))]
-#[case::empty_object("CREATE", Value::Null, json!([]))]
 #[tokio::test]
 async fn where_there_is_nothing_to_judge_nothing_is_held_up(
     #[case] operation: &str,
@@ -152,6 +151,25 @@ async fn where_there_is_nothing_to_judge_nothing_is_held_up(
         let (status, answer) = send(ready(), row.path, "application/json", body).await;
         assert_eq!((status, &answer["response"]["allowed"]), (StatusCode::OK, &json!(true)), "{}", row.name);
         assert_eq!(answer["apiVersion"], "admission.k8s.io/v1");
+        assert_eq!(answer["response"]["uid"], "the-uid");
+    }
+}
+
+/// Nothing is let through unread: the failure policy of the row decides.
+#[tokio::test]
+async fn what_is_no_object_is_not_let_through() {
+    for (row, object) in
+        TABLE.iter().flat_map(|row| [json!([]), json!(5), json!("x")].map(|object| (row, object)))
+    {
+        let body = review("CREATE", Value::Null, object).to_string();
+        let (status, answer) = send(ready(), row.path, "application/json", body).await;
+        let allowed = row.failure_policy == FailurePolicy::Ignore;
+        assert_eq!(
+            (status, &answer["response"]["allowed"]),
+            (StatusCode::OK, &json!(allowed)),
+            "{}",
+            row.name
+        );
         assert_eq!(answer["response"]["uid"], "the-uid");
     }
 }
