@@ -3,6 +3,7 @@
 //! * [`core`]: every decision, as pure functions
 //! * [`control`]: what talks to the API server
 //! * [`serve`]: webhooks, probes, metrics
+//! * [`sidecar`]: the programs inside a session's pod
 //! * [`settings`], [`telemetry`]: flags, logs, metrics
 //! * [`cmd`]: the commands of the binary
 
@@ -11,4 +12,5 @@ pub mod control;
 pub mod core;
 pub mod serve;
 pub mod settings;
+pub mod sidecar;
 pub mod telemetry;

@@ -4,6 +4,7 @@ pub mod check;
 pub mod explain;
 pub mod generate;
 pub mod run;
+pub mod sidecar;
 
 use crate::settings::flags::{Flags, normalise};
 use clap::{CommandFactory, Parser, Subcommand};
@@ -28,12 +29,15 @@ enum Command {
     Explain(explain::Explain),
     /// Write the files that are generated from the code: CRDs, webhook configurations, RBAC.
     Generate(generate::Generate),
+    /// Run as a container of a session's pod, with the command lines of the original's sidecar image.
+    Sidecar(sidecar::Sidecar),
 }
 
 /// Runs the command that `args` asks for.
 ///
 /// Under the name `manager`, as the original's image calls it, and when the first argument is a flag of the
-/// operator, the command is `run`.
+/// operator, the command is `run`. Under the name `sidecars`, and when the first argument is a command of the
+/// original's sidecar image, whose pods name no program, it is `sidecar`.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<ExitCode> {
     let args = normalise(&Cli::command(), with_command(args.into_iter().collect()));
     match Cli::parse_from(args).command {
@@ -41,17 +45,44 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<ExitCode
         Command::Check(check) => check.run(),
         Command::Explain(explain) => explain.run(),
         Command::Generate(generate) => generate.run().map(|()| ExitCode::SUCCESS),
+        Command::Sidecar(sidecar) => sidecar.run(),
     }
 }
 
 fn with_command(mut args: Vec<OsString>) -> Vec<OsString> {
     let program = args.first().map(Path::new).and_then(Path::file_name).map(|name| name.to_string_lossy());
-    let manager = program.is_some_and(|name| name == "manager");
-    let flag = args.get(1).map(|arg| arg.to_string_lossy().into_owned()).is_some_and(|arg| {
-        arg.starts_with('-') && !["-h", "--help", "-V", "--version"].contains(&arg.as_str())
-    });
-    if manager || flag {
-        args.insert(1, "run".into());
+    let called = |name: &str| program.as_deref() == Some(name);
+    let first = args.get(1).map(|arg| arg.to_string_lossy());
+    let flag = |arg: &str| arg.starts_with('-') && !["-h", "--help", "-V", "--version"].contains(&arg);
+    let command =
+        if called("sidecars") || first.as_deref().is_some_and(|arg| sidecar::COMMANDS.contains(&arg)) {
+            Some("sidecar")
+        } else if called("manager") || first.as_deref().is_some_and(flag) {
+            Some("run")
+        } else {
+            None
+        };
+    if let Some(command) = command {
+        args.insert(1, command.into());
     }
     args
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(&["/manager", "--leader-elect"], "run")]
+    #[case(&["sojourn", "-leader-elect"], "run")]
+    #[case(&["/sidecars", "proxy", "serve"], "sidecar")]
+    #[case(&["/sidecars", "--help"], "sidecar")]
+    #[case(&["/sojourn", "proxy", "serve"], "sidecar")]
+    #[case(&["sojourn", "check", "proxy"], "check")]
+    #[case(&["sojourn", "--help"], "--help")]
+    fn the_name_and_the_first_argument_choose_the_command(#[case] args: &[&str], #[case] expected: &str) {
+        let args = with_command(args.iter().map(OsString::from).collect());
+        assert_eq!(args[1], expected);
+    }
 }
