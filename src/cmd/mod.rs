@@ -6,7 +6,10 @@ pub mod generate;
 pub mod run;
 pub mod sidecar;
 
-use crate::settings::flags::{Flags, normalise};
+use crate::{
+    settings::flags::{Flags, normalise},
+    sidecar::cloner::git::ASKPASS,
+};
 use clap::{CommandFactory, Parser, Subcommand};
 use std::{ffi::OsString, path::Path, process::ExitCode};
 
@@ -62,6 +65,12 @@ fn with_command(mut args: Vec<OsString>) -> Vec<OsString> {
         } else {
             None
         };
+    if called(ASKPASS) {
+        // Whatever is asked is one argument, even if it looks like a flag.
+        let words = ["sidecar", "cloner", "askpass", "--"].map(OsString::from);
+        args.splice(1..1, words);
+        return args;
+    }
     if let Some(command) = command {
         args.insert(1, command.into());
     }
@@ -79,6 +88,7 @@ mod tests {
     #[case(&["/sidecars", "proxy", "serve"], "sidecar")]
     #[case(&["/sidecars", "--help"], "sidecar")]
     #[case(&["/sojourn", "proxy", "serve"], "sidecar")]
+    #[case(&["/tmp/x/sojourn-askpass", "-v"], "sidecar")]
     #[case(&["sojourn", "check", "proxy"], "check")]
     #[case(&["sojourn", "--help"], "--help")]
     fn the_name_and_the_first_argument_choose_the_command(#[case] args: &[&str], #[case] expected: &str) {

@@ -2,7 +2,10 @@
 
 use crate::{
     settings::LogSettings,
-    sidecar::proxy::{self, settings::Settings},
+    sidecar::{
+        cloner::{clone, git, shellclone},
+        proxy::{self, settings::Settings},
+    },
     telemetry::log,
 };
 use anyhow::Context as _;
@@ -11,7 +14,7 @@ use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 
 /// The commands of a sidecar, by which `sojourn` knows that it is called as one.
-pub(super) const COMMANDS: [&str; 2] = ["proxy", "version"];
+pub(super) const COMMANDS: [&str; 3] = ["cloner", "proxy", "version"];
 
 /// Run as a container of a session's pod.
 #[derive(Debug, Args)]
@@ -25,6 +28,9 @@ enum Program {
     /// Let through to the session who may use it.
     #[command(subcommand)]
     Proxy(Proxy),
+    /// Bring repositories to the session's volume.
+    #[command(subcommand)]
+    Cloner(Cloner),
     /// Print the version.
     Version,
 }
@@ -35,11 +41,43 @@ enum Proxy {
     Serve(Box<proxy::settings::Flags>),
 }
 
+#[derive(Debug, Subcommand)]
+enum Cloner {
+    /// Clone one repository.
+    Clone(Box<clone::Flags>),
+    /// Clone the repositories that the environment names (GIT_CLONE_...).
+    Shellclone,
+    /// Answer git's and SSH's questions for credentials. They call it themselves.
+    #[command(hide = true)]
+    Askpass {
+        /// What is asked.
+        question: String,
+    },
+}
+
 impl Sidecar {
     /// Runs the program until it ends.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Program::Proxy(Proxy::Serve(flags)) => serve_proxy(&flags).map(|()| ExitCode::SUCCESS),
+            Program::Cloner(Cloner::Clone(flags)) => {
+                start_log(flags.verbose)?;
+                clone::clone(&flags)?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Program::Cloner(Cloner::Shellclone) => {
+                start_log(false)?;
+                let settings = shellclone::Settings::read(&|name| std::env::var(name).ok())?;
+                on_one_thread(async |_| {
+                    shellclone::clone(&settings).await;
+                    Ok(())
+                })?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Program::Cloner(Cloner::Askpass { question }) => {
+                print!("{}", git::answer(&question, &|name| std::env::var(name).ok()));
+                Ok(ExitCode::SUCCESS)
+            }
             Program::Version => {
                 println!("sidecars {}", env!("CARGO_PKG_VERSION"));
                 Ok(ExitCode::SUCCESS)

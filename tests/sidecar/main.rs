@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed step of a test is a failed test")]
 
+mod cloner;
+mod gitserver;
 mod process;
 mod proxy;
 mod session;
