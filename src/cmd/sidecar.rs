@@ -4,6 +4,7 @@ use crate::{
     settings::LogSettings,
     sidecar::{
         cloner::{clone, git, shellclone},
+        gitproxy,
         proxy::{self, settings::Settings},
     },
     telemetry::log,
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 use tokio_util::sync::CancellationToken;
 
 /// The commands of a sidecar, by which `sojourn` knows that it is called as one.
-pub(super) const COMMANDS: [&str; 3] = ["cloner", "proxy", "version"];
+pub(super) const COMMANDS: [&str; 4] = ["cloner", "gitproxy", "proxy", "version"];
 
 /// Run as a container of a session's pod.
 #[derive(Debug, Args)]
@@ -31,8 +32,17 @@ enum Program {
     /// Bring repositories to the session's volume.
     #[command(subcommand)]
     Cloner(Cloner),
+    /// Add credentials to what git asks of the session's repositories.
+    #[command(subcommand)]
+    Gitproxy(Gitproxy),
     /// Print the version.
     Version,
+}
+
+#[derive(Debug, Subcommand)]
+enum Gitproxy {
+    /// Serve until a signal asks to end (GIT_PROXY_...).
+    Proxy,
 }
 
 #[derive(Debug, Subcommand)]
@@ -76,6 +86,12 @@ impl Sidecar {
             }
             Program::Cloner(Cloner::Askpass { question }) => {
                 print!("{}", git::answer(&question, &|name| std::env::var(name).ok()));
+                Ok(ExitCode::SUCCESS)
+            }
+            Program::Gitproxy(Gitproxy::Proxy) => {
+                start_log(false)?;
+                let settings = gitproxy::settings::Settings::read(&|name| std::env::var(name).ok())?;
+                on_one_thread(async |stop| Ok(gitproxy::serve(settings, stop).await?))?;
                 Ok(ExitCode::SUCCESS)
             }
             Program::Version => {

@@ -137,7 +137,7 @@ where
 }
 
 /// Both versions of HTTP, with small buffers: the container has 16 MiB, and a slow client must not have many.
-fn builder() -> auto::Builder<TokioExecutor> {
+pub(super) fn builder() -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()

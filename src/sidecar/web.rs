@@ -15,6 +15,7 @@ use std::{fmt, time::Duration};
 
 /// How long an answer may take, redirects included.
 const DEADLINE: Duration = Duration::from_secs(30);
+const CONNECT: Duration = Duration::from_secs(10);
 const LONGEST_ANSWER: usize = 1 << 20;
 const MOST_REDIRECTS: usize = 5;
 
@@ -57,18 +58,26 @@ pub struct Web(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
 
 impl Default for Web {
     fn default() -> Self {
-        rustls::crypto::ring::default_provider().install_default().ok();
-        // A machine without authorities of its own can still speak plain HTTP.
-        let builder = HttpsConnectorBuilder::new().with_native_roots().unwrap_or_else(|error| {
-            tracing::warn!(%error, "this image has no public authorities: no server can be trusted by HTTPS");
-            let none = rustls::ClientConfig::builder()
-                .with_root_certificates(rustls::RootCertStore::empty())
-                .with_no_client_auth();
-            HttpsConnectorBuilder::new().with_tls_config(none)
-        });
-        let connector = builder.https_or_http().enable_http1().build();
-        Self(Client::builder(TokioExecutor::new()).build(connector))
+        Self(Client::builder(TokioExecutor::new()).build(connector()))
     }
+}
+
+/// Connects by HTTP and HTTPS, trusting the public authorities of the image, or those that `SSL_CERT_FILE` names.
+pub(super) fn connector() -> HttpsConnector<HttpConnector> {
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let mut http = HttpConnector::new();
+    http.set_connect_timeout(Some(CONNECT));
+    http.set_nodelay(true);
+    http.enforce_http(false);
+    // An image without authorities can still speak plain HTTP.
+    let builder = HttpsConnectorBuilder::new().with_native_roots().unwrap_or_else(|error| {
+        tracing::warn!(%error, "this image has no public authorities: no server can be trusted by HTTPS");
+        let none = rustls::ClientConfig::builder()
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
+        HttpsConnectorBuilder::new().with_tls_config(none)
+    });
+    builder.https_or_http().enable_http1().wrap_connector(http)
 }
 
 impl Web {
@@ -148,7 +157,8 @@ fn next(from: &Uri, to: &str) -> Option<Uri> {
     next.as_str().parse().ok().filter(|_| !weaker)
 }
 
-fn causes(error: &dyn std::error::Error) -> String {
+/// An error with all that led to it, on one line.
+pub(super) fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -1,7 +1,7 @@
 //! `cloner clone` and `cloner shellclone` against real servers.
 
 use crate::{
-    gitserver::{LARGE, PASSWORD, Server, Ssh, USER, git},
+    gitserver::{LARGE, PASSWORD, Server, Ssh, USER, git, provider},
     process::command,
 };
 use std::{fs, path::Path, process::Output};
@@ -187,28 +187,13 @@ async fn shellclone(volume: &TempDir, env: &[(&str, &str)]) -> String {
     said(&output)
 }
 
-/// Gives a token for [`USER`]'s repositories to who shows `renku-token`. By HTTP the user would be `oauth2`.
-async fn provider() -> String {
-    let answers = async |request: axum::extract::Request| {
-        let shown = request.headers().get("authorization").is_some_and(|value| value == "Bearer renku-token");
-        let body = serde_json::json!({"access_token": "git-token", "expires_at": 4_000_000_000_u64});
-        if shown { Ok(axum::Json(body)) } else { Err(http::StatusCode::UNAUTHORIZED) }
-    };
-    let router = axum::Router::new()
-        .route("/token", axum::routing::get(answers))
-        .route("/moved", axum::routing::get(async || axum::response::Redirect::temporary("/token")));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    format!("http://{address}/moved")
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn shellclone_brings_what_it_can_and_says_what_it_cannot() {
     let server = Server::start().await;
-    let provider = provider().await;
+    let (provider, _) = provider("old-token").await;
     let volume = tempfile::tempdir().unwrap();
-    let provider = serde_json::json!({"id": "p", "access_token_url": provider}).to_string();
+    let provider =
+        serde_json::json!({"id": "p", "access_token_url": format!("{provider}/moved")}).to_string();
     let public =
         serde_json::json!({"url": server.url("public"), "provider": "p", "branch": "feature"}).to_string();
     let private = serde_json::json!({"url": server.url("private"), "provider": "p"}).to_string();

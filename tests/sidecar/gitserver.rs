@@ -9,6 +9,7 @@ use axum::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, StatusCode, header};
 use sha2::{Digest, Sha256};
+use sojourn_certs::{authority::Authority, leaf::Leaf, names::Names, server::CertResolver};
 use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener},
@@ -17,15 +18,20 @@ use std::{
     sync::{Arc, Mutex},
 };
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 pub(crate) const USER: &str = "ada";
 pub(crate) const PASSWORD: &str = "p@ss word'\"$(x)";
+/// What a provider gives.
+pub(crate) const TOKEN: &str = "git-token";
 /// The content of the file that is stored with LFS.
 pub(crate) const LARGE: &str = "large content\n";
 
-/// A folder of repositories, served by HTTP. Those whose name begins with `private` ask for [`USER`].
+/// A folder of repositories, served by HTTP. Those whose name begins with `private` ask for [`USER`] or
+/// for [`TOKEN`].
 #[derive(Clone)]
 pub(crate) struct Server {
+    scheme: &'static str,
     pub(crate) address: SocketAddr,
     pub(crate) root: Arc<TempDir>,
     /// Host and `Authorization` of each request.
@@ -48,19 +54,41 @@ pub(crate) fn git(folder: &Path, args: &[&str]) -> String {
 
 impl Server {
     pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.set_nonblocking(true).unwrap();
-        let address = listener.local_addr().unwrap();
-        let server = Self { address, root: Arc::new(tempfile::tempdir().unwrap()), seen: Arc::default() };
-        server.fill();
-        let router = Router::new().fallback(serve).with_state(server.clone());
+        let (server, listener) = Self::new("http");
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        let router = Router::new().fallback(serve).with_state(server.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         server
     }
 
+    /// One that speaks TLS, and the certificate of its authority.
+    pub(crate) async fn start_tls() -> (Self, String) {
+        let (server, listener) = Self::new("https");
+        let now = jiff::Timestamp::now();
+        let authority = Authority::generate(now).unwrap();
+        let resolver = Arc::new(CertResolver::default());
+        let leaf = Leaf::issue(&authority, &Names::loopback(), now).unwrap();
+        resolver.set(leaf.certified_key().unwrap());
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+        let router = Router::new().fallback(serve).with_state(server.clone());
+        let serving =
+            sojourn::serve::webhooks::serve_router(listener, resolver, router, CancellationToken::new());
+        tokio::spawn(serving);
+        (server, authority.certificate_pem().to_owned())
+    }
+
+    fn new(scheme: &'static str) -> (Self, TcpListener) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let root = Arc::new(tempfile::tempdir().unwrap());
+        let server = Self { scheme, address, root, seen: Arc::default() };
+        server.fill();
+        (server, listener)
+    }
+
     pub(crate) fn url(&self, name: &str) -> String {
-        format!("http://{}/{name}.git", self.address)
+        format!("{}://{}/{name}.git", self.scheme, self.address)
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -128,12 +156,15 @@ impl Server {
 async fn serve(State(server): State<Server>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let body = axum::body::to_bytes(body, 64 << 20).await.unwrap();
-    let text = |name| head.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+    let text =
+        |name: header::HeaderName| head.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
     let authorization = text(header::AUTHORIZATION);
-    server.seen.lock().unwrap().push((text(header::HOST).unwrap(), authorization.clone()));
+    let host = text(header::HOST).or_else(|| head.uri.authority().map(ToString::to_string));
+    server.seen.lock().unwrap().push((host.unwrap(), authorization.clone()));
     let path = head.uri.path();
-    let expected = format!("Basic {}", STANDARD.encode(format!("{USER}:{PASSWORD}")));
-    if path.starts_with("/private") && authorization != Some(expected) {
+    let expected = [format!("{USER}:{PASSWORD}"), format!("oauth2:{TOKEN}")]
+        .map(|text| Some(format!("Basic {}", STANDARD.encode(text))));
+    if path.starts_with("/private") && !expected.contains(&authorization) {
         return (StatusCode::UNAUTHORIZED, [("www-authenticate", "Basic realm=\"git\"")]).into_response();
     }
     if path.ends_with("/info/lfs/objects/batch") {
@@ -268,4 +299,32 @@ impl Drop for Ssh {
         self.child.kill().ok();
         self.child.wait().ok();
     }
+}
+
+/// Gives `token` to who shows `renku-token`, after a redirect, and `renku-token` to who shows the refresh token. The
+/// address, and how often each was asked.
+pub(crate) async fn provider(token: &'static str) -> (String, Arc<Mutex<Vec<&'static str>>>) {
+    let asked: Arc<Mutex<Vec<&'static str>>> = Arc::default();
+    let (tokens, renewals) = (asked.clone(), asked.clone());
+    let give = async move |request: Request| {
+        tokens.lock().unwrap().push("token");
+        let shown = request.headers().get("authorization").is_some_and(|value| value == "Bearer renku-token");
+        let body = serde_json::json!({"access_token": token, "expires_at": 4_000_000_000_u64});
+        if shown { Ok(axum::Json(body)) } else { Err(StatusCode::UNAUTHORIZED) }
+    };
+    let renew = async move |body: String| {
+        renewals.lock().unwrap().push("renewal");
+        let right = body == "grant_type=refresh_token&refresh_token=refresh+me";
+        let body = serde_json::json!({"access_token": "renku-token", "refresh_token": "next"});
+        if right { Ok(axum::Json(body)) } else { Err(StatusCode::BAD_REQUEST) }
+    };
+    let moved = async || axum::response::Redirect::temporary("/token");
+    let router = Router::new()
+        .route("/token", axum::routing::get(give))
+        .route("/moved", axum::routing::get(moved))
+        .route("/renew", axum::routing::post(renew));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (format!("http://{address}"), asked)
 }

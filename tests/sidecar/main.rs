@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed step of a test is a failed test")]
 
 mod cloner;
+mod gitproxy;
 mod gitserver;
 mod process;
 mod proxy;

@@ -12,7 +12,10 @@ pub mod activity;
 pub mod rewrite;
 pub mod settings;
 
-use super::listen::{self, BUFFER, Body, Peer, full};
+use super::{
+    listen::{self, BUFFER, Body, Peer, full},
+    web::causes,
+};
 use access::{Access, Refused};
 use activity::{Activity, Watched};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
@@ -167,7 +170,7 @@ impl Proxy {
         let mut response = match self.client.request(request).await {
             Ok(response) => response,
             Err(error) => {
-                tracing::warn!(error = %Causes(&error), "the session does not answer");
+                tracing::warn!(error = causes(&error), "the session does not answer");
                 return message(StatusCode::BAD_GATEWAY, "the session does not answer");
             }
         };
@@ -213,19 +216,4 @@ async fn tunnel(client: OnUpgrade, session: OnUpgrade, activity: Activity, webso
         tracing::debug!(%error, "a tunnel ended early");
     }
     drop(peer.slot);
-}
-
-/// An error with all that led to it, on one line.
-struct Causes<'a>(&'a dyn std::error::Error);
-
-impl std::fmt::Display for Causes<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(error) = cause {
-            write!(f, ": {error}")?;
-            cause = error.source();
-        }
-        Ok(())
-    }
 }
