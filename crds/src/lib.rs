@@ -4,6 +4,7 @@
 //! kind is shared by the admission rules, the reconcilers and the offline commands:
 //!
 //! * [`amalthea`]: `amalthea.dev/v1alpha1 AmaltheaSession`: types, names, and what its timeouts mean
+//! * [`notebook`]: `sojourn.dev/v1alpha1 Notebook`: the same
 //! * [`duration`]: Go durations, as Go parses them, with the spelling to use when they are not
 //! * [`quantity`]: Kubernetes quantities, integers included
 //! * [`schema`], [`core_types`], [`crd`]: from types to structural schemas to CRDs
@@ -12,6 +13,7 @@ pub mod amalthea;
 pub mod core_types;
 pub mod crd;
 pub mod duration;
+pub mod notebook;
 pub mod quantity;
 pub mod schema;
 
@@ -24,7 +26,10 @@ pub type Raw = serde_json::Value;
 
 /// Every CRD that this program serves, with the file name of its generated YAML in `crds/yaml/`.
 pub fn all_crds() -> Vec<(&'static str, serde_json::Value)> {
-    vec![("amalthea.dev_amaltheasessions.yaml", amalthea::crd())]
+    vec![
+        ("amalthea.dev_amaltheasessions.yaml", amalthea::crd()),
+        ("sojourn.dev_notebooks.yaml", notebook::crd()),
+    ]
 }
 
 /// A generated object as the YAML file that is committed, with a line that says where it comes from.

@@ -26,6 +26,29 @@ pub fn structural<T: JsonSchema>() -> Value {
     simplify(inline(root.to_value(), &definitions))
 }
 
+/// Makes of a type's schema that of a patch which is laid over a value of the type: nothing has to be there but what
+/// tells the items of a list apart.
+pub fn overlay(schema: &mut Value) {
+    let Value::Object(object) = schema else { return };
+    object.remove("required");
+    for (_, property) in object.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
+        overlay(property);
+    }
+    if let Some(entries) = object.get_mut("additionalProperties") {
+        overlay(entries);
+    }
+    let keys = object.get("x-kubernetes-list-map-keys").cloned();
+    if let Some(items) = object.get_mut("items") {
+        overlay(items);
+        if let Some(Value::Array(mut keys)) = keys {
+            keys.retain(|key| {
+                key.as_str().is_some_and(|key| items["properties"][key].get("default").is_none())
+            });
+            items["required"] = Value::Array(keys);
+        }
+    }
+}
+
 /// Replaces every `$ref` by what it refers to; a description beside the reference wins.
 fn inline(schema: Value, definitions: &Map<String, Value>) -> Value {
     match schema {
