@@ -1,5 +1,7 @@
 //! Where something stands in a CRD.
 
+#![allow(clippy::unwrap_used, reason = "a failed step of a test is a failed test")]
+
 use serde_json::Value;
 
 /// The schema at `path` in the objects of a CRD: `[]` are the items of a list, `{}` the entries of a map.
