@@ -5,6 +5,7 @@
 //!
 //! * [`amalthea`]: `amalthea.dev/v1alpha1 AmaltheaSession`: types, names, and what its timeouts mean
 //! * [`notebook`]: `sojourn.dev/v1alpha1 Notebook`: the same
+//! * [`metadata`]: object metadata without what nobody reads
 //! * [`duration`]: Go durations, as Go parses them, with the spelling to use when they are not
 //! * [`quantity`]: Kubernetes quantities, integers included
 //! * [`schema`], [`core_types`], [`crd`]: from types to structural schemas to CRDs
@@ -13,6 +14,7 @@ pub mod amalthea;
 pub mod core_types;
 pub mod crd;
 pub mod duration;
+pub mod metadata;
 pub mod notebook;
 pub mod quantity;
 pub mod schema;

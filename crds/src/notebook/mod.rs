@@ -72,7 +72,8 @@ const DESCRIPTION: &str = "The Jupyter server of a workspace: a Deployment and a
 /// The Jupyter server of a workspace.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Notebook {
-    /// Standard object metadata.
+    /// Standard object metadata, without managed fields.
+    #[serde(deserialize_with = "crate::metadata::lean")]
     pub metadata: ObjectMeta,
     /// What is asked for.
     #[serde(default)]

@@ -2,4 +2,5 @@
 
 pub mod amalthea_session;
 pub mod code;
+pub(crate) mod dns;
 pub mod job;

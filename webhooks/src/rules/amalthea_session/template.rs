@@ -5,6 +5,7 @@
 
 use super::{Subject, spec};
 use crate::finding::{Code, Finding, seen};
+use crate::rules::dns;
 
 /// Says which labels and annotations are not.
 pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
@@ -42,15 +43,7 @@ pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
 fn is_qualified_name(key: &str) -> bool {
     match key.split_once('/') {
         None => is_name(key),
-        Some((prefix, name)) => {
-            let lower = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-            let part = |part: &str| {
-                part.bytes().next().is_some_and(lower)
-                    && part.bytes().last().is_some_and(lower)
-                    && part.bytes().all(|b| lower(b) || b == b'-')
-            };
-            prefix.len() <= 253 && prefix.split('.').all(part) && is_name(name)
-        }
+        Some((prefix, name)) => dns::is_subdomain(prefix) && is_name(name),
     }
 }
 
