@@ -3,4 +3,9 @@
 pub mod amalthea_session;
 pub mod code;
 pub(crate) mod dns;
+pub(crate) mod durations;
 pub mod job;
+pub(crate) mod metadata;
+pub(crate) mod mount_paths;
+pub(crate) mod object_name;
+pub(crate) mod taken;
