@@ -25,8 +25,12 @@ pub struct Terms {
 pub struct Owner {
     /// API group of the kind.
     pub group: &'static str,
+    /// API version of the kind.
+    pub version: &'static str,
     /// The kind.
     pub kind: &'static str,
+    /// The resource.
+    pub plural: &'static str,
     /// Labels by which a Job without owner reference claims a session: one with the session's name, one with a fixed
     /// value.
     pub name_label: &'static str,
@@ -45,7 +49,9 @@ pub struct Owner {
 /// The table.
 pub static OWNERS: [Owner; 1] = [Owner {
     group: amalthea::GROUP,
+    version: "v1alpha1",
     kind: amalthea::KIND,
+    plural: "amaltheasessions",
     name_label: names::LABEL_INSTANCE,
     mark: (names::LABEL_NAME, names::NAME_VALUE),
     ties: &[names::LABEL_NAME, names::LABEL_INSTANCE, names::LABEL_PART_OF, names::LABEL_CREATED_BY],
