@@ -2,6 +2,7 @@
 //! and one row.
 
 use sojourn_crds::amalthea::{self, AmaltheaSession};
+use sojourn_crds::notebook::{self, Notebook};
 
 use crate::kind::{self, Read};
 use crate::owners;
@@ -89,8 +90,11 @@ pub const VALIDATE_JOB: &str = "job.validate.sojourn.dev";
 /// Name of the row that completes the Jobs of sessions.
 pub const MUTATE_JOB: &str = "job.mutate.sojourn.dev";
 
+/// Name of the row that validates notebooks.
+pub const VALIDATE_NOTEBOOK: &str = "notebook.validate.sojourn.dev";
+
 /// The table.
-pub static TABLE: [Row; 3] = [
+pub static TABLE: [Row; 4] = [
     Row {
         name: VALIDATE_SESSION,
         path: "/validate/amalthea.dev/v1alpha1/amaltheasessions",
@@ -142,6 +146,23 @@ pub static TABLE: [Row; 3] = [
         asks: false,
         rule: Rule::Mutate,
         read: kind::read::<SessionJob>,
+    },
+    Row {
+        name: VALIDATE_NOTEBOOK,
+        path: "/validate/sojourn.dev/v1alpha1/notebooks",
+        group: notebook::GROUP,
+        version: "v1alpha1",
+        resource: "notebooks",
+        kind: notebook::KIND,
+        operations: &[Operation::Create, Operation::Update],
+        scope: "Namespaced",
+        failure_policy: FailurePolicy::Fail,
+        timeout_seconds: 5,
+        conditions: &[],
+        needs_sessions: false,
+        asks: false,
+        rule: Rule::Validate,
+        read: kind::read::<Notebook>,
     },
 ];
 

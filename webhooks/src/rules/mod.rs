@@ -7,5 +7,6 @@ pub(crate) mod durations;
 pub mod job;
 pub(crate) mod metadata;
 pub(crate) mod mount_paths;
+pub mod notebook;
 pub(crate) mod object_name;
 pub(crate) mod taken;
