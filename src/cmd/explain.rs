@@ -146,9 +146,9 @@ mod tests {
     #[test]
     fn an_explanation_says_why_and_shows_both() {
         let topics = topics();
-        let topic = topics.iter().find(|topic| topic.code == "duration-invalid").unwrap();
+        let topic = topics.iter().find(|topic| topic.code == "starting-too-short").unwrap();
         let text = explanation(topic, &Corpus::read().unwrap()).unwrap();
-        for part in ["(refused)", topic.text, "\nRefused: ", "      maxAge: 1d", "\nFine: "] {
+        for part in ["(refused)", topic.text, "\nRefused: ", "      maxStartingDuration: 20s", "\nFine: "] {
             assert!(text.contains(part), "{part:?} is missing from {text}");
         }
         assert_eq!(list().lines().count(), topics.len());
