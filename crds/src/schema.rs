@@ -75,6 +75,7 @@ fn simplify(schema: Value) -> Value {
         Value::Object(object) => {
             let mut object: Map<String, Value> =
                 object.into_iter().map(|(key, value)| (key, simplify(value))).collect();
+            flow(&mut object);
             for key in ["title", "$schema", "nullable"] {
                 if object.get(key).is_some_and(|value| !value.is_object()) {
                     object.remove(key);
@@ -89,6 +90,14 @@ fn simplify(schema: Value) -> Value {
         }
         Value::Array(items) => items.into_iter().map(simplify).collect(),
         other => other,
+    }
+}
+
+/// A description has the lines of the source, which `kubectl explain` would break once more. Blank lines stay.
+fn flow(object: &mut Map<String, Value>) {
+    if let Some(Value::String(text)) = object.get_mut("description") {
+        let paragraphs: Vec<_> = text.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")).collect();
+        *text = paragraphs.join("\n\n");
     }
 }
 
@@ -185,7 +194,8 @@ mod tests {
     #[allow(dead_code, reason = "only its schema is read")]
     struct Sample {
         choice: Option<Choice>,
-        /// How many.
+        /// How
+        /// many.
         count: Option<i32>,
         #[schemars(with = "Option<k8s_openapi::api::core::v1::Toleration>")]
         toleration: Option<crate::Raw>,

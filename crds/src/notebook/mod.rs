@@ -170,12 +170,37 @@ pub fn crd() -> Value {
     let status = crate::schema::structural::<NotebookStatus>();
     let mut crd = crate::crd::assemble(&NAMES, &COLUMNS, DESCRIPTION, spec, status);
     // On the root, where the name that an absent workspaceID stands for can be seen.
-    crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["x-kubernetes-validations"] = json!([{
-        "rule": "has(self.spec.workspaceID) \
-            ? self.spec.workspaceID == (has(oldSelf.spec.workspaceID) ? oldSelf.spec.workspaceID : oldSelf.metadata.name) \
-            : !has(oldSelf.spec.workspaceID)",
-        "message": "workspaceID is immutable: create another Notebook",
-        "fieldPath": ".spec.workspaceID",
-    }]);
+    crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["x-kubernetes-validations"] = json!([
+        immutable(
+            "spec.workspaceID",
+            "has(self.spec.workspaceID) \
+             ? self.spec.workspaceID == (has(oldSelf.spec.workspaceID) ? oldSelf.spec.workspaceID : oldSelf.metadata.name) \
+             : !has(oldSelf.spec.workspaceID)",
+        ),
+        immutable(
+            "spec.serverName",
+            "(has(self.spec.serverName) ? self.spec.serverName : '') \
+             == (has(oldSelf.spec.serverName) ? oldSelf.spec.serverName : '')",
+        ),
+        immutable("spec.nameScheme", "self.spec.nameScheme == oldSelf.spec.nameScheme"),
+    ]);
     crd
+}
+
+/// A rule in CEL that keeps a field as it is, in the words of the webhook.
+fn immutable(field: &str, rule: &str) -> Value {
+    let text = |object: &str| {
+        let value = format!("{object}.{field}");
+        format!("(has({value}) ? '\"' + {value} + '\"' : 'absent')")
+    };
+    json!({
+        "rule": rule,
+        "fieldPath": format!(".{field}"),
+        "message": "cannot be changed; keep it, or create another Notebook",
+        "messageExpression": format!(
+            "'cannot be changed: it was ' + {} + ' and would be ' + {} + '; keep it, or create another Notebook'",
+            text("oldSelf"),
+            text("self")
+        ),
+    })
 }

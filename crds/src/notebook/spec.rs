@@ -17,11 +17,6 @@ use std::collections::BTreeMap;
 /// workspace that has the object's name, with the operator's settings.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
-#[schemars(extend("x-kubernetes-validations" = [{
-    "rule": "(has(self.serverName) ? self.serverName : '') == (has(oldSelf.serverName) ? oldSelf.serverName : '')",
-    "message": "serverName is immutable: create another Notebook",
-    "fieldPath": ".serverName",
-}]))]
 pub struct NotebookSpec {
     /// The workspace that the notebook belongs to. Default: the name of the object. Deployment and Service are called
     /// `notebook-<workspaceID>`, so it has at most 54 characters, of a-z, 0-9 and '-', with no '-' at the ends. Cannot
@@ -36,7 +31,6 @@ pub struct NotebookSpec {
     /// What happens to a workspaceID or serverName that cannot stand in the name of a Service. `Strict` refuses it.
     /// `Safe` accepts any text and makes a name of it: lower case, '-' for what is not allowed, and a hash of the text
     /// behind `---`. A valid text gives the same name under both. Cannot be changed.
-    #[schemars(extend("x-kubernetes-validations" = [{"rule": "self == oldSelf", "message": "nameScheme is immutable: create another Notebook"}]))]
     pub name_scheme: NameScheme,
     /// Whether the notebook runs. `Running` creates Deployment and Service; `Stopped` deletes them and keeps the files.
     /// May be changed at any time; an idle notebook is set to `Stopped` by the operator.

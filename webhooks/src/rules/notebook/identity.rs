@@ -63,7 +63,12 @@ pub(crate) fn check_change(old: &Notebook, new: &Notebook, findings: &mut Vec<Fi
         ));
     };
     let (was, is) = (old.spec.workspace_id.as_deref(), new.spec.workspace_id.as_deref());
-    if is.unwrap_or_default() != was.unwrap_or(if is.is_some() { old.name() } else { "" }) {
+    let same = match (was, is) {
+        (Some(was), Some(is)) => was == is,
+        (None, Some(is)) => old.name() == is,
+        (was, None) => was.is_none(),
+    };
+    if !same {
         changed("workspaceID", was, is);
     }
     if old.server_name() != new.server_name() {
