@@ -4,16 +4,20 @@
 //! kind is shared by the admission rules, the reconcilers and the offline commands:
 //!
 //! * [`amalthea`]: `amalthea.dev/v1alpha1 AmaltheaSession`: types, names, and what its timeouts mean
-//! * [`notebook`]: `sojourn.dev/v1alpha1 Notebook`: the same
+//! * [`ide_session`]: `usvc-dev.developer.microsoft.com/v1 IdeSession`: types, states and steps between them
+//! * [`notebook`]: `sojourn.dev/v1alpha1 Notebook`: types, names, and what its timeouts mean
 //! * [`metadata`]: object metadata without what nobody reads
+//! * [`condition`]: a condition in a status
 //! * [`duration`]: Go durations, as Go parses them, with the spelling to use when they are not
 //! * [`quantity`]: Kubernetes quantities, integers included
 //! * [`schema`], [`core_types`], [`crd`]: from types to structural schemas to CRDs
 
 pub mod amalthea;
+pub mod condition;
 pub mod core_types;
 pub mod crd;
 pub mod duration;
+pub mod ide_session;
 pub mod metadata;
 pub mod notebook;
 pub mod quantity;
@@ -30,6 +34,7 @@ pub type Raw = serde_json::Value;
 pub fn all_crds() -> Vec<(&'static str, serde_json::Value)> {
     vec![
         ("amalthea.dev_amaltheasessions.yaml", amalthea::crd()),
+        ("usvc-dev.developer.microsoft.com_idesessions.yaml", ide_session::crd()),
         ("sojourn.dev_notebooks.yaml", notebook::crd()),
     ]
 }

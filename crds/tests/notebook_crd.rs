@@ -100,7 +100,7 @@ fn enums(#[case] path: &str, #[case] values: Value) {
 #[rstest]
 #[case("spec.port", json!({"minimum": 1, "maximum": 65535, "format": "int32"}))]
 #[case("spec.readyTimeout", json!({"type": "string", "format": "duration"}))]
-#[case("spec.resources.limits.{}", json!({"x-kubernetes-int-or-string": true}))]
+#[case("spec.resources.limits.{}", json!({"x-kubernetes-int-or-string": true, "pattern": null}))]
 #[case("spec.env", json!({"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}))]
 #[case("spec.env.[]", json!({"required": ["name"]}))]
 #[case("spec.imagePullSecrets.[].name", json!({"type": "string"}))]

@@ -161,6 +161,13 @@ pub fn crd() -> Value {
     let mut spec = crate::schema::structural::<NotebookSpec>();
     // Makes of a Notebook without spec one with the defaults of the schema.
     spec["default"] = json!({});
+    // The webhook says in words what the regular expression of quantities says.
+    for list in ["limits", "requests"] {
+        let quantity = &mut spec["properties"]["resources"]["properties"][list]["additionalProperties"];
+        if let Some(quantity) = quantity.as_object_mut() {
+            quantity.remove("pattern");
+        }
+    }
     let overlay = &mut spec["properties"]["podTemplate"];
     crate::schema::overlay(overlay);
     // A pod template cannot have them.

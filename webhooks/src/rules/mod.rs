@@ -4,6 +4,7 @@ pub mod amalthea_session;
 pub mod code;
 pub(crate) mod dns;
 pub(crate) mod durations;
+pub mod ide_session;
 pub mod job;
 pub(crate) mod metadata;
 pub(crate) mod mount_paths;
