@@ -4,11 +4,15 @@
 //! kind is shared by the admission rules, the reconcilers and the offline commands:
 //!
 //! * [`amalthea`]: `amalthea.dev/v1alpha1 AmaltheaSession`: types, names, and what its timeouts mean
+//! * [`ambient`]: `vteam.ambient-code/v1alpha1 AgenticSession` and `ProjectSettings`: the same
+//! * [`condition`]: a condition in a status
 //! * [`duration`]: Go durations, as Go parses them, with the spelling to use when they are not
 //! * [`quantity`]: Kubernetes quantities, integers included
 //! * [`schema`], [`core_types`], [`crd`]: from types to structural schemas to CRDs
 
 pub mod amalthea;
+pub mod ambient;
+pub mod condition;
 pub mod core_types;
 pub mod crd;
 pub mod duration;
@@ -24,7 +28,11 @@ pub type Raw = serde_json::Value;
 
 /// Every CRD that this program serves, with the file name of its generated YAML in `crds/yaml/`.
 pub fn all_crds() -> Vec<(&'static str, serde_json::Value)> {
-    vec![("amalthea.dev_amaltheasessions.yaml", amalthea::crd())]
+    vec![
+        ("amalthea.dev_amaltheasessions.yaml", amalthea::crd()),
+        ("vteam.ambient-code_agenticsessions.yaml", ambient::agentic_session::crd()),
+        ("vteam.ambient-code_projectsettings.yaml", ambient::project_settings::crd()),
+    ]
 }
 
 /// A generated object as the YAML file that is committed, with a line that says where it comes from.
