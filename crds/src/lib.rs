@@ -6,6 +6,7 @@
 //! * [`amalthea`]: `amalthea.dev/v1alpha1 AmaltheaSession`: types, names, and what its timeouts mean
 //! * [`ambient`]: `vteam.ambient-code/v1alpha1 AgenticSession` and `ProjectSettings`: the same
 //! * [`condition`]: a condition in a status
+//! * [`metadata`]: object metadata without what nobody reads
 //! * [`duration`]: Go durations, as Go parses them, with the spelling to use when they are not
 //! * [`quantity`]: Kubernetes quantities, integers included
 //! * [`schema`], [`core_types`], [`crd`]: from types to structural schemas to CRDs
@@ -16,6 +17,7 @@ pub mod condition;
 pub mod core_types;
 pub mod crd;
 pub mod duration;
+pub mod metadata;
 pub mod quantity;
 pub mod schema;
 
