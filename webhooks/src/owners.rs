@@ -4,6 +4,7 @@
 //! commands read this table; a new kind of session is guarded by a row more.
 
 use sojourn_crds::amalthea::{self, AmaltheaSession, lifetime, names};
+use sojourn_crds::ambient::{self, AgenticSession, agentic_session};
 
 use crate::facts::GuardSettings;
 use crate::object::{Object, ReadObjectError};
@@ -38,8 +39,8 @@ pub struct Owner {
     pub mark: (&'static str, &'static str),
     /// Labels that tie the Job to its session and so stay as they are.
     pub ties: &'static [&'static str],
-    /// The field that limits the session's life.
-    pub lifetime_field: &'static str,
+    /// What limits the session's life, in words.
+    pub limit: &'static str,
     /// The field by which a session rests.
     pub rest_field: &'static str,
     /// What a session of the kind means for its Job.
@@ -47,7 +48,9 @@ pub struct Owner {
 }
 
 /// The table.
-pub static OWNERS: [Owner; 1] = [Owner {
+pub static OWNERS: [Owner; 2] = [AMALTHEA_SESSION, AGENTIC_SESSION];
+
+const AMALTHEA_SESSION: Owner = Owner {
     group: amalthea::GROUP,
     version: "v1alpha1",
     kind: amalthea::KIND,
@@ -55,10 +58,24 @@ pub static OWNERS: [Owner; 1] = [Owner {
     name_label: names::LABEL_INSTANCE,
     mark: (names::LABEL_NAME, names::NAME_VALUE),
     ties: &[names::LABEL_NAME, names::LABEL_INSTANCE, names::LABEL_PART_OF, names::LABEL_CREATED_BY],
-    lifetime_field: "spec.culling.maxAge",
+    limit: "spec.culling.maxAge of the session",
     rest_field: "spec.hibernated",
     terms: |object, settings| Ok(amalthea_terms(&object.read()?, settings)),
-}];
+};
+
+const AGENTIC_SESSION: Owner = Owner {
+    group: ambient::GROUP,
+    version: ambient::VERSION,
+    kind: agentic_session::KIND,
+    plural: agentic_session::PLURAL,
+    name_label: ambient::names::LABEL_SESSION,
+    mark: (ambient::names::LABEL_APP, ambient::names::APP_RUNNER),
+    ties: &[ambient::names::LABEL_SESSION, ambient::names::LABEL_APP],
+    limit: "the operator's limit for all sessions",
+    // A session of this kind is stopped, and its Job with it deleted.
+    rest_field: "",
+    terms: |object, settings| Ok(agentic_terms(&object.read()?, settings)),
+};
 
 impl Owner {
     /// Whether this is the row of that kind.
@@ -75,6 +92,16 @@ pub fn amalthea_terms(session: &AmaltheaSession, settings: &GuardSettings) -> Te
         least_deadline: spec.and_then(|spec| lifetime::job_deadline_seconds(spec, settings.on_deadline)),
         ttl: spec.and_then(lifetime::job_ttl_seconds),
         hibernated: spec.is_some_and(|spec| spec.hibernated),
+    }
+}
+
+/// What an `AgenticSession` means for its Job.
+fn agentic_terms(session: &AgenticSession, settings: &GuardSettings) -> Terms {
+    Terms {
+        uid: session.uid().to_owned(),
+        least_deadline: Some(ambient::lifetime::job_deadline_seconds(&session.spec, settings.agentic)),
+        ttl: Some(ambient::lifetime::JOB_TTL_SECONDS),
+        hibernated: false,
     }
 }
 

@@ -2,6 +2,7 @@
 //! and one row.
 
 use sojourn_crds::amalthea::{self, AmaltheaSession};
+use sojourn_crds::ambient::{self, AgenticSession, ProjectSettings, agentic_session, project_settings};
 
 use crate::kind::{self, Read};
 use crate::owners;
@@ -84,13 +85,17 @@ const CLAIMS_A_SESSION: Condition = Condition { name: "claims-a-session", expres
 
 /// Name of the row that validates sessions.
 pub const VALIDATE_SESSION: &str = "amaltheasession.validate.sojourn.dev";
+/// Name of the row that validates sessions of agents.
+pub const VALIDATE_AGENTIC_SESSION: &str = "agenticsession.validate.sojourn.dev";
+/// Name of the row that validates the settings of projects.
+pub const VALIDATE_PROJECT_SETTINGS: &str = "projectsettings.validate.sojourn.dev";
 /// Name of the row that validates the Jobs of sessions.
 pub const VALIDATE_JOB: &str = "job.validate.sojourn.dev";
 /// Name of the row that completes the Jobs of sessions.
 pub const MUTATE_JOB: &str = "job.mutate.sojourn.dev";
 
 /// The table.
-pub static TABLE: [Row; 3] = [
+pub static TABLE: [Row; 5] = [
     Row {
         name: VALIDATE_SESSION,
         path: "/validate/amalthea.dev/v1alpha1/amaltheasessions",
@@ -107,6 +112,40 @@ pub static TABLE: [Row; 3] = [
         asks: true,
         rule: Rule::Validate,
         read: kind::read::<AmaltheaSession>,
+    },
+    Row {
+        name: VALIDATE_AGENTIC_SESSION,
+        path: "/validate/vteam.ambient-code/v1alpha1/agenticsessions",
+        group: ambient::GROUP,
+        version: ambient::VERSION,
+        resource: agentic_session::PLURAL,
+        kind: agentic_session::KIND,
+        operations: &[Operation::Create, Operation::Update],
+        scope: "Namespaced",
+        failure_policy: FailurePolicy::Fail,
+        timeout_seconds: 5,
+        conditions: &[],
+        needs_sessions: false,
+        asks: false,
+        rule: Rule::Validate,
+        read: kind::read::<AgenticSession>,
+    },
+    Row {
+        name: VALIDATE_PROJECT_SETTINGS,
+        path: "/validate/vteam.ambient-code/v1alpha1/projectsettings",
+        group: ambient::GROUP,
+        version: ambient::VERSION,
+        resource: project_settings::PLURAL,
+        kind: project_settings::KIND,
+        operations: &[Operation::Create, Operation::Update],
+        scope: "Namespaced",
+        failure_policy: FailurePolicy::Fail,
+        timeout_seconds: 5,
+        conditions: &[],
+        needs_sessions: false,
+        asks: false,
+        rule: Rule::Validate,
+        read: kind::read::<ProjectSettings>,
     },
     Row {
         name: VALIDATE_JOB,

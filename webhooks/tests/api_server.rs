@@ -104,11 +104,11 @@ impl Api {
     }
 }
 
+/// Where the API server has the objects of the object's kind.
 fn path_of(object: &Value, namespace: &str) -> String {
-    match object["kind"].as_str().unwrap() {
-        "Job" => format!("/apis/batch/v1/namespaces/{namespace}/jobs"),
-        _ => format!("/apis/amalthea.dev/v1alpha1/namespaces/{namespace}/amaltheasessions"),
-    }
+    let row = table::TABLE.iter().find(|row| row.kind == object["kind"]).unwrap();
+    let table::Row { group, version, resource, .. } = row;
+    format!("/apis/{group}/{version}/namespaces/{namespace}/{resource}")
 }
 
 /// Creates an object as the operator does: with its status, and, if the case says so, on its way out.
@@ -232,12 +232,16 @@ async fn the_api_server_gives_the_same_verdicts() {
         let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
         api.must(Method::POST, path, &crd).await;
     }
-    eventually("the kind is served", Duration::from_secs(20), async || {
-        let path = "/apis/amalthea.dev/v1alpha1/amaltheasessions";
-        api.send(OPERATOR, Method::GET, path, &Value::Null).await.code == 200
-    })
-    .await
-    .unwrap();
+    for (_, crd) in sojourn_crds::all_crds() {
+        let (group, version) = (&crd["spec"]["group"], &crd["spec"]["versions"][0]["name"]);
+        let parts = [group, version, &crd["spec"]["names"]["plural"]].map(|part| part.as_str().unwrap());
+        let path = format!("/apis/{}", parts.join("/"));
+        eventually("the kind is served", Duration::from_secs(20), async || {
+            api.send(OPERATOR, Method::GET, &path, &Value::Null).await.code == 200
+        })
+        .await
+        .unwrap();
+    }
 
     let webhooks = Webhooks::serve();
     let corpus = corpus();

@@ -28,6 +28,7 @@ const DESCRIPTION: &str = "A session in which an agent works on repositories, by
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct AgenticSession {
     /// Standard object metadata.
+    #[serde(deserialize_with = "crate::metadata::lean")]
     pub metadata: ObjectMeta,
     /// What is asked for. A session without it runs with what the schema fills in elsewhere.
     #[serde(default)]

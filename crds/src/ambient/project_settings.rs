@@ -33,6 +33,7 @@ const COLUMNS: [Column; 1] =
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct ProjectSettings {
     /// Standard object metadata.
+    #[serde(deserialize_with = "crate::metadata::lean")]
     pub metadata: ObjectMeta,
     /// What is asked for. The schema does not require it, so an object without it may exist.
     pub spec: Option<ProjectSettingsSpec>,

@@ -1,5 +1,10 @@
 //! The rules, one concept a file. A rule is a plain function of the request and the facts.
 
+pub mod agentic_session;
 pub mod amalthea_session;
 pub mod code;
+pub(crate) mod dns;
+pub(crate) mod git;
 pub mod job;
+pub(crate) mod object_name;
+pub mod project_settings;
