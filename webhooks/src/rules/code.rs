@@ -77,7 +77,7 @@ codes! {
     AuthenticationIgnored "authentication-ignored" Warn
         "A batch session has no proxy; its `authentication` does nothing."
     NameInvalid "name-invalid" Deny
-        "The name cannot be the name of the session's Service or StatefulSet. The original starts a new pod again and again."
+        "The name cannot be the name of the session's Service or StatefulSet. The original starts a new pod again and again, or one that nobody reaches."
     NameTooLong "name-too-long" Deny
         "The name is too long for what is derived from it. The original's children are refused by Kubernetes for ever."
     ContainerNameInvalid "container-name-invalid" Deny
