@@ -29,8 +29,8 @@ fn parts(url: &str) -> Parts<'_> {
     Parts { scheme, user, password, host, path }
 }
 
-/// Says what is wrong with the URL at `path`.
-pub(crate) fn check_url(path: &FieldPath, url: &str, findings: &mut Vec<Finding>) {
+/// Says what is wrong with the URL at `path`. True when git can clone from it.
+pub(crate) fn check_url(path: &FieldPath, url: &str, findings: &mut Vec<Finding>) -> bool {
     let parts = parts(url);
     if !parts.password.is_empty() || TOKENS.iter().any(|token| parts.user.starts_with(token)) {
         findings.push(Finding::new(
@@ -40,9 +40,12 @@ pub(crate) fn check_url(path: &FieldPath, url: &str, findings: &mut Vec<Finding>
             "use the platform's credentials",
         ));
     }
-    if let Some((problem, hint)) = problem(url, &parts) {
+    let problem = problem(url, &parts);
+    let clones = problem.is_none();
+    if let Some((problem, hint)) = problem {
         findings.push(Finding::new(Code::RepositoryUrlOdd, path.clone(), problem, hint));
     }
+    clones
 }
 
 fn problem(url: &str, parts: &Parts<'_>) -> Option<(String, String)> {
@@ -57,33 +60,30 @@ fn problem(url: &str, parts: &Parts<'_>) -> Option<(String, String)> {
         // The commonest slip: github.com/somebody/something.
         let host = url.split('/').next().unwrap_or_default();
         let hint = if host.contains('.') { "write https:// first" } else { "write https://host/path" };
-        return Some((format!("{} has no scheme", shown(url, parts)), hint.to_owned()));
+        return Some((format!("{} has no scheme", shown(url)), hint.to_owned()));
     }
     if !parts.scheme.is_empty() && !SCHEMES.contains(&parts.scheme.to_ascii_lowercase().as_str()) {
-        return Some((format!("git does not clone {} URLs", seen(parts.scheme)), "use https".to_owned()));
+        return Some((format!("git does not clone {} URLs", shown(parts.scheme)), "use https".to_owned()));
     }
     if parts.host.is_empty() || parts.path.trim_matches('/').is_empty() {
         let missing = if parts.host.is_empty() { "host" } else { "path" };
-        return Some((format!("{} has no {missing}", shown(url, parts)), none));
+        return Some((format!("{} has no {missing}", shown(url)), none));
     }
     None
 }
 
-/// The URL for a message, short and without what may be secret.
-fn shown(url: &str, parts: &Parts<'_>) -> String {
-    if parts.user.is_empty() && parts.password.is_empty() { short(url) } else { short(parts.host) }
-}
-
-fn short(text: &str) -> String {
+/// The URL for a message: short, and without what may be a password.
+fn shown(url: &str) -> String {
     const LONGEST: usize = 30;
-    if text.chars().count() <= LONGEST {
-        seen(text)
+    let public = url.rsplit('@').next().unwrap_or_default();
+    if public.chars().count() <= LONGEST {
+        seen(public)
     } else {
-        seen(&text.chars().take(LONGEST).chain(['…']).collect::<String>())
+        seen(&public.chars().take(LONGEST).chain(['…']).collect::<String>())
     }
 }
 
-/// The directory that a clone of `url` is given.
+/// The directory that a clone of `url` is given, which git can clone from.
 pub(crate) fn directory(url: &str) -> &str {
     let url = url.trim_end_matches('/');
     let name = url.rsplit(['/', ':']).next().unwrap_or(url);
@@ -137,6 +137,7 @@ mod tests {
     #[case("https://user:s3cr3t@/repo", &["repository-credentials", "repository-url-odd"])]
     #[case("https://user:s3cr3t@github.com", &["repository-credentials", "repository-url-odd"])]
     #[case("user:s3cr3t@github.com/org/repo", &[])]
+    #[case("x/user:s3cr3t@github.com/org/repo", &["repository-url-odd"])]
     fn passwords_are_noticed_and_never_repeated(#[case] url: &str, #[case] expected: &[&str]) {
         assert_eq!(codes(url), expected);
         let mut findings = Vec::new();

@@ -8,7 +8,7 @@
 
 use std::path::{Component, Path};
 
-use sojourn_crds::ambient::names::STATE_DIR_VARIABLE;
+use sojourn_crds::ambient::names::{FORCE_EXECUTE_PROMPT, STATE_DIR_VARIABLE};
 
 use super::{Subject, spec};
 use crate::finding::{Code, FieldPath, Finding, seen};
@@ -27,6 +27,7 @@ const MADE: [(&str, &str); 20] = [
     ("CUSTOM_MCP_SERVERS", "spec.mcpServers"),
     ("INITIAL_PROMPT", "spec.initialPrompt"),
     ("INTERACTIVE", "spec.interactive"),
+    ("IS_RESUME", FORCE_EXECUTE_PROMPT),
     ("LLM_MAX_TOKENS", "spec.llmSettings"),
     ("LLM_MODEL", "spec.llmSettings"),
     ("LLM_TEMPERATURE", "spec.llmSettings"),
@@ -37,8 +38,6 @@ const MADE: [(&str, &str); 20] = [
     ("TIMEOUT", "spec.timeout"),
     ("USER_ID", "spec.userContext"),
     ("USER_NAME", "spec.userContext"),
-    // Nothing in the object says when a session is resumed; the next one is the operator's own too.
-    ("IS_RESUME", ""),
 ];
 
 /// Variables by which runner and platform find each other.
@@ -91,34 +90,24 @@ fn check_owner(
     findings: &mut Vec<Finding>,
 ) {
     let session = subject.session;
-    let right = match name {
-        "AGENTIC_SESSION_NAME" | "SESSION_ID" => value == session.name(),
-        "AGENTIC_SESSION_NAMESPACE" | "PROJECT_NAME" => value == session.namespace(),
-        _ => false,
+    let own = match name {
+        "AGENTIC_SESSION_NAME" | "SESSION_ID" => session.name(),
+        "AGENTIC_SESSION_NAMESPACE" | "PROJECT_NAME" => session.namespace(),
+        _ => "",
     };
-    if KEPT.contains(&name) {
-        findings.push(Finding::new(
-            Code::EnvironmentIgnored,
-            path.clone(),
-            "does nothing: the operator keeps its own value",
-            "",
-        ));
-    } else if let Some((_, instead)) = MADE.iter().find(|(made, _)| *made == name).filter(|_| !right) {
-        let hint = if instead.is_empty() { String::new() } else { format!("see {instead}") };
-        findings.push(Finding::new(
-            Code::EnvironmentReserved,
-            path.clone(),
-            "replaces the operator's own value",
-            hint,
-        ));
-    } else if WIRED.contains(&name) {
-        findings.push(Finding::new(
-            Code::EnvironmentReserved,
-            path.clone(),
-            "replaces the operator's own value",
-            "the runner may not be reached",
-        ));
-    }
+    let made = MADE.iter().find(|(made, _)| *made == name && own != value);
+    let hint = match made {
+        Some((_, instead)) => format!("see {instead}"),
+        None if WIRED.contains(&name) => "the runner may not be reached".to_owned(),
+        None if KEPT.contains(&name) => {
+            let message = "does nothing: the operator keeps its own value";
+            findings.push(Finding::new(Code::EnvironmentIgnored, path.clone(), message, ""));
+            return;
+        }
+        None => return,
+    };
+    let message = "replaces the operator's own value";
+    findings.push(Finding::new(Code::EnvironmentReserved, path.clone(), message, hint));
 }
 
 /// What Kubernetes takes as a path below a volume's root.

@@ -17,8 +17,7 @@ pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
         let item = spec("repos").index(index);
         let path = item.child("url");
         let url = repository.url.trim();
-        git::check_url(&path, url, findings);
-        if url.is_empty() {
+        if !git::check_url(&path, url, findings) {
             continue;
         }
         if let Some(first) = urls.get(url) {

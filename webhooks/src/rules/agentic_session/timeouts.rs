@@ -25,7 +25,7 @@ pub(crate) fn check(subject: &Subject<'_>, limits: Limits, findings: &mut Vec<Fi
         findings.push(Finding::new(
             Code::TimeoutOutlivesJob,
             spec("timeout"),
-            format!("{} s never come: every session ends after {}", of.timeout, Span::seconds(longest)),
+            format!("{} s never come: its Job ends after {}", of.timeout, Span::seconds(longest)),
             "",
         ));
     }
@@ -34,7 +34,7 @@ pub(crate) fn check(subject: &Subject<'_>, limits: Limits, findings: &mut Vec<Fi
         findings.push(Finding::new(
             Code::InactivityOutlivesSession,
             spec("inactivityTimeout"),
-            format!("{idle} s never come: the session ends after {}", Span::seconds(lifetime)),
+            format!("{idle} s never come: its Job ends after {}", Span::seconds(lifetime)),
             "",
         ));
     }
