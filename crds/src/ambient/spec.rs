@@ -22,7 +22,9 @@ const SAME_USER: &str = "(has(self.userContext) && has(self.userContext.userId) 
 #[serde(rename_all = "camelCase", default)]
 #[schemars(extend("x-kubernetes-validations" = [{
     "rule": SAME_USER,
-    "message": "userContext cannot be changed: it says for whom the session runs; create another session",
+    "message": "cannot be changed: it says for whom the session runs; create another session",
+    "fieldPath": ".userContext",
+    "reason": "FieldValueForbidden",
 }]))]
 pub struct AgenticSessionSpec {
     /// Repositories that the agent works on. Can be changed while the session runs.

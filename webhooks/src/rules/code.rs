@@ -248,6 +248,8 @@ impl Code {
                 | Code::HostInvalid
                 | Code::PathPrefixInvalid
                 | Code::TemplateInvalid
+                | Code::EnvironmentNameInvalid
+                | Code::StateDirInvalid
         )
     }
 
