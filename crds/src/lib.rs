@@ -5,8 +5,9 @@
 //!
 //! * [`amalthea`]: `amalthea.dev/v1alpha1 AmaltheaSession`: types, names, and what its timeouts mean
 //! * [`ambient`]: `vteam.ambient-code/v1alpha1 AgenticSession` and `ProjectSettings`: the same
-//! * [`condition`]: a condition in a status
+//! * [`ide_session`]: `usvc-dev.developer.microsoft.com/v1 IdeSession`: types, states and steps between them
 //! * [`metadata`]: object metadata without what nobody reads
+//! * [`condition`]: a condition in a status
 //! * [`duration`]: Go durations, as Go parses them, with the spelling to use when they are not
 //! * [`quantity`]: Kubernetes quantities, integers included
 //! * [`schema`], [`core_types`], [`crd`]: from types to structural schemas to CRDs
@@ -17,6 +18,7 @@ pub mod condition;
 pub mod core_types;
 pub mod crd;
 pub mod duration;
+pub mod ide_session;
 pub mod metadata;
 pub mod quantity;
 pub mod schema;
@@ -34,6 +36,7 @@ pub fn all_crds() -> Vec<(&'static str, serde_json::Value)> {
         ("amalthea.dev_amaltheasessions.yaml", amalthea::crd()),
         ("vteam.ambient-code_agenticsessions.yaml", ambient::agentic_session::crd()),
         ("vteam.ambient-code_projectsettings.yaml", ambient::project_settings::crd()),
+        ("usvc-dev.developer.microsoft.com_idesessions.yaml", ide_session::crd()),
     ]
 }
 

@@ -8,7 +8,7 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sojourn_webhooks::case::{CaseFacts, NAMESPACE};
-use sojourn_webhooks::table::{MUTATE_JOB, TABLE, VALIDATE_JOB, row};
+use sojourn_webhooks::table::{MUTATE_JOB, TABLE, VALIDATE_IDE_SESSION, VALIDATE_JOB, row};
 use sojourn_webhooks::{Code, Object, Offline, Operation, Request, Verdict, judge};
 
 /// Any JSON, with keys that the rules look for more often than chance would have it.
@@ -59,6 +59,13 @@ fn session() -> Value {
             "dataSources": [{"secretRef": {"name": "d"}}], "codeRepositories": [{"remote": "r"}],
             "extraContainers": [{"name": "c", "image": "i"}], "extraVolumes": [{"name": "v"}],
             "template": {"metadata": {"labels": {"a": "b"}}}}})
+}
+
+fn ide_session() -> Value {
+    json!({"apiVersion": "usvc-dev.developer.microsoft.com/v1", "kind": "IdeSession",
+        "metadata": {"name": "demo", "annotations": {"sojourn.dev/ide-endpoint-secret": "ides/vscode"}},
+        "spec": {"launchConfigurations": "[{\"type\": \"project\"}]", "desiredState": "Running"},
+        "status": {"state": "Running"}})
 }
 
 fn job() -> Value {
@@ -117,7 +124,7 @@ fn damaged(good: Value) -> impl Strategy<Value = Value> {
 }
 
 fn any_object() -> impl Strategy<Value = Value> {
-    let good = [session(), job(), agentic_session(), project_settings()];
+    let good = [session(), ide_session(), job(), agentic_session(), project_settings()];
     prop_oneof![any_json(), proptest::sample::select(good.to_vec()).prop_flat_map(damaged)]
 }
 
@@ -155,6 +162,8 @@ proptest! {
 
     #[test]
     fn an_update_that_changes_nothing_finds_nothing(object in any_object()) {
+        // What is no object at all never got in.
+        prop_assume!(object.is_object());
         for row in &TABLE {
             let findings = verdict(row.name, Some(&object), &object).findings;
             prop_assert!(findings.is_empty(), "{}: {findings:?}", row.name);
@@ -172,6 +181,15 @@ proptest! {
             // An object that could not be read at all may become readable.
             prop_assert!(known.iter().any(|f| f.code == Code::SchemaInvalid), "{finding:?}");
         }
+    }
+
+    #[test]
+    fn what_was_stopped_stays_stopped(new in damaged(ide_session())) {
+        prop_assume!(new["metadata"].is_object() && new["metadata"]["deletionTimestamp"].is_null());
+        let mut old = ide_session();
+        old["spec"]["desiredState"] = json!("Stopped");
+        let allowed = verdict(VALIDATE_IDE_SESSION, Some(&old), &new).allowed();
+        prop_assert!(!allowed || new["spec"]["desiredState"] == "Stopped", "{new}");
     }
 
     #[test]

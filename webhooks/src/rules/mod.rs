@@ -5,6 +5,7 @@ pub mod amalthea_session;
 pub mod code;
 pub(crate) mod dns;
 pub(crate) mod git;
+pub mod ide_session;
 pub mod job;
 pub(crate) mod object_name;
 pub mod project_settings;
