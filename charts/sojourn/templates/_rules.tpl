@@ -130,6 +130,13 @@
   verbs:
   - list
 - apiGroups:
+  - vteam.ambient-code
+  resources:
+  - agenticsessions
+  verbs:
+  - list
+  - watch
+- apiGroups:
   - sojourn.dev
   resources:
   - notebooks
