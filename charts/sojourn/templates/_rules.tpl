@@ -147,11 +147,19 @@
   - secrets
   verbs:
   - get
+  - list
+  - watch
   - update
 - apiGroups:
   - ""
   resources:
   - secrets
+  verbs:
+  - create
+- apiGroups:
+  - ""
+  resources:
+  - events
   verbs:
   - create
 - apiGroups:
@@ -162,6 +170,8 @@
   - leases
   verbs:
   - get
+  - list
+  - watch
   - update
 - apiGroups:
   - coordination.k8s.io
