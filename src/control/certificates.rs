@@ -101,11 +101,13 @@ impl Served {
         match verdict {
             Ok(()) => self.readiness.ready(),
             Err(why) => {
-                tracing::warn!(%why, "the webhooks' certificate would not be believed");
-                self.readiness.not_ready(match concern {
+                let why = match concern {
                     Some(concern) => format!("{why}; {concern}"),
                     None => why,
-                });
+                };
+                if self.readiness.not_ready(&why) {
+                    tracing::warn!(%why, "the webhooks' certificate would not be believed");
+                }
             }
         }
         good

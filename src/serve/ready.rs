@@ -67,9 +67,10 @@ impl Handle {
         self.readiness.checks().insert(self.name.clone(), Ok(()));
     }
 
-    /// The check is not ready, and why.
-    pub fn not_ready(&self, why: impl Into<String>) {
-        self.readiness.checks().insert(self.name.clone(), Err(why.into()));
+    /// The check is not ready, and why. Returns whether that is news.
+    pub fn not_ready(&self, why: impl Into<String>) -> bool {
+        let check = Err(why.into());
+        self.readiness.checks().insert(self.name.clone(), check.clone()) != Some(check)
     }
 
     /// What people should see to while all still works; it changes nothing about being ready.

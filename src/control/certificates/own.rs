@@ -175,9 +175,9 @@ impl Own {
     /// Does what there is to do, and says when to look again.
     async fn pass(&mut self) -> Duration {
         let mut again = about_a_minute();
-        let done = match self.steps().await {
-            Ok(()) => self.publish().await,
-            Err(error) => Err(error),
+        let (done, ripe) = match self.steps().await {
+            Ok(ripe) => (self.publish().await, ripe),
+            Err(error) => (Err(error), None),
         };
         match &done {
             Ok(_) => {
@@ -200,14 +200,12 @@ impl Own {
         match done {
             // Something was written: what follows from it is to be done at once.
             Ok(true) => Duration::ZERO,
-            _ => self
-                .view(&Bundle::default(), |view| rotation::wake(view))
-                .map_or(again, |wake| again.min(wake)),
+            _ => ripe.map_or(again, |ripe| again.min(ripe.saturating_duration_since(Instant::now()))),
         }
     }
 
-    /// Takes steps until there is none to take.
-    async fn steps(&mut self) -> Result<(), KeepCertificate> {
+    /// Takes steps until there is none to take, and says when time alone brings the next.
+    async fn steps(&mut self) -> Result<Option<Instant>, KeepCertificate> {
         use KeepCertificate::{Foreign, Read, Write};
         for _ in 0..MOST_STEPS {
             let published = self.configurations.published();
@@ -223,7 +221,7 @@ impl Own {
                     });
                 }
                 Step::Write(change) => {
-                    let Some(Some(version)) = &self.secret else { return Ok(()) };
+                    let Some(Some(version)) = &self.secret else { return Ok(None) };
                     let made =
                         self.view(&published, |view| rotation::change(view, &version.data, &change))?;
                     let written = self.store.replace(version, &made).await.map_err(Write)?;
@@ -241,10 +239,13 @@ impl Own {
                     self.serve()?;
                 }
                 Step::Foreign(reason) => return Err(Foreign(self.plan.secret.clone(), reason)),
-                Step::Wait(_) => return Ok(()),
+                Step::Wait(_) => {
+                    let wake = self.view(&published, rotation::wake);
+                    return Ok(wake.map(|left| Instant::now() + left));
+                }
             }
         }
-        Ok(())
+        Ok(Some(Instant::now()))
     }
 
     fn view<T>(&self, published: &Bundle, look: impl FnOnce(&View<'_>) -> T) -> T {
