@@ -10,11 +10,7 @@ use k8s_openapi::ByteString;
 use serde_json::json;
 use sojourn_certs::{Authority, Bundle, Fingerprint, Leaf, Names};
 use sojourn_cluster::eventually;
-use std::{
-    os::unix::fs::symlink,
-    path::Path,
-    sync::Arc,
-};
+use std::{os::unix::fs::symlink, path::Path, sync::Arc};
 
 /// Puts a pair where the kubelet does: into a directory of its own, to which one link is moved into place.
 fn mount(directory: &Path, round: usize, certificate: &str, key: &str) {
@@ -51,8 +47,7 @@ async fn files_are_swapped_three_times_and_the_last_good_pair_is_kept() {
     let bundle = Bundle::default().with(authority.certificate());
     let pair = |at: Timestamp| Leaf::issue(&authority, &Names::loopback(), at).unwrap();
     let flag = format!("--webhook-certificate-dir={}", directory.path().display());
-    let replica =
-        installation.start(0, SignedDuration::ZERO, &["--webhook-certificates=files", &flag]).await;
+    let replica = installation.start(0, SignedDuration::ZERO, &["--webhook-certificates=files", &flag]).await;
     replica.says("/readyz", "tls.crt cannot be read").await;
 
     let first = pair(now);

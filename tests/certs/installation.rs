@@ -149,8 +149,7 @@ impl Installation {
         let common = ["--leader-elect", "--shutdown-delay=0s", "--metrics-secure=false"];
         let timing = ["--webhook-bundle-propagation=1s", "--webhook-secret=sojourn-webhook"];
         let own = [bind.as_str(), &url, &configuration, &probes, &metrics];
-        let mut settings =
-            settings(&self.namespace, &[&common[..], &timing[..], &own[..], flags].concat());
+        let mut settings = settings(&self.namespace, &[&common[..], &timing[..], &own[..], flags].concat());
         settings.lease.host = format!("replica-{number}");
         let webhook = settings.webhook.as_mut().unwrap();
         if let CertificateMode::Own { clock_ahead, .. } = &mut webhook.certificates {

@@ -26,9 +26,11 @@ impl Load {
     /// Waits until sessions are admitted, and bad ones refused with a reason, then starts.
     pub(crate) async fn start(installation: &Arc<Installation>) -> Self {
         let good = json!({"session": {"image": "debian:12"}});
-        eventually("sessions are admitted", PATIENCE, async || installation.admit(good.clone()).await.is_ok())
-            .await
-            .unwrap();
+        eventually("sessions are admitted", PATIENCE, async || {
+            installation.admit(good.clone()).await.is_ok()
+        })
+        .await
+        .unwrap();
         let bad = json!({"session": {"image": "debian:12"}, "culling": {"maxAge": "1 day"}});
         let refused = installation.admit(bad).await.unwrap_err();
         assert!(refused.contains("spec.culling.maxAge"), "the webhooks are not asked: {refused}");

@@ -10,6 +10,7 @@ mod balancer;
 mod bundle;
 mod files;
 mod installation;
+mod lease;
 mod load;
 mod rotation;
 mod secret;

@@ -38,7 +38,9 @@ async fn rotate_under_load(name: &str, ahead: &[SignedDuration], times: usize) -
     }
     let admitted = load.ends_without_a_failure();
     let (certificates, handshakes) = watchdog.ends_without_a_doubt();
-    println!("{times} rotations: {admitted} admissions, {handshakes} handshakes, {certificates} certificates");
+    println!(
+        "{times} rotations: {admitted} admissions, {handshakes} handshakes, {certificates} certificates"
+    );
     assert!(certificates > times * ahead.len(), "each rotation gives each replica another certificate");
     replicas
 }

@@ -48,7 +48,10 @@ async fn a_deleted_secret_is_made_anew_and_no_admission_fails() {
         .unwrap();
         load.admits(20).await;
     }
-    assert!(installation.stored().await.unwrap().bundle.len() > 1, "who else may serve is not known any more");
+    assert!(
+        installation.stored().await.unwrap().bundle.len() > 1,
+        "who else may serve is not known any more"
+    );
     load.ends_without_a_failure();
     watchdog.ends_without_a_doubt();
 }
@@ -83,7 +86,8 @@ async fn a_secret_that_is_exchanged_for_somebody_elses_costs_nothing_that_is_ser
     let published = installation.published().await;
     // Nobody may make it anew in between.
     let stolen = installation.stored().await.unwrap();
-    let strip = r#"{"metadata": {"labels": {"app.kubernetes.io/managed-by": "somebody"}}, "data": {"tls.key": ""}}"#;
+    let strip =
+        r#"{"metadata": {"labels": {"app.kubernetes.io/managed-by": "somebody"}}, "data": {"tls.key": ""}}"#;
     must(installation.kubectl(&["patch", "secret", SECRET, "-p", strip]).await);
     let before = version(&installation).await;
     replica.says("/readyz?verbose", "[!] webhook certificate: ").await;
