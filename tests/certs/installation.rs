@@ -54,6 +54,27 @@ async fn stage() -> &'static (Cluster, LogHandle) {
         .await
 }
 
+/// The objects that the chart renders with these values, for release `release` in namespace `home`. `Err` is what
+/// helm says.
+pub(crate) async fn render(values: &[&str]) -> Result<Vec<Value>, String> {
+    let (cluster, _) = stage().await;
+    let home = cluster.dir().join("render");
+    let output = tokio::process::Command::new(cluster.binary("helm"))
+        .args(["template", "release", CHART, "--namespace", "home", "--kube-version", "1.34.0"])
+        .args(values.iter().map(|value| format!("--set={value}")))
+        .env("HELM_CACHE_HOME", home.join("cache"))
+        .env("HELM_CONFIG_HOME", home.join("config"))
+        .env("HELM_DATA_HOME", home.join("data"))
+        .output()
+        .await
+        .unwrap();
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    let rendered = String::from_utf8(output.stdout).unwrap();
+    Ok(rendered.split("\n---").filter_map(|text| serde_saphyr::from_str::<Value>(text).ok()).collect())
+}
+
 /// Output of a command that must have succeeded.
 pub(crate) fn must(output: Output) -> String {
     assert!(output.success(), "{}{}", output.stdout, output.stderr);

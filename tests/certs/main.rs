@@ -8,6 +8,7 @@
 
 mod balancer;
 mod bundle;
+mod chart;
 mod files;
 mod installation;
 mod lease;
