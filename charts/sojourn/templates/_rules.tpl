@@ -161,11 +161,19 @@
   - secrets
   verbs:
   - get
+  - list
+  - watch
   - update
 - apiGroups:
   - ""
   resources:
   - secrets
+  verbs:
+  - create
+- apiGroups:
+  - ""
+  resources:
+  - events
   verbs:
   - create
 - apiGroups:
@@ -176,6 +184,8 @@
   - leases
   verbs:
   - get
+  - list
+  - watch
   - update
 - apiGroups:
   - coordination.k8s.io
