@@ -23,7 +23,11 @@ struct Cli {
 #[derive(Subcommand)]
 enum Action {
     /// Build the binaries, where that is still to be done, and say where they are
-    Build,
+    Build {
+        /// What a real node needs too
+        #[arg(long)]
+        node: bool,
+    },
     /// Start a cluster and stay until Ctrl-C, or until the process that called ends
     Up(Up),
     /// Stop a cluster
@@ -41,6 +45,9 @@ struct Up {
     /// Number of pretended nodes
     #[arg(long, default_value_t = 10)]
     nodes: u32,
+    /// One real node, with kubelet and containerd, in place of pretended ones (needs root)
+    #[arg(long)]
+    node: bool,
     /// How long pods take to start, such as 500ms, 1s or 1m30s
     #[arg(long, default_value = "0s", value_parser = parse_duration)]
     pod_start_delay: Duration,
@@ -78,8 +85,12 @@ async fn main() -> ExitCode {
 
 async fn run(action: Action) -> anyhow::Result<()> {
     match action {
-        Action::Build => {
-            for (name, path) in sojourn_cluster::build_all().await? {
+        Action::Build { node } => {
+            let built = match node {
+                true => sojourn_cluster::build_all_with_node().await?,
+                false => sojourn_cluster::build_all().await?,
+            };
+            for (name, path) in built {
                 say(&format!("{name}\t{}", path.display()))?;
             }
             Ok(())
@@ -101,6 +112,7 @@ async fn run(action: Action) -> anyhow::Result<()> {
 async fn stay(up: Up) -> anyhow::Result<()> {
     let options = Options {
         nodes: up.nodes,
+        node: up.node,
         pod_start_delay: up.pod_start_delay,
         feature_gates: up.feature_gates,
         audit_users: up.audit_users,
