@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::{Error, paths};
 
 /// A container image: what is in it and how it is run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Image {
     name: String,
     /// Path in the image, and the file of this machine.
@@ -24,6 +24,13 @@ impl Image {
     #[must_use]
     pub fn new(name: &str) -> Self {
         Self { name: name.to_owned(), files: Vec::new(), links: Vec::new(), config: Map::new() }
+    }
+
+    /// The same image under another name.
+    #[must_use]
+    pub fn named(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.name);
+        self
     }
 
     /// Adds a file of this machine; a program comes with the libraries that it needs.

@@ -9,6 +9,7 @@
 //! would be one more component to build, to start and to explain. A look-up fails at once.
 
 mod config;
+mod dockerfile;
 pub(crate) mod host;
 mod image;
 pub(crate) mod namespace;
