@@ -24,7 +24,7 @@ async fn a_session_serves_sleeps_without_a_pod_and_comes_back_with_its_files() {
     };
     let first = scene.waits_for("main", "runs", is(State::Running)).await;
     assert_eq!(error(&first), "");
-    let counts = first.status.as_ref().unwrap().container_counts.clone();
+    let counts = first.status.as_ref().unwrap().container_counts;
     assert_eq!((counts.ready, counts.total), (1, 1));
 
     let write = "id -u; id -g; echo kept > /workspace/file.txt";
