@@ -25,3 +25,45 @@ async fn webhooks_are_reached_through_the_service() {
     assert!(in_pod(&["/sojourn", "--version"]).await.contains(env!("CARGO_PKG_VERSION")));
     assert!(in_pod(&["/manager", "--help"]).await.contains("--leader-elect"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_notices_that_the_operator_is_restarted() {
+    let scene = scene("restart").await;
+    let fine = crate::support::session("main", script("sleep 1000", json!({})));
+    let bad = crate::support::session("bad", json!({"culling": {"maxAge": "-1s"}}));
+    let restart = async {
+        for action in ["restart", "status"] {
+            let deployment = format!("deployment/{RELEASE}");
+            must(scene.kubectl(&["rollout", action, &deployment, "-n", HOME]).await);
+        }
+    };
+    let asked = async {
+        let mut asked = 0;
+        let mut restart = std::pin::pin!(restart);
+        loop {
+            tokio::select! {
+                () = &mut restart => return asked,
+                () = async {
+                    must(scene.apply(&fine).await);
+                    let refused = scene.apply(&bad).await;
+                    assert!(refused.stderr.contains("spec.culling.maxAge"), "{}", refused.stderr);
+                } => asked += 1,
+            }
+        }
+    };
+    let asked = asked.await;
+    assert!(asked > 10, "asked {asked} times only");
+    // The new ones do what the old ones did.
+    scene
+        .waits_for("main", "runs", |session| {
+            session
+                .status
+                .as_ref()
+                .is_some_and(|status| status.state == sojourn_crds::amalthea::State::Running)
+        })
+        .await;
+    let holder = ["get", "lease", "-n", HOME, "-o", "jsonpath={.items[0].spec.holderIdentity}"];
+    let holder = must(scene.kubectl(&holder).await);
+    let pods = must(scene.kubectl(&["get", "pods", "-n", HOME, "-o", "name"]).await);
+    assert!(pods.lines().any(|pod| holder.starts_with(pod.trim_start_matches("pod/"))), "{holder}: {pods}");
+}

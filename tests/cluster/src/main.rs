@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand};
-use sojourn_cluster::{Cluster, Options};
+use sojourn_cluster::{Cluster, Image, Options};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The name of a cluster that is not given one.
@@ -48,6 +48,9 @@ struct Up {
     /// One real node, with kubelet and containerd, in place of pretended ones (needs root)
     #[arg(long)]
     node: bool,
+    /// An image for pods of a real node: one program, with the libraries that it needs
+    #[arg(long = "image", value_name = "NAME=PROGRAM", value_parser = parse_image, requires = "node")]
+    images: Vec<Image>,
     /// How long pods take to start, such as 500ms, 1s or 1m30s
     #[arg(long, default_value = "0s", value_parser = parse_duration)]
     pod_start_delay: Duration,
@@ -113,6 +116,7 @@ async fn stay(up: Up) -> anyhow::Result<()> {
     let options = Options {
         nodes: up.nodes,
         node: up.node,
+        images: up.images,
         pod_start_delay: up.pod_start_delay,
         feature_gates: up.feature_gates,
         audit_users: up.audit_users,
@@ -197,6 +201,14 @@ fn say(line: &str) -> anyhow::Result<()> {
 fn parse_gate(text: &str) -> Result<(String, bool), String> {
     let (gate, value) = text.split_once('=').ok_or("expected GATE=true or GATE=false")?;
     Ok((gate.to_owned(), value.parse().map_err(|_| format!("`{value}` is neither true nor false"))?))
+}
+
+fn parse_image(text: &str) -> Result<Image, String> {
+    let (name, program) = text.split_once('=').ok_or("expected the name of the image, `=` and a program")?;
+    let program = std::fs::canonicalize(program).map_err(|error| format!("{program}: {error}"))?;
+    let file = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let path = format!("/{file}");
+    Ok(Image::new(name).file(&path, &program).setting("Entrypoint", serde_json::json!([path])))
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {
