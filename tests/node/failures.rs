@@ -114,10 +114,7 @@ async fn a_pod_that_its_node_evicts_says_why() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_probe_that_never_succeeds_is_told_and_given_up_on() {
     let scene = scene("closed").await;
-    let closed = json!({
-        "session": {"readinessProbe": {"type": "tcp"}},
-        "culling": {"maxStartingDuration": "80s"},
-    });
+    let closed = json!({"session": {"readinessProbe": {"type": "tcp"}}});
     scene.session("main", script("sleep 1000", closed)).await;
     let text = format!("the container {SESSION} runs, but its readiness probe does not succeed");
     scene
@@ -125,6 +122,7 @@ async fn a_probe_that_never_succeeds_is_told_and_given_up_on() {
             condition(session, "Ready", "False").is_some_and(|message| message.contains(&text))
         })
         .await;
+    must(scene.patch("main", json!({"spec": {"culling": {"maxStartingDuration": "60s"}}})).await);
     scene
         .waits_for("main", "is hibernated", |session| {
             session.status.as_ref().is_some_and(|status| status.state == State::Hibernated)

@@ -15,7 +15,7 @@ use tokio::sync::OnceCell;
 pub(crate) const HOME: &str = "sojourn-system";
 pub(crate) const RELEASE: &str = "sojourn";
 /// How long pods, probes and images may take on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
 static STAGE: OnceCell<Stage> = OnceCell::const_new();
 
@@ -113,6 +113,15 @@ impl Scene {
             Ok(answer)
         };
         self.stage.cluster.inside(ask).unwrap().unwrap_or_default()
+    }
+
+    /// Waits until a session answers with a text: a Service leads to a pod a moment after it is ready.
+    pub(crate) async fn answers(&self, session: &str, path: &str, text: &str) {
+        let what = format!("{session} answers {text:?}");
+        let answered = eventually(&what, PATIENCE, async || {
+            self.answer(session, path).await.ends_with(&format!("\r\n\r\n{text}"))
+        });
+        answered.await.unwrap();
     }
 
     /// Waits longer than the tests with pretended pods do.
