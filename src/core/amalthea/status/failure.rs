@@ -84,11 +84,16 @@ fn of_container(status: &ContainerStatus) -> Option<String> {
     Some(match text(&terminated.message) {
         Some(message) => format!("the container {name} terminated with an error {}", message.trim_end()),
         None => format!(
-            "the command in container {name} terminated with an error exit code ({}), this could be because you are running out of disk space",
-            terminated.exit_code
+            "the command in container {name} terminated with an error exit code ({}), this could be because you are running out of {}",
+            terminated.exit_code,
+            if terminated.exit_code == KILLED { "memory" } else { "disk space" }
         ),
     })
 }
+
+/// The exit code of a command that was killed. Mostly that is for want of memory: a node can be too busy to
+/// say so before the container counts as ended.
+const KILLED: i32 = 137;
 
 fn crash(name: &str, status: &ContainerStatus, message: Option<String>) -> String {
     let last = status.last_state.as_ref().and_then(|last| last.terminated.as_ref());
@@ -99,6 +104,7 @@ fn crash(name: &str, status: &ContainerStatus, message: Option<String>) -> Strin
     // That it is started again later says less than how it ended.
     let ended = last.map(|last| match last.exit_code {
         0 => "it ended by itself (exit code 0), but must run for as long as the session".to_owned(),
+        KILLED => format!("exit code {KILLED}, as when it runs out of memory"),
         code => format!("exit code {code}"),
     });
     let best = told.or(ended).or(message).unwrap_or_default();

@@ -34,6 +34,8 @@ fn error_of(pod: Value) -> Option<String> {
     Some("the container c terminated with an error told so"))]
 #[case::exit(json!({"terminated": {"exitCode": 3}}),
     Some("the command in container c terminated with an error exit code (3), this could be because you are running out of disk space"))]
+#[case::killed(json!({"terminated": {"exitCode": 137, "reason": "Error"}}),
+    Some("the command in container c terminated with an error exit code (137), this could be because you are running out of memory"))]
 #[case::memory(json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}}),
     Some("the container c ran out of memory (OOMKilled); ask for more memory in its resources"))]
 fn containers(
@@ -58,6 +60,7 @@ fn a_crash_for_want_of_memory() {
 /// W42: how a command ended is told, and not that it is started again later.
 #[rstest]
 #[case::badly(json!({"exitCode": 7}), "exit code 7")]
+#[case::killed(json!({"exitCode": 137, "reason": "Error"}), "exit code 137, as when it runs out of memory")]
 #[case::well(json!({"exitCode": 0, "reason": "Completed"}), "it ended by itself (exit code 0), but must run for as long as the session")]
 #[case::with_words(json!({"exitCode": 7, "message": "no disk\n"}), "no disk")]
 fn a_crash_tells_how_the_command_ended(#[case] last: Value, #[case] best: &str) {
