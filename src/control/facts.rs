@@ -8,8 +8,11 @@ use k8s_openapi::api::{
     authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec},
 };
 use kube::{Api, Client, api::PostParams};
-use sojourn_crds::amalthea::AmaltheaSession;
-use sojourn_webhooks::facts::{Access, AccessQuestion, Answer, Authorizer, Facts, GuardSettings};
+use sojourn_crds::amalthea;
+use sojourn_webhooks::{
+    facts::{Access, AccessQuestion, Answer, Authorizer, Facts, GuardSettings},
+    owners::{Owner, Terms, amalthea_terms},
+};
 use std::sync::Arc;
 
 /// Facts from the operator's index.
@@ -23,8 +26,12 @@ pub struct ClusterFacts {
 }
 
 impl Facts for ClusterFacts {
-    fn session(&self, namespace: &str, name: &str) -> Option<Arc<AmaltheaSession>> {
-        self.operator.index().session(&Key::new(namespace, name))
+    fn terms(&self, owner: &Owner, namespace: &str, name: &str) -> Option<Terms> {
+        if !owner.is(amalthea::GROUP, amalthea::KIND) {
+            return None;
+        }
+        let session = self.operator.index().session(&Key::new(namespace, name))?;
+        Some(amalthea_terms(&session, &self.settings))
     }
 
     fn settings(&self) -> &GuardSettings {
