@@ -12,53 +12,22 @@ mod slow;
 use axum::Router;
 use client::{Protocol, Target};
 use jiff::Timestamp;
-use k8s_openapi::api::authentication::v1::UserInfo;
 use serde_json::{Value, json};
 use sojourn::serve::webhooks::{Limits, serve_router};
 use sojourn_certs::{Authority, CertResolver, Leaf, Names};
-use sojourn_crds::amalthea::AmaltheaSession;
 use sojourn_webhooks::{
-    Access, AccessQuestion, Authorizer, Facts, GuardSettings,
-    facts::Answer,
+    GuardSettings, Offline,
     http::{Guard, router},
-    metrics::Metrics,
     table::{VALIDATE_SESSION, row},
 };
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// A cluster without sessions, in which nobody may do anything.
-#[derive(Default)]
-struct Empty(GuardSettings);
-
-impl Facts for Empty {
-    fn session(&self, _: &str, _: &str) -> Option<Arc<AmaltheaSession>> {
-        None
-    }
-    fn settings(&self) -> &GuardSettings {
-        &self.0
-    }
-    fn now(&self) -> Timestamp {
-        Timestamp::UNIX_EPOCH
-    }
-    fn synced(&self) -> bool {
-        true
-    }
-}
-
-impl Authorizer for Empty {
-    fn ask<'a>(&'a self, _: &'a UserInfo, _: &'a AccessQuestion) -> Answer<'a> {
-        Box::pin(async { Access::Denied })
-    }
-}
-
+/// A cluster without sessions.
 fn guard() -> Guard {
-    Guard {
-        facts: Arc::new(Empty::default()),
-        authorizer: Arc::new(Empty::default()),
-        metrics: Arc::new(Metrics::default()),
-    }
+    let facts = Arc::new(Offline::new(Timestamp::UNIX_EPOCH, GuardSettings::default()));
+    Guard { facts: facts.clone(), authorizer: facts, metrics: Arc::default() }
 }
 
 /// A running server; it ends when this is dropped.

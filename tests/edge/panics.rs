@@ -22,8 +22,9 @@ static PANICKING: [Row; 1] = [Row {
     timeout_seconds: 5,
     conditions: &[],
     needs_sessions: false,
-    rule: Rule::Validate(|_, _| panic!("as the test wants it")),
-    questions: None,
+    asks: false,
+    rule: Rule::Validate,
+    read: |_, _| panic!("as the test wants it"),
 }];
 
 #[rstest]
