@@ -1,7 +1,7 @@
 //! What the admission rules may know of the cluster: the sessions that the watches hold, and what the API
 //! server answers when asked whether somebody may do something.
 
-use super::{index::Key, reconcile::Operator, watch::Unsynced};
+use super::{index::Key, reconcile::Operator, terms::SessionTerms, watch::Unsynced};
 use jiff::Timestamp;
 use k8s_openapi::api::{
     authentication::v1::UserInfo,
@@ -19,6 +19,8 @@ use std::sync::Arc;
 pub struct ClusterFacts {
     /// Where the sessions are.
     pub operator: Arc<Operator>,
+    /// Sessions of other kinds.
+    pub others: Arc<SessionTerms>,
     /// Whether they are all there.
     pub unsynced: Unsynced,
     /// How the operator is set up.
@@ -28,7 +30,7 @@ pub struct ClusterFacts {
 impl Facts for ClusterFacts {
     fn terms(&self, owner: &Owner, namespace: &str, name: &str) -> Option<Terms> {
         if !owner.is(amalthea::GROUP, amalthea::KIND) {
-            return None;
+            return self.others.get(owner, namespace, name);
         }
         let session = self.operator.index().session(&Key::new(namespace, name))?;
         Some(amalthea_terms(&session, &self.settings))

@@ -4,6 +4,7 @@
 //! commands read this table; a new kind of session is guarded by a row more.
 
 use sojourn_crds::amalthea::{self, AmaltheaSession, lifetime, names};
+use sojourn_crds::notebook::{self, Notebook};
 
 use crate::facts::GuardSettings;
 use crate::object::{Object, ReadObjectError};
@@ -25,8 +26,12 @@ pub struct Terms {
 pub struct Owner {
     /// API group of the kind.
     pub group: &'static str,
+    /// API version of the kind.
+    pub version: &'static str,
     /// The kind.
     pub kind: &'static str,
+    /// The resource.
+    pub plural: &'static str,
     /// Labels by which a Job without owner reference claims a session: one with the session's name, one with a fixed
     /// value.
     pub name_label: &'static str,
@@ -43,16 +48,32 @@ pub struct Owner {
 }
 
 /// The table.
-pub static OWNERS: [Owner; 1] = [Owner {
-    group: amalthea::GROUP,
-    kind: amalthea::KIND,
-    name_label: names::LABEL_INSTANCE,
-    mark: (names::LABEL_NAME, names::NAME_VALUE),
-    ties: &[names::LABEL_NAME, names::LABEL_INSTANCE, names::LABEL_PART_OF, names::LABEL_CREATED_BY],
-    lifetime_field: "spec.culling.maxAge",
-    rest_field: "spec.hibernated",
-    terms: |object, settings| Ok(amalthea_terms(&object.read()?, settings)),
-}];
+pub static OWNERS: [Owner; 2] = [
+    Owner {
+        group: amalthea::GROUP,
+        version: "v1alpha1",
+        kind: amalthea::KIND,
+        plural: "amaltheasessions",
+        name_label: names::LABEL_INSTANCE,
+        mark: (names::LABEL_NAME, names::NAME_VALUE),
+        ties: &[names::LABEL_NAME, names::LABEL_INSTANCE, names::LABEL_PART_OF, names::LABEL_CREATED_BY],
+        lifetime_field: "spec.culling.maxAge",
+        rest_field: "spec.hibernated",
+        terms: |object, settings| Ok(amalthea_terms(&object.read()?, settings)),
+    },
+    Owner {
+        group: notebook::GROUP,
+        version: "v1alpha1",
+        kind: notebook::KIND,
+        plural: "notebooks",
+        name_label: notebook::names::LABEL_INSTANCE,
+        mark: (notebook::names::LABEL_NAME, notebook::names::NAME_VALUE),
+        ties: &[notebook::names::LABEL_NAME, notebook::names::LABEL_INSTANCE],
+        lifetime_field: "spec.maxLifetime",
+        rest_field: "spec.desiredState",
+        terms: |object, _| Ok(notebook_terms(&object.read()?)),
+    },
+];
 
 impl Owner {
     /// Whether this is the row of that kind.
@@ -69,6 +90,17 @@ pub fn amalthea_terms(session: &AmaltheaSession, settings: &GuardSettings) -> Te
         least_deadline: spec.and_then(|spec| lifetime::job_deadline_seconds(spec, settings.on_deadline)),
         ttl: spec.and_then(lifetime::job_ttl_seconds),
         hibernated: spec.is_some_and(|spec| spec.hibernated),
+    }
+}
+
+/// What a `Notebook` means for a Job that belongs to it. The Job works for the notebook and not in its place, so a stop
+/// of the notebook decides nothing.
+pub fn notebook_terms(notebook: &Notebook) -> Terms {
+    Terms {
+        uid: notebook.uid().to_owned(),
+        least_deadline: notebook::lifetime::job_deadline_seconds(&notebook.spec),
+        ttl: None,
+        hibernated: false,
     }
 }
 

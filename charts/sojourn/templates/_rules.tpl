@@ -130,6 +130,13 @@
   verbs:
   - list
 - apiGroups:
+  - sojourn.dev
+  resources:
+  - notebooks
+  verbs:
+  - list
+  - watch
+- apiGroups:
   - amalthea.dev
   resources:
   - amaltheasessions

@@ -140,6 +140,90 @@ codes! {
         "Labels that tie the Job to its session were changed. The original loses sight of it."
     JobResultDropped "job-result-dropped" Deny
         "The finalizer that keeps a Job until its result is recorded was removed. The original has none and loses results."
+    LaunchConfigurationsImmutable "launch-configurations-immutable" Deny
+        "`launchConfigurations` of an IdeSession was changed, be it by a blank. The original refuses it too."
+    DesiredStateFinal "desired-state-final" Deny
+        "An IdeSession that was asked to stop is asked for something else. The original refuses it too."
+    LaunchConfigurationsMissing "launch-configurations-missing" Deny
+        "An IdeSession has no `launchConfigurations`. The original refuses it too."
+    LaunchConfigurationsUnreadable "launch-configurations-unreadable" Deny
+        "`launchConfigurations` of an IdeSession is not JSON. The original refuses it too."
+    LaunchConfigurationsEmpty "launch-configurations-empty" Deny
+        "`launchConfigurations` of an IdeSession holds no object in a list. The original accepts it, and the session fails when it is to start."
+    DesiredStateUnknown "desired-state-unknown" Deny
+        "`desiredState` of an IdeSession is not one that can be asked for. The original refuses it too."
+    StoppedBeforeStart "stopped-before-start" Warn
+        "An IdeSession that never ran is asked to stop, so it can never start. Its state stays empty, and who waits for `Stopped` waits for ever."
+    DesiredStateIgnored "desired-state-ignored" Warn
+        "`Running` is taken back from an IdeSession that runs. It goes on; only `Stopped` ends it."
+    EndpointInvalid "endpoint-invalid" Deny
+        "The annotation that says which IDE a session is for does not name a Secret. The original knows one IDE only."
+    EndpointImmutable "endpoint-immutable" Deny
+        "An IdeSession that was asked to run is moved to another IDE, which knows nothing of it. The original knows one IDE only."
+    EndpointForbidden "endpoint-forbidden" Deny
+        "The requester may not read the Secret of the IDE that the session is for. The original knows one IDE only."
+    WorkspaceIdInvalid "workspace-id-invalid" Deny
+        "The workspace ID of a Notebook cannot be a part of a name. agentserver refuses it in the same words at every start."
+    WorkspaceIdTooLong "workspace-id-too-long" Deny
+        "The name that is made of a Notebook's workspace ID is too long for a Service. agentserver refuses it in the same words at every start."
+    ServerNameInvalid "server-name-invalid" Deny
+        "The server name of a Notebook cannot be a part of a name."
+    NotebookIdentityImmutable "notebook-identity-immutable" Deny
+        "What tells a Notebook from others was changed, added or removed. Deployment, Service and claim are found by it, so the old ones would be left behind."
+    ProfileNameInvalid "profile-name-invalid" Deny
+        "`profile` of a Notebook is a name that no object can have."
+    DurationNotPositive "duration-not-positive" Deny
+        "A duration of a Notebook is zero or negative. agentserver takes zero for its default; a negative one fails every start, or stops every notebook."
+    IdleTooShort "idle-too-short" Deny
+        "`idle.ttl` of a Notebook is shorter than a second, so that it would be stopped while it is used."
+    IdleBeforeReady "idle-before-ready" Warn
+        "`idle.ttl` of a Notebook is not longer than `readyTimeout`, so that a slow start counts as idle."
+    IdleOutlivesLifetime "idle-outlives-lifetime" Warn
+        "`idle.ttl` of a Notebook is not shorter than `maxLifetime`, so it never decides anything."
+    LifetimeBeforeReady "lifetime-before-ready" Warn
+        "`maxLifetime` of a Notebook is not longer than `readyTimeout`, so that a slow start is cut short."
+    LifetimeLowered "lifetime-lowered" Warn
+        "`maxLifetime` of a Notebook that runs is lowered to less than it has run, so it is stopped at once."
+    ProbeRarerThanIdle "probe-rarer-than-idle" Warn
+        "`idle.probeInterval` of a Notebook is not shorter than `idle.ttl`, so that only the probe right before the stop decides."
+    ProbeIgnored "probe-ignored" Warn
+        "What is set about asking the server of a Notebook does nothing with the idle source `Touch`."
+    ProbeHeaderInvalid "probe-header-invalid" Deny
+        "A header for asking the server of a Notebook cannot be sent, so that the server could never be asked."
+    QuantityInvalid "quantity-invalid" Deny
+        "A request, limit or size is not a quantity, or is negative. agentserver crashes on it."
+    RequestExceedsLimit "request-exceeds-limit" Deny
+        "A request is larger than its limit. Kubernetes refuses the workload for ever."
+    PlaceholderUnknown "placeholder-unknown" Deny
+        "A placeholder is not one that is replaced, and cannot be meant as it stands. agentserver passes it on."
+    PlaceholderKept "placeholder-kept" Warn
+        "What looks like a placeholder in a variable is not one, and is passed on as it is, as agentserver does."
+    EnvNameInvalid "env-name-invalid" Deny
+        "A variable has no name, or one that Kubernetes refuses."
+    EnvNameTaken "env-name-taken" Deny
+        "A variable is set twice. agentserver keeps them in a map, where that cannot be."
+    EnvValueAmbiguous "env-value-ambiguous" Deny
+        "A variable has both `value` and `valueFrom`. Kubernetes refuses the workload for ever."
+    PortInvalid "port-invalid" Deny
+        "`port` of a Notebook is not a port."
+    ClaimAmbiguous "claim-ambiguous" Deny
+        "A Notebook names a claim and has a template for one, so that it is not clear where the files are."
+    ClaimNameInvalid "claim-name-invalid" Deny
+        "The claim that a Notebook names cannot exist. agentserver's pod waits for it for ever."
+    ClaimModesInvalid "claim-modes-invalid" Deny
+        "The claim template of a Notebook has no access modes, or some that Kubernetes refuses."
+    ClaimTemplateChanged "claim-template-changed" Warn
+        "The claim template of a Notebook was changed after the claim was made, which stays as it is."
+    ReclaimIgnored "reclaim-ignored" Warn
+        "`reclaim: Delete` without a claim template does nothing: a claim that was there before is kept."
+    NetworkPolicyIgnored "network-policy-ignored" Warn
+        "What is set about connections of a Notebook does nothing with the mode `Unmanaged`."
+    NetworkPolicyClosed "network-policy-closed" Warn
+        "The managed network policy of a Notebook lets nobody in but the operator."
+    OverlayLabelFixed "overlay-label-fixed" Deny
+        "The pod template of a Notebook sets a label that the operator sets, and by which the pod is found."
+    OverlayEndsPod "overlay-ends-pod" Deny
+        "The pod template of a Notebook lets the pod end, which Kubernetes refuses in a Deployment."
 }
 
 /// Whether a refusal is about the object or about who asks.
@@ -159,8 +243,31 @@ impl Code {
             | Code::JobResumed
             | Code::JobOwnerChanged
             | Code::JobLabelsChanged
-            | Code::JobResultDropped => Class::Forbidden,
+            | Code::JobResultDropped
+            | Code::EndpointForbidden => Class::Forbidden,
             _ => Class::Invalid,
+        }
+    }
+
+    /// The reason that a refusal's cause gives, one of those that Kubernetes knows.
+    pub const fn cause(self) -> &'static str {
+        match (self, self.class()) {
+            (Code::LaunchConfigurationsMissing, _) => "FieldValueRequired",
+            (Code::LaunchConfigurationsImmutable | Code::DesiredStateFinal, _) => "FieldValueForbidden",
+            (_, Class::Forbidden) => "FieldValueForbidden",
+            (_, Class::Invalid) => "FieldValueInvalid",
+        }
+    }
+
+    /// Which findings come first. Most are in the order of their paths; clients of an original may know another one.
+    pub const fn rank(self) -> u8 {
+        match self {
+            Code::LaunchConfigurationsImmutable => 0,
+            Code::DesiredStateFinal => 1,
+            Code::LaunchConfigurationsMissing
+            | Code::LaunchConfigurationsUnreadable
+            | Code::LaunchConfigurationsEmpty => 2,
+            _ => 3,
         }
     }
 
@@ -188,6 +295,21 @@ impl Code {
                 | Code::HostInvalid
                 | Code::PathPrefixInvalid
                 | Code::TemplateInvalid
+                | Code::WorkspaceIdInvalid
+                | Code::WorkspaceIdTooLong
+                | Code::ServerNameInvalid
+                | Code::QuantityInvalid
+                | Code::RequestExceedsLimit
+                | Code::PlaceholderUnknown
+                | Code::EnvNameInvalid
+                | Code::EnvNameTaken
+                | Code::EnvValueAmbiguous
+                | Code::PortInvalid
+                | Code::ClaimAmbiguous
+                | Code::ClaimNameInvalid
+                | Code::ClaimModesInvalid
+                | Code::OverlayLabelFixed
+                | Code::OverlayEndsPod
         )
     }
 
@@ -209,6 +331,14 @@ impl Code {
                 | Code::JobOwnerChanged
                 | Code::JobLabelsChanged
                 | Code::JobResultDropped
+                | Code::LaunchConfigurationsImmutable
+                | Code::DesiredStateFinal
+                | Code::DesiredStateIgnored
+                | Code::EndpointImmutable
+                | Code::EndpointForbidden
+                | Code::NotebookIdentityImmutable
+                | Code::LifetimeLowered
+                | Code::ClaimTemplateChanged
         )
     }
 }

@@ -2,4 +2,12 @@
 
 pub mod amalthea_session;
 pub mod code;
+pub(crate) mod dns;
+pub(crate) mod durations;
+pub mod ide_session;
 pub mod job;
+pub(crate) mod metadata;
+pub(crate) mod mount_paths;
+pub mod notebook;
+pub(crate) mod object_name;
+pub(crate) mod taken;
