@@ -13,21 +13,24 @@ use serde_json::Value;
 use sojourn_webhooks::TABLE;
 use std::{collections::BTreeMap, fs, path::Path};
 
+/// Panics when something does not hold for an input.
+type Holds = Box<dyn Fn(&[u8]) + Send + Sync>;
+
 /// What must hold for any input.
 pub struct Target {
     /// Inputs to begin with.
     pub seeds: Vec<Vec<u8>>,
-    run: Box<dyn Fn(&[u8]) + Send + Sync>,
+    holds: Holds,
 }
 
 impl Target {
-    fn new(seeds: Vec<Vec<u8>>, run: impl Fn(&[u8]) + Send + Sync + 'static) -> Self {
-        Self { seeds, run: Box::new(run) }
+    fn new(seeds: Vec<Vec<u8>>, holds: impl Fn(&[u8]) + Send + Sync + 'static) -> Self {
+        Self { seeds, holds: Box::new(holds) }
     }
 
     /// Panics when something does not hold for this input.
     pub fn run(&self, input: &[u8]) {
-        (self.run)(input);
+        (self.holds)(input);
     }
 }
 
