@@ -18,7 +18,10 @@ test: ## Run every test that needs no root: unit, property, model, and on a real
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} cargo test --workspace
 
 test-node: ## Run the tests that need a real node (root)
-	@echo "test-node: there are no tests that need a real node yet; sidecars and tunnels come with them"
+	cargo run --quiet --package sojourn-cluster -- build --node
+	cargo test --package sojourn-cluster --test node
+	@# They mostly wait too.
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-16} cargo test --test node
 
 bench: ## Measure, and print a table with the limit of each figure from the same run (BENCH="--only a,d": parts)
 	cargo build --release --package sojourn --package sojourn-bench

@@ -104,7 +104,7 @@ pub(super) fn page() -> anyhow::Result<String> {
          `warned about` is probably not meant, and accepted. `sojourn explain CODE` prints the same, and the\n\
          examples are cases of the [corpus](../webhooks/cases). \"The original\" is the system\n\
          that the kind comes from: for AmaltheaSession the Amalthea operator, for IdeSession the DCP controller, for\n\
-         Notebook agentserver.\n\n\
+         AgenticSession and ProjectSettings the Ambient operator, for Notebook agentserver.\n\n\
          | code | verdict |\n|---|---|\n",
     );
     for topic in topics() {

@@ -234,10 +234,11 @@ fn warning(event: CoreEvent) -> Option<(String, Warning)> {
         "StatefulSet" => Kind::StatefulSet,
         "Job" => Kind::Job,
         "PersistentVolumeClaim" => Kind::PersistentVolumeClaim,
+        "Pod" => Kind::Pod,
         _ => return None,
     };
-    let reason =
-        event.reason.filter(|reason| ["FailedCreate", "ProvisioningFailed"].contains(&reason.as_str()))?;
+    let spoken_of = ["FailedCreate", "ProvisioningFailed", "FailedMount", "FailedAttachVolume"];
+    let reason = event.reason.filter(|reason| spoken_of.contains(&reason.as_str()))?;
     let name = event.involved_object.name?;
     let at = event
         .series

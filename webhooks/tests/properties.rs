@@ -96,6 +96,27 @@ fn job() -> Value {
         "spec": {"suspend": true, "activeDeadlineSeconds": 3600, "template": {}}})
 }
 
+fn agentic_session() -> Value {
+    json!({"apiVersion": "vteam.ambient-code/v1alpha1", "kind": "AgenticSession",
+        "metadata": {"name": "demo", "uid": "u", "annotations": {
+            "ambient-code.io/desired-phase": "Running", "ambient-code.io/start-requested-at": "t",
+            "vteam.ambient-code/parent-session-id": "first"}},
+        "spec": {"repos": [{"url": "https://u:p@h.example/a/b.git", "branch": "main"}], "timeout": 300,
+            "userContext": {"userId": "alice", "groups": ["g"]}, "inactivityTimeout": 60,
+            "llmSettings": {"model": "m", "temperature": 1, "maxTokens": 1},
+            "environmentVariables": {"RUNNER_STATE_DIR": ".claude", "A": "b"},
+            "mcpServers": {"custom": {"s": {"any": 1}}, "disabled": ["d"]},
+            "activeWorkflow": {"gitUrl": "git@h.example:w.git", "path": "p"}},
+        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}})
+}
+
+fn project_settings() -> Value {
+    json!({"apiVersion": "vteam.ambient-code/v1alpha1", "kind": "ProjectSettings",
+        "metadata": {"name": "projectsettings"},
+        "spec": {"groupAccess": [{"groupName": "g", "role": "edit"}], "runnerSecretsName": "s",
+            "repositories": [{"url": "https://h.example/a", "provider": "github"}]}})
+}
+
 /// Where something else may stand in `object`: every path in it.
 fn pointers(object: &Value, at: String, all: &mut Vec<String>) {
     all.push(at.clone());
@@ -122,7 +143,8 @@ fn damaged(good: Value) -> impl Strategy<Value = Value> {
 }
 
 fn any_object() -> impl Strategy<Value = Value> {
-    prop_oneof![any_json(), damaged(session()), damaged(ide_session()), damaged(notebook()), damaged(job())]
+    let good = [session(), ide_session(), job(), agentic_session(), project_settings(), notebook()];
+    prop_oneof![any_json(), proptest::sample::select(good.to_vec()).prop_flat_map(damaged)]
 }
 
 fn known() -> Offline {

@@ -77,7 +77,7 @@ codes! {
     AuthenticationIgnored "authentication-ignored" Warn
         "A batch session has no proxy; its `authentication` does nothing."
     NameInvalid "name-invalid" Deny
-        "The name cannot be the name of the session's Service or StatefulSet. The original starts a new pod again and again."
+        "The name cannot be the name of the session's Service or StatefulSet. The original starts a new pod again and again, or one that nobody reaches."
     NameTooLong "name-too-long" Deny
         "The name is too long for what is derived from it. The original's children are refused by Kubernetes for ever."
     ContainerNameInvalid "container-name-invalid" Deny
@@ -224,6 +224,64 @@ codes! {
         "The pod template of a Notebook sets a label that the operator sets, and by which the pod is found."
     OverlayEndsPod "overlay-ends-pod" Deny
         "The pod template of a Notebook lets the pod end, which Kubernetes refuses in a Deployment."
+    DesiredPhaseUnknown "desired-phase-unknown" Deny
+        "An AgenticSession is asked for a phase that nobody can ask for. The original accepts it and does nothing."
+    StartAndStop "start-and-stop" Deny
+        "One write asks an AgenticSession to start and to stop. The original looks at the phase alone and forgets the rest."
+    RequestWithoutPhase "request-without-phase" Warn
+        "It is noted on an AgenticSession when or why it was asked for something, but not for what, so nothing happens."
+    StopReasonUnknown "stop-reason-unknown" Warn
+        "The reason to stop an AgenticSession is none that is known. It is reported as the user's."
+    AnnotationNotTrue "annotation-not-true" Warn
+        "An annotation of an AgenticSession that counts only as `true` has another value, so it does nothing."
+    UserContextImmutable "user-context-immutable" Deny
+        "`userContext` of an AgenticSession was changed, added or removed. The original accepts it, and the session goes on with the credentials of another user."
+    ContentUnreachable "content-unreachable" Warn
+        "The name of an AgenticSession leaves no room for the Service by which its files are reached when it has ended."
+    ParentInvalid "parent-invalid" Warn
+        "An AgenticSession continues one of a name that no session can have, so it begins anew."
+    ParentIsItself "parent-is-itself" Warn
+        "A new AgenticSession continues itself, so it begins anew."
+    ParentUnclear "parent-unclear" Warn
+        "Annotation and variable of an AgenticSession name different sessions to continue. The annotation decides."
+    EnvNameOdd "env-name-odd" Warn
+        "A variable of an AgenticSession has a name that older clusters refuse and that shells cannot read."
+    EnvIgnored "env-ignored" Warn
+        "A variable of an AgenticSession is one that the operator never gives away. Its value does nothing."
+    EnvReserved "env-reserved" Warn
+        "A variable of an AgenticSession replaces one that the operator makes for the runner. The original lets it, and the runner may lose its session."
+    StateDirInvalid "state-dir-invalid" Deny
+        "`RUNNER_STATE_DIR` of an AgenticSession does not lie in the workspace. The original's pod is refused for ever."
+    TimeoutNegative "timeout-negative" Warn
+        "`timeout` of an AgenticSession is negative. It counts as no limit, as zero does."
+    TimeoutOutlivesJob "timeout-outlives-job" Warn
+        "`timeout` of an AgenticSession is longer than any session may live, so it never decides anything."
+    InactivityOutlivesSession "inactivity-outlives-session" Warn
+        "`inactivityTimeout` of an AgenticSession is not shorter than the session may live, so it never decides anything."
+    TemperatureOutOfRange "temperature-out-of-range" Warn
+        "`temperature` of an AgenticSession is one that no model takes."
+    MaxTokensTooFew "max-tokens-too-few" Warn
+        "`maxTokens` of an AgenticSession leaves no room for an answer."
+    RepositoryUrlOdd "repository-url-odd" Warn
+        "A repository has a URL that git cannot clone. The original goes on without it."
+    RepositoryCredentials "repository-credentials" Warn
+        "A repository has a password in its URL, which whoever may read the object sees."
+    RepositoryTwice "repository-twice" Warn
+        "A repository is there twice. The last one counts."
+    RepositoryNameTaken "repository-name-taken" Warn
+        "Two repositories are cloned into one directory. Only one will be there."
+    WorkflowPathOutside "workflow-path-outside" Warn
+        "The path of a workflow does not lie in its repository."
+    SettingsNameOther "settings-name-other" Deny
+        "ProjectSettings have another name than `projectsettings`. The original refuses it too."
+    GroupNameInvalid "group-name-invalid" Deny
+        "The name of a group cannot stand in the name of its RoleBinding. The original tries for ever to make it, and the group gets nothing."
+    GroupNameMissing "group-name-missing" Warn
+        "An entry of `groupAccess` has no group. It is skipped."
+    GroupTwice "group-twice" Warn
+        "A group is given the same role twice. The second one does nothing."
+    RunnerSecretIgnored "runner-secret-ignored" Warn
+        "`runnerSecretsName` is not read: the secret with the model's keys has one name in every project."
 }
 
 /// Whether a refusal is about the object or about who asks.
@@ -310,6 +368,7 @@ impl Code {
                 | Code::ClaimModesInvalid
                 | Code::OverlayLabelFixed
                 | Code::OverlayEndsPod
+                | Code::StateDirInvalid
         )
     }
 
@@ -339,6 +398,9 @@ impl Code {
                 | Code::NotebookIdentityImmutable
                 | Code::LifetimeLowered
                 | Code::ClaimTemplateChanged
+                | Code::StartAndStop
+                | Code::RequestWithoutPhase
+                | Code::UserContextImmutable
         )
     }
 }
