@@ -70,6 +70,7 @@ async fn a_release_for_namespaces_has_rights_in_them_only() {
     let rules = cluster[0]["rules"].to_string();
     assert!(rules.contains("webhookconfigurations") && !rules.contains("secrets"), "{rules}");
     let guards = of_kind(&rendered, "ValidatingWebhookConfiguration");
+    assert!(!guards[0].to_string().contains("idesessions"), "they are in no namespace");
     for webhook in guards[0]["webhooks"].as_array().unwrap() {
         let selector = &webhook["namespaceSelector"]["matchExpressions"][0];
         assert_eq!(selector["values"], serde_json::json!(["a", "b"]));
@@ -95,6 +96,8 @@ async fn values_of_the_original_chart_are_accepted() {
         all.iter().find(|variable| variable["name"] == name).map(|variable| variable["value"].clone())
     };
     assert_eq!(env("CLUSTER_SCOPED").unwrap(), "true");
+    let guards = of_kind(&rendered, "ValidatingWebhookConfiguration");
+    assert!(guards[0].to_string().contains("idesessions"));
     assert_eq!(env("RCLONE_STORAGE_CLASS").unwrap(), "other");
     assert_eq!(env("USE_NONE_SAME_SITE_SESSION_COOKIE").unwrap(), "true");
     assert_eq!(env("SIDECARS_IMAGE").unwrap(), "renku/sidecars:1.2.3");

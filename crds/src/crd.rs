@@ -26,7 +26,7 @@ pub struct Names {
 pub struct Column {
     /// Heading.
     pub name: &'static str,
-    /// OpenAPI type: `string`, `boolean`, `date`.
+    /// OpenAPI type: `string`, `integer`, `boolean`, `date`.
     pub kind: &'static str,
     /// Where the value stands in the object.
     pub path: &'static str,

@@ -4,15 +4,19 @@
 //! kind is shared by the admission rules, the reconcilers and the offline commands:
 //!
 //! * [`amalthea`]: `amalthea.dev/v1alpha1 AmaltheaSession`: types, names, and what its timeouts mean
+//! * [`ide_session`]: `usvc-dev.developer.microsoft.com/v1 IdeSession`: types, states and steps between them
 //! * [`metadata`]: object metadata without what nobody reads
+//! * [`condition`]: a condition in a status
 //! * [`duration`]: Go durations, as Go parses them, with the spelling to use when they are not
 //! * [`quantity`]: Kubernetes quantities, integers included
 //! * [`schema`], [`core_types`], [`crd`]: from types to structural schemas to CRDs
 
 pub mod amalthea;
+pub mod condition;
 pub mod core_types;
 pub mod crd;
 pub mod duration;
+pub mod ide_session;
 pub mod metadata;
 pub mod quantity;
 pub mod schema;
@@ -26,7 +30,10 @@ pub type Raw = serde_json::Value;
 
 /// Every CRD that this program serves, with the file name of its generated YAML in `crds/yaml/`.
 pub fn all_crds() -> Vec<(&'static str, serde_json::Value)> {
-    vec![("amalthea.dev_amaltheasessions.yaml", amalthea::crd())]
+    vec![
+        ("amalthea.dev_amaltheasessions.yaml", amalthea::crd()),
+        ("usvc-dev.developer.microsoft.com_idesessions.yaml", ide_session::crd()),
+    ]
 }
 
 /// A generated object as the YAML file that is committed, with a line that says where it comes from.

@@ -102,7 +102,8 @@ pub(super) fn page() -> anyhow::Result<String> {
          # Rules\n\n\
          What the webhooks and `sojourn check` find. `refused` means that the object cannot work; what is\n\
          `warned about` is probably not meant, and accepted. `sojourn explain CODE` prints the same, and the\n\
-         examples are cases of the [corpus](../webhooks/cases). \"The original\" is the Amalthea operator.\n\n\
+         examples are cases of the [corpus](../webhooks/cases). \"The original\" is the system\n\
+         that the kind comes from: for AmaltheaSession the Amalthea operator, for IdeSession the DCP controller.\n\n\
          | code | verdict |\n|---|---|\n",
     );
     for topic in topics() {

@@ -2,6 +2,7 @@
 //! and one row.
 
 use sojourn_crds::amalthea::{self, AmaltheaSession};
+use sojourn_crds::ide_session::{self, IdeSession};
 
 use crate::kind::{self, Read};
 use crate::owners;
@@ -82,15 +83,24 @@ pub struct Row {
 /// Jobs of nobody's session are never sent to us.
 const CLAIMS_A_SESSION: Condition = Condition { name: "claims-a-session", expression: owners::claim_in_cel };
 
+impl Row {
+    /// Whether objects of the resource are in namespaces.
+    pub fn is_namespaced(&self) -> bool {
+        self.scope == "Namespaced"
+    }
+}
+
 /// Name of the row that validates sessions.
 pub const VALIDATE_SESSION: &str = "amaltheasession.validate.sojourn.dev";
+/// Name of the row that validates sessions in an IDE.
+pub const VALIDATE_IDE_SESSION: &str = "idesession.validate.sojourn.dev";
 /// Name of the row that validates the Jobs of sessions.
 pub const VALIDATE_JOB: &str = "job.validate.sojourn.dev";
 /// Name of the row that completes the Jobs of sessions.
 pub const MUTATE_JOB: &str = "job.mutate.sojourn.dev";
 
 /// The table.
-pub static TABLE: [Row; 3] = [
+pub static TABLE: [Row; 4] = [
     Row {
         name: VALIDATE_SESSION,
         path: "/validate/amalthea.dev/v1alpha1/amaltheasessions",
@@ -107,6 +117,23 @@ pub static TABLE: [Row; 3] = [
         asks: true,
         rule: Rule::Validate,
         read: kind::read::<AmaltheaSession>,
+    },
+    Row {
+        name: VALIDATE_IDE_SESSION,
+        path: "/validate/usvc-dev.developer.microsoft.com/v1/idesessions",
+        group: ide_session::GROUP,
+        version: "v1",
+        resource: "idesessions",
+        kind: ide_session::KIND,
+        operations: &[Operation::Create, Operation::Update],
+        scope: "Cluster",
+        failure_policy: FailurePolicy::Fail,
+        timeout_seconds: 5,
+        conditions: &[],
+        needs_sessions: false,
+        asks: true,
+        rule: Rule::Validate,
+        read: kind::read::<IdeSession>,
     },
     Row {
         name: VALIDATE_JOB,

@@ -8,7 +8,7 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sojourn_webhooks::case::{CaseFacts, NAMESPACE};
-use sojourn_webhooks::table::{MUTATE_JOB, TABLE, VALIDATE_JOB, row};
+use sojourn_webhooks::table::{MUTATE_JOB, TABLE, VALIDATE_IDE_SESSION, VALIDATE_JOB, row};
 use sojourn_webhooks::{Code, Object, Offline, Operation, Request, Verdict, judge};
 
 /// Any JSON, with keys that the rules look for more often than chance would have it.
@@ -61,6 +61,13 @@ fn session() -> Value {
             "template": {"metadata": {"labels": {"a": "b"}}}}})
 }
 
+fn ide_session() -> Value {
+    json!({"apiVersion": "usvc-dev.developer.microsoft.com/v1", "kind": "IdeSession",
+        "metadata": {"name": "demo", "annotations": {"sojourn.dev/ide-endpoint-secret": "ides/vscode"}},
+        "spec": {"launchConfigurations": "[{\"type\": \"project\"}]", "desiredState": "Running"},
+        "status": {"state": "Running"}})
+}
+
 fn job() -> Value {
     json!({"apiVersion": "batch/v1", "kind": "Job",
         "metadata": {"name": "demo", "labels": {"app.kubernetes.io/name": "AmaltheaSession",
@@ -96,7 +103,7 @@ fn damaged(good: Value) -> impl Strategy<Value = Value> {
 }
 
 fn any_object() -> impl Strategy<Value = Value> {
-    prop_oneof![any_json(), damaged(session()), damaged(job())]
+    prop_oneof![any_json(), damaged(session()), damaged(ide_session()), damaged(job())]
 }
 
 fn known() -> Offline {
@@ -133,6 +140,8 @@ proptest! {
 
     #[test]
     fn an_update_that_changes_nothing_finds_nothing(object in any_object()) {
+        // What is no object at all never got in.
+        prop_assume!(object.is_object());
         for row in &TABLE {
             let findings = verdict(row.name, Some(&object), &object).findings;
             prop_assert!(findings.is_empty(), "{}: {findings:?}", row.name);
@@ -150,6 +159,15 @@ proptest! {
             // An object that could not be read at all may become readable.
             prop_assert!(known.iter().any(|f| f.code == Code::SchemaInvalid), "{finding:?}");
         }
+    }
+
+    #[test]
+    fn what_was_stopped_stays_stopped(new in damaged(ide_session())) {
+        prop_assume!(new["metadata"].is_object() && new["metadata"]["deletionTimestamp"].is_null());
+        let mut old = ide_session();
+        old["spec"]["desiredState"] = json!("Stopped");
+        let allowed = verdict(VALIDATE_IDE_SESSION, Some(&old), &new).allowed();
+        prop_assert!(!allowed || new["spec"]["desiredState"] == "Stopped", "{new}");
     }
 
     #[test]

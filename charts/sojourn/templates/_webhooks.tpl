@@ -59,6 +59,36 @@
   sideEffects: None
   timeoutSeconds: 5
 {{- end }}
+{{- define "sojourn.clusterValidatingWebhooks" -}}
+- admissionReviewVersions:
+  - v1
+  clientConfig: {{- include "sojourn.clientConfig" (list . "/validate/usvc-dev.developer.microsoft.com/v1/idesessions") | nindent 4 }}
+  failurePolicy: Fail
+  matchConditions:
+  - expression: request.userInfo.username != "{{ include "sojourn.operatorUser" . }}"
+    name: not-the-operator
+  - expression: "!has(request.subResource) || request.subResource == ''"
+    name: not-a-subresource
+  - expression: object == null || !has(object.metadata.deletionTimestamp)
+    name: not-being-deleted
+  matchPolicy: Equivalent
+  name: idesession.validate.sojourn.dev
+  namespaceSelector: {{- include "sojourn.namespaceSelector" . | nindent 4 }}
+  objectSelector: {}
+  rules:
+  - apiGroups:
+    - usvc-dev.developer.microsoft.com
+    apiVersions:
+    - v1
+    operations:
+    - CREATE
+    - UPDATE
+    resources:
+    - idesessions
+    scope: Cluster
+  sideEffects: None
+  timeoutSeconds: 5
+{{- end }}
 {{- define "sojourn.mutatingWebhooks" -}}
 - admissionReviewVersions:
   - v1

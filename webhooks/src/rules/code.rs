@@ -140,6 +140,28 @@ codes! {
         "Labels that tie the Job to its session were changed. The original loses sight of it."
     JobResultDropped "job-result-dropped" Deny
         "The finalizer that keeps a Job until its result is recorded was removed. The original has none and loses results."
+    LaunchConfigurationsImmutable "launch-configurations-immutable" Deny
+        "`launchConfigurations` of an IdeSession was changed, be it by a blank. The original refuses it too."
+    DesiredStateFinal "desired-state-final" Deny
+        "An IdeSession that was asked to stop is asked for something else. The original refuses it too."
+    LaunchConfigurationsMissing "launch-configurations-missing" Deny
+        "An IdeSession has no `launchConfigurations`. The original refuses it too."
+    LaunchConfigurationsUnreadable "launch-configurations-unreadable" Deny
+        "`launchConfigurations` of an IdeSession is not JSON. The original refuses it too."
+    LaunchConfigurationsEmpty "launch-configurations-empty" Deny
+        "`launchConfigurations` of an IdeSession holds no object in a list. The original accepts it, and the session fails when it is to start."
+    DesiredStateUnknown "desired-state-unknown" Deny
+        "`desiredState` of an IdeSession is not one that can be asked for. The original refuses it too."
+    StoppedBeforeStart "stopped-before-start" Warn
+        "An IdeSession that never ran is asked to stop, so it can never start. Its state stays empty, and who waits for `Stopped` waits for ever."
+    DesiredStateIgnored "desired-state-ignored" Warn
+        "`Running` is taken back from an IdeSession that runs. It goes on; only `Stopped` ends it."
+    EndpointInvalid "endpoint-invalid" Deny
+        "The annotation that says which IDE a session is for does not name a Secret. The original knows one IDE only."
+    EndpointImmutable "endpoint-immutable" Deny
+        "An IdeSession that was asked to run is moved to another IDE, which knows nothing of it. The original knows one IDE only."
+    EndpointForbidden "endpoint-forbidden" Deny
+        "The requester may not read the Secret of the IDE that the session is for. The original knows one IDE only."
 }
 
 /// Whether a refusal is about the object or about who asks.
@@ -159,8 +181,31 @@ impl Code {
             | Code::JobResumed
             | Code::JobOwnerChanged
             | Code::JobLabelsChanged
-            | Code::JobResultDropped => Class::Forbidden,
+            | Code::JobResultDropped
+            | Code::EndpointForbidden => Class::Forbidden,
             _ => Class::Invalid,
+        }
+    }
+
+    /// The reason that a refusal's cause gives, one of those that Kubernetes knows.
+    pub const fn cause(self) -> &'static str {
+        match (self, self.class()) {
+            (Code::LaunchConfigurationsMissing, _) => "FieldValueRequired",
+            (Code::LaunchConfigurationsImmutable | Code::DesiredStateFinal, _) => "FieldValueForbidden",
+            (_, Class::Forbidden) => "FieldValueForbidden",
+            (_, Class::Invalid) => "FieldValueInvalid",
+        }
+    }
+
+    /// Which findings come first. Most are in the order of their paths; clients of an original may know another one.
+    pub const fn rank(self) -> u8 {
+        match self {
+            Code::LaunchConfigurationsImmutable => 0,
+            Code::DesiredStateFinal => 1,
+            Code::LaunchConfigurationsMissing
+            | Code::LaunchConfigurationsUnreadable
+            | Code::LaunchConfigurationsEmpty => 2,
+            _ => 3,
         }
     }
 
@@ -209,6 +254,11 @@ impl Code {
                 | Code::JobOwnerChanged
                 | Code::JobLabelsChanged
                 | Code::JobResultDropped
+                | Code::LaunchConfigurationsImmutable
+                | Code::DesiredStateFinal
+                | Code::DesiredStateIgnored
+                | Code::EndpointImmutable
+                | Code::EndpointForbidden
         )
     }
 }

@@ -2,4 +2,6 @@
 
 pub mod amalthea_session;
 pub mod code;
+pub(crate) mod dns;
+pub mod ide_session;
 pub mod job;

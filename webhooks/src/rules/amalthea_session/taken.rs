@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use sojourn_crds::amalthea::names::PREFIX;
 
-use super::pod::is_dns_label;
 use crate::finding::{Code, FieldPath, Finding, seen};
+use crate::rules::dns;
 
 /// The names of one sort of part that are taken so far, and by whom.
 pub(crate) struct Names {
@@ -26,7 +26,7 @@ impl Names {
     /// Takes `name` for the part at `path`, and says what is wrong with that.
     pub(crate) fn take(&mut self, path: &FieldPath, name: &str, findings: &mut Vec<Finding>) {
         let at = path.child("name");
-        if !is_dns_label(name) {
+        if !dns::is_label(name) {
             findings.push(Finding::new(
                 self.invalid,
                 at.clone(),
