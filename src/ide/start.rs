@@ -120,7 +120,8 @@ impl Drop for Started {
         let (shared, session) = (self.shared.clone(), self.session.clone());
         self.shared.runtime.spawn(async move {
             if let Err(error) = shared.stop(&session).await {
-                tracing::warn!(%session, %error, "a run session without an owner may be left in the IDE");
+                tracing::warn!(%session, "a run session without an owner may be left in the IDE");
+                tracing::debug!(%session, %error, "it could not be stopped");
             }
             shared.lock().gate.release(&session, Instant::now());
         });

@@ -60,6 +60,7 @@ async fn what_was_said_early_comes_out_in_order_once_confirmed() {
         panic!("it is over")
     };
     let session = started.session().clone();
+    assert!(futures::poll!(Box::pin(pair.notifications.next())).is_pending(), "nobody has confirmed it");
     started.confirm();
     pair.ide.log(session.as_str(), "three");
     assert_eq!(pair.next_of(&session).await, What::Process { pid: Some(7) });
@@ -102,6 +103,7 @@ async fn an_end_between_answer_and_confirmation_is_heard() {
     while pair.connection.counts().received.is_empty() {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
+    assert!(futures::poll!(Box::pin(pair.notifications.next())).is_pending(), "nobody has confirmed it");
     started.confirm();
     assert_eq!(pair.next_of(&session).await, ended(Some(3)));
 }

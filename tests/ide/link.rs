@@ -216,10 +216,13 @@ async fn two_that_evict_each_other_slow_down() {
     let (first, _n1) = open(&ide, &[], Options { timing, ..options() });
     first.connected().await.unwrap();
     let (second, _n2) = open(&ide, &[], Options { timing, ..options() });
-    // Each is evicted once and comes back after the pause; the next time it waits.
+    // Each is evicted once and comes back after the pause; whoever is evicted again waits.
     let waits = |link: &Link| matches!(link, Link::Connecting { failures: 2.., .. });
     tokio::select! {
         _ = link(&first, waits) => {}
         _ = link(&second, waits) => {}
     }
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let connections = first.counts().connections + second.counts().connections;
+    assert!(connections <= 4, "they evicted each other {connections} times");
 }

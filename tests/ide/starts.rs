@@ -188,8 +188,26 @@ async fn gone(pair: &Pair) {
 #[tokio::test]
 async fn a_drop_during_the_request_is_mended_before_the_session_is_handed_over() {
     let mut pair = Pair::new().await;
-    pair.ide.script(|script| script.create.push_back(vec![Step::DropSocket]));
-    let started = pair.started().await;
+    let (answer, listen) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    pair.ide.script(|script| {
+        script.create.push_back(vec![Step::DropSocket, Step::Hold(answer.clone())]);
+        script.subscribe.push_back(vec![Step::Hold(listen.clone())]);
+    });
+    let request = request();
+    let mut start = Box::pin(pair.connection.start(&request));
+    let answered = async {
+        pair.lost().await;
+        answer.add_permits(1);
+        // Long enough for an answer that nobody waits for to have been handed over.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    };
+    tokio::select! {
+        _ = &mut start => panic!("it was handed over while nothing could be heard of it"),
+        () = answered => {}
+    }
+    listen.add_permits(1);
+    let Start::Running(started) = soon("the session", start).await.unwrap() else { panic!("it is over") };
+    assert!(matches!(*pair.connection.link().borrow(), Link::Connected(_)));
     let session: SessionId = started.session().clone();
     started.confirm();
     pair.ide.end(session.as_str(), Some(0));
