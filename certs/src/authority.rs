@@ -23,6 +23,7 @@ pub const COMMON_NAME: &str = "sojourn webhook authority";
 pub struct Authority {
     certificate_pem: String,
     der: Vec<u8>,
+    fingerprint: Fingerprint,
     key: PrivateKey,
     validity: Validity,
 }
@@ -80,7 +81,14 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         validity.write(&mut params);
         let certificate = params.self_signed(key.pair()).map_err(AuthorityError::SignItself)?;
-        Ok(Self { certificate_pem: certificate.pem(), der: certificate.der().to_vec(), key, validity })
+        let der = certificate.der().to_vec();
+        Ok(Self {
+            certificate_pem: certificate.pem(),
+            fingerprint: Fingerprint::of(&der),
+            der,
+            key,
+            validity,
+        })
     }
 
     /// Reads an authority from its PEM pair, or says why this pair is none. Dates are not looked at: see
@@ -100,7 +108,8 @@ impl Authority {
         let validity = Validity::of(&certificate);
         // Only the certificate that was judged is kept: whatever follows it in the text is not ours to sign with.
         let certificate_pem = first_block(certificate_pem).to_owned();
-        Ok(Self { certificate_pem, der: pem.contents.clone(), key, validity })
+        let der = pem.contents.clone();
+        Ok(Self { certificate_pem, fingerprint: Fingerprint::of(&der), der, key, validity })
     }
 
     /// Says why the authority cannot be used at `now`, if it cannot. One that is only due for renewal can.
@@ -121,7 +130,7 @@ impl Authority {
 
     /// What the certificate is known by.
     pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::of(&self.der)
+        self.fingerprint.clone()
     }
 
     /// The certificate as PEM text.

@@ -13,7 +13,7 @@ use world::{Tally, World, minutes};
 #[test]
 fn nothing_is_ever_served_that_an_api_server_would_refuse() {
     let mut sum = Tally::default();
-    for seed in 0..40 {
+    for seed in 0..16 {
         let mut world = World::new(seed);
         world.run(minutes(60), true);
         world.run(minutes(70), false);
@@ -22,8 +22,8 @@ fn nothing_is_ever_served_that_an_api_server_would_refuse() {
     }
     println!("{sum:?}");
     // A simulation in which nothing happens proves nothing.
-    assert!(sum.promoted > 250 && sum.retired > 60, "{sum:?}");
-    assert!(sum.deleted > 20 && sum.blanked > 60 && sum.crashed > 300, "{sum:?}");
+    assert!(sum.promoted > 80 && sum.retired > 20, "{sum:?}");
+    assert!(sum.deleted > 5 && sum.blanked > 30 && sum.crashed > 120, "{sum:?}");
 }
 
 #[test]

@@ -16,8 +16,9 @@ use super::check::problem::OWN_CODES;
 /// Arguments of `sojourn explain`.
 #[derive(Args, Debug)]
 pub struct Explain {
-    /// The code, for example duration-invalid. Without it, all codes are listed.
-    code: Option<String>,
+    /// The codes, for example duration-invalid. Without any, all are listed.
+    #[arg(value_name = "CODE")]
+    codes: Vec<String>,
 }
 
 /// One code.
@@ -53,15 +54,19 @@ pub fn topics() -> Vec<Topic> {
 impl Explain {
     /// Prints what was asked for.
     pub fn run(&self) -> anyhow::Result<ExitCode> {
-        print(&match &self.code {
-            Some(code) => {
-                let topic = topics().into_iter().find(|topic| topic.code == code);
-                let topic = topic
-                    .with_context(|| format!("there is no code {code:?}; `sojourn explain` lists all"))?;
-                explanation(&topic, &Corpus::read()?)?
-            }
-            None => list(),
-        })?;
+        if self.codes.is_empty() {
+            print(&list())?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let corpus = Corpus::read()?;
+        let explain = |code: &String| {
+            let topic = topics().into_iter().find(|topic| topic.code == code);
+            let topic =
+                topic.with_context(|| format!("there is no code {code:?}; `sojourn explain` lists all"))?;
+            explanation(&topic, &corpus)
+        };
+        let explained: Vec<_> = self.codes.iter().map(explain).collect::<anyhow::Result<_>>()?;
+        print(&explained.join("\n"))?;
         Ok(ExitCode::SUCCESS)
     }
 }

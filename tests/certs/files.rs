@@ -7,7 +7,7 @@ use crate::{
 };
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::ByteString;
-use serde_json::json;
+use serde_json::{Value, json};
 use sojourn_certs::{Authority, Bundle, Fingerprint, Leaf, Names};
 use sojourn_cluster::eventually;
 use std::{os::unix::fs::symlink, path::Path, sync::Arc};
@@ -31,7 +31,10 @@ fn mount(directory: &Path, round: usize, certificate: &str, key: &str) {
 async fn inject(installation: &Installation, authority: &Authority) {
     let bundle = ByteString(authority.certificate_pem().as_bytes().to_vec());
     let name = installation.configuration();
-    for (kind, count) in [("validatingwebhookconfiguration", 2), ("mutatingwebhookconfiguration", 1)] {
+    for kind in ["validatingwebhookconfiguration", "mutatingwebhookconfiguration"] {
+        let live = must(installation.kubectl(&["get", kind, &name, "-o", "json"]).await);
+        let live: Value = serde_json::from_str(&live).unwrap();
+        let count = live["webhooks"].as_array().unwrap().len();
         let write = |index| json!({"op": "add", "path": format!("/webhooks/{index}/clientConfig/caBundle"), "value": bundle});
         let patch = json!((0..count).map(write).collect::<Vec<_>>()).to_string();
         must(installation.kubectl(&["patch", kind, &name, "--type=json", "-p", &patch]).await);

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use sojourn_certs::{
     Bundle, Leaf, Names, SecretData, Stored,
-    bundle::to_publish,
+    bundle::{Match, to_publish},
     held::Held,
     rotation::{self, Change, Serving, Step, View},
     store::ROTATE,
@@ -97,8 +97,8 @@ struct Replica {
     name: String,
     offset: SignedDuration,
     life: u64,
-    /// Ends of watches are told in order.
-    told_until: u64,
+    /// Each of the three watches tells in order, and is late by itself.
+    told_until: [u64; 3],
     asleep_until: u64,
     /// The next time that it looks at its clock.
     wakes_at: u64,
@@ -166,7 +166,7 @@ impl World {
                 name: format!("pod-{n}"),
                 offset,
                 life: 0,
-                told_until: 0,
+                told_until: [0; 3],
                 asleep_until: 0,
                 wakes_at: 0,
                 waits_for: None,
@@ -346,9 +346,13 @@ impl World {
 
     /// A watch: late, but in order.
     fn tell(&mut self, n: usize, event: Event) {
-        let late = if self.rng.random_bool(0.1) { 20 * SECOND } else { SECOND / 5 };
-        let at = (self.now + self.rng.random_range(1..late)).max(self.replicas[n].told_until);
-        self.replicas[n].told_until = at;
+        let late = if self.rng.random_bool(0.1) { 60 * SECOND } else { SECOND / 5 };
+        let watch = match event {
+            Event::ConfigurationSeen(index, _) => index,
+            _ => 2,
+        };
+        let at = (self.now + self.rng.random_range(1..late)).max(self.replicas[n].told_until[watch]);
+        self.replicas[n].told_until[watch] = at;
         self.push(n, at - self.now, event);
     }
 
@@ -415,6 +419,14 @@ impl World {
         let new_name = self.forgetful && self.rng.random_bool(0.3);
         self.tally.crashed += 1;
         let name = format!("pod-{n}-{}", self.replicas[n].life);
+        if self.rng.random_bool(0.5)
+            && let Some(secret) = self.secret.clone()
+        {
+            // It ended well: it serves no more, and said so.
+            let mut data = secret.data.clone();
+            data.set_report(&self.replicas[n].name, None);
+            self.put(Some(data));
+        }
         let (secret, configurations) = (self.secret.clone(), self.configurations.clone());
         let replica = &mut self.replicas[n];
         replica.life += 1;
@@ -423,8 +435,10 @@ impl World {
         }
         (replica.waits_for, replica.publishing, replica.serving) = (None, None, None);
         (replica.secret, replica.configurations) = (secret, configurations);
-        (replica.held, replica.told_until, replica.wakes_at) = (Held::default(), 0, 0);
-        let after = self.rng.random_range(0..5 * SECOND);
+        (replica.held, replica.told_until, replica.wakes_at) = (Held::default(), [0; 3], 0);
+        let slow = if self.rng.random_bool(0.2) { 90 * SECOND } else { 5 * SECOND };
+        let after = self.rng.random_range(0..slow);
+        self.replicas[n].asleep_until = self.now + after;
         self.push(n, after, Event::Wake);
     }
 
@@ -475,10 +489,10 @@ impl World {
         }
         let wake = rotation::wake(&view).map(|left| u64::try_from(left.as_millis()).unwrap() + 1);
         let stored = view.stored.unwrap();
-        let stale = replica
-            .configurations
-            .iter()
-            .position(|live| to_publish(&live.pem, &stored.bundle, stored.matching()).is_some());
+        let stale = replica.configurations.iter().position(|live| match stored.matching() {
+            Match::Exactly => !live.bundle.same_as(&stored.bundle),
+            Match::AtLeast => !live.bundle.covers(&stored.bundle),
+        });
         if let Some(index) = stale {
             replica.publishing = Some((index, replica.configurations[index].clone()));
             return self.send(n, Request::Get, chaos);

@@ -244,13 +244,11 @@ codes! {
         "A new AgenticSession continues itself, so it begins anew."
     ParentUnclear "parent-unclear" Warn
         "Annotation and variable of an AgenticSession name different sessions to continue. The annotation decides."
-    EnvironmentNameInvalid "environment-name-invalid" Deny
-        "A variable of an AgenticSession has a name that Kubernetes refuses. The original's pod is refused for ever."
-    EnvironmentNameOdd "environment-name-odd" Warn
+    EnvNameOdd "env-name-odd" Warn
         "A variable of an AgenticSession has a name that older clusters refuse and that shells cannot read."
-    EnvironmentIgnored "environment-ignored" Warn
+    EnvIgnored "env-ignored" Warn
         "A variable of an AgenticSession is one that the operator never gives away. Its value does nothing."
-    EnvironmentReserved "environment-reserved" Warn
+    EnvReserved "env-reserved" Warn
         "A variable of an AgenticSession replaces one that the operator makes for the runner. The original lets it, and the runner may lose its session."
     StateDirInvalid "state-dir-invalid" Deny
         "`RUNNER_STATE_DIR` of an AgenticSession does not lie in the workspace. The original's pod is refused for ever."
@@ -370,7 +368,6 @@ impl Code {
                 | Code::ClaimModesInvalid
                 | Code::OverlayLabelFixed
                 | Code::OverlayEndsPod
-                | Code::EnvironmentNameInvalid
                 | Code::StateDirInvalid
         )
     }

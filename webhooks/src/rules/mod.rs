@@ -14,3 +14,4 @@ pub mod notebook;
 pub(crate) mod object_name;
 pub mod project_settings;
 pub(crate) mod taken;
+pub(crate) mod variables;

@@ -6,7 +6,7 @@
 //! and interfaces with it. The API server is reached by a port of loopback as ever.
 //!
 //! There is no DNS for pods: operator and sessions find their partners by address, and a name server
-//! would be one more component to build, to start and to explain. A look-up fails at once.
+//! would be one more component to build, to start and to explain.
 
 mod config;
 mod dockerfile;

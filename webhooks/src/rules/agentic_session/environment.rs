@@ -12,6 +12,7 @@ use sojourn_crds::ambient::names::{FORCE_EXECUTE_PROMPT, STATE_DIR_VARIABLE};
 
 use super::{Subject, spec};
 use crate::finding::{Code, FieldPath, Finding, seen};
+use crate::rules::variables;
 
 /// Variables that stay the operator's whatever a session says.
 const KEPT: [&str; 4] = ["AGUI_TOKEN", "BOT_TOKEN", "CLAUDE_CODE_USE_VERTEX", "USE_VERTEX"];
@@ -60,21 +61,19 @@ pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Since 1.34, and by default since 1.32, Kubernetes takes every printable ASCII character but '=' in the name of a
-/// variable. Before, only those that shells take too, and '-' and '.'.
+/// Before 1.32, Kubernetes took only what shells take in the name of a variable, and '-' and '.'.
 fn check_name(name: &str, path: &FieldPath, findings: &mut Vec<Finding>) {
-    let printable = |b: u8| (b' '..=b'~').contains(&b) && b != b'=';
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
-    if name.is_empty() || !name.bytes().all(printable) {
+    if !variables::is_name(name) {
         findings.push(Finding::new(
-            Code::EnvironmentNameInvalid,
+            Code::EnvNameInvalid,
             path.clone(),
             format!("{} cannot name a variable", seen(name)),
             "use letters, digits and '_', and no digit first",
         ));
     } else if !name.bytes().all(plain) || name.starts_with(|c: char| c.is_ascii_digit()) {
         findings.push(Finding::new(
-            Code::EnvironmentNameOdd,
+            Code::EnvNameOdd,
             path.clone(),
             "is a name that clusters before 1.32 refuse",
             "use letters, digits and '_'",
@@ -101,13 +100,13 @@ fn check_owner(
         None if WIRED.contains(&name) => "the runner may not be reached".to_owned(),
         None if KEPT.contains(&name) => {
             let message = "does nothing: the operator keeps its own value";
-            findings.push(Finding::new(Code::EnvironmentIgnored, path.clone(), message, ""));
+            findings.push(Finding::new(Code::EnvIgnored, path.clone(), message, ""));
             return;
         }
         None => return,
     };
     let message = "replaces the operator's own value";
-    findings.push(Finding::new(Code::EnvironmentReserved, path.clone(), message, hint));
+    findings.push(Finding::new(Code::EnvReserved, path.clone(), message, hint));
 }
 
 /// What Kubernetes takes as a path below a volume's root.

@@ -9,6 +9,7 @@ use sojourn_crds::notebook::Notebook;
 
 use super::{placeholders, spec};
 use crate::finding::{Code, Finding, seen};
+use crate::rules::variables;
 
 /// Says what is wrong with the environment.
 pub(crate) fn check(notebook: &Notebook, findings: &mut Vec<Finding>) {
@@ -17,7 +18,7 @@ pub(crate) fn check(notebook: &Notebook, findings: &mut Vec<Finding>) {
         let path = spec("env").index(index);
         let name = variable["name"].as_str().unwrap_or_default();
         let value = variable["value"].as_str().unwrap_or_default();
-        if !is_variable(name) {
+        if !variables::is_name(name) {
             findings.push(Finding::new(
                 Code::EnvNameInvalid,
                 path.child("name"),
@@ -42,9 +43,4 @@ pub(crate) fn check(notebook: &Notebook, findings: &mut Vec<Finding>) {
         }
         placeholders::check_ours(&path.child("value"), value, findings);
     }
-}
-
-/// What Kubernetes takes as the name of a variable: printable ASCII without '='.
-fn is_variable(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|b| (b' '..=b'~').contains(&b) && b != b'=')
 }
