@@ -3,12 +3,14 @@
 //! * [`core`]: every decision, as pure functions
 //! * [`control`]: what talks to the API server
 //! * [`serve`]: webhooks, probes, metrics
+//! * [`ide`]: the protocol by which an IDE is asked for run sessions
 //! * [`settings`], [`telemetry`]: flags, logs, metrics
 //! * [`cmd`]: the commands of the binary
 
 pub mod cmd;
 pub mod control;
 pub mod core;
+pub mod ide;
 pub mod serve;
 pub mod settings;
 pub mod telemetry;
