@@ -130,7 +130,9 @@ fn the_binary_gives_the_same_verdicts() {
 fn run_together(cases: &[(String, Case)], hibernate: bool) {
     let folder = tempfile::tempdir().unwrap();
     let (new, old) = (folder.path().join("new"), folder.path().join("old"));
-    [&new, &old].map(|path| std::fs::create_dir(path).unwrap());
+    for path in [&new, &old] {
+        std::fs::create_dir(path).unwrap();
+    }
     let file = |number: usize| format!("{number:04}.yaml");
     for (number, (_, case)) in cases.iter().enumerate() {
         let placed = |object: &Value| {
