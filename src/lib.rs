@@ -3,6 +3,7 @@
 //! * [`core`]: every decision, as pure functions
 //! * [`control`]: what talks to the API server
 //! * [`serve`]: webhooks, probes, metrics
+//! * [`ide`]: the protocol by which an IDE is asked for run sessions
 //! * [`sidecar`]: the programs inside a session's pod
 //! * [`settings`], [`telemetry`]: flags, logs, metrics
 //! * [`cmd`]: the commands of the binary
@@ -10,6 +11,7 @@
 pub mod cmd;
 pub mod control;
 pub mod core;
+pub mod ide;
 pub mod serve;
 pub mod settings;
 pub mod sidecar;

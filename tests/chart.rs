@@ -221,6 +221,7 @@ async fn a_release_lives_and_leaves_sessions_behind() {
         must(release.kubectl(&["apply", "-f", &format!("{EXAMPLES}/{example}.yaml")]).await);
         release.runs(example).await;
     }
+    must(release.kubectl(&["apply", "-f", &format!("{EXAMPLES}/notebook.yaml")]).await);
     assert!(release.may(&["patch", "secrets"]).await);
     assert!(release.may(&["get", "secrets/sojourn-webhook"]).await);
     for denied in [
@@ -239,6 +240,8 @@ async fn a_release_lives_and_leaves_sessions_behind() {
     release.bundles_are_written().await;
     let refused = release.kubectl(&["apply", "-f", &format!("{EXAMPLES}/bad-duration.yaml")]).await;
     assert!(!refused.success() && refused.stderr.contains("spec.culling.maxAge"), "{}", refused.stderr);
+    let refused = release.kubectl(&["apply", "-f", &format!("{EXAMPLES}/bad-notebook.yaml")]).await;
+    assert!(!refused.success() && refused.stderr.contains("spec.workspaceID"), "{}", refused.stderr);
 
     // A bundle that somebody blanks is written again.
     let blank = r#"[{"op": "remove", "path": "/webhooks/0/clientConfig/caBundle"}]"#;

@@ -27,3 +27,12 @@ fn the_chart_has_every_crd_and_no_other() {
     made.sort();
     assert_eq!(there, made);
 }
+
+#[test]
+fn the_image_tells_the_version_that_it_holds() {
+    let label = format!("org.opencontainers.image.version=\"{}\"", env!("CARGO_PKG_VERSION"));
+    assert!(
+        include_str!("../Dockerfile").contains(&label),
+        "the Dockerfile has another version than Cargo.toml"
+    );
+}

@@ -16,8 +16,9 @@ use super::check::problem::OWN_CODES;
 /// Arguments of `sojourn explain`.
 #[derive(Args, Debug)]
 pub struct Explain {
-    /// The code, for example duration-invalid. Without it, all codes are listed.
-    code: Option<String>,
+    /// The codes, for example duration-invalid. Without any, all are listed.
+    #[arg(value_name = "CODE")]
+    codes: Vec<String>,
 }
 
 /// One code.
@@ -53,15 +54,19 @@ pub fn topics() -> Vec<Topic> {
 impl Explain {
     /// Prints what was asked for.
     pub fn run(&self) -> anyhow::Result<ExitCode> {
-        print(&match &self.code {
-            Some(code) => {
-                let topic = topics().into_iter().find(|topic| topic.code == code);
-                let topic = topic
-                    .with_context(|| format!("there is no code {code:?}; `sojourn explain` lists all"))?;
-                explanation(&topic, &Corpus::read()?)?
-            }
-            None => list(),
-        })?;
+        if self.codes.is_empty() {
+            print(&list())?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let corpus = Corpus::read()?;
+        let explain = |code: &String| {
+            let topic = topics().into_iter().find(|topic| topic.code == code);
+            let topic =
+                topic.with_context(|| format!("there is no code {code:?}; `sojourn explain` lists all"))?;
+            explanation(&topic, &corpus)
+        };
+        let explained: Vec<_> = self.codes.iter().map(explain).collect::<anyhow::Result<_>>()?;
+        print(&explained.join("\n"))?;
         Ok(ExitCode::SUCCESS)
     }
 }
@@ -103,7 +108,8 @@ pub(super) fn page() -> anyhow::Result<String> {
          What the webhooks and `sojourn check` find. `refused` means that the object cannot work; what is\n\
          `warned about` is probably not meant, and accepted. `sojourn explain CODE` prints the same, and the\n\
          examples are cases of the [corpus](../webhooks/cases). \"The original\" is the system\n\
-         that the kind comes from: for AmaltheaSession the Amalthea operator, for IdeSession the DCP controller.\n\n\
+         that the kind comes from: for AmaltheaSession the Amalthea operator, for IdeSession the DCP controller, for\n\
+         AgenticSession and ProjectSettings the Ambient operator, for Notebook agentserver.\n\n\
          | code | verdict |\n|---|---|\n",
     );
     for topic in topics() {
@@ -147,9 +153,9 @@ mod tests {
     #[test]
     fn an_explanation_says_why_and_shows_both() {
         let topics = topics();
-        let topic = topics.iter().find(|topic| topic.code == "duration-invalid").unwrap();
+        let topic = topics.iter().find(|topic| topic.code == "starting-too-short").unwrap();
         let text = explanation(topic, &Corpus::read().unwrap()).unwrap();
-        for part in ["(refused)", topic.text, "\nRefused: ", "      maxAge: 1d", "\nFine: "] {
+        for part in ["(refused)", topic.text, "\nRefused: ", "      maxStartingDuration: 20s", "\nFine: "] {
             assert!(text.contains(part), "{part:?} is missing from {text}");
         }
         assert_eq!(list().lines().count(), topics.len());

@@ -7,6 +7,7 @@ use k8s_openapi::api::authentication::v1::UserInfo;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sojourn_crds::amalthea::OnDeadline;
+use sojourn_crds::ambient::Limits;
 
 use crate::facts::{Access, DEFAULT_TRUSTED_USERS, GuardSettings, Offline};
 use crate::finding::{Finding, Severity};
@@ -88,6 +89,9 @@ pub struct CaseSettings {
     /// `Fail` or `Hibernate`.
     #[serde(default)]
     pub on_deadline: CaseOnDeadline,
+    /// Whether `timeout` ends the sessions of agents.
+    #[serde(default)]
+    pub enforce_timeout: bool,
 }
 
 /// What happens when a batch session reaches its `maxAge`.
@@ -211,6 +215,7 @@ impl CaseFacts {
                 CaseOnDeadline::Fail => OnDeadline::Fail,
                 CaseOnDeadline::Hibernate => OnDeadline::Hibernate,
             },
+            agentic: Limits { enforce_timeout: self.settings.enforce_timeout, ..Limits::default() },
         };
         let now = self.now.as_deref().unwrap_or("2026-01-01T12:00:00Z").parse()?;
         let mut known = Offline::new(now, settings);

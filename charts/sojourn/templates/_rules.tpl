@@ -130,6 +130,20 @@
   verbs:
   - list
 - apiGroups:
+  - vteam.ambient-code
+  resources:
+  - agenticsessions
+  verbs:
+  - list
+  - watch
+- apiGroups:
+  - sojourn.dev
+  resources:
+  - notebooks
+  verbs:
+  - list
+  - watch
+- apiGroups:
   - amalthea.dev
   resources:
   - amaltheasessions
@@ -147,11 +161,19 @@
   - secrets
   verbs:
   - get
+  - list
+  - watch
   - update
 - apiGroups:
   - ""
   resources:
   - secrets
+  verbs:
+  - create
+- apiGroups:
+  - ""
+  resources:
+  - events
   verbs:
   - create
 - apiGroups:
@@ -162,6 +184,8 @@
   - leases
   verbs:
   - get
+  - list
+  - watch
   - update
 - apiGroups:
   - coordination.k8s.io

@@ -1,7 +1,7 @@
 //! What a running operator shows of itself.
 
 use crate::{
-    control::{Operator, watch::Unsynced},
+    control::{Operator, certificates::Shown, watch::Unsynced},
     telemetry::sessions::{SessionGauge, SessionGauges},
 };
 use jiff::Timestamp;
@@ -42,7 +42,11 @@ impl SessionGauges for Gauges {
 }
 
 /// The debug page: how much is known, and how much is to be done.
-pub(super) fn debug_state(operator: Arc<Operator>, unsynced: Unsynced) -> impl Fn() -> serde_json::Value {
+pub(super) fn debug_state(
+    operator: Arc<Operator>,
+    unsynced: Unsynced,
+    certificate: Shown,
+) -> impl Fn() -> serde_json::Value {
     move || {
         let (sessions, children, pods) = operator.index().sizes();
         let (due, oldest) = operator.queue.depth();
@@ -50,6 +54,7 @@ pub(super) fn debug_state(operator: Arc<Operator>, unsynced: Unsynced) -> impl F
             "watches": {"synced": unsynced.is_synced()},
             "index": {"sessions": sessions, "children": children, "pods": pods},
             "queue": {"due": due, "oldestSeconds": oldest.as_secs_f64()},
+            "webhookCertificate": certificate.state(),
             "leading": operator.gate.is_open(),
         })
     }

@@ -44,14 +44,16 @@ pub struct Flags {
 
 /// What to do about a directory that is there already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "lower")]
 enum Strategy {
     /// Leave it as it is; a session that resumes goes on with it.
-    NotIfExist,
+    #[value(name = "notifexist")]
+    Keep,
     /// Replace it, once the new clone is whole.
-    Overwrite,
+    #[value(name = "overwrite")]
+    Replace,
     /// Fail, unless it is empty.
-    NoStrategy,
+    #[value(name = "nostrategy")]
+    Refuse,
 }
 
 /// The repository is not cloned.
@@ -123,11 +125,11 @@ pub fn clone(flags: &Flags) -> Result<(), Clone> {
     let place = flags.path.join(&remote.name);
     let there = fs::symlink_metadata(&place).is_ok() && !is_empty_directory(&place);
     match flags.strategy {
-        Strategy::NotIfExist if there => {
+        Strategy::Keep if there => {
             tracing::info!(path = %place.display(), "there already, and left as it is");
             return Ok(());
         }
-        Strategy::NoStrategy if there => return Err(Clone::Exists(place)),
+        Strategy::Refuse if there => return Err(Clone::Exists(place)),
         _ => {}
     }
     let config = flags.config.as_deref().map(Config::read).transpose()?;

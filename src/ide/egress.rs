@@ -1,0 +1,190 @@
+//! Where we may connect to. An endpoint is data that somebody wrote, and we carry a token to it: without
+//! rules the operator would be a way into every network that it can reach.
+//!
+//! The rules judge the addresses that a host resolved to, all of them, before anything is connected; the
+//! address that was judged is the one that is connected to.
+
+use super::endpoint::{Endpoint, Host, Origin};
+use ipnet::IpNet;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// What operators allow beyond the rules, and what they know of their cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Egress {
+    /// Networks in which any endpoint may lie.
+    pub networks: Vec<IpNet>,
+    /// Host names that any endpoint may have; `example.com` also stands for the names below it.
+    pub suffixes: Vec<String>,
+    /// Addresses that no endpoint may have: the API server's.
+    pub refused: Vec<IpAddr>,
+    /// The cluster's domain, as in `<service>.<namespace>.svc.<domain>`.
+    pub cluster_domain: String,
+    /// Allows plain text to addresses other than loopback.
+    pub plain_text: bool,
+}
+
+/// Why we do not connect.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refuse {
+    /// The name has no address.
+    #[error("{0} has no address")]
+    NoAddress(Host),
+    /// No endpoint may lie there.
+    #[error("{host} is at {address}, where no IDE may be: {why}")]
+    Never {
+        /// The host.
+        host: Host,
+        /// The address.
+        address: IpAddr,
+        /// What is wrong with it.
+        why: Never,
+    },
+    /// The endpoint may not lie there.
+    #[error("{host} is at {address}, which is not allowed: {allowed}")]
+    NotAllowed {
+        /// The host.
+        host: Host,
+        /// The address.
+        address: IpAddr,
+        /// What is.
+        allowed: String,
+    },
+    /// The token would travel in plain text.
+    #[error(
+        "{host} is not on loopback and has no certificate: the token would travel in plain text, which the \
+         operator's settings do not allow"
+    )]
+    PlainText {
+        /// The host.
+        host: Host,
+    },
+}
+
+/// Kinds of addresses that nothing makes allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Never {
+    /// 169.254.0.0/16 and fe80::/10, where clouds keep their credentials.
+    #[error("link-local")]
+    LinkLocal,
+    /// Multicast and broadcast.
+    #[error("not a single host")]
+    Multicast,
+    /// 0.0.0.0/8 and ::.
+    #[error("unspecified")]
+    Unspecified,
+    /// The operator's own machine, for a Secret.
+    #[error("loopback, which is the operator's own pod")]
+    Loopback,
+    /// An address of the API server.
+    #[error("the API server")]
+    ApiServer,
+}
+
+impl Egress {
+    /// Judges the addresses of an endpoint's host. `is_pod` says of an address whether it is one of a pod in
+    /// the namespace of the endpoint's Secret.
+    pub fn judge(
+        &self,
+        endpoint: &Endpoint,
+        addresses: &[IpAddr],
+        is_pod: impl Fn(IpAddr) -> bool,
+    ) -> Result<(), Refuse> {
+        let host = || endpoint.host.clone();
+        if addresses.is_empty() {
+            return Err(Refuse::NoAddress(host()));
+        }
+        let named = self.allows_name(endpoint);
+        for &address in addresses {
+            let plain = unwrapped(address);
+            if let Some(why) = self.never(&endpoint.origin, plain) {
+                return Err(Refuse::Never { host: host(), address, why });
+            }
+            let local = plain.is_loopback() && endpoint.origin == Origin::Environment;
+            let inside = self.networks.iter().any(|network| network.contains(&plain));
+            let pod = matches!(endpoint.origin, Origin::Secret { .. }) && is_pod(plain);
+            if !(named || local || inside || pod) {
+                return Err(Refuse::NotAllowed { host: host(), address, allowed: self.allowed(endpoint) });
+            }
+            if endpoint.tls.is_none() && !plain.is_loopback() && !self.plain_text {
+                return Err(Refuse::PlainText { host: host() });
+            }
+        }
+        Ok(())
+    }
+
+    fn never(&self, origin: &Origin, address: IpAddr) -> Option<Never> {
+        let (link_local, nothing) = match address {
+            IpAddr::V4(v4) => (v4.is_link_local(), v4.octets()[0] == 0),
+            IpAddr::V6(v6) => (v6.is_unicast_link_local(), v6.is_unspecified()),
+        };
+        let broadcast = address == IpAddr::V4(Ipv4Addr::BROADCAST);
+        if link_local {
+            Some(Never::LinkLocal)
+        } else if address.is_multicast() || broadcast {
+            Some(Never::Multicast)
+        } else if nothing {
+            Some(Never::Unspecified)
+        } else if address.is_loopback() && matches!(origin, Origin::Secret { .. }) {
+            Some(Never::Loopback)
+        } else if self.refused.iter().any(|refused| unwrapped(*refused) == address) {
+            Some(Never::ApiServer)
+        } else {
+            None
+        }
+    }
+
+    /// Whether the name alone makes an address allowed that is not refused.
+    fn allows_name(&self, endpoint: &Endpoint) -> bool {
+        let Host::Name(name) = &endpoint.host else { return false };
+        let service = match &endpoint.origin {
+            Origin::Environment => false,
+            Origin::Secret { namespace } => self.is_service_of(name, namespace),
+        };
+        let below = |suffix: &String| {
+            let suffix = suffix.trim_matches('.').to_ascii_lowercase();
+            let rest = name.strip_suffix(&suffix);
+            !suffix.is_empty() && rest.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        };
+        service || self.suffixes.iter().any(below)
+    }
+
+    fn is_service_of(&self, name: &str, namespace: &str) -> bool {
+        let domain = self.cluster_domain.trim_matches('.').to_ascii_lowercase();
+        let Some((service, rest)) = name.split_once('.') else { return false };
+        let short = format!("{namespace}.svc");
+        !service.is_empty() && (rest == short || (!domain.is_empty() && rest == format!("{short}.{domain}")))
+    }
+
+    fn allowed(&self, endpoint: &Endpoint) -> String {
+        let own = match &endpoint.origin {
+            Origin::Environment => "loopback".to_owned(),
+            Origin::Secret { namespace } => {
+                format!("Services as <name>.{namespace}.svc and pods of namespace {namespace}")
+            }
+        };
+        format!("allowed are {own}, and what the operator's settings name")
+    }
+}
+
+/// The IPv4 address inside an IPv6 address that leads to one, so that no rule is got round by spelling.
+fn unwrapped(address: IpAddr) -> IpAddr {
+    let IpAddr::V6(v6) = address else { return address };
+    let [a, b, c, d, e, f, g, h] = v6.segments();
+    let v4 = |high: u16, low: u16| {
+        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+        IpAddr::V4(Ipv4Addr::new(a, b, c, d))
+    };
+    match (a, b, c, d, e, f) {
+        // Mapped, and the deprecated form without the mark; :: and ::1 are themselves.
+        (0, 0, 0, 0, 0, 0xffff) => v4(g, h),
+        (0, 0, 0, 0, 0, 0) if g != 0 => v4(g, h),
+        // NAT64.
+        (0x64, 0xff9b, 0, 0, 0, 0) => v4(g, h),
+        // 6to4.
+        (0x2002, high, low, ..) => v4(high, low),
+        _ => address,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+//! Who we are to an IDE. Peers tell owners of sessions apart by the prefix, which belongs to the credentials;
+//! the whole is kept with the sessions, so that a restarted operator is still the one that created them.
+
+use http::HeaderValue;
+use std::fmt;
+
+/// Characters after the prefix.
+const SUFFIX: usize = 12;
+
+/// The value of the header `Microsoft-Developer-DCP-Instance-ID`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InstanceId(String);
+
+/// A text that cannot be an instance id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an instance id is made of up to 256 visible ASCII characters")]
+pub struct ReadInstanceId;
+
+impl InstanceId {
+    /// An id that nobody has had: the prefix and twelve random letters.
+    pub fn generate(prefix: &str) -> Result<Self, ReadInstanceId> {
+        let letters = (0..SUFFIX).map(|_| char::from(rand::random_range(b'a'..=b'z')));
+        Self::read(&prefix.chars().chain(letters).collect::<String>())
+    }
+
+    /// Reads an id that was written down.
+    pub fn read(text: &str) -> Result<Self, ReadInstanceId> {
+        let fits = (1..=256).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+        if fits { Ok(Self(text.to_owned())) } else { Err(ReadInstanceId) }
+    }
+
+    /// The id as text, to write down.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The value of the header.
+    pub(super) fn header(&self) -> HeaderValue {
+        // Every id is made of characters that a header can carry.
+        HeaderValue::from_str(&self.0).unwrap_or_else(|_| HeaderValue::from_static(""))
+    }
+}
+
+impl fmt::Display for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_prefix_stands_first_and_twelve_letters_follow() {
+        let (a, b) = (InstanceId::generate("run-").unwrap(), InstanceId::generate("run-").unwrap());
+        let letters = a.as_str().strip_prefix("run-").unwrap();
+        assert!(letters.len() == 12 && letters.bytes().all(|b| b.is_ascii_lowercase()), "{a}");
+        assert_ne!(a, b);
+        assert_eq!(InstanceId::read(a.as_str()).unwrap().header(), a.as_str());
+    }
+
+    #[test]
+    fn what_a_header_cannot_carry_is_none() {
+        for text in ["", "a b", "a\n", "é", &"a".repeat(257)] {
+            assert!(InstanceId::read(text).is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! The IDE execution protocol, our side of it: run sessions in a connected IDE are created, stopped and
+//! followed. Nothing here knows Kubernetes.
+//!
+//! What can be decided without a socket is: [`endpoint`], [`egress`], [`version`], [`launch`], [`problem`],
+//! [`notification`], [`gate`] and [`timing`] are plain functions and values. The rest carries it out:
+//! [`dial`] connects, `request` asks, `socket` listens, and [`connection`] is what a reconciler holds.
+//!
+//! Three promises. The token is never shown. Everything that a peer sends is bounded in size and number
+//! before it is kept. Notifications of one session keep their order, from before the answer to the request
+//! that created it until it is released.
+//!
+//! `protocol.schema.json` beside this file describes the bodies and notifications; tests hold what both
+//! sides really send against it.
+
+pub mod certificate;
+pub mod connection;
+pub mod dial;
+pub mod egress;
+pub mod endpoint;
+pub mod gate;
+pub mod instance;
+pub mod launch;
+pub mod notification;
+pub mod problem;
+mod request;
+pub mod session;
+mod socket;
+pub mod start;
+mod text;
+pub mod timing;
+pub mod token;
+mod verify;
+pub mod version;
+
+pub use connection::{Connection, Link, Notifications, Options, Stop, StopCause, StopError};
+pub use endpoint::Endpoint;
+pub use instance::InstanceId;
+pub use launch::{Launch, RunRequest};
+pub use notification::{Notification, What};
+pub use session::SessionId;
+pub use start::{Start, StartCause, StartError, Started};
+
+/// Bytes of a response body or of a notification frame that are read at most.
+pub const MOST_BYTES: usize = 4 << 20;

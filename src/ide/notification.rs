@@ -1,0 +1,210 @@
+//! What an IDE tells us about sessions, read from the text of WebSocket frames.
+//!
+//! A frame holds any number of JSON objects. One that cannot be read is skipped and named; it never takes
+//! others along, least of all those of other sessions.
+
+use super::{
+    problem::Problem,
+    session::SessionId,
+    text::{first, line},
+};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// Bytes of one captured line that are kept at most.
+const MOST_LINE: usize = 256 << 10;
+
+/// News of one session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notification {
+    /// The session.
+    pub session: SessionId,
+    /// What is new.
+    pub what: What,
+}
+
+/// What can be new of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// It has a process.
+    Process {
+        /// Its id, if the IDE knows one. Not positive means nothing.
+        pid: Option<i64>,
+    },
+    /// It is over.
+    Ended(End),
+    /// Its process wrote a line.
+    Log {
+        /// To standard error, and not to standard output.
+        stderr: bool,
+        /// The line as it came, at most 256 KiB of it.
+        line: String,
+    },
+    /// The IDE says something to people. The text is fit for a status.
+    Said {
+        /// How grave it is.
+        level: Level,
+        /// What it says.
+        text: String,
+    },
+    /// Nobody took this many notifications in time; they are gone. They stood before whatever comes next.
+    Lost(u64),
+}
+
+/// The end of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// Exit code; absent when unknown.
+    pub exit_code: Option<i32>,
+    /// Who says so.
+    pub told_by: Teller,
+}
+
+/// Who says that a session is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Teller {
+    /// The IDE.
+    Ide,
+    /// We conclude it: the IDE does not know the session, or stopped it and says no more.
+    Client,
+}
+
+/// How grave a message of an IDE is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Something failed.
+    Error,
+    /// Good to know.
+    Info,
+    /// For who looks closely.
+    Debug,
+}
+
+/// Why an object was skipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Skip {
+    /// It is no JSON object.
+    Malformed,
+    /// Its type is none that we know. Greetings of peers are such.
+    UnknownType,
+    /// It names no session.
+    NoSession,
+    /// A field of it has the wrong type.
+    BadField,
+    /// It is a message that says nothing, or of an unknown level.
+    Blank,
+}
+
+impl What {
+    /// A short name, for counting.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Process { .. } => "processRestarted",
+            Self::Ended(_) => "sessionTerminated",
+            Self::Log { .. } => "serviceLogs",
+            Self::Said { .. } => "sessionMessage",
+            Self::Lost(_) => "lost",
+        }
+    }
+
+    /// Bytes to count it as.
+    pub(super) fn weight(&self) -> usize {
+        let text = match self {
+            Self::Log { line, .. } => line.len(),
+            Self::Said { text, .. } => text.len(),
+            Self::Process { .. } | Self::Ended(_) | Self::Lost(_) => 0,
+        };
+        text + size_of::<Self>()
+    }
+}
+
+impl Skip {
+    /// A short name, for counting.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::UnknownType => "unknown_type",
+            Self::NoSession => "no_session",
+            Self::BadField => "bad_field",
+            Self::Blank => "blank",
+        }
+    }
+}
+
+/// Reads the text of a frame: JSON objects, one a line or one after another.
+pub fn read(frame: &str) -> impl Iterator<Item = Result<Notification, Skip>> + '_ {
+    frame.split(['\n', '\r']).filter(|line| !line.trim().is_empty()).flat_map(|line| {
+        // The iterator ends at its first error, since nothing tells where the next object would begin.
+        serde_json::Deserializer::from_str(line)
+            .into_iter::<Value>()
+            .map(|object| interpret(object.map_err(|_| Skip::Malformed)?))
+    })
+}
+
+fn interpret(object: Value) -> Result<Notification, Skip> {
+    let Value::Object(mut fields) = object else { return Err(Skip::Malformed) };
+    let read: fn(&mut Map<String, Value>) -> Result<What, Skip> =
+        match fields.get("notification_type").and_then(Value::as_str) {
+            Some("processRestarted") => process,
+            Some("sessionTerminated") => ended,
+            Some("serviceLogs") => log,
+            Some("sessionMessage") => said,
+            _ => return Err(Skip::UnknownType),
+        };
+    let session = fields.get("session_id").and_then(Value::as_str).filter(|id| !id.is_empty());
+    let session = SessionId::read(session.ok_or(Skip::NoSession)?).map_err(|_| Skip::BadField)?;
+    Ok(Notification { session, what: read(&mut fields)? })
+}
+
+fn process(fields: &mut Map<String, Value>) -> Result<What, Skip> {
+    match fields.get("pid") {
+        None | Some(Value::Null) => Ok(What::Process { pid: None }),
+        Some(pid) => Ok(What::Process { pid: Some(pid.as_i64().ok_or(Skip::BadField)?) }),
+    }
+}
+
+/// An end is an end, whatever its code looks like.
+fn ended(fields: &mut Map<String, Value>) -> Result<What, Skip> {
+    let code = fields.get("exit_code").and_then(Value::as_i64);
+    Ok(What::Ended(End { exit_code: code.and_then(exit_code), told_by: Teller::Ide }))
+}
+
+fn log(fields: &mut Map<String, Value>) -> Result<What, Skip> {
+    let stderr = fields.get("is_std_err").and_then(Value::as_bool).ok_or(Skip::BadField)?;
+    let Some(Value::String(mut line)) = fields.remove("log_message") else { return Err(Skip::BadField) };
+    line.truncate(first(&line, MOST_LINE).len());
+    line.shrink_to_fit();
+    Ok(What::Log { stderr, line })
+}
+
+fn said(fields: &mut Map<String, Value>) -> Result<What, Skip> {
+    let level = match fields.get("level").map(Value::as_str) {
+        Some(Some("error")) => Level::Error,
+        Some(Some("info")) => Level::Info,
+        Some(Some("debug")) => Level::Debug,
+        Some(Some(_)) => return Err(Skip::Blank),
+        _ => return Err(Skip::BadField),
+    };
+    let message = match fields.get("message") {
+        None | Some(Value::Null) => return Err(Skip::Blank),
+        Some(message) => message.as_str().ok_or(Skip::BadField)?,
+    };
+    if message.trim().is_empty() {
+        return Err(Skip::Blank);
+    }
+    let text = match level {
+        Level::Info | Level::Debug => line(message),
+        Level::Error => {
+            Problem::deserialize(Value::Object(std::mem::take(fields))).map_err(|_| Skip::BadField)?.to_text()
+        }
+    };
+    Ok(What::Said { level, text })
+}
+
+/// The 32 bits of a code that a system gives as signed or as unsigned; none outside of both.
+fn exit_code(code: i64) -> Option<i32> {
+    i32::try_from(code).or_else(|_| u32::try_from(code).map(u32::cast_signed)).ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,182 @@
+//! Creating a run session.
+//!
+//! A create request cannot be repeated, and one whose answer nobody waits for would leave a session behind
+//! that nobody stops. So once it is sent it is seen to its end, whatever becomes of who asked: a session
+//! without an owner is deleted.
+
+use super::{
+    connection::Shared,
+    gate::{Created, Early, Taken, Ticket, TooMany},
+    launch::{RunRequest, Unsupported},
+    request::RequestError,
+    session::{ReadSessionId, SessionId},
+    version::Version,
+};
+use http::{Method, StatusCode};
+use std::{fmt, sync::Arc, time::Instant};
+use tokio::sync::oneshot;
+
+/// What became of a create request that succeeded.
+#[derive(Debug)]
+pub enum Start {
+    /// The IDE accepted it.
+    Running(Started),
+    /// The session was over before the IDE answered. Nothing more will be heard of it.
+    Over {
+        /// The session.
+        session: SessionId,
+        /// Its life.
+        early: Early,
+    },
+}
+
+/// A session that the IDE created, and whose notifications wait for [`Started::confirm`]. Dropped without
+/// that, it has no owner, and is stopped and released.
+pub struct Started {
+    session: SessionId,
+    shared: Arc<Shared>,
+    confirmed: bool,
+}
+
+/// The session was not created.
+#[derive(Debug, thiserror::Error)]
+#[error("run session could not be started: {cause}")]
+pub struct StartError {
+    /// Why.
+    #[from]
+    pub cause: StartCause,
+}
+
+/// Why a session was not created.
+#[derive(Debug, thiserror::Error)]
+pub enum StartCause {
+    /// The connection was closed by us.
+    #[error("the IDE session endpoint is not available")]
+    Closed,
+    /// The IDE is not connected now. Nothing was sent.
+    #[error("the IDE is not connected")]
+    NotConnected,
+    /// The endpoint has as many sessions as it may have. Nothing was sent.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
+    /// The IDE cannot launch it. Nothing was sent.
+    #[error(transparent)]
+    Unsupported(#[from] Unsupported),
+    /// There was no answer. The IDE may have created a session.
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    /// The IDE refused.
+    #[error("IDE returned unexpected status: {said}")]
+    Status {
+        /// The status.
+        status: StatusCode,
+        /// Status line and body.
+        said: String,
+    },
+    /// The answer names no session.
+    #[error("IDE response is missing required 'Location' header")]
+    NoLocation,
+    /// The answer's session cannot be named.
+    #[error(transparent)]
+    SessionId(#[from] ReadSessionId),
+    /// The answer's session belongs to somebody else.
+    #[error(transparent)]
+    Taken(#[from] Taken),
+}
+
+impl StartCause {
+    /// Whether nothing was sent to the IDE, so that the start may be tried again.
+    pub fn is_unsent(&self) -> bool {
+        matches!(self, Self::Closed | Self::NotConnected | Self::TooMany(_) | Self::Unsupported(_))
+    }
+}
+
+impl Started {
+    /// The id of the session.
+    pub fn session(&self) -> &SessionId {
+        &self.session
+    }
+
+    /// Lets notifications out: the owner has written down what it knows. Of those that came before, none is
+    /// lost.
+    pub fn confirm(mut self) {
+        self.confirmed = true;
+        self.shared.lock().gate.confirm(&self.session);
+        self.shared.news.notify_one();
+    }
+}
+
+impl fmt::Debug for Started {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Started").field(&self.session).finish()
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        if self.confirmed {
+            return;
+        }
+        let (shared, session) = (self.shared.clone(), self.session.clone());
+        self.shared.runtime.spawn(async move {
+            if let Err(error) = shared.stop(&session).await {
+                tracing::warn!(%session, "a run session without an owner may be left in the IDE");
+                tracing::debug!(%session, %error, "it could not be stopped");
+            }
+            shared.lock().gate.release(&session, Instant::now());
+        });
+    }
+}
+
+/// A create request under way, handed back to the gate whatever happens.
+struct Outstanding {
+    shared: Arc<Shared>,
+    ticket: Option<Ticket>,
+}
+
+impl Drop for Outstanding {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket.take() {
+            self.shared.lock().gate.failed(ticket);
+        }
+    }
+}
+
+/// Creates a session. The future may be dropped at any time; see the module for what becomes of the session.
+pub(super) async fn start(shared: &Arc<Shared>, request: &RunRequest) -> Result<Start, StartError> {
+    let agreed = shared.agreed_now()?;
+    request.launch.check(&agreed.launches).map_err(StartCause::from)?;
+    let ticket = shared.lock().gate.begin().map_err(StartCause::from)?;
+    let outstanding = Outstanding { shared: shared.clone(), ticket: Some(ticket) };
+    let (tell, told) = oneshot::channel();
+    let body = request.body();
+    shared.runtime.spawn(async move {
+        let result = create(outstanding, body, agreed.version).await;
+        // Nobody waits: what was started is dropped here, and with that stopped.
+        drop(tell.send(result));
+    });
+    Ok(told.await.unwrap_or(Err(StartCause::Closed))?)
+}
+
+async fn create(mut outstanding: Outstanding, body: String, version: Version) -> Result<Start, StartCause> {
+    let shared = outstanding.shared.clone();
+    let path = format!("/run_session?api-version={version}");
+    let answer = shared.client.ask(Method::PUT, &path, Some(body)).await?;
+    if !matches!(answer.status, StatusCode::OK | StatusCode::CREATED) {
+        return Err(StartCause::Status { status: answer.status, said: answer.said() });
+    }
+    let session = SessionId::of_location(&answer.location.ok_or(StartCause::NoLocation)?)?;
+    let created = match outstanding.ticket.take() {
+        Some(ticket) => shared.lock().gate.created(ticket, &session, Instant::now())?,
+        None => return Err(StartCause::Closed),
+    };
+    match created {
+        Created::Over(early) => Ok(Start::Over { session, early }),
+        Created::Waiting => {
+            let started = Started { session, shared: shared.clone(), confirmed: false };
+            // Lost on the way, the IDE keeps what it has to say until it is connected again.
+            shared.connected_within(shared.timing.request).await.ok();
+            Ok(Start::Running(started))
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! What a peer says, made fit for a status or an Event: no control characters, no end without a bound.
+
+/// Bytes of a peer's text that are kept at most.
+pub(super) const MOST_TEXT: usize = 4096;
+
+/// One line of a peer's text: control characters that part words become a space, others vanish.
+pub(super) fn line(text: &str) -> String {
+    let fit = text.chars().filter_map(|c| match c {
+        '\n' | '\r' | '\t' => Some(' '),
+        c if c.is_control() || turns_direction(c) => None,
+        c => Some(c),
+    });
+    // Nothing beyond the bound is looked at; four bytes are the longest character.
+    let kept: String = fit.take(MOST_TEXT).collect();
+    cut(kept.trim()).to_owned()
+}
+
+/// At most [`MOST_TEXT`] bytes of `text`.
+pub(super) fn cut(text: &str) -> &str {
+    first(text, MOST_TEXT)
+}
+
+/// At most `bytes` bytes of `text`, never half a character.
+pub(super) fn first(text: &str, bytes: usize) -> &str {
+    let end = (0..=bytes.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    &text[..end.unwrap_or_default()]
+}
+
+/// Characters that make the text around them read differently from what it is.
+fn turns_direction(c: char) -> bool {
+    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_do_not_get_through() {
+        assert_eq!(line(" a\nb\tc\u{1b}[31m\0\u{85}\u{202e}d "), "a b c[31md");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        assert_eq!(line(&"é".repeat(MOST_TEXT)).len(), MOST_TEXT);
+        assert_eq!(cut(&format!("a{}", "é".repeat(MOST_TEXT))).len(), MOST_TEXT - 1);
+    }
+}
