@@ -4,6 +4,7 @@ mod observe;
 mod webhooks;
 
 use crate::{
+    cmd::connect,
     control::{
         Operator,
         lease::{ApiLease, Election, Gate, LEASE_NAME, elector::Timing},
@@ -21,10 +22,7 @@ use crate::{
 use anyhow::Context as _;
 use futures::FutureExt;
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::{
-    Api, Client, Config,
-    config::{KubeConfigOptions, Kubeconfig},
-};
+use kube::{Api, Client};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -36,26 +34,16 @@ pub fn run(flags: Flags) -> anyhow::Result<()> {
     let log = log::init(&settings.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
-        let client = client(&settings).await?;
+        let config = connect::config(settings.kubeconfig.as_deref(), None).await?;
+        let client = Client::try_from(config).context("no client for the API server")?;
         let stop = CancellationToken::new();
         tokio::spawn(stop_on_signal(stop.clone()));
         serve(settings, client, log, stop).await
     })
 }
 
-async fn client(settings: &Settings) -> anyhow::Result<Client> {
-    let config = match &settings.kubeconfig {
-        Some(path) => {
-            let kubeconfig = Kubeconfig::read_from(path).context("the kubeconfig cannot be read")?;
-            Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?
-        }
-        None => Config::infer().await.context("no cluster: neither a kubeconfig nor a service account")?,
-    };
-    Client::try_from(config).context("no client for the API server")
-}
-
 /// OpenShift is told by its API of projects. Asked once: clusters do not change what they are.
-async fn is_openshift(client: &Client) -> anyhow::Result<bool> {
+pub(super) async fn is_openshift(client: &Client) -> anyhow::Result<bool> {
     let groups = client.list_api_groups().await.context("the API server does not say what it serves")?;
     Ok(groups.groups.iter().any(|group| group.name == "project.openshift.io"))
 }

@@ -13,6 +13,7 @@ mod disturbances;
 mod foreign;
 mod lifecycle;
 mod objects;
+mod plan;
 mod poison;
 mod problems;
 mod quiet;

@@ -177,13 +177,35 @@ pub fn unschedulable_from(condition: &PodCondition) -> Option<Timestamp> {
     since.checked_add(jiff::SignedDuration::from(grace)).ok()
 }
 
-/// When the session must be looked at again, if nothing happens before.
-pub fn wake(
+/// A moment at which a session is looked at again because of the time alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wake {
+    /// The moment.
+    pub at: Timestamp,
+    /// What is decided then.
+    pub what: Decision,
+}
+
+/// What is decided when a moment has come and nothing happened before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// The session is hibernated.
+    Hibernate(Why),
+    /// The session is deleted.
+    Delete(Why),
+    /// The session has failed: no node took its pod for [`SCHEDULING_PATIENCE`].
+    GiveUpScheduling,
+    /// It is said that no node takes the session's pod.
+    TellUnschedulable,
+}
+
+/// When the session must be looked at again, if nothing happens before; soonest first.
+pub fn wakes(
     checked: &Checked,
     world: &World,
     status: &AmaltheaSessionStatus,
     context: &Context,
-) -> Option<Timestamp> {
+) -> Vec<Wake> {
     let dues = hibernations(checked, world, status, context.settings.on_deadline);
     // What idleness asked for while nobody can tell waits for the next measurement, which wakes the session.
     let hibernation = decisive(&dues, world, context);
@@ -195,8 +217,15 @@ pub fn wake(
     let pod: Option<PodStatus> = world.pod().map(|pod| pod.status());
     let refused =
         pod.as_ref().and_then(unschedulable).and_then(unschedulable_from).filter(|at| *at > context.now);
-    [hibernation.map(|due| due.at), deletion(checked, status).map(|due| due.at), scheduling, refused]
-        .into_iter()
-        .flatten()
-        .min()
+    let mut wakes: Vec<Wake> = [
+        hibernation.map(|due| Wake { at: due.at, what: Decision::Hibernate(due.why) }),
+        deletion(checked, status).map(|due| Wake { at: due.at, what: Decision::Delete(due.why) }),
+        scheduling.map(|at| Wake { at, what: Decision::GiveUpScheduling }),
+        refused.map(|at| Wake { at, what: Decision::TellUnschedulable }),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    wakes.sort_by_key(|wake| wake.at);
+    wakes
 }

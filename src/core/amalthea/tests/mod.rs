@@ -16,6 +16,7 @@ mod goldens;
 mod jobs;
 mod model;
 mod plan;
+mod preview;
 mod properties;
 mod runs;
 mod states;
