@@ -109,6 +109,7 @@ pub async fn serve(
     metrics
         .registry
         .register_collector(Box::new(SessionCollector::new(gauges, settings.metrics.per_session)));
+    metrics.registry.register_collector(Box::new(observe::queues(operator.clone())));
     let webhook_metrics = Arc::new(sojourn_webhooks::metrics::Metrics::default());
     webhook_metrics.register(&mut metrics.registry);
     let published = readiness.handle("webhook configurations");

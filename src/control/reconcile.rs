@@ -139,7 +139,6 @@ impl Operator {
             }
             Next::At(_) => measured.ended(Outcome::Unchanged),
         }
-        self.metrics.queued(METRICS_KIND, self.queue.depth().0);
         self.schedule(&key, next);
         drop(taken);
     }
