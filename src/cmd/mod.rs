@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod connect;
+pub mod doctor;
 pub mod explain;
 pub mod generate;
 pub mod plan;
@@ -28,6 +29,9 @@ enum Command {
     Check(check::Check),
     /// Show what would be done for the sessions of a manifest, and why; nothing is written. Exit codes as of check.
     Plan(plan::Show),
+    /// Examine an installation: configurations, certificate, endpoints, leader, CRDs, rights, and two dry runs. Exit
+    /// code 0: nothing fails; 1: something does; 2: the cluster could not be asked.
+    Doctor(doctor::Doctor),
     /// Say what a code of a finding means, with examples.
     Explain(explain::Explain),
     /// Write the files that are generated from the code: CRDs, webhook configurations, RBAC.
@@ -44,6 +48,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<ExitCode
         Command::Run(flags) => run::run(*flags).map(|()| ExitCode::SUCCESS),
         Command::Check(check) => check.run(),
         Command::Plan(plan) => plan.run(),
+        Command::Doctor(doctor) => doctor.run(),
         Command::Explain(explain) => explain.run(),
         Command::Generate(generate) => generate.run().map(|()| ExitCode::SUCCESS),
     }
