@@ -4,6 +4,7 @@
 //! kind is shared by the admission rules, the reconcilers and the offline commands:
 //!
 //! * [`amalthea`]: `amalthea.dev/v1alpha1 AmaltheaSession`: types, names, and what its timeouts mean
+//! * [`metadata`]: object metadata without what nobody reads
 //! * [`duration`]: Go durations, as Go parses them, with the spelling to use when they are not
 //! * [`quantity`]: Kubernetes quantities, integers included
 //! * [`schema`], [`core_types`], [`crd`]: from types to structural schemas to CRDs
@@ -12,6 +13,7 @@ pub mod amalthea;
 pub mod core_types;
 pub mod crd;
 pub mod duration;
+pub mod metadata;
 pub mod quantity;
 pub mod schema;
 

@@ -40,6 +40,13 @@ pub fn said_by_watch(error: &watcher::Error) -> String {
     }
 }
 
+/// Whether a watch failed because the API server does not serve the kind.
+pub fn is_not_served(error: &watcher::Error) -> bool {
+    matches!(error,
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status)) if status.code == 404)
+}
+
 impl CallError {
     /// What kind of error it is.
     pub fn class(&self) -> ErrorClass {

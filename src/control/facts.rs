@@ -1,21 +1,26 @@
 //! What the admission rules may know of the cluster: the sessions that the watches hold, and what the API
 //! server answers when asked whether somebody may do something.
 
-use super::{index::Key, reconcile::Operator, watch::Unsynced};
+use super::{index::Key, reconcile::Operator, terms::SessionTerms, watch::Unsynced};
 use jiff::Timestamp;
 use k8s_openapi::api::{
     authentication::v1::UserInfo,
     authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec},
 };
 use kube::{Api, Client, api::PostParams};
-use sojourn_crds::amalthea::AmaltheaSession;
-use sojourn_webhooks::facts::{Access, AccessQuestion, Answer, Authorizer, Facts, GuardSettings};
+use sojourn_crds::amalthea;
+use sojourn_webhooks::{
+    facts::{Access, AccessQuestion, Answer, Authorizer, Facts, GuardSettings},
+    owners::{Owner, Terms, amalthea_terms},
+};
 use std::sync::Arc;
 
 /// Facts from the operator's index.
 pub struct ClusterFacts {
     /// Where the sessions are.
     pub operator: Arc<Operator>,
+    /// Sessions of other kinds.
+    pub others: Arc<SessionTerms>,
     /// Whether they are all there.
     pub unsynced: Unsynced,
     /// How the operator is set up.
@@ -23,8 +28,12 @@ pub struct ClusterFacts {
 }
 
 impl Facts for ClusterFacts {
-    fn session(&self, namespace: &str, name: &str) -> Option<Arc<AmaltheaSession>> {
-        self.operator.index().session(&Key::new(namespace, name))
+    fn terms(&self, owner: &Owner, namespace: &str, name: &str) -> Option<Terms> {
+        if !owner.is(amalthea::GROUP, amalthea::KIND) {
+            return self.others.get(owner, namespace, name);
+        }
+        let session = self.operator.index().session(&Key::new(namespace, name))?;
+        Some(amalthea_terms(&session, &self.settings))
     }
 
     fn settings(&self) -> &GuardSettings {

@@ -5,7 +5,8 @@
 
 use super::lease::LEASE_NAME;
 use k8s_openapi::api::rbac::v1::PolicyRule;
-use sojourn_crds::amalthea::GROUP;
+use sojourn_crds::amalthea::{GROUP, KIND};
+use sojourn_webhooks::OWNERS;
 
 /// Names that the installation chooses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +37,7 @@ enum Objects {
     WebhookConfiguration,
 }
 
+#[derive(Clone, Copy)]
 struct Right {
     place: Place,
     group: &'static str,
@@ -178,6 +180,15 @@ const RIGHTS: [Right; 18] = [
     ),
 ];
 
+/// The whole table: what stands above, and a right for each kind of session that only the guard of Jobs watches.
+fn rights() -> impl Iterator<Item = Right> {
+    let guarded = OWNERS.iter().filter(|owner| !owner.is(GROUP, KIND)).map(|owner| {
+        let reason = "know how long sessions may live, so that their Jobs live as long";
+        right(Sessions, owner.group, owner.plural, &["list", "watch"], All, reason)
+    });
+    RIGHTS.into_iter().chain(guarded)
+}
+
 /// What holds in the whole cluster, whatever the operator's scope is.
 pub fn cluster_rules(names: &OwnNames) -> Vec<PolicyRule> {
     let (cluster, _) = of_webhooks();
@@ -213,7 +224,7 @@ pub struct RightRow {
 
 /// The table, for documentation.
 pub fn rows() -> impl Iterator<Item = RightRow> {
-    RIGHTS.iter().map(|right| RightRow {
+    rights().map(|right| RightRow {
         resource: [right.group, right.resource]
             .map(str::to_owned)
             .join("/")
@@ -244,8 +255,7 @@ fn rules(place: Place, names: &OwnNames) -> Vec<PolicyRule> {
         WebhookSecret => Some(names.webhook_secret.clone()),
         WebhookConfiguration => Some(names.webhook_configuration.clone()),
     };
-    RIGHTS
-        .iter()
+    rights()
         .filter(|right| right.place == place)
         .map(|right| PolicyRule {
             api_groups: Some(vec![right.group.to_owned()]),

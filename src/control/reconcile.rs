@@ -189,8 +189,7 @@ impl Operator {
 
     /// What the admission rules say against a session that got past them, as far as it prevents a workload.
     fn obstacles(&self, world: &World, now: Timestamp) -> Vec<String> {
-        let object = serde_json::to_value(&*world.session).unwrap_or_default();
-        obstacles(&object, self.settings.on_deadline, now)
+        obstacles(&world.session, self.settings.on_deadline, now)
     }
 
     /// The session is gone. Its children go by their owner references, but for Jobs that our finalizer holds.

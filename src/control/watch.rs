@@ -50,16 +50,19 @@ impl Unsynced {
         self.0.subscribe().wait_for(|pending| *pending == 0).await.ok();
     }
 
-    fn one(&self) -> Pending {
+    /// One more watch that has not seen all yet.
+    pub(super) fn one(&self) -> Pending {
         self.0.send_modify(|pending| *pending += 1);
         Pending(Some(self.0.clone()))
     }
 }
 
-struct Pending(Option<Arc<channel::Sender<usize>>>);
+/// A watch that has not seen all there is, until it says so.
+pub(super) struct Pending(Option<Arc<channel::Sender<usize>>>);
 
 impl Pending {
-    fn done(&mut self) {
+    /// The watch has seen all there is.
+    pub(super) fn done(&mut self) {
         if let Some(count) = self.0.take() {
             count.send_modify(|pending| *pending = pending.saturating_sub(1));
         }

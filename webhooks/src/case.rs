@@ -2,16 +2,15 @@
 //! described beside the cases. Reading YAML is left to the caller.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::UserInfo;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sojourn_crds::amalthea::{AmaltheaSession, OnDeadline};
+use sojourn_crds::amalthea::OnDeadline;
 
-use crate::facts::{Access, AccessQuestion, Answer, Authorizer, DEFAULT_TRUSTED_USERS, Facts, GuardSettings};
+use crate::facts::{Access, DEFAULT_TRUSTED_USERS, GuardSettings, Offline};
 use crate::finding::{Finding, Severity};
+use crate::object::Object;
 use crate::request::{Operation, Request};
 use crate::review;
 
@@ -166,8 +165,8 @@ impl Case {
             namespace: NAMESPACE,
             name: self.name(),
             user,
-            old: self.old.as_ref(),
-            new: self.object.as_ref(),
+            old: self.old.as_ref().map(Object::Value),
+            new: self.object.as_ref().map(Object::Value),
             dry_run: false,
         }
     }
@@ -197,10 +196,8 @@ impl Case {
 }
 
 impl CaseFacts {
-    /// The facts in the form that the rules take.
-    pub fn known(&self) -> Result<Known, serde_json::Error> {
-        let sessions =
-            self.sessions.iter().map(|session| AmaltheaSession::deserialize(session).map(Arc::new));
+    /// The facts in the form that the rules take, with the sessions in `namespace`.
+    pub fn known(&self, namespace: &str) -> Result<Offline, jiff::Error> {
         let settings = GuardSettings {
             operator_user: self.settings.operator_user.clone(),
             trusted_users: DEFAULT_TRUSTED_USERS.map(str::to_owned).to_vec(),
@@ -209,54 +206,19 @@ impl CaseFacts {
                 CaseOnDeadline::Hibernate => OnDeadline::Hibernate,
             },
         };
-        let now = self.now.as_deref().unwrap_or("2026-01-01T12:00:00Z");
-        let now = now.parse().map_err(serde::de::Error::custom)?;
-        Ok(Known {
-            now,
-            sessions: sessions.collect::<Result<_, _>>()?,
-            access: self.access.clone(),
-            settings,
-        })
-    }
-}
-
-/// The facts of a case in the form that the rules take.
-#[derive(Debug, Clone)]
-pub struct Known {
-    now: Timestamp,
-    sessions: Vec<Arc<AmaltheaSession>>,
-    access: BTreeMap<String, CaseAccess>,
-    settings: GuardSettings,
-}
-
-impl Facts for Known {
-    fn session(&self, _namespace: &str, name: &str) -> Option<Arc<AmaltheaSession>> {
-        self.sessions.iter().find(|session| session.name() == name).cloned()
-    }
-
-    fn settings(&self) -> &GuardSettings {
-        &self.settings
-    }
-
-    fn now(&self) -> Timestamp {
-        self.now
-    }
-
-    fn synced(&self) -> bool {
-        true
-    }
-
-    fn may(&self, question: &AccessQuestion) -> Access {
-        match self.access.get(&question.name) {
-            Some(CaseAccess::Allowed) => Access::Allowed,
-            Some(CaseAccess::Denied) => Access::Denied,
-            Some(CaseAccess::Unknown) | None => Access::Unknown,
+        let now = self.now.as_deref().unwrap_or("2026-01-01T12:00:00Z").parse()?;
+        let mut known = Offline::new(now, settings);
+        for session in &self.sessions {
+            known.know(namespace, session);
         }
-    }
-}
-
-impl Authorizer for Known {
-    fn ask<'a>(&'a self, _user: &'a UserInfo, question: &'a AccessQuestion) -> Answer<'a> {
-        Box::pin(async { self.may(question) })
+        for (name, answer) in &self.access {
+            let access = match answer {
+                CaseAccess::Allowed => Access::Allowed,
+                CaseAccess::Denied => Access::Denied,
+                CaseAccess::Unknown => Access::Unknown,
+            };
+            known.answer(name, access);
+        }
+        Ok(known)
     }
 }

@@ -55,7 +55,7 @@ pub struct ConfigSettings {
 
 /// The configuration of the rows that validate.
 pub fn validating(settings: &ConfigSettings) -> ValidatingWebhookConfiguration {
-    let rows = TABLE.iter().filter(|row| matches!(row.rule, Rule::Validate(_)));
+    let rows = TABLE.iter().filter(|row| row.rule == Rule::Validate);
     let webhooks = rows.map(|row| ValidatingWebhook {
         name: row.name.to_owned(),
         admission_review_versions: vec!["v1".to_owned()],
@@ -74,7 +74,7 @@ pub fn validating(settings: &ConfigSettings) -> ValidatingWebhookConfiguration {
 
 /// The configuration of the rows that mutate.
 pub fn mutating(settings: &ConfigSettings) -> MutatingWebhookConfiguration {
-    let rows = TABLE.iter().filter(|row| matches!(row.rule, Rule::Mutate(_)));
+    let rows = TABLE.iter().filter(|row| row.rule == Rule::Mutate);
     let webhooks = rows.map(|row| MutatingWebhook {
         name: row.name.to_owned(),
         admission_review_versions: vec!["v1".to_owned()],
@@ -161,7 +161,7 @@ fn conditions(row: &Row, settings: &ConfigSettings) -> Vec<MatchCondition> {
             "object == null || !has(object.metadata.deletionTimestamp)".to_owned(),
         ),
     ];
-    all.extend(row.conditions.iter().map(|own| condition(own.name, own.expression.to_owned())));
+    all.extend(row.conditions.iter().map(|own| condition(own.name, (own.expression)())));
     all
 }
 

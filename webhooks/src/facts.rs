@@ -2,21 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::UserInfo;
-use sojourn_crds::amalthea::{AmaltheaSession, OnDeadline};
+use serde_json::Value;
+use sojourn_crds::amalthea::OnDeadline;
+
+use crate::object::Object;
+use crate::owners::{OWNERS, Owner, Terms};
 
 /// What rules may know. Answers come from memory at once: no call leaves the process from here.
 pub trait Facts: Send + Sync {
-    /// A session, as last seen.
-    fn session(&self, namespace: &str, name: &str) -> Option<Arc<AmaltheaSession>>;
+    /// What a session that was last seen means for its Jobs. `owner` says of which kind it is.
+    fn terms(&self, owner: &Owner, namespace: &str, name: &str) -> Option<Terms>;
     /// How the operator is set up.
     fn settings(&self) -> &GuardSettings;
     /// The present moment.
     fn now(&self) -> Timestamp;
-    /// False as long as sessions may exist that [`Facts::session`] does not know yet.
+    /// False as long as sessions may exist that [`Facts::terms`] does not know yet.
     fn synced(&self) -> bool;
     /// What was answered to `question` before. Stores of sessions leave this alone: the router gathers the answers.
     fn may(&self, question: &AccessQuestion) -> Access {
@@ -86,13 +89,14 @@ pub struct AccessQuestion {
 }
 
 /// The answer to an [`AccessQuestion`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Access {
     /// Yes.
     Allowed,
     /// No.
     Denied,
     /// Nobody could say, for example because the API server did not answer in time.
+    #[default]
     Unknown,
 }
 
@@ -114,8 +118,8 @@ pub struct Answered<'a> {
 }
 
 impl Facts for Answered<'_> {
-    fn session(&self, namespace: &str, name: &str) -> Option<Arc<AmaltheaSession>> {
-        self.facts.session(namespace, name)
+    fn terms(&self, owner: &Owner, namespace: &str, name: &str) -> Option<Terms> {
+        self.facts.terms(owner, namespace, name)
     }
 
     fn settings(&self) -> &GuardSettings {
@@ -132,5 +136,74 @@ impl Facts for Answered<'_> {
 
     fn may(&self, question: &AccessQuestion) -> Access {
         self.answers.get(question).copied().unwrap_or_else(|| self.facts.may(question))
+    }
+}
+
+/// What is known without a cluster: the sessions that somebody names, at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Offline {
+    now: Timestamp,
+    settings: GuardSettings,
+    terms: BTreeMap<(&'static str, String, String), Terms>,
+    access: BTreeMap<String, Access>,
+    otherwise: Access,
+}
+
+impl Offline {
+    /// Nothing is known but the moment and how the operator is set up.
+    pub fn new(now: Timestamp, settings: GuardSettings) -> Self {
+        Self { now, settings, ..Self::default() }
+    }
+
+    /// Takes in an object of `namespace`, if it is a session that can have Jobs. Later ones of a name win.
+    pub fn know(&mut self, namespace: &str, object: &Value) {
+        let text = |field: &str| object[field].as_str().unwrap_or_default();
+        let group = text("apiVersion").split_once('/').map_or("", |(group, _)| group);
+        let owner = OWNERS.iter().find(|owner| owner.is(group, text("kind")));
+        let name = object["metadata"]["name"].as_str();
+        if let (Some(owner), Some(name)) = (owner, name)
+            && let Ok(terms) = (owner.terms)(Object::Value(object), &self.settings)
+        {
+            self.terms.insert((owner.kind, namespace.to_owned(), name.to_owned()), terms);
+        }
+    }
+
+    /// Says what is answered when it is asked whether somebody may do something, unless [`Offline::answer`] says
+    /// something else. Until then nobody can say.
+    pub fn answer_always(&mut self, access: Access) {
+        self.otherwise = access;
+    }
+
+    /// Says what is answered when it is asked whether somebody may do something to the object `name`.
+    pub fn answer(&mut self, name: &str, access: Access) {
+        self.access.insert(name.to_owned(), access);
+    }
+}
+
+impl Facts for Offline {
+    fn terms(&self, owner: &Owner, namespace: &str, name: &str) -> Option<Terms> {
+        self.terms.get(&(owner.kind, namespace.to_owned(), name.to_owned())).cloned()
+    }
+
+    fn settings(&self) -> &GuardSettings {
+        &self.settings
+    }
+
+    fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    fn synced(&self) -> bool {
+        true
+    }
+
+    fn may(&self, question: &AccessQuestion) -> Access {
+        self.access.get(&question.name).copied().unwrap_or(self.otherwise)
+    }
+}
+
+impl Authorizer for Offline {
+    fn ask<'a>(&'a self, _user: &'a UserInfo, question: &'a AccessQuestion) -> Answer<'a> {
+        Box::pin(async { self.may(question) })
     }
 }

@@ -17,10 +17,10 @@ use axum::routing::post;
 use tokio::time::{Instant, timeout_at};
 
 use crate::facts::{Access, AccessQuestion, Answered, Authorizer, Facts};
-use crate::judge::{Verdict, judge, questions};
+use crate::judge::{Hearing, Verdict};
 use crate::metrics::{Metrics, Outcome};
 use crate::request::Request;
-use crate::review::{self, Envelope, Objects, Response};
+use crate::review::{self, Response};
 use crate::table::{FailurePolicy, Row, TABLE};
 
 /// The largest body that is read: an update carries two objects, each up to 3 MiB, and some envelope.
@@ -132,20 +132,23 @@ async fn decide(row: &'static Row, guard: &Guard, body: &[u8], started: Instant,
             Outcome::NotReady,
         );
     }
-    let Ok(objects) = envelope.objects() else {
-        let text = "the object cannot be read as JSON, or is nested too deeply";
-        let response = no_verdict(row, uid, 400, "BadRequest", text);
-        return (axum::Json(response.review()).into_response(), Outcome::Malformed);
+    let request = envelope.request();
+    let hearing = match caught(|| Hearing::open(row, &request, guard.facts.settings())) {
+        Some(Ok(hearing)) => hearing,
+        Some(Err(error)) => {
+            let response = no_verdict(row, uid, 400, "BadRequest", &error.to_string());
+            return (axum::Json(response.review()).into_response(), Outcome::Malformed);
+        }
+        None => return panicked(row, uid),
     };
-    let request = envelope.request(&objects);
-    let answers = match caught(|| questions(row, &request, &*guard.facts)) {
+    let answers = match caught(|| hearing.questions()) {
         Some(questions) => ask(guard, &request, questions, deadline).await,
         None => return panicked(row, uid),
     };
     let facts = Answered { facts: &*guard.facts, answers };
-    let Some(verdict) = caught(|| judge(row, &request, &facts)) else { return panicked(row, uid) };
-    log(row, &envelope, &request, &verdict, started);
-    let response = Response::verdict(row, uid, name(&request, &objects), &verdict);
+    let Some(verdict) = caught(|| hearing.verdict(&facts)) else { return panicked(row, uid) };
+    log(row, uid, &request, &verdict, started);
+    let response = Response::verdict(row, uid, hearing.name(), &verdict);
     let outcome = match (response.allowed, &response.patch) {
         (false, _) => Outcome::Denied,
         (true, Some(_)) => Outcome::Patched,
@@ -189,19 +192,15 @@ async fn ask(
     futures::future::join_all(asked).await.into_iter().collect()
 }
 
-fn name<'a>(request: &Request<'a>, objects: &'a Objects) -> &'a str {
-    if request.name.is_empty() { objects.name().unwrap_or_default() } else { request.name }
-}
-
 /// One line a verdict; only a refusal is worth the attention of somebody who reads logs.
-fn log(row: &Row, envelope: &Envelope<'_>, request: &Request<'_>, verdict: &Verdict, started: Instant) {
+fn log(row: &Row, uid: &str, request: &Request<'_>, verdict: &Verdict, started: Instant) {
     let codes: Vec<_> = verdict.findings.iter().map(|finding| finding.code.id()).collect();
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     macro_rules! line {
         ($level:ident, $text:literal) => {
             tracing::$level!(
                 webhook = row.name,
-                uid = envelope.uid,
+                uid,
                 kind = row.kind,
                 namespace = request.namespace,
                 name = request.name,

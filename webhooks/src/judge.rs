@@ -1,10 +1,13 @@
 //! From a request to a verdict: exemptions, rules and ratcheting in one place, for the webhook and for offline use.
 
 use json_patch::PatchOperation;
+use serde::Deserialize;
 
-use crate::facts::{AccessQuestion, Facts};
-use crate::finding::{Finding, Severity};
-use crate::request::{Operation, Request};
+use crate::facts::{AccessQuestion, Facts, GuardSettings};
+use crate::finding::{Code, FieldPath, Finding, Severity, seen};
+use crate::kind::Subject;
+use crate::object::{Object, ReadObjectError};
+use crate::request::Request;
 use crate::rules::code::Class;
 use crate::table::{Row, Rule};
 
@@ -39,42 +42,132 @@ impl Verdict {
     }
 }
 
-/// Judges a request by the rules of one row.
-///
-/// What is going, what only touches a subresource, and what the operator itself writes is never held up. On an
-/// update a finding that the old object has too is dropped: a rule that is newer than an object, or than its
-/// session, must not freeze it.
-pub fn judge(row: &Row, request: &Request<'_>, facts: &dyn Facts) -> Verdict {
-    let Some(_) = request.judged() else { return Verdict::default() };
-    if facts.settings().is_operator(request.user_name()) {
-        return Verdict::default();
+/// A request that was read once and waits for its verdict.
+pub struct Hearing<'a> {
+    row: &'static Row,
+    request: &'a Request<'a>,
+    matter: Matter,
+}
+
+/// What there is to judge.
+enum Matter {
+    /// Nothing: it is going, or none of the rules' business.
+    Nothing,
+    /// Objects of their kind.
+    Subject(Box<dyn Subject>),
+    /// An object that does not fit its kind; the text says what does not.
+    Misshapen(String),
+}
+
+impl<'a> Hearing<'a> {
+    /// Reads the objects of a request.
+    ///
+    /// What is going, what only touches a subresource, and what the operator itself writes is never held up, and not
+    /// even read. Fails only for an object that is nested too deeply to be read at all.
+    pub fn open(
+        row: &'static Row,
+        request: &'a Request<'a>,
+        settings: &GuardSettings,
+    ) -> Result<Self, ReadObjectError> {
+        let judged = request.judged().filter(|_| !settings.is_operator(request.user_name()));
+        let matter = match judged.map(|new| ((row.read)(new, request.before()), new)) {
+            None => Matter::Nothing,
+            Some((Ok(subject), _)) if subject.metadata().deletion_timestamp.is_some() => Matter::Nothing,
+            Some((Ok(subject), _)) => Matter::Subject(subject),
+            Some((Err(ReadObjectError::Shape(_)), new)) if is_going(new) => Matter::Nothing,
+            Some((Err(ReadObjectError::Shape(text)), _)) => Matter::Misshapen(text),
+            Some((Err(error @ ReadObjectError::Syntax), _)) => return Err(error),
+        };
+        Ok(Self { row, request, matter })
     }
-    match row.rule {
-        Rule::Mutate(mutate) => Verdict { patch: mutate(request, facts), findings: Vec::new() },
-        Rule::Validate(validate) => {
-            let mut findings = validate(request, facts);
-            // What the old object gets wrong only matters beside something that the new one gets wrong.
-            if let Some(before) = request.before().filter(|_| !findings.is_empty()) {
-                let earlier =
-                    Request { operation: Operation::Create, old: None, new: Some(before), ..*request };
-                let known = validate(&earlier, facts);
-                findings.retain(|finding| {
-                    finding.code.is_about_the_change() || !known.iter().any(|old| old.same_as(finding))
-                });
+
+    /// The name that stands in the object, or the one that its name will begin with.
+    pub fn name(&self) -> &str {
+        let written = match &self.matter {
+            Matter::Subject(subject) => {
+                let metadata = subject.metadata();
+                metadata.name.as_deref().or(metadata.generate_name.as_deref())
             }
-            findings.sort_by(|a, b| (&a.path, a.code, &a.message).cmp(&(&b.path, b.code, &b.message)));
-            findings.dedup();
-            Verdict { findings, patch: Vec::new() }
+            _ => None,
+        };
+        if self.request.name.is_empty() { written.unwrap_or_default() } else { self.request.name }
+    }
+
+    /// What has to be asked of the API server before the verdict.
+    pub fn questions(&self) -> Vec<AccessQuestion> {
+        match &self.matter {
+            Matter::Subject(subject) if self.row.asks => subject.questions(self.request),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Judges by the rules of the row.
+    ///
+    /// On an update a finding that the old object has too is dropped: a rule that is newer than an object, or than its
+    /// session, must not freeze it.
+    pub fn verdict(&self, facts: &dyn Facts) -> Verdict {
+        match (&self.matter, self.row.rule) {
+            (Matter::Nothing, _) | (Matter::Misshapen(_), Rule::Mutate) => Verdict::default(),
+            (Matter::Subject(subject), Rule::Mutate) => {
+                Verdict { patch: subject.patch(self.request, facts), findings: Vec::new() }
+            }
+            (Matter::Misshapen(text), Rule::Validate) => {
+                Verdict { findings: self.misshapen(text).into_iter().collect(), patch: Vec::new() }
+            }
+            (Matter::Subject(subject), Rule::Validate) => {
+                let mut findings = subject.findings(self.request, facts);
+                // What the old object gets wrong only matters beside something that the new one gets wrong.
+                if !findings.is_empty() {
+                    let known = subject.findings_before(self.request, facts);
+                    findings.retain(|finding| {
+                        finding.code.is_about_the_change() || !known.iter().any(|old| old.same_as(finding))
+                    });
+                }
+                findings.sort_by(|a, b| (&a.path, a.code, &a.message).cmp(&(&b.path, b.code, &b.message)));
+                findings.dedup();
+                Verdict { findings, patch: Vec::new() }
+            }
+        }
+    }
+
+    /// Only an object of whose old self the same can be said is let through as it is.
+    fn misshapen(&self, text: &str) -> Option<Finding> {
+        let before = self.request.before().map(|old| (self.row.read)(old, None));
+        let as_before = matches!(before, Some(Err(ReadObjectError::Shape(old))) if old == text);
+        let kind = self.row.kind;
+        (!as_before).then(|| {
+            Finding::new(
+                Code::SchemaInvalid,
+                FieldPath::default(),
+                format!("the object is not a readable {kind}: {}", seen(text)),
+                format!("compare it with `kubectl explain {}`", kind.to_lowercase()),
+            )
+        })
+    }
+}
+
+/// Judges a request by the rules of one row.
+pub fn judge(row: &'static Row, request: &Request<'_>, facts: &dyn Facts) -> Verdict {
+    match Hearing::open(row, request, facts.settings()) {
+        Ok(hearing) => hearing.verdict(facts),
+        Err(error) => {
+            let hint = "write it without such nesting";
+            let finding = Finding::new(Code::SchemaInvalid, FieldPath::default(), error.to_string(), hint);
+            Verdict { findings: vec![finding], patch: Vec::new() }
         }
     }
 }
 
-/// What has to be asked before the request can be judged.
-pub fn questions(row: &Row, request: &Request<'_>, facts: &dyn Facts) -> Vec<AccessQuestion> {
-    match row.questions {
-        Some(ask) if request.judged().is_some() && !facts.settings().is_operator(request.user_name()) => {
-            ask(request)
-        }
-        _ => Vec::new(),
+/// Whether an object that does not fit its kind is being deleted: its finalizers must come off all the same.
+fn is_going(object: Object<'_>) -> bool {
+    #[derive(Deserialize)]
+    struct Going {
+        metadata: Metadata,
     }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Metadata {
+        deletion_timestamp: Option<serde::de::IgnoredAny>,
+    }
+    object.read::<Going>().is_ok_and(|object| object.metadata.deletion_timestamp.is_some())
 }

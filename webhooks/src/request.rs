@@ -2,7 +2,8 @@
 
 use k8s_openapi::api::authentication::v1::UserInfo;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+
+use crate::object::Object;
 
 /// What is being done to the object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -44,9 +45,9 @@ pub struct Request<'a> {
     /// Who asks.
     pub user: &'a UserInfo,
     /// The object as it is.
-    pub old: Option<&'a Value>,
+    pub old: Option<Object<'a>>,
     /// The object as it shall be.
-    pub new: Option<&'a Value>,
+    pub new: Option<Object<'a>>,
     /// True when nothing will be stored.
     pub dry_run: bool,
 }
@@ -57,18 +58,15 @@ impl<'a> Request<'a> {
         self.user.username.as_deref().unwrap_or_default()
     }
 
-    /// The object that is judged, unless there is nothing to judge: it goes or is going, or only a subresource is
-    /// written. A finalizer must always come off.
-    pub fn judged(&self) -> Option<&'a Value> {
+    /// The object that is written, unless nothing is, or only a subresource.
+    pub fn judged(&self) -> Option<Object<'a>> {
         let writes = matches!(self.operation, Operation::Create | Operation::Update);
         let whole = self.subresource.is_none_or(str::is_empty);
-        let new = self.new.filter(|new| new.is_object())?;
-        let going = !new["metadata"]["deletionTimestamp"].is_null();
-        (writes && whole && !going).then_some(new)
+        self.new.filter(|new| writes && whole && !new.is_scrap())
     }
 
     /// The old object of an update.
-    pub fn before(&self) -> Option<&'a Value> {
-        self.old.filter(|old| self.operation == Operation::Update && old.is_object())
+    pub fn before(&self) -> Option<Object<'a>> {
+        self.old.filter(|old| self.operation == Operation::Update && !old.is_scrap())
     }
 }

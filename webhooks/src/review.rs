@@ -6,10 +6,10 @@
 use base64::Engine as _;
 use k8s_openapi::api::authentication::v1::UserInfo;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::judge::Verdict;
+use crate::object::Object;
 use crate::request::{Operation, Request};
 use crate::table::Row;
 
@@ -87,42 +87,17 @@ pub fn read(body: &[u8]) -> Result<Envelope<'_>, ReadReviewError> {
     review.request.ok_or(ReadReviewError::NoRequest)
 }
 
-/// The objects of a request.
-#[derive(Debug, Default)]
-pub struct Objects {
-    old: Option<Value>,
-    new: Option<Value>,
-}
-
-impl Objects {
-    /// The name that stands in the object, or the one that its name will begin with.
-    pub fn name(&self) -> Option<&str> {
-        let metadata = &self.new.as_ref().or(self.old.as_ref())?["metadata"];
-        metadata["name"].as_str().or_else(|| metadata["generateName"].as_str())
-    }
-}
-
 impl Envelope<'_> {
-    /// Reads the objects.
-    pub fn objects(&self) -> Result<Objects, serde_json::Error> {
-        let parse = |raw: Option<&RawValue>| match raw {
-            // `null` stands for no object.
-            Some(raw) => serde_json::from_str::<Option<Value>>(raw.get()),
-            None => Ok(None),
-        };
-        Ok(Objects { old: parse(self.old_object)?, new: parse(self.object)? })
-    }
-
     /// The request as the rules see it.
-    pub fn request<'a>(&'a self, objects: &'a Objects) -> Request<'a> {
+    pub fn request(&self) -> Request<'_> {
         Request {
             operation: self.operation,
             subresource: self.sub_resource.as_deref(),
             namespace: self.namespace.as_deref().unwrap_or_default(),
             name: self.name.as_deref().unwrap_or_default(),
             user: &self.user_info,
-            old: objects.old.as_ref(),
-            new: objects.new.as_ref(),
+            old: self.old_object.map(Object::Text),
+            new: self.object.map(Object::Text),
             dry_run: self.dry_run.unwrap_or_default(),
         }
     }

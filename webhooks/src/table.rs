@@ -1,21 +1,20 @@
 //! The table of webhooks. Router, webhook configurations and access rights all come from it: a rule is one function
 //! and one row.
 
-use json_patch::PatchOperation;
-use sojourn_crds::amalthea;
+use sojourn_crds::amalthea::{self, AmaltheaSession};
 
-use crate::facts::{AccessQuestion, Facts};
-use crate::finding::Finding;
-use crate::request::{Operation, Request};
-use crate::rules::{amalthea_session, job};
+use crate::kind::{self, Read};
+use crate::owners;
+use crate::request::Operation;
+use crate::rules::job::SessionJob;
 
 /// What a row does with a request.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rule {
     /// Says what is wrong.
-    Validate(fn(&Request<'_>, &dyn Facts) -> Vec<Finding>),
+    Validate,
     /// Says what to add.
-    Mutate(fn(&Request<'_>, &dyn Facts) -> Vec<PatchOperation>),
+    Mutate,
 }
 
 /// What happens to a request when the webhook cannot answer.
@@ -38,12 +37,12 @@ impl FailurePolicy {
 }
 
 /// A condition in CEL that keeps requests away from a webhook.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Condition {
     /// Its name.
     pub name: &'static str,
     /// The expression; the webhook is called when it is true.
-    pub expression: &'static str,
+    pub expression: fn() -> String,
 }
 
 /// One webhook.
@@ -72,22 +71,16 @@ pub struct Row {
     pub conditions: &'static [Condition],
     /// True when the rule looks up sessions, so that it cannot judge before they are known.
     pub needs_sessions: bool,
-    /// What the rule does.
+    /// True when the rules ask the API server what the requester may do.
+    pub asks: bool,
+    /// What the row does.
     pub rule: Rule,
-    /// What has to be asked of the API server before.
-    pub questions: Option<fn(&Request<'_>) -> Vec<AccessQuestion>>,
+    /// How the objects are read, and with it what their rules are.
+    pub read: Read,
 }
 
-/// Jobs of nobody's session are never sent to us. Old and new object count, so that a claim cannot be taken off unseen.
-const CLAIMS_A_SESSION: Condition = Condition {
-    name: "claims-a-session",
-    expression: "[object, oldObject].exists(o, o != null && ( \
-        (has(o.metadata.ownerReferences) && o.metadata.ownerReferences.exists(r, \
-            r.kind == 'AmaltheaSession' && r.apiVersion.startsWith('amalthea.dev/'))) || \
-        (has(o.metadata.labels) && 'app.kubernetes.io/instance' in o.metadata.labels && \
-            'app.kubernetes.io/name' in o.metadata.labels && \
-            o.metadata.labels['app.kubernetes.io/name'] == 'AmaltheaSession')))",
-};
+/// Jobs of nobody's session are never sent to us.
+const CLAIMS_A_SESSION: Condition = Condition { name: "claims-a-session", expression: owners::claim_in_cel };
 
 /// Name of the row that validates sessions.
 pub const VALIDATE_SESSION: &str = "amaltheasession.validate.sojourn.dev";
@@ -111,8 +104,9 @@ pub static TABLE: [Row; 3] = [
         timeout_seconds: 5,
         conditions: &[],
         needs_sessions: false,
-        rule: Rule::Validate(amalthea_session::validate),
-        questions: Some(amalthea_session::secrets::questions),
+        asks: true,
+        rule: Rule::Validate,
+        read: kind::read::<AmaltheaSession>,
     },
     Row {
         name: VALIDATE_JOB,
@@ -127,8 +121,9 @@ pub static TABLE: [Row; 3] = [
         timeout_seconds: 5,
         conditions: &[CLAIMS_A_SESSION],
         needs_sessions: true,
-        rule: Rule::Validate(job::validate),
-        questions: None,
+        asks: false,
+        rule: Rule::Validate,
+        read: kind::read::<SessionJob>,
     },
     Row {
         name: MUTATE_JOB,
@@ -144,8 +139,9 @@ pub static TABLE: [Row; 3] = [
         timeout_seconds: 3,
         conditions: &[CLAIMS_A_SESSION],
         needs_sessions: true,
-        rule: Rule::Mutate(job::mutate),
-        questions: None,
+        asks: false,
+        rule: Rule::Mutate,
+        read: kind::read::<SessionJob>,
     },
 ];
 
@@ -166,7 +162,7 @@ mod tests {
         let paths: BTreeSet<_> = TABLE.iter().map(|row| row.path).collect();
         assert_eq!((names.len(), paths.len()), (TABLE.len(), TABLE.len()));
         for row in &TABLE {
-            let mutates = matches!(row.rule, Rule::Mutate(_));
+            let mutates = row.rule == Rule::Mutate;
             assert_eq!(mutates, row.failure_policy == FailurePolicy::Ignore, "{}", row.name);
         }
     }

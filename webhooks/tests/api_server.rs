@@ -15,7 +15,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use sojourn_certs::{Authority, CertResolver, Leaf, Names, server_config};
 use sojourn_cluster::{Cluster, Options, eventually, test_namespace};
-use sojourn_webhooks::case::{Case, Known, USER};
+use sojourn_webhooks::Offline;
+use sojourn_webhooks::case::{Case, NAMESPACE, USER};
 use sojourn_webhooks::config::{ConfigSettings, Endpoint, Scope, mutating, validating};
 use sojourn_webhooks::http::{Guard, router};
 use sojourn_webhooks::metrics::Metrics;
@@ -29,13 +30,13 @@ const SESSION_UID: &str = "6f1d6f0e-58a4-4f3a-9d0e-2f4a9b1c7d10";
 
 /// The webhook server of the test: one case's facts at a time.
 struct Webhooks {
-    known: Arc<RwLock<Option<Arc<Known>>>>,
+    known: Arc<RwLock<Option<Arc<Offline>>>>,
     settings: ConfigSettings,
 }
 
 impl Webhooks {
     fn serve() -> Self {
-        let known: Arc<RwLock<Option<Arc<Known>>>> = Arc::default();
+        let known: Arc<RwLock<Option<Arc<Offline>>>> = Arc::default();
         let authority = Authority::generate(Timestamp::now()).unwrap();
         let leaf = Leaf::issue(&authority, &Names::loopback(), Timestamp::now()).unwrap();
         let resolver = Arc::new(CertResolver::default());
@@ -64,7 +65,7 @@ impl Webhooks {
         Self { known, settings }
     }
 
-    fn know(&self, known: Known) {
+    fn know(&self, known: Offline) {
         *self.known.write().unwrap() = Some(Arc::new(known));
     }
 }
@@ -161,7 +162,7 @@ async fn request(api: &Api, case: &Case, namespace: &str) -> Answered {
 
 async fn run(api: &Api, webhooks: &Webhooks, name: &str, case: &Case) -> Result<(), String> {
     let namespace = test_namespace(&api.0, "corpus").await.unwrap();
-    webhooks.know(case.facts.known().unwrap());
+    webhooks.know(case.facts.known(&namespace).unwrap());
     let mut case = case.clone();
     for session in case.facts.sessions.clone() {
         let made = create(api, &session, &namespace).await;
@@ -169,8 +170,7 @@ async fn run(api: &Api, webhooks: &Webhooks, name: &str, case: &Case) -> Result<
             case = with_uid(&case, made["metadata"]["uid"].as_str().unwrap());
         }
     }
-    let known = case.facts.known().unwrap();
-    webhooks.know(known.clone());
+    webhooks.know(case.facts.known(&namespace).unwrap());
     let answered = request(api, &case, &namespace).await;
     let fail = |what: &str| Err(format!("{name}: {what}: {} {}", answered.code, answered.body));
 
@@ -183,7 +183,7 @@ async fn run(api: &Api, webhooks: &Webhooks, name: &str, case: &Case) -> Result<
     if case.schema_refuses {
         return Ok(());
     }
-    let verdict = verdict(&case, &known);
+    let verdict = verdict(&case, &case.facts.known(NAMESPACE).unwrap());
     let causes = answered.body["details"]["causes"].as_array().cloned().unwrap_or_default();
     let fields: Vec<_> = causes.iter().map(|cause| cause["field"].as_str().unwrap_or_default()).collect();
     let denied: Vec<_> = verdict.denials().map(|finding| finding.path.as_str()).collect();
@@ -215,7 +215,7 @@ async fn install(
     api.must(Method::POST, &path, &serde_json::to_value(configuration).unwrap()).await;
     eventually("the webhooks are asked", Duration::from_secs(20), async || {
         let namespace = test_namespace(&api.0, "probe").await.unwrap();
-        webhooks.know(probe.facts.known().unwrap());
+        webhooks.know(probe.facts.known(&namespace).unwrap());
         let answered = request(api, &probe, &namespace).await;
         let patched = answered.body["spec"]["activeDeadlineSeconds"].is_number();
         if probe.expect.allowed { patched } else { answered.code >= 400 }

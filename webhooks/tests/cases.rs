@@ -12,6 +12,7 @@ use axum::http::{Request, StatusCode};
 use base64::Engine as _;
 use http_body_util::BodyExt;
 use serde_json::Value;
+use sojourn_webhooks::case::NAMESPACE;
 use sojourn_webhooks::http::{Guard, router};
 use sojourn_webhooks::metrics::Metrics;
 use sojourn_webhooks::{Code, Severity, table};
@@ -22,7 +23,7 @@ use tower::ServiceExt;
 fn the_pure_judge_gives_what_each_case_expects() {
     let mut wrong = Vec::new();
     for (name, case) in corpus() {
-        let verdict = verdict(&case, &case.facts.known().unwrap());
+        let verdict = verdict(&case, &case.facts.known(NAMESPACE).unwrap());
         let expected = &case.expect;
         let found = verdict.findings.len() == expected.findings.len()
             && expected
@@ -45,7 +46,7 @@ fn the_pure_judge_gives_what_each_case_expects() {
 #[tokio::test]
 async fn the_router_gives_the_same() {
     for (name, case) in corpus() {
-        let known = case.facts.known().unwrap();
+        let known = case.facts.known(NAMESPACE).unwrap();
         let verdict = verdict(&case, &known);
         let known = Arc::new(known);
         let guard = Guard { facts: known.clone(), authorizer: known, metrics: Arc::new(Metrics::default()) };

@@ -7,9 +7,9 @@ use k8s_openapi::api::authentication::v1::UserInfo;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use sojourn_webhooks::case::{CaseFacts, Known};
+use sojourn_webhooks::case::{CaseFacts, NAMESPACE};
 use sojourn_webhooks::table::{MUTATE_JOB, TABLE, VALIDATE_JOB, row};
-use sojourn_webhooks::{Code, Operation, Request, Verdict, judge, questions};
+use sojourn_webhooks::{Code, Object, Offline, Operation, Request, Verdict, judge};
 
 /// Any JSON, with keys that the rules look for more often than chance would have it.
 fn any_json() -> impl Strategy<Value = Value> {
@@ -99,8 +99,8 @@ fn any_object() -> impl Strategy<Value = Value> {
     prop_oneof![any_json(), damaged(session()), damaged(job())]
 }
 
-fn known() -> Known {
-    CaseFacts { sessions: vec![session()], ..CaseFacts::default() }.known().unwrap()
+fn known() -> Offline {
+    CaseFacts { sessions: vec![session()], ..CaseFacts::default() }.known(NAMESPACE).unwrap()
 }
 
 fn verdict(name: &str, old: Option<&Value>, new: &Value) -> Verdict {
@@ -109,15 +109,14 @@ fn verdict(name: &str, old: Option<&Value>, new: &Value) -> Verdict {
     let request = Request {
         operation,
         subresource: None,
-        namespace: "ns",
+        namespace: NAMESPACE,
         name: "demo",
         user: &user,
-        old,
-        new: Some(new),
+        old: old.map(Object::Value),
+        new: Some(Object::Value(new)),
         dry_run: false,
     };
     let row = row(name).unwrap();
-    questions(row, &request, &known());
     judge(row, &request, &known())
 }
 

@@ -12,10 +12,10 @@ use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::UserInfo;
 use rstest::rstest;
 use serde_json::{Value, json};
-use sojourn_crds::amalthea::AmaltheaSession;
 use sojourn_webhooks::facts::{Access, AccessQuestion, Answer, Authorizer, Facts, GuardSettings};
 use sojourn_webhooks::http::{BODY_LIMIT, Guard, router, router_of};
 use sojourn_webhooks::metrics::Metrics;
+use sojourn_webhooks::owners::{Owner, Terms};
 use sojourn_webhooks::table::{
     FailurePolicy, MUTATE_JOB, Row, Rule, TABLE, VALIDATE_JOB, VALIDATE_SESSION, row,
 };
@@ -29,7 +29,7 @@ struct Empty {
 }
 
 impl Facts for Empty {
-    fn session(&self, _: &str, _: &str) -> Option<Arc<AmaltheaSession>> {
+    fn terms(&self, _: &Owner, _: &str, _: &str) -> Option<Terms> {
         None
     }
     fn settings(&self) -> &GuardSettings {
@@ -237,8 +237,9 @@ const fn panicking(name: &'static str, path: &'static str, failure_policy: Failu
         timeout_seconds: 5,
         conditions: &[],
         needs_sessions: false,
-        rule: Rule::Validate(|_, _| panic!("as the test wants it")),
-        questions: None,
+        asks: false,
+        rule: Rule::Validate,
+        read: |_, _| panic!("as the test wants it"),
     }
 }
 

@@ -39,7 +39,7 @@
     name: not-a-subresource
   - expression: object == null || !has(object.metadata.deletionTimestamp)
     name: not-being-deleted
-  - expression: "[object, oldObject].exists(o, o != null && ( (has(o.metadata.ownerReferences) && o.metadata.ownerReferences.exists(r, r.kind == 'AmaltheaSession' && r.apiVersion.startsWith('amalthea.dev/'))) || (has(o.metadata.labels) && 'app.kubernetes.io/instance' in o.metadata.labels && 'app.kubernetes.io/name' in o.metadata.labels && o.metadata.labels['app.kubernetes.io/name'] == 'AmaltheaSession')))"
+  - expression: "[object, oldObject].exists(o, o != null && ((has(o.metadata.ownerReferences) && o.metadata.ownerReferences.exists(r, (r.kind == 'AmaltheaSession' && r.apiVersion.startsWith('amalthea.dev/')))) || (has(o.metadata.labels) && (('app.kubernetes.io/instance' in o.metadata.labels && 'app.kubernetes.io/name' in o.metadata.labels && o.metadata.labels['app.kubernetes.io/name'] == 'AmaltheaSession')))))"
     name: claims-a-session
   matchPolicy: Equivalent
   name: job.validate.sojourn.dev
@@ -71,7 +71,7 @@
     name: not-a-subresource
   - expression: object == null || !has(object.metadata.deletionTimestamp)
     name: not-being-deleted
-  - expression: "[object, oldObject].exists(o, o != null && ( (has(o.metadata.ownerReferences) && o.metadata.ownerReferences.exists(r, r.kind == 'AmaltheaSession' && r.apiVersion.startsWith('amalthea.dev/'))) || (has(o.metadata.labels) && 'app.kubernetes.io/instance' in o.metadata.labels && 'app.kubernetes.io/name' in o.metadata.labels && o.metadata.labels['app.kubernetes.io/name'] == 'AmaltheaSession')))"
+  - expression: "[object, oldObject].exists(o, o != null && ((has(o.metadata.ownerReferences) && o.metadata.ownerReferences.exists(r, (r.kind == 'AmaltheaSession' && r.apiVersion.startsWith('amalthea.dev/')))) || (has(o.metadata.labels) && (('app.kubernetes.io/instance' in o.metadata.labels && 'app.kubernetes.io/name' in o.metadata.labels && o.metadata.labels['app.kubernetes.io/name'] == 'AmaltheaSession')))))"
     name: claims-a-session
   matchPolicy: Equivalent
   name: job.mutate.sojourn.dev

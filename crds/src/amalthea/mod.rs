@@ -70,7 +70,8 @@ const COLUMNS: [Column; 6] = [
 /// A user session: a notebook server, an IDE, an application, or a batch job.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct AmaltheaSession {
-    /// Standard object metadata.
+    /// Standard object metadata, without managed fields.
+    #[serde(deserialize_with = "crate::metadata::lean")]
     pub metadata: ObjectMeta,
     /// What is asked for. The schema does not require it, so an object without it may exist.
     pub spec: Option<AmaltheaSessionSpec>,

@@ -2,14 +2,11 @@
 //! the set itself as what is known. Pure: the clock comes in, nothing is read or written.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::UserInfo;
-use serde::Deserialize;
 use serde_json::Value;
-use sojourn_crds::amalthea::{self, AmaltheaSession};
-use sojourn_webhooks::{Access, AccessQuestion, Facts, GuardSettings, Operation, Request, judge};
+use sojourn_webhooks::{Access, Facts, GuardSettings, Object, Offline, Operation, Request, judge};
 
 use super::document::{Document, Place};
 use super::kinds::{Kind, Kinds, Known};
@@ -69,49 +66,13 @@ impl Examination {
 
 /// What is known offline: the sessions of the input. Whether somebody may do something is the cluster's to say, so
 /// nothing is refused for it.
-struct Offline {
-    sessions: BTreeMap<(String, String), Arc<AmaltheaSession>>,
-    settings: GuardSettings,
-    now: Timestamp,
-}
-
-impl Offline {
-    fn new(inputs: &[&[Input]], settings: GuardSettings, now: Timestamp) -> Self {
-        let mut sessions = BTreeMap::new();
-        for document in inputs.iter().copied().flatten().flat_map(|input| &input.documents) {
-            let ours = document.text("kind") == amalthea::KIND
-                && document.text("apiVersion").starts_with(&format!("{}/", amalthea::GROUP));
-            if let Ok(session) = AmaltheaSession::deserialize(&document.object)
-                && ours
-            {
-                let key = (namespace(&document.object).to_owned(), session.name().to_owned());
-                sessions.insert(key, Arc::new(session));
-            }
-        }
-        Self { sessions, settings, now }
+fn known(inputs: &[&[Input]], settings: GuardSettings, now: Timestamp) -> Offline {
+    let mut facts = Offline::new(now, settings);
+    facts.answer_always(Access::Allowed);
+    for document in inputs.iter().copied().flatten().flat_map(|input| &input.documents) {
+        facts.know(namespace(&document.object), &document.object);
     }
-}
-
-impl Facts for Offline {
-    fn session(&self, namespace: &str, name: &str) -> Option<Arc<AmaltheaSession>> {
-        self.sessions.get(&(namespace.to_owned(), name.to_owned())).cloned()
-    }
-
-    fn settings(&self) -> &GuardSettings {
-        &self.settings
-    }
-
-    fn now(&self) -> Timestamp {
-        self.now
-    }
-
-    fn synced(&self) -> bool {
-        true
-    }
-
-    fn may(&self, _question: &AccessQuestion) -> Access {
-        Access::Allowed
-    }
+    facts
 }
 
 fn namespace(object: &Value) -> &str {
@@ -127,7 +88,7 @@ pub fn examine(
     now: Timestamp,
 ) -> Examination {
     // The input is the newer truth about a session that both have.
-    let facts = Offline::new(&[old, inputs], settings, now);
+    let facts = known(&[old, inputs], settings, now);
     let before: BTreeMap<_, _> = old
         .iter()
         .flat_map(|input| &input.documents)
@@ -204,8 +165,8 @@ fn problems_of(
         namespace: namespace(object),
         name: object["metadata"]["name"].as_str().unwrap_or_default(),
         user: &user,
-        old,
-        new: Some(object),
+        old: old.map(Object::Value),
+        new: Some(Object::Value(object)),
         dry_run: true,
     };
     verdict(kinds, kind, &request, facts)
@@ -213,14 +174,16 @@ fn problems_of(
 
 /// What the cluster would say to one request: the steps of an API server in its order, but all problems at once.
 pub fn verdict(kinds: &Kinds, kind: &Kind, request: &Request<'_>, facts: &dyn Facts) -> Vec<Problem> {
-    let Some(new) = request.new else { return Vec::new() };
-    let mut object = with_status_of(new, request.before());
+    let value = |object: Object<'_>| object.read::<Value>().ok();
+    let Some(new) = request.new.and_then(value) else { return Vec::new() };
+    let old = request.before().and_then(value);
+    let mut object = with_status_of(new, old.as_ref());
     if let Some(problem) = nameless(&object) {
         return vec![problem];
     }
-    let mut problems = kinds.judge_shape(kind, &mut object, request.before());
+    let mut problems = kinds.judge_shape(kind, &mut object, old.as_ref());
     let misshapen = problems.iter().any(|problem| problem.denies() && problem.code == SCHEMA_INVALID);
-    let request = Request { new: Some(&object), ..*request };
+    let request = Request { new: Some(Object::Value(&object)), ..*request };
     for finding in kind.rows().iter().flat_map(|row| judge(row, &request, facts).findings) {
         let immutable = finding.code.is_about_the_change();
         let problem = Problem::from(finding);
@@ -242,8 +205,7 @@ pub fn verdict(kinds: &Kinds, kind: &Kind, request: &Request<'_>, facts: &dyn Fa
 }
 
 /// The object as the API server takes it: the status is not the writer's to set.
-fn with_status_of(object: &Value, old: Option<&Value>) -> Value {
-    let mut object = object.clone();
+fn with_status_of(mut object: Value, old: Option<&Value>) -> Value {
     if let Some(fields) = object.as_object_mut() {
         fields.remove("status");
         if let Some(status) = old.and_then(|old| old.get("status")) {

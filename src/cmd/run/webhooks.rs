@@ -5,6 +5,7 @@ use crate::{
         Operator,
         certificates::Certificates,
         facts::{AccessReviews, ClusterFacts},
+        terms,
         watch::Unsynced,
     },
     serve::{
@@ -24,6 +25,7 @@ use kube::{
     api::{Patch, PatchParams, PostParams},
 };
 use sojourn_certs::{names::Names, server::CertResolver};
+use sojourn_crds::amalthea;
 use sojourn_webhooks::{
     config::{self, ConfigSettings, Endpoint},
     facts::GuardSettings,
@@ -72,16 +74,14 @@ impl Server<'_> {
             resolver: resolver.clone(),
         });
         let (bundle, renew_at) = certificates.obtain(Timestamp::now()).await?;
-        let facts = ClusterFacts {
-            operator: operator.clone(),
-            unsynced: unsynced.clone(),
-            settings: GuardSettings {
-                operator_user: operator_user.clone(),
-                trusted_users: [GuardSettings::default().trusted_users, webhook.trusted_users.clone()]
-                    .concat(),
-                on_deadline: settings.sessions.on_deadline,
-            },
+        let guard = GuardSettings {
+            operator_user: operator_user.clone(),
+            trusted_users: [GuardSettings::default().trusted_users, webhook.trusted_users.clone()].concat(),
+            on_deadline: settings.sessions.on_deadline,
         };
+        let others = terms::start(client, &settings.scope, amalthea::KIND, &guard, unsynced, background);
+        let facts =
+            ClusterFacts { operator: operator.clone(), others, unsynced: unsynced.clone(), settings: guard };
         let guard =
             Guard { facts: Arc::new(facts), authorizer: Arc::new(AccessReviews(client.clone())), metrics };
         let serving = tokio::spawn(serve_webhooks(listener, resolver, guard, stop.clone()));

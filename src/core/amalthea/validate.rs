@@ -6,18 +6,16 @@
 
 use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::UserInfo;
-use serde_json::Value;
 use sojourn_crds::{
     amalthea::{AmaltheaSession, AmaltheaSessionSpec, Culling, OnDeadline, SessionType},
     duration::{GoDuration, Span},
 };
 
 use sojourn_webhooks::{
-    facts::{Facts, GuardSettings},
+    facts::{GuardSettings, Offline},
+    kind::{Change, Judged},
     request::{Operation, Request},
-    rules::amalthea_session,
 };
-use std::sync::Arc;
 
 /// A session that decisions can be made for.
 #[derive(Clone, Debug)]
@@ -77,40 +75,19 @@ pub fn validate(session: &AmaltheaSession, findings: Vec<String>) -> Option<Chec
 
 /// What the admission rules would say against the session if it were created now, as far as it prevents a
 /// workload. The rules are those of the webhook, so that a session that got past it is told the same.
-pub fn obstacles(object: &Value, on_deadline: OnDeadline, now: Timestamp) -> Vec<String> {
-    let text = |key: &str| object["metadata"][key].as_str().unwrap_or_default();
+pub fn obstacles(session: &AmaltheaSession, on_deadline: OnDeadline, now: Timestamp) -> Vec<String> {
     let request = Request {
         operation: Operation::Create,
         subresource: None,
-        namespace: text("namespace"),
-        name: text("name"),
+        namespace: session.namespace(),
+        name: session.name(),
         user: &UserInfo::default(),
         old: None,
-        new: Some(object),
+        new: None,
         dry_run: false,
     };
-    let facts = Alone { settings: GuardSettings { on_deadline, ..GuardSettings::default() }, now };
-    let findings = amalthea_session::validate(&request, &facts);
+    let facts = Offline::new(now, GuardSettings { on_deadline, ..GuardSettings::default() });
+    let change = Change { request: &request, object: session, old: None };
+    let findings = AmaltheaSession::findings(&change, &facts);
     findings.iter().filter(|finding| finding.code.prevents_workload()).map(|finding| finding.text()).collect()
-}
-
-/// The facts of a session that is judged for itself.
-struct Alone {
-    settings: GuardSettings,
-    now: Timestamp,
-}
-
-impl Facts for Alone {
-    fn session(&self, _: &str, _: &str) -> Option<Arc<AmaltheaSession>> {
-        None
-    }
-    fn settings(&self) -> &GuardSettings {
-        &self.settings
-    }
-    fn now(&self) -> Timestamp {
-        self.now
-    }
-    fn synced(&self) -> bool {
-        true
-    }
 }

@@ -4,7 +4,6 @@
 use crate::{
     fixture,
     table::{Bound, Row, Table},
-    webhooks::Known,
 };
 use anyhow::Context as _;
 use jiff::{SignedDuration, Timestamp};
@@ -22,7 +21,7 @@ use sojourn::{
 };
 use sojourn_crds::amalthea::{AmaltheaSession, OnDeadline};
 use sojourn_webhooks::{
-    Operation, Request, TABLE,
+    GuardSettings, Object, Offline, Operation, Request, TABLE,
     judge::judge,
     table::{MUTATE_JOB, VALIDATE_SESSION},
 };
@@ -33,6 +32,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+const NAMESPACE: &str = "sessions";
 const NOW: &str = "2026-01-01T12:00:00Z";
 
 /// Measures each step.
@@ -47,7 +47,7 @@ pub(crate) fn run(table: &mut Table) -> anyhow::Result<()> {
     let text = object.to_string();
     let user = UserInfo { username: Some("somebody".into()), ..UserInfo::default() };
     let parse = time(|| serde_json::from_str::<Value>(black_box(&text)));
-    let facts = Known { now, ..Known::default() };
+    let mut facts = Offline::new(now, GuardSettings::default());
     let row = row(VALIDATE_SESSION)?;
     let create = request(&user, None, &object);
     add("validate a session on creation", time(|| judge(row, black_box(&create), &facts)), parse);
@@ -76,10 +76,10 @@ pub(crate) fn run(table: &mut Table) -> anyhow::Result<()> {
     let read = validate(&session, Vec::new()).context("the session has a spec")?;
     add("status of a steady session", time(|| status(&read, black_box(&steady), &nothing, &context)), parse);
 
-    let (owner, job) = batch()?;
+    let (owner, job) = batch();
     let text = job.to_string();
     let parse = time(|| serde_json::from_str::<Value>(black_box(&text)));
-    let facts = Known { session: Some(Arc::new(owner)), now, ..Known::default() };
+    facts.know(NAMESPACE, &owner);
     let row = self::row(MUTATE_JOB)?;
     let create = request(&user, None, &job);
     anyhow::ensure!(
@@ -119,11 +119,11 @@ fn request<'a>(user: &'a UserInfo, old: Option<&'a Value>, new: &'a Value) -> Re
     Request {
         operation: if old.is_some() { Operation::Update } else { Operation::Create },
         subresource: None,
-        namespace: "sessions",
+        namespace: NAMESPACE,
         name: fixture::NAME,
         user,
-        old,
-        new: Some(new),
+        old: old.map(Object::Value),
+        new: Some(Object::Value(new)),
         dry_run: false,
     }
 }
@@ -164,7 +164,7 @@ fn steady(fresh: &World, context: &Context) -> anyhow::Result<World> {
 }
 
 /// A batch session and its Job as somebody would write it.
-fn batch() -> anyhow::Result<(AmaltheaSession, Value)> {
+fn batch() -> (Value, Value) {
     let mut object = fixture::small_session(fixture::NAME);
     object["metadata"]["uid"] = fixture::UID.into();
     object["spec"]["sessionType"] = "NonInteractive".into();
@@ -197,5 +197,5 @@ fn batch() -> anyhow::Result<(AmaltheaSession, Value)> {
             },
         },
     });
-    Ok((serde_json::from_value(object)?, job))
+    (object, job)
 }

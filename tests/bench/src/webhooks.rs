@@ -2,14 +2,11 @@
 
 use axum::{Json, Router, body::Bytes, routing::post};
 use jiff::Timestamp;
-use k8s_openapi::api::authentication::v1::UserInfo;
 use serde_json::json;
 use sojourn::serve::webhooks::serve_router;
 use sojourn_certs::{Authority, CertResolver, Leaf, Names};
-use sojourn_crds::amalthea::AmaltheaSession;
 use sojourn_webhooks::{
-    Access, AccessQuestion, Authorizer, Facts, GuardSettings,
-    facts::Answer,
+    GuardSettings, Offline,
     http::{Guard, router},
 };
 use std::{
@@ -27,38 +24,6 @@ pub(crate) const EMPTY: &str = "/empty";
 
 /// Path of the handler that reads the review as JSON, as it must to know what it answers, and allows everything.
 pub(crate) const DECODING: &str = "/decoding";
-
-/// Facts of a cluster that may hold one session.
-#[derive(Default)]
-pub(crate) struct Known {
-    pub(crate) session: Option<Arc<AmaltheaSession>>,
-    pub(crate) settings: GuardSettings,
-    pub(crate) now: Timestamp,
-}
-
-impl Facts for Known {
-    fn session(&self, _: &str, _: &str) -> Option<Arc<AmaltheaSession>> {
-        self.session.clone()
-    }
-    fn settings(&self) -> &GuardSettings {
-        &self.settings
-    }
-    fn now(&self) -> Timestamp {
-        self.now
-    }
-    fn synced(&self) -> bool {
-        true
-    }
-}
-
-/// Nothing that is measured here asks for rights.
-struct NobodyAsks;
-
-impl Authorizer for NobodyAsks {
-    fn ask<'a>(&'a self, _: &'a UserInfo, _: &'a AccessQuestion) -> Answer<'a> {
-        Box::pin(async { Access::Unknown })
-    }
-}
 
 /// A running server. It ends when this is dropped.
 pub(crate) struct Webhooks {
@@ -82,11 +47,9 @@ impl Webhooks {
         let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let guard = Guard {
-            facts: Arc::new(Known { now, ..Known::default() }),
-            authorizer: Arc::new(NobodyAsks),
-            metrics: Arc::default(),
-        };
+        // A cluster without sessions. Nothing that is measured here asks for rights.
+        let facts = Arc::new(Offline::new(now, GuardSettings::default()));
+        let guard = Guard { facts: facts.clone(), authorizer: facts, metrics: Arc::default() };
         let read = Arc::new(AtomicUsize::default());
         let counted = read.clone();
         let allow = async move |body: Bytes| {

@@ -1,160 +1,214 @@
 //! The guard of a session's Job: whoever writes it, it lives at least as long as the session may, stays the session's
 //! own, and keeps its result until that is recorded.
 //!
-//! A Job claims a session by an owner reference or by labels. The original guards nothing: an edit that shortens a
-//! deadline, resumes a hibernated session or tears the Job from its session goes through and breaks the session.
+//! A Job claims a session by an owner reference or by labels; [`OWNERS`] says which kinds of session there are. The
+//! originals guard nothing: an edit that shortens a deadline, resumes a hibernated session or tears the Job from its
+//! session goes through and breaks the session.
 
 use json_patch::{AddOperation, PatchOperation, jsonptr::PointerBuf};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use serde::Deserialize;
 use serde_json::{Value, json};
-use sojourn_crds::amalthea::names::{
-    LABEL_CREATED_BY, LABEL_INSTANCE, LABEL_NAME, LABEL_PART_OF, NAME_VALUE, RESULT_FINALIZER,
-};
-use sojourn_crds::amalthea::{AmaltheaSession, GROUP, KIND, lifetime};
+use sojourn_crds::amalthea::names::RESULT_FINALIZER;
 use sojourn_crds::duration::Span;
 
 use crate::facts::Facts;
 use crate::finding::{Code, FieldPath, Finding, seen};
-use crate::request::Request;
+use crate::kind::{Change, Judged};
+use crate::owners::{OWNERS, Owner, Terms};
 
-/// The labels that tie a Job to its session.
-const TIES: [&str; 4] = [LABEL_NAME, LABEL_INSTANCE, LABEL_PART_OF, LABEL_CREATED_BY];
+/// What the guard reads of a Job.
+#[derive(Debug, Deserialize)]
+pub struct SessionJob {
+    #[serde(deserialize_with = "sojourn_crds::metadata::lean")]
+    metadata: ObjectMeta,
+    spec: Option<JobSpec>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct JobSpec {
+    active_deadline_seconds: Option<i64>,
+    ttl_seconds_after_finished: Option<i64>,
+    suspend: Option<bool>,
+}
+
+impl SessionJob {
+    fn deadline(&self) -> Option<i64> {
+        self.spec.as_ref()?.active_deadline_seconds
+    }
+
+    fn suspended(&self) -> bool {
+        self.spec.as_ref().is_some_and(|spec| spec.suspend == Some(true))
+    }
+
+    fn label(&self, label: &str) -> Option<&str> {
+        self.metadata.labels.as_ref()?.get(label).map(String::as_str)
+    }
+
+    fn keeps_result(&self) -> bool {
+        self.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == RESULT_FINALIZER)
+    }
+
+    /// The owner reference to a session, if there is one.
+    fn owner(&self) -> Option<(usize, &OwnerReference, &'static Owner)> {
+        let references = self.metadata.owner_references.iter().flatten().enumerate();
+        references.into_iter().find_map(|(index, reference)| {
+            let (group, _) = reference.api_version.split_once('/')?;
+            let owner = OWNERS.iter().find(|owner| owner.is(group, &reference.kind))?;
+            Some((index, reference, owner))
+        })
+    }
+
+    fn claim(&self) -> Option<Claim<'_>> {
+        let metadata = FieldPath::new("metadata");
+        if let Some((index, reference, owner)) = self.owner() {
+            let path = metadata.child("ownerReferences").index(index).child("name");
+            return Some(Claim { owner, session: &reference.name, uid: &reference.uid, path });
+        }
+        OWNERS.iter().find_map(|owner| {
+            let (mark, value) = owner.mark;
+            let session = self.label(owner.name_label).filter(|_| self.label(mark) == Some(value))?;
+            let path = metadata.child("labels").key(owner.name_label);
+            Some(Claim { owner, session, uid: "", path })
+        })
+    }
+}
 
 /// The session that a Job claims to belong to.
 struct Claim<'a> {
+    owner: &'static Owner,
     session: &'a str,
-    uid: Option<&'a str>,
+    /// Empty when the claim names none.
+    uid: &'a str,
     path: FieldPath,
 }
 
-/// The owner reference to a session, if there is one.
-fn owner(job: &Value) -> Option<(usize, &Value)> {
-    let group =
-        |owner: &Value| owner["apiVersion"].as_str().and_then(|v| v.split_once('/')).map(|(g, _)| g == GROUP);
-    let owners = job["metadata"]["ownerReferences"].as_array()?.iter().enumerate();
-    owners.into_iter().find(|(_, owner)| owner["kind"] == KIND && group(owner) == Some(true))
-}
-
-fn claim(job: &Value) -> Option<Claim<'_>> {
-    let metadata = FieldPath::new("metadata");
-    if let Some((index, owner)) = owner(job) {
-        let path = metadata.child("ownerReferences").index(index).child("name");
-        return Some(Claim { session: owner["name"].as_str()?, uid: owner["uid"].as_str(), path });
+impl Claim<'_> {
+    /// What is known of the session. One of the same name with another UID is another session.
+    fn terms(&self, namespace: &str, facts: &dyn Facts) -> Option<Terms> {
+        let terms = facts.terms(self.owner, namespace, self.session)?;
+        let same = self.uid.is_empty() || terms.uid.is_empty() || terms.uid == self.uid;
+        same.then_some(terms)
     }
-    let labels = &job["metadata"]["labels"];
-    let session = labels[LABEL_INSTANCE].as_str().filter(|_| labels[LABEL_NAME] == NAME_VALUE)?;
-    Some(Claim { session, uid: None, path: metadata.child("labels").key(LABEL_INSTANCE) })
 }
 
-/// The session that a Job belongs to. One of the same name with another UID is another session.
-fn session_of(
-    claim: &Claim<'_>,
-    namespace: &str,
-    facts: &dyn Facts,
-) -> Option<std::sync::Arc<AmaltheaSession>> {
-    let found = facts.session(namespace, claim.session)?;
-    let same = claim.uid.is_none_or(|uid| found.uid().is_empty() || found.uid() == uid);
-    same.then_some(found)
-}
-
-/// Judges a Job that claims a session.
-pub fn validate(request: &Request<'_>, facts: &dyn Facts) -> Vec<Finding> {
-    let Some(new) = request.judged() else { return Vec::new() };
-    let old = request.before();
-    // On an update the session that the Job belonged to so far is the one to protect.
-    let Some(claim) = old.and_then(claim).or_else(|| claim(new)) else { return Vec::new() };
-    let Some(session) = session_of(&claim, request.namespace, facts) else {
-        return vec![Finding::new(
-            Code::JobSessionUnknown,
-            claim.path,
-            format!("there is no AmaltheaSession {} that this Job could belong to", seen(claim.session)),
-            "",
-        )];
-    };
-    let mut findings = Vec::new();
-    check_deadline(new, old, &session, facts, &mut findings);
-    if let Some(old) = old.filter(|_| !facts.settings().trusts(request.user_name())) {
-        check_resume(new, old, &session, &mut findings);
-        check_ties(new, old, &mut findings);
-        check_result(new, old, &mut findings);
+impl Judged for SessionJob {
+    fn metadata(&self) -> &ObjectMeta {
+        &self.metadata
     }
-    findings
+
+    fn findings(change: &Change<'_, Self>, facts: &dyn Facts) -> Vec<Finding> {
+        let Change { request, object: new, old } = *change;
+        // On an update the session that the Job belonged to so far is the one to protect.
+        let Some(claim) = old.and_then(Self::claim).or_else(|| new.claim()) else { return Vec::new() };
+        let Some(terms) = claim.terms(request.namespace, facts) else {
+            let kind = claim.owner.kind;
+            return vec![Finding::new(
+                Code::JobSessionUnknown,
+                claim.path,
+                format!("there is no {kind} {} that this Job could belong to", seen(claim.session)),
+                "",
+            )];
+        };
+        let mut findings = Vec::new();
+        check_deadline(change, &claim, &terms, &mut findings);
+        if let Some(old) = old.filter(|_| !facts.settings().trusts(request.user_name())) {
+            check_resume(new, old, &claim, &terms, &mut findings);
+            check_ties(new, old, claim.owner, &mut findings);
+            check_result(new, old, &mut findings);
+        }
+        findings
+    }
+
+    /// Fills in what the Job of a session needs and nobody wrote: its deadline, and how long it is kept. What is
+    /// written stays as it is.
+    fn patch(change: &Change<'_, Self>, facts: &dyn Facts) -> Vec<PatchOperation> {
+        let job = change.object;
+        let terms = job.claim().and_then(|claim| claim.terms(change.request.namespace, facts));
+        let (Some(spec), Some(terms)) = (&job.spec, terms) else { return Vec::new() };
+        let wanted = [
+            ("activeDeadlineSeconds", spec.active_deadline_seconds, terms.least_deadline),
+            ("ttlSecondsAfterFinished", spec.ttl_seconds_after_finished, terms.ttl),
+        ];
+        let absent = wanted.into_iter().filter(|(_, written, _)| written.is_none());
+        absent.filter_map(|(field, _, seconds)| Some(add(["spec", field], json!(seconds?)))).collect()
+    }
 }
 
 /// The original writes the deadline too, but lets anybody shorten it: the session then fails before its time. A Job
-/// without a deadline lives long enough; removing one is refused, since it is the backstop of the session's `maxAge`.
+/// without a deadline lives long enough; removing one is refused, since it is the backstop of the session's lifetime.
 fn check_deadline(
-    new: &Value,
-    old: Option<&Value>,
-    session: &AmaltheaSession,
-    facts: &dyn Facts,
+    change: &Change<'_, SessionJob>,
+    claim: &Claim<'_>,
+    terms: &Terms,
     findings: &mut Vec<Finding>,
 ) {
-    let on_deadline = facts.settings().on_deadline;
-    let least = session.spec.as_ref().and_then(|spec| lifetime::job_deadline_seconds(spec, on_deadline));
-    let Some(least) = least else { return };
+    let Some(least) = terms.least_deadline else { return };
     let path = FieldPath::new("spec").child("activeDeadlineSeconds");
-    let deadline = |job: &Value| job["spec"]["activeDeadlineSeconds"].as_i64();
-    match (deadline(new), old.and_then(deadline)) {
+    let field = claim.owner.lifetime_field;
+    match (change.object.deadline(), change.old.and_then(SessionJob::deadline)) {
         (Some(seconds), _) if seconds < least => findings.push(Finding::new(
             Code::JobDeadlineTooShort,
             path,
             format!(
                 "{seconds} s is shorter than session {} may live, which takes at least {least} s ({})",
-                seen(session.name()),
+                seen(claim.session),
                 Span::seconds(least)
             ),
-            "leave it out to have it filled in, or lower spec.culling.maxAge of the session",
+            format!("leave it out to have it filled in, or lower {field} of the session"),
         )),
         (None, Some(before)) => findings.push(Finding::new(
             Code::JobDeadlineRemoved,
             path,
             format!(
                 "cannot be removed (it was {before} s): the lifetime of session {} is limited",
-                seen(session.name())
+                seen(claim.session)
             ),
-            "remove spec.culling.maxAge of the session instead",
+            format!("remove {field} of the session instead"),
         )),
         _ => {}
     }
 }
 
 /// The original has no guard: the Job runs while its session says `Hibernated`.
-fn check_resume(new: &Value, old: &Value, session: &AmaltheaSession, findings: &mut Vec<Finding>) {
-    let suspended = |job: &Value| job["spec"]["suspend"] == true;
-    let hibernated = session.spec.as_ref().is_some_and(|spec| spec.hibernated);
-    if hibernated && suspended(old) && !suspended(new) {
+fn check_resume(
+    new: &SessionJob,
+    old: &SessionJob,
+    claim: &Claim<'_>,
+    terms: &Terms,
+    findings: &mut Vec<Finding>,
+) {
+    if terms.hibernated && old.suspended() && !new.suspended() {
         findings.push(Finding::new(
             Code::JobResumed,
             FieldPath::new("spec").child("suspend"),
-            format!("session {} is hibernated, so its Job stays suspended", seen(session.name())),
-            "set spec.hibernated of the session to false",
+            format!("session {} is hibernated, so its Job stays suspended", seen(claim.session)),
+            format!("set {} of the session to false", claim.owner.rest_field),
         ));
     }
 }
 
 /// The original looks its Job up by name, labels and owner. A Job torn from its session is not collected with it, or is
 /// collected early and then run again.
-fn check_ties(new: &Value, old: &Value, findings: &mut Vec<Finding>) {
-    if let Some((index, was)) = owner(old) {
-        let is = owner(new).map(|(_, owner)| owner);
-        let same = |field: &str| is.is_some_and(|is| is[field] == was[field]);
-        if !["name", "uid", "controller"].into_iter().all(same) {
+fn check_ties(new: &SessionJob, old: &SessionJob, owner: &Owner, findings: &mut Vec<Finding>) {
+    if let Some((index, was, owner)) = old.owner() {
+        let is = new.owner().map(|(_, reference, _)| reference);
+        let same =
+            |is: &OwnerReference| (&is.name, &is.uid, is.controller) == (&was.name, &was.uid, was.controller);
+        if !is.is_some_and(same) {
             findings.push(Finding::new(
                 Code::JobOwnerChanged,
                 FieldPath::new("metadata").child("ownerReferences").index(index),
-                format!(
-                    "the owner AmaltheaSession {} cannot be changed",
-                    seen(was["name"].as_str().unwrap_or_default())
-                ),
+                format!("the owner {} {} cannot be changed", owner.kind, seen(&was.name)),
                 "delete the session to be rid of its Job",
             ));
         }
     }
-    for label in TIES {
-        let value = |job: &Value| job["metadata"]["labels"][label].as_str().map(str::to_owned);
-        let (was, is) = (value(old), value(new));
+    for label in owner.ties {
+        let (was, is) = (old.label(label), new.label(label));
         if was.is_some() && was != is {
-            let text = |value: Option<String>| value.map_or("absent".to_owned(), |value| seen(&value));
+            let text = |value: Option<&str>| value.map_or("absent".to_owned(), seen);
             findings.push(Finding::new(
                 Code::JobLabelsChanged,
                 FieldPath::new("metadata").child("labels").key(label),
@@ -166,13 +220,8 @@ fn check_ties(new: &Value, old: &Value, findings: &mut Vec<Finding>) {
 }
 
 /// The original has no finalizer: a Job that is deleted as soon as it ends takes its result along.
-fn check_result(new: &Value, old: &Value, findings: &mut Vec<Finding>) {
-    let keeps = |job: &Value| {
-        job["metadata"]["finalizers"]
-            .as_array()
-            .is_some_and(|list| list.iter().any(|f| f == RESULT_FINALIZER))
-    };
-    if keeps(old) && !keeps(new) {
+fn check_result(new: &SessionJob, old: &SessionJob, findings: &mut Vec<Finding>) {
+    if old.keeps_result() && !new.keeps_result() {
         findings.push(Finding::new(
             Code::JobResultDropped,
             FieldPath::new("metadata").child("finalizers"),
@@ -180,20 +229,6 @@ fn check_result(new: &Value, old: &Value, findings: &mut Vec<Finding>) {
             "delete the Job; the finalizer goes when the result is recorded",
         ));
     }
-}
-
-/// Fills in what the Job of a session needs and nobody wrote: its deadline, and how long it is kept. What is written
-/// stays as it is.
-pub fn mutate(request: &Request<'_>, facts: &dyn Facts) -> Vec<PatchOperation> {
-    let Some(job) = request.judged().filter(|job| job["spec"].is_object()) else { return Vec::new() };
-    let session = claim(job).and_then(|claim| session_of(&claim, request.namespace, facts));
-    let Some(spec) = session.as_ref().and_then(|session| session.spec.as_ref()) else { return Vec::new() };
-    let wanted = [
-        ("activeDeadlineSeconds", lifetime::job_deadline_seconds(spec, facts.settings().on_deadline)),
-        ("ttlSecondsAfterFinished", lifetime::job_ttl_seconds(spec)),
-    ];
-    let absent = wanted.into_iter().filter(|(field, _)| job["spec"][*field].is_null());
-    absent.filter_map(|(field, seconds)| Some(add(["spec", field], json!(seconds?)))).collect()
 }
 
 fn add<const N: usize>(path: [&str; N], value: Value) -> PatchOperation {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::Value;
-use sojourn_webhooks::case::{Case, Known};
-use sojourn_webhooks::{Verdict, judge, table};
+use sojourn_webhooks::case::Case;
+use sojourn_webhooks::{Offline, Verdict, judge, table};
 
 /// All cases by `<folder>/<file>`.
 pub(crate) fn corpus() -> BTreeMap<String, Case> {
@@ -27,7 +27,7 @@ pub(crate) fn corpus() -> BTreeMap<String, Case> {
 }
 
 /// What the pure judge says.
-pub(crate) fn verdict(case: &Case, known: &Known) -> Verdict {
+pub(crate) fn verdict(case: &Case, known: &Offline) -> Verdict {
     let row = table::row(&case.webhook).unwrap_or_else(|| panic!("no row {}", case.webhook));
     judge(row, &case.request(&case.user_info()), known)
 }

@@ -16,13 +16,12 @@ pub mod template;
 pub mod timeouts;
 pub mod volumes;
 
-use serde::Deserialize;
-use serde_json::Value;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionSpec, Location, SessionType};
 
-use crate::facts::Facts;
-use crate::finding::{Code, FieldPath, Finding, seen};
-use crate::request::Request;
+use crate::facts::{AccessQuestion, Facts};
+use crate::finding::{Code, FieldPath, Finding};
+use crate::kind::{Change, Judged};
 
 /// A session that is judged, with its old self when it is an update.
 pub(crate) struct Subject<'a> {
@@ -55,49 +54,40 @@ pub(crate) fn spec(field: &str) -> FieldPath {
     FieldPath::new("spec").child(field)
 }
 
-/// Judges a session.
-///
-/// Without `spec` (`SpecMissing`) the original accepts the object and fails for ever with an unknown strategy.
-pub fn validate(request: &Request<'_>, facts: &dyn Facts) -> Vec<Finding> {
-    let Some(new) = request.judged() else { return Vec::new() };
-    let session = match parse(new) {
-        Ok(session) => session,
-        Err(finding) => return vec![finding],
-    };
-    let Some(spec) = &session.spec else {
-        return vec![Finding::new(
-            Code::SpecMissing,
-            FieldPath::new("spec"),
-            "the session has no spec",
-            "give at least spec.session.image",
-        )];
-    };
-    let old = request.before().and_then(|old| parse(old).ok());
-    let subject = Subject { session: &session, spec, old: old.as_ref() };
-    let mut findings = Vec::new();
-    immutability::check(&subject, &mut findings);
-    durations::check(&subject, &mut findings);
-    timeouts::check(&subject, facts.now(), &mut findings);
-    names::check(&subject, &mut findings);
-    containers::check(&subject, &mut findings);
-    volumes::check(&subject, &mut findings);
-    mounts::check(&subject, &mut findings);
-    storage::check(&subject, &mut findings);
-    authentication::check(&subject, &mut findings);
-    ingress::check(&subject, &mut findings);
-    template::check(&subject, &mut findings);
-    secrets::check(&subject, &mut findings);
-    secrets::check_adoption(request, facts, &mut findings);
-    findings
-}
+impl Judged for AmaltheaSession {
+    fn metadata(&self) -> &ObjectMeta {
+        &self.metadata
+    }
 
-pub(crate) fn parse(value: &Value) -> Result<AmaltheaSession, Finding> {
-    AmaltheaSession::deserialize(value).map_err(|error| {
-        Finding::new(
-            Code::SchemaInvalid,
-            FieldPath::default(),
-            format!("the object is not a readable AmaltheaSession: {}", seen(&error.to_string())),
-            "compare it with `kubectl explain amaltheasession`",
-        )
-    })
+    fn questions(change: &Change<'_, Self>) -> Vec<AccessQuestion> {
+        secrets::questions(change)
+    }
+
+    /// Without `spec` (`SpecMissing`) the original accepts the object and fails for ever with an unknown strategy.
+    fn findings(change: &Change<'_, Self>, facts: &dyn Facts) -> Vec<Finding> {
+        let Some(spec) = &change.object.spec else {
+            return vec![Finding::new(
+                Code::SpecMissing,
+                FieldPath::new("spec"),
+                "the session has no spec",
+                "give at least spec.session.image",
+            )];
+        };
+        let subject = Subject { session: change.object, spec, old: change.old };
+        let mut findings = Vec::new();
+        immutability::check(&subject, &mut findings);
+        durations::check(&subject, &mut findings);
+        timeouts::check(&subject, facts.now(), &mut findings);
+        names::check(&subject, &mut findings);
+        containers::check(&subject, &mut findings);
+        volumes::check(&subject, &mut findings);
+        mounts::check(&subject, &mut findings);
+        storage::check(&subject, &mut findings);
+        authentication::check(&subject, &mut findings);
+        ingress::check(&subject, &mut findings);
+        template::check(&subject, &mut findings);
+        secrets::check(&subject, &mut findings);
+        secrets::check_adoption(change, facts, &mut findings);
+        findings
+    }
 }

@@ -6,13 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-use sojourn_crds::amalthea::{AmaltheaSessionSpec, SecretKeyRef, SecretRef};
+use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionSpec, SecretKeyRef, SecretRef};
 
-use super::{Subject, parse, spec};
+use super::{Subject, spec};
 use crate::facts::{Access, AccessQuestion, Facts};
 use crate::finding::{Code, FieldPath, Finding, seen};
-use crate::request::Request;
+use crate::kind::Change;
 
 /// A reference to a secret, whatever its type.
 struct Reference<'a> {
@@ -48,9 +47,13 @@ pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// Says which secrets the requester may not hand over to the session.
-pub(crate) fn check_adoption(request: &Request<'_>, facts: &dyn Facts, findings: &mut Vec<Finding>) {
-    for (path, question) in adopted(request) {
-        let user = request.user_name();
+pub(crate) fn check_adoption(
+    change: &Change<'_, AmaltheaSession>,
+    facts: &dyn Facts,
+    findings: &mut Vec<Finding>,
+) {
+    for (path, question) in adopted(change) {
+        let user = change.request.user_name();
         let (message, hint) = match facts.may(&question) {
             Access::Allowed => continue,
             Access::Denied => (
@@ -71,26 +74,12 @@ pub(crate) fn check_adoption(request: &Request<'_>, facts: &dyn Facts, findings:
 }
 
 /// What has to be asked before the request can be judged: one question for each secret that is adopted anew.
-pub fn questions(request: &Request<'_>) -> Vec<AccessQuestion> {
-    adopted(request).into_iter().map(|(_, question)| question).collect()
+pub(crate) fn questions(change: &Change<'_, AmaltheaSession>) -> Vec<AccessQuestion> {
+    adopted(change).into_iter().map(|(_, question)| question).collect()
 }
 
-/// Whether `adopt: true` stands anywhere below.
-fn adopts_anything(value: &Value) -> bool {
-    match value {
-        Value::Object(object) => {
-            object.get("adopt") == Some(&Value::Bool(true)) || object.values().any(adopts_anything)
-        }
-        Value::Array(items) => items.iter().any(adopts_anything),
-        _ => false,
-    }
-}
-
-fn adopted(request: &Request<'_>) -> Vec<(FieldPath, AccessQuestion)> {
-    // Few sessions adopt anything, and looking is much cheaper than reading the whole session once more.
-    let Some(new) = request.judged().filter(|new| adopts_anything(&new["spec"])) else { return Vec::new() };
-    let Ok(session) = parse(new) else { return Vec::new() };
-    let before = request.before().and_then(|old| parse(old).ok()).and_then(|old| old.spec);
+fn adopted(change: &Change<'_, AmaltheaSession>) -> Vec<(FieldPath, AccessQuestion)> {
+    let Change { request, object: session, old } = *change;
     let names = |spec: &AmaltheaSessionSpec| -> BTreeMap<String, FieldPath> {
         let adopted = references(spec).filter(|reference| reference.adopt && !reference.name.is_empty());
         // A secret that is named twice is asked about once, for the place where it is named first.
@@ -99,7 +88,7 @@ fn adopted(request: &Request<'_>) -> Vec<(FieldPath, AccessQuestion)> {
             found
         })
     };
-    let known = before.as_ref().map(names).unwrap_or_default();
+    let known = old.and_then(|old| old.spec.as_ref()).map(names).unwrap_or_default();
     let new = session.spec.as_ref().map(names).unwrap_or_default();
     let anew = new.into_iter().filter(|(name, _)| !known.contains_key(name));
     let namespace = if request.namespace.is_empty() { session.namespace() } else { request.namespace };

@@ -1,0 +1,106 @@
+//! What every kind that is judged looks like to the judge: how it is read, what has to be asked, what is found.
+//!
+//! The judge does not know the types of the kinds. A row of the table says how its objects are read; what comes out is
+//! a [`Subject`], which hands them to the rules of their kind.
+
+use json_patch::PatchOperation;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::de::DeserializeOwned;
+
+use crate::facts::{AccessQuestion, Facts};
+use crate::finding::Finding;
+use crate::object::{Object, ReadObjectError};
+use crate::request::{Operation, Request};
+
+/// A change to an object of kind `K`: what it was, what it shall be, and who asks.
+#[derive(Debug)]
+pub struct Change<'a, K> {
+    /// Who asks, and for what.
+    pub request: &'a Request<'a>,
+    /// The object as it shall be.
+    pub object: &'a K,
+    /// The object as it is, on an update that it could be read for.
+    pub old: Option<&'a K>,
+}
+
+/// A kind and its rules.
+pub trait Judged: DeserializeOwned + Send + 'static {
+    /// The metadata of the object.
+    fn metadata(&self) -> &ObjectMeta;
+
+    /// What has to be asked of the API server before the rules can judge.
+    fn questions(change: &Change<'_, Self>) -> Vec<AccessQuestion> {
+        let _ = change;
+        Vec::new()
+    }
+
+    /// What is wrong, or probably not meant.
+    fn findings(change: &Change<'_, Self>, facts: &dyn Facts) -> Vec<Finding>;
+
+    /// What is to be filled in, for kinds with a row that mutates.
+    fn patch(change: &Change<'_, Self>, facts: &dyn Facts) -> Vec<PatchOperation> {
+        let _ = (change, facts);
+        Vec::new()
+    }
+}
+
+/// The objects of one request, whatever their kind.
+pub trait Subject: Send {
+    /// Metadata of the object as it shall be.
+    fn metadata(&self) -> &ObjectMeta;
+    /// See [`Judged::questions`].
+    fn questions(&self, request: &Request<'_>) -> Vec<AccessQuestion>;
+    /// See [`Judged::findings`].
+    fn findings(&self, request: &Request<'_>, facts: &dyn Facts) -> Vec<Finding>;
+    /// What the rules would find in the old object if it were created now; nothing without an old object.
+    fn findings_before(&self, request: &Request<'_>, facts: &dyn Facts) -> Vec<Finding>;
+    /// See [`Judged::patch`].
+    fn patch(&self, request: &Request<'_>, facts: &dyn Facts) -> Vec<PatchOperation>;
+}
+
+/// How the objects of a row are read.
+pub type Read = fn(Object<'_>, Option<Object<'_>>) -> Result<Box<dyn Subject>, ReadObjectError>;
+
+/// Reads the new object, and the old one of an update, as kind `K`. An old object that does not fit is as good as none:
+/// nothing excuses the new one then.
+pub fn read<K: Judged>(
+    new: Object<'_>,
+    old: Option<Object<'_>>,
+) -> Result<Box<dyn Subject>, ReadObjectError> {
+    Ok(Box::new(Pair { new: new.read::<K>()?, old: old.and_then(|old| old.read::<K>().ok()) }))
+}
+
+struct Pair<K> {
+    new: K,
+    old: Option<K>,
+}
+
+impl<K> Pair<K> {
+    fn change<'a>(&'a self, request: &'a Request<'a>) -> Change<'a, K> {
+        Change { request, object: &self.new, old: self.old.as_ref() }
+    }
+}
+
+impl<K: Judged> Subject for Pair<K> {
+    fn metadata(&self) -> &ObjectMeta {
+        self.new.metadata()
+    }
+
+    fn questions(&self, request: &Request<'_>) -> Vec<AccessQuestion> {
+        K::questions(&self.change(request))
+    }
+
+    fn findings(&self, request: &Request<'_>, facts: &dyn Facts) -> Vec<Finding> {
+        K::findings(&self.change(request), facts)
+    }
+
+    fn findings_before(&self, request: &Request<'_>, facts: &dyn Facts) -> Vec<Finding> {
+        let Some(object) = &self.old else { return Vec::new() };
+        let request = Request { operation: Operation::Create, old: None, new: request.old, ..*request };
+        K::findings(&Change { request: &request, object, old: None }, facts)
+    }
+
+    fn patch(&self, request: &Request<'_>, facts: &dyn Facts) -> Vec<PatchOperation> {
+        K::patch(&self.change(request), facts)
+    }
+}

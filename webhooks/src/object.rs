@@ -1,0 +1,88 @@
+//! An object of a request, not read yet: text as it came by wire, or a value that somebody holds.
+//!
+//! It is read straight into the type that a rule works with. Nothing else of it is ever built in memory: managed
+//! fields alone can be half of an object.
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// See the module.
+#[derive(Debug, Clone, Copy)]
+pub enum Object<'a> {
+    /// As it came by wire: well-formed JSON, however deep.
+    Text(&'a RawValue),
+    /// As somebody holds it.
+    Value(&'a Value),
+}
+
+/// Why an object is not what it should be.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadObjectError {
+    /// It is nested too deeply to be read at all.
+    #[error("the object cannot be read as JSON, or is nested too deeply")]
+    Syntax,
+    /// It does not fit its type. The text says what does not.
+    #[error("{0}")]
+    Shape(String),
+}
+
+impl Object<'_> {
+    /// Reads the object as `T`.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, ReadObjectError> {
+        match self {
+            Object::Text(text) => serde_json::from_str(text.get()),
+            Object::Value(value) => T::deserialize(*value),
+        }
+        .map_err(|error| match error.classify() {
+            serde_json::error::Category::Data => ReadObjectError::Shape(without_place(&error)),
+            _ => ReadObjectError::Syntax,
+        })
+    }
+
+    /// True for anything but an object in the sense of JSON.
+    pub fn is_scrap(&self) -> bool {
+        match self {
+            Object::Text(text) => !text.get().starts_with('{'),
+            Object::Value(value) => !value.is_object(),
+        }
+    }
+}
+
+/// The text of an error without line and column, which mean nothing to somebody who wrote YAML.
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    text.strip_suffix(&place).map(str::to_owned).unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Named {
+        name: String,
+    }
+
+    #[test]
+    fn text_and_value_read_alike() {
+        for json in [json!({"name": "a", "more": 1}), json!({"name": 5}), json!({}), json!([])] {
+            let text = RawValue::from_string(json.to_string()).unwrap();
+            let read = |object: Object<'_>| object.read::<Named>().map_err(|error| error.to_string());
+            assert_eq!(read(Object::Text(&text)), read(Object::Value(&json)));
+            assert_eq!(Object::Text(&text).is_scrap(), Object::Value(&json).is_scrap());
+        }
+    }
+
+    #[test]
+    fn what_is_too_deep_is_told_from_what_does_not_fit() {
+        let deep = format!("{{\"name\": {}{}}}", "[".repeat(1000), "]".repeat(1000));
+        let deep = RawValue::from_string(deep).unwrap();
+        assert!(matches!(Object::Text(&deep).read::<Value>(), Err(ReadObjectError::Syntax)));
+        assert!(matches!(Object::Text(&deep).read::<Named>(), Err(ReadObjectError::Shape(_))));
+    }
+}

@@ -1,0 +1,103 @@
+//! The kinds whose sessions have Jobs, and what a session means for its Job.
+//!
+//! One row a kind. The guard of Jobs, the condition under which the API server sends us a Job at all, and the offline
+//! commands read this table; a new kind of session is guarded by a row more.
+
+use sojourn_crds::amalthea::{self, AmaltheaSession, lifetime, names};
+
+use crate::facts::GuardSettings;
+use crate::object::{Object, ReadObjectError};
+
+/// What the guard has to know of the session that a Job claims.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// UID of the session; empty when it is not known.
+    pub uid: String,
+    /// The least `activeDeadlineSeconds` of the Job; none when the session may live for ever.
+    pub least_deadline: Option<i64>,
+    /// The `ttlSecondsAfterFinished` of a Job that names none; none when its end decides nothing.
+    pub ttl: Option<i64>,
+    /// True while the session is asked to rest, so that its Job stays suspended.
+    pub hibernated: bool,
+}
+
+/// A kind of session that has Jobs.
+pub struct Owner {
+    /// API group of the kind.
+    pub group: &'static str,
+    /// API version of the kind.
+    pub version: &'static str,
+    /// The kind.
+    pub kind: &'static str,
+    /// The resource.
+    pub plural: &'static str,
+    /// Labels by which a Job without owner reference claims a session: one with the session's name, one with a fixed
+    /// value.
+    pub name_label: &'static str,
+    /// See [`Owner::name_label`].
+    pub mark: (&'static str, &'static str),
+    /// Labels that tie the Job to its session and so stay as they are.
+    pub ties: &'static [&'static str],
+    /// The field that limits the session's life.
+    pub lifetime_field: &'static str,
+    /// The field by which a session rests.
+    pub rest_field: &'static str,
+    /// What a session of the kind means for its Job.
+    pub terms: fn(Object<'_>, &GuardSettings) -> Result<Terms, ReadObjectError>,
+}
+
+/// The table.
+pub static OWNERS: [Owner; 1] = [Owner {
+    group: amalthea::GROUP,
+    version: "v1alpha1",
+    kind: amalthea::KIND,
+    plural: "amaltheasessions",
+    name_label: names::LABEL_INSTANCE,
+    mark: (names::LABEL_NAME, names::NAME_VALUE),
+    ties: &[names::LABEL_NAME, names::LABEL_INSTANCE, names::LABEL_PART_OF, names::LABEL_CREATED_BY],
+    lifetime_field: "spec.culling.maxAge",
+    rest_field: "spec.hibernated",
+    terms: |object, settings| Ok(amalthea_terms(&object.read()?, settings)),
+}];
+
+impl Owner {
+    /// Whether this is the row of that kind.
+    pub fn is(&self, group: &str, kind: &str) -> bool {
+        self.group == group && self.kind == kind
+    }
+}
+
+/// What an `AmaltheaSession` means for its Job.
+pub fn amalthea_terms(session: &AmaltheaSession, settings: &GuardSettings) -> Terms {
+    let spec = session.spec.as_ref();
+    Terms {
+        uid: session.uid().to_owned(),
+        least_deadline: spec.and_then(|spec| lifetime::job_deadline_seconds(spec, settings.on_deadline)),
+        ttl: spec.and_then(lifetime::job_ttl_seconds),
+        hibernated: spec.is_some_and(|spec| spec.hibernated),
+    }
+}
+
+/// The condition in CEL that a Job claims a session. Old and new object count, so that a claim cannot be taken off
+/// unseen.
+pub(crate) fn claim_in_cel() -> String {
+    let owned = OWNERS.iter().map(|owner| {
+        let Owner { kind, group, .. } = owner;
+        format!("(r.kind == '{kind}' && r.apiVersion.startsWith('{group}/'))")
+    });
+    let labelled = OWNERS.iter().map(|owner| {
+        let (name, (mark, value)) = (owner.name_label, owner.mark);
+        format!(
+            "('{name}' in o.metadata.labels && '{mark}' in o.metadata.labels && \
+             o.metadata.labels['{mark}'] == '{value}')"
+        )
+    });
+    let any = |conditions: Vec<String>| conditions.join(" || ");
+    format!(
+        "[object, oldObject].exists(o, o != null && (\
+         (has(o.metadata.ownerReferences) && o.metadata.ownerReferences.exists(r, {})) || \
+         (has(o.metadata.labels) && ({}))))",
+        any(owned.collect()),
+        any(labelled.collect())
+    )
+}
