@@ -223,7 +223,6 @@ fn foresee(
     for live in &known.objects {
         index.apply_live(live.clone());
     }
-    let object = serde_json::to_value(&session)?;
     let key = index.apply_session(session).context("the session has no name")?;
     let mut world = index.observe(&key).context("the session is not observed")?;
     for live in &known.strangers {
@@ -236,7 +235,7 @@ fn foresee(
         settings,
         usage_valid: SignedDuration::ZERO,
     };
-    let checked = validate(&world.session, obstacles(&object, settings.on_deadline, now))
+    let checked = validate(&world.session, obstacles(&world.session, settings.on_deadline, now))
         .context("the session has no spec")?;
     let preview = preview(&checked, &world, &context);
     Ok(Session { exists: known.session.is_some(), asked: known.asked, preview, world, now })

@@ -1,6 +1,6 @@
 //! `sojourn doctor` finds an installation well, and finds each thing that somebody broke.
 
-use crate::stage::{HOME, Stage, WAIT, must};
+use crate::stage::{CHART, HOME, Stage, WAIT, must};
 use serde_json::Value;
 use sojourn_cluster::eventually;
 
@@ -80,9 +80,7 @@ async fn what_is_broken_is_found_and_what_is_not_is_well() {
     assert_eq!((crd.1.as_str(), crd.2.as_str()), ("warn", "it is not the one of this version"));
 
     // What was broken is the chart's, and the chart mends it.
-    let url = format!("webhooks.url={}", stage.url());
-    let values = ["--set", "clusterScoped=true,replicas=0", "--set", &url];
-    must(stage.helm(&[&["upgrade", "sojourn", crate::stage::CHART], &values[..]].concat()).await);
+    must(stage.upgrade(CHART, &[]).await);
     let content = async || examine(&stage).0 == 0;
     eventually("the doctor is content", WAIT, content)
         .await

@@ -7,6 +7,9 @@
 )]
 
 mod doctor;
+mod load;
 mod replica;
+mod rollout;
 mod service;
 mod stage;
+mod uninstall;

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -16,7 +16,6 @@ pub(crate) struct Replica {
     pub(crate) child: Child,
     pub(crate) webhooks: u16,
     pub(crate) health: u16,
-    pub(crate) log: PathBuf,
 }
 
 impl Drop for Replica {
@@ -60,7 +59,7 @@ impl Replica {
             .stderr(file)
             .spawn()
             .unwrap();
-        Self { child, webhooks, health, log }
+        Self { child, webhooks, health }
     }
 
     /// Asks it to end, as a kubelet does.

@@ -2,7 +2,6 @@
 
 use crate::{replica::Replica, service::Service};
 use kube::Client;
-use serde_json::Value;
 use sojourn_cluster::{Cluster, Options, Output, eventually, kubectl};
 use std::{path::PathBuf, process::Command, time::Duration};
 
@@ -30,12 +29,18 @@ pub(crate) fn must(output: Output) -> String {
 impl Stage {
     /// A cluster with the release, and no operator.
     pub(crate) async fn set() -> Self {
+        Self::set_from(CHART).await
+    }
+
+    /// A cluster with a release of that chart, and no operator.
+    pub(crate) async fn set_from(chart: &str) -> Self {
         rustls::crypto::ring::default_provider().install_default().ok();
-        let options = Options { audit_users: vec![OPERATOR.into()], ..Options::default() };
+        let audit_users = vec![OPERATOR.into(), "admin".into()];
+        let options = Options { audit_users, fast_controllers: true, ..Options::default() };
         let cluster = Cluster::start(options).await.unwrap();
         let client = cluster.client().await.unwrap();
         let stage = Self { cluster, client, service: Service::start().await, started: 0.into() };
-        must(stage.install(&[]).await);
+        must(stage.helm_with("install", chart, &["--create-namespace"]).await);
         let served = async || stage.kubectl(&["get", "ams", "-A"]).await.success();
         eventually("the CRD is served", WAIT, served).await.unwrap();
         stage
@@ -48,11 +53,6 @@ impl Stage {
 
     pub(crate) async fn kubectl(&self, args: &[&str]) -> Output {
         kubectl(&self.cluster, args, None).await.unwrap()
-    }
-
-    /// Applies a manifest as the administrator.
-    pub(crate) async fn apply(&self, manifest: &Value) -> Output {
-        kubectl(&self.cluster, &["apply", "-f", "-"], Some(&manifest.to_string())).await.unwrap()
     }
 
     /// Runs helm in the release's namespace.
@@ -75,10 +75,16 @@ impl Stage {
         }
     }
 
-    pub(crate) async fn install(&self, more: &[&str]) -> Output {
+    /// Runs `helm install` or `helm upgrade` with a chart and the values of this stage.
+    async fn helm_with(&self, verb: &str, chart: &str, more: &[&str]) -> Output {
         let url = format!("webhooks.url={}", self.url());
         let values = ["--set", "clusterScoped=true,replicas=0", "--set", &url];
-        self.helm(&[&["install", "sojourn", CHART, "--create-namespace"], &values[..], more].concat()).await
+        self.helm(&[&[verb, "sojourn", chart], &values[..], more].concat()).await
+    }
+
+    /// Upgrades the release.
+    pub(crate) async fn upgrade(&self, chart: &str, more: &[&str]) -> Output {
+        self.helm_with("upgrade", chart, more).await
     }
 
     /// Starts a replica with the release's rights and puts it behind the Service.

@@ -45,7 +45,7 @@ pub(super) fn judge(installation: &Installation) -> Vec<Health> {
     let wanted = wanted(installation);
     let mut checks = Vec::new();
     for row in &TABLE {
-        let validates = matches!(row.rule, Rule::Validate(_));
+        let validates = matches!(row.rule, Rule::Validate);
         let list = if validates { &installation.validating } else { &installation.mutating };
         let name = format!("webhook {}", row.name);
         let live = list.iter().flatten().find(|webhook| webhook["name"] == row.name);
