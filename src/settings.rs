@@ -180,6 +180,7 @@ impl Settings {
                 ),
                 on_deadline: flags.non_interactive_on_deadline,
                 openshift: false,
+                ask_proxies: flags.ask_proxies,
                 idle_check_interval: flags.idle_check_interval,
             },
             log: log(&flags, &mut problems),

@@ -4,7 +4,7 @@
 //! lists the API server for an answer that is here.
 
 use crate::core::{
-    amalthea::{Usage, World, adoption, world::Warning},
+    amalthea::{Requests, Usage, World, adoption, world::Warning},
     live::{Kind, Live},
 };
 use sojourn_crds::amalthea::{AmaltheaSession, names};
@@ -48,6 +48,8 @@ struct Entry {
     children: BTreeMap<(Kind, String), Arc<Live>>,
     pods: BTreeMap<String, Arc<Live>>,
     usage: Option<Usage>,
+    /// What a proxy said of its requests, with the UID of its pod.
+    requests: Option<(String, Requests)>,
 }
 
 impl Entry {
@@ -84,6 +86,7 @@ impl Index {
         if let Some(entry) = self.entries.get_mut(key) {
             entry.session = None;
             entry.usage = None;
+            entry.requests = None;
             self.tidy(key);
         }
     }
@@ -155,6 +158,13 @@ impl Index {
     pub fn apply_usage(&mut self, key: &Key, usage: Usage) {
         if let Some(entry) = self.entries.get_mut(key) {
             entry.usage = Some(usage);
+        }
+    }
+
+    /// Takes in what the proxy in the pod of that UID said of its requests.
+    pub fn apply_requests(&mut self, key: &Key, pod: &str, requests: Requests) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.requests = Some((pod.to_owned(), requests));
         }
     }
 
@@ -238,14 +248,19 @@ impl Index {
             Some(_) => self.secrets_of_others(key),
             None => Vec::new(),
         };
-        Some(World {
+        let mut world = World {
             children: entry.children.clone(),
             pods,
             warnings,
             usage: entry.usage,
+            requests: None,
             shared_secrets,
             session,
-        })
+        };
+        // What the proxy of an earlier pod said is about an earlier run.
+        let asked = entry.requests.as_ref().filter(|(uid, _)| world.pod().is_some_and(|pod| pod.uid == *uid));
+        world.requests = asked.map(|(_, requests)| *requests);
+        Some(world)
     }
 
     /// Secrets that other sessions of the namespace refer to. Only asked when a session goes.

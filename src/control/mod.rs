@@ -13,6 +13,7 @@ pub mod queue;
 pub mod rbac;
 pub mod reconcile;
 pub mod report;
+mod requests;
 pub mod terms;
 pub mod usage;
 pub mod watch;

@@ -6,10 +6,11 @@ use super::{
     index::{Index, Key},
     lease::Gate,
     queue::Queue,
+    requests::last_request,
 };
 use crate::core::{
     amalthea::{
-        self, Applied, Context, ErrorClass, Plan, World, notes, obstacles, plan,
+        self, Applied, Context, ErrorClass, Plan, Requests, World, idle, notes, obstacles, plan,
         plan::{farewell_without_spec, release_orphan},
         status, validate,
     },
@@ -145,8 +146,8 @@ impl Operator {
 
     /// One pass over one session.
     async fn reconcile(&self, key: &Key, now: Timestamp) -> Result<Next, CallError> {
-        let Some(world) = self.observe(key) else { return self.clean_up(key).await };
         let context = self.context(now);
+        let Some(world) = self.observe(key, &context).await else { return self.clean_up(key).await };
         let Some(checked) = validate(&world.session, self.obstacles(&world, now)) else {
             return self.report_unworkable(key, &world, &context).await;
         };
@@ -171,8 +172,17 @@ impl Operator {
         Ok(worst(&applied).map_or(next, Next::Retry))
     }
 
-    fn observe(&self, key: &Key) -> Option<World> {
-        self.index().observe(key)
+    /// What is known of the session; no call, but for the question to its proxy on which its end depends.
+    async fn observe(&self, key: &Key, context: &Context<'_>) -> Option<World> {
+        let mut world = self.index().observe(key)?;
+        let address = validate(&world.session, Vec::new())
+            .and_then(|checked| idle::to_be_asked(&checked, &world, context));
+        if let (Some(address), Some(pod)) = (address, world.pod()) {
+            let requests = Requests { last: last_request(&address).await, asked: context.now };
+            self.index_mut().apply_requests(key, &pod.uid, requests);
+            world.requests = Some(requests);
+        }
+        Some(world)
     }
 
     fn context(&self, now: Timestamp) -> Context<'_> {

@@ -212,7 +212,7 @@ fn pod_body(body: &Map<String, Value>) -> Value {
 
 fn trimmed_status(kind: Kind, mut status: Value) -> Value {
     if let (Kind::Pod, Value::Object(status)) = (kind, &mut status) {
-        for key in ["hostIP", "hostIPs", "podIP", "podIPs", "qosClass"] {
+        for key in ["hostIP", "hostIPs", "podIPs", "qosClass"] {
             status.remove(key);
         }
         for key in ["containerStatuses", "initContainerStatuses"] {

@@ -26,6 +26,8 @@ pub struct SessionSettings {
     pub on_deadline: OnDeadline,
     /// The cluster is OpenShift. Flags do not say so; it is detected when the cluster is first reached.
     pub openshift: bool,
+    /// Proxies of sessions are asked for their last request before a session is hibernated for idleness.
+    pub ask_proxies: bool,
     /// How often the CPU use of running sessions is looked at.
     pub idle_check_interval: Duration,
 }

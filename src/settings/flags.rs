@@ -121,6 +121,10 @@ pub struct Flags {
     #[arg(long, default_value = "30s", value_parser = go_duration, value_name = "DURATION",
           help_heading = OURS)]
     pub idle_check_interval: Duration,
+    /// Ask the proxy of a session for its last request before the session is hibernated for idleness.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true",
+          value_parser = go_bool, value_name = "BOOL", help_heading = OURS)]
+    pub ask_proxies: bool,
     /// Serve the metrics of single sessions.
     #[arg(long, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true",
           value_parser = go_bool, value_name = "BOOL", help_heading = OURS)]

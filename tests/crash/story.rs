@@ -222,6 +222,8 @@ fn settings() -> SessionSettings {
         image_rewrite: None,
         on_deadline: Default::default(),
         openshift: false,
+        // The pods that kwok plays have addresses that nobody has.
+        ask_proxies: false,
         idle_check_interval: Duration::from_secs(30),
     }
 }

@@ -117,9 +117,11 @@ pub(crate) fn settings(flags: &[&str]) -> Settings {
 
 /// Starts an operator with webhooks on a port of its own, on a thread that outlives the test that asked.
 async fn start_operator(kubeconfig: &std::path::Path, port: u16, flags: &[&str]) {
+    // The pods that kwok plays have addresses that nobody has, so no proxy is to be asked there.
+    const NO_PROXIES: &str = "--ask-proxies=false";
     let bind = format!("--webhook-bind-address=127.0.0.1:{port}");
     let url = format!("--webhook-url=https://127.0.0.1:{port}");
-    let common = [bind.as_str(), url.as_str(), "--health-probe-bind-address=0", "--leader-elect"];
+    let common = [bind.as_str(), url.as_str(), "--health-probe-bind-address=0", "--leader-elect", NO_PROXIES];
     let settings = settings(&[&common, flags].concat());
     let config = client_config(kubeconfig).await;
     std::thread::spawn(move || {

@@ -1,7 +1,7 @@
 //! When something is due for a session because of the time alone. Nothing polls: the earliest of these
 //! moments is when a session is looked at again.
 
-use super::{Checked, Context, World, conditions, run};
+use super::{Checked, Context, World, conditions, idle, run};
 use crate::core::live::Kind;
 use k8s_openapi::{
     api::{
@@ -75,14 +75,14 @@ pub fn hibernations(
     checked: &Checked,
     world: &World,
     status: &AmaltheaSessionStatus,
-    on_deadline: OnDeadline,
+    context: &Context,
 ) -> Vec<Due> {
     if checked.spec.hibernated || status.state == State::Hibernated {
         return Vec::new();
     }
     let timeouts = &checked.timeouts;
     if !checked.interactive() {
-        let running = on_deadline == OnDeadline::Hibernate && !is_finished(status);
+        let running = context.settings.on_deadline == OnDeadline::Hibernate && !is_finished(status);
         return after(job_started(world).filter(|_| running), timeouts.max_age, Why::Age)
             .into_iter()
             .collect();
@@ -93,7 +93,7 @@ pub fn hibernations(
         after(began, timeouts.max_age, Why::Age),
         after(starting_since(status, began), timeouts.max_starting, Why::Starting),
         after(failing, timeouts.max_failed, Why::Failing),
-        after(idle_since(checked, status), timeouts.max_idle, Why::Idle),
+        after(idle::counts_from(checked, world, status, context), timeouts.max_idle, Why::Idle),
     ]
     .into_iter()
     .flatten()
@@ -102,10 +102,12 @@ pub fn hibernations(
     dues
 }
 
-/// The first of `dues` that something can be decided by: without a fresh measurement of CPU use nobody
-/// knows whether the session is still idle, and the other rules decide.
-pub fn decisive<'a>(dues: &'a [Due], world: &World, context: &Context) -> Option<&'a Due> {
-    let known = |due: &&Due| due.why != Why::Idle || due.at > context.now || usage_is_fresh(world, context);
+/// The first of `dues` that something can be decided by: as long as nobody knows whether the session is still
+/// idle, the other rules decide.
+pub fn decisive<'a>(dues: &'a [Due], checked: &Checked, world: &World, context: &Context) -> Option<&'a Due> {
+    let known = |due: &&Due| {
+        due.why != Why::Idle || due.at > context.now || idle::is_certain(checked, world, due.at, context)
+    };
     dues.iter().find(known)
 }
 
@@ -139,24 +141,10 @@ pub fn is_finished(status: &AmaltheaSessionStatus) -> bool {
     conditions::holds(status, conditions::FINISHED)
 }
 
-/// Since when the session is idle; `lastInteraction` pushes it forward.
-fn idle_since(checked: &Checked, status: &AmaltheaSessionStatus) -> Option<Timestamp> {
-    let since = status.idle_since.as_ref()?.0;
-    let culling = checked.spec.culling.as_ref();
-    let touched: Option<Timestamp> =
-        culling.and_then(|culling| culling.last_interaction.as_ref()).and_then(|text| text.parse().ok());
-    Some(touched.map_or(since, |touched| touched.max(since)))
-}
-
 /// When the Job's own clock began; it begins again at each resume, and stands while a queue holds the Job.
 fn job_started(world: &World) -> Option<Timestamp> {
     let job = world.owned(Kind::Job, world.session.name())?;
     job.status::<JobStatus>().start_time.map(|time| time.0)
-}
-
-/// Whether what is known of the session's CPU use is recent enough to act on.
-pub fn usage_is_fresh(world: &World, context: &Context) -> bool {
-    world.usage.is_some_and(|usage| context.now.duration_since(usage.at) <= context.usage_valid)
 }
 
 /// The condition by which the scheduler says that no node takes the session's pod.
@@ -197,6 +185,8 @@ pub enum Decision {
     GiveUpScheduling,
     /// It is said that no node takes the session's pod.
     TellUnschedulable,
+    /// Whoever knows is asked whether somebody uses the session.
+    AskIfIdle,
 }
 
 /// When the session must be looked at again, if nothing happens before; soonest first.
@@ -206,9 +196,9 @@ pub fn wakes(
     status: &AmaltheaSessionStatus,
     context: &Context,
 ) -> Vec<Wake> {
-    let dues = hibernations(checked, world, status, context.settings.on_deadline);
+    let dues = hibernations(checked, world, status, context);
     // What idleness asked for while nobody can tell waits for the next measurement, which wakes the session.
-    let hibernation = decisive(&dues, world, context);
+    let hibernation = decisive(&dues, checked, world, context);
     let scheduling = status
         .failed_scheduling_since
         .as_ref()
@@ -217,11 +207,13 @@ pub fn wakes(
     let pod: Option<PodStatus> = world.pod().map(|pod| pod.status());
     let refused =
         pod.as_ref().and_then(unschedulable).and_then(unschedulable_from).filter(|at| *at > context.now);
+    let silent = idle::ask_again(checked, world, context).filter(|_| status.state == State::Running);
     let mut wakes: Vec<Wake> = [
         hibernation.map(|due| Wake { at: due.at, what: Decision::Hibernate(due.why) }),
         deletion(checked, status).map(|due| Wake { at: due.at, what: Decision::Delete(due.why) }),
         scheduling.map(|at| Wake { at, what: Decision::GiveUpScheduling }),
         refused.map(|at| Wake { at, what: Decision::TellUnschedulable }),
+        silent.map(|at| Wake { at, what: Decision::AskIfIdle }),
     ]
     .into_iter()
     .flatten()

@@ -13,6 +13,7 @@ pub mod adoption;
 pub mod children;
 pub mod conditions;
 pub mod due;
+pub mod idle;
 pub mod notes;
 pub mod plan;
 pub mod preview;
@@ -25,7 +26,7 @@ pub use plan::{Plan, plan};
 pub use preview::{Preview, preview};
 pub use status::status;
 pub use validate::{Checked, obstacles, validate};
-pub use world::{Applied, ChildError, Context, ErrorClass, Usage, World};
+pub use world::{Applied, ChildError, Context, ErrorClass, Requests, Usage, World};
 
 #[cfg(test)]
 mod tests;

@@ -21,6 +21,8 @@ pub struct World {
     pub warnings: Vec<Warning>,
     /// CPU use of the session's container, when it was measured.
     pub usage: Option<Usage>,
+    /// What the session's proxy said of its requests, when it was asked.
+    pub requests: Option<Requests>,
     /// Names of secrets that other sessions of the namespace refer to.
     pub shared_secrets: Vec<String>,
 }
@@ -47,6 +49,15 @@ pub struct Usage {
     pub cpu_nanos: i128,
     /// When it was measured.
     pub at: Timestamp,
+}
+
+/// What a session's proxy knows of its requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Requests {
+    /// When the last one came; none when the proxy did not say.
+    pub last: Option<Timestamp>,
+    /// When it was asked.
+    pub asked: Timestamp,
 }
 
 /// What a decision may know beside the world. It has no `Debug`: the entropy becomes secrets.

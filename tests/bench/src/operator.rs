@@ -42,7 +42,8 @@ impl Operator {
             .arg(format!("--kubeconfig={}", kubeconfig.display()))
             .arg(format!("--webhook-bind-address=127.0.0.1:{port}"))
             .arg(format!("--webhook-url={url}"))
-            .args(["--leader-elect", "--health-probe-bind-address=0"])
+            // The pods that kwok plays have addresses that nobody has, so no proxy is to be asked there.
+            .args(["--leader-elect", "--health-probe-bind-address=0", "--ask-proxies=false"])
             .env("POD_NAMESPACE", NAMESPACE)
             .env("POD_NAME", "sojourn-0")
             .env("SERVICE_ACCOUNT", ACCOUNT)

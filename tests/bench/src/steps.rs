@@ -64,6 +64,7 @@ pub(crate) fn run(table: &mut Table) -> anyhow::Result<()> {
         pods: Vec::new(),
         warnings: Vec::new(),
         usage: None,
+        requests: None,
         shared_secrets: Vec::new(),
     };
     let steady = steady(&fresh, &context)?;
@@ -138,6 +139,7 @@ fn settings() -> SessionSettings {
         image_rewrite: None,
         on_deadline: OnDeadline::default(),
         openshift: false,
+        ask_proxies: true,
         idle_check_interval: Duration::from_secs(30),
     }
 }

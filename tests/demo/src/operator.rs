@@ -56,6 +56,8 @@ impl Operator {
             format!("--health-probe-bind-address=127.0.0.1:{health}"),
             format!("--metrics-bind-address=127.0.0.1:{health}"),
             "--shutdown-delay=0s".to_owned(),
+            // The pods that kwok plays have addresses that nobody has.
+            "--ask-proxies=false".to_owned(),
         ]);
         for variable in container["env"].as_array().into_iter().flatten() {
             let name = variable["name"].as_str().unwrap_or_default();

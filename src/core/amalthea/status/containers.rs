@@ -59,7 +59,7 @@ fn sidecars(pod: &Live) -> Vec<String> {
 const SETTLING: jiff::SignedDuration = jiff::SignedDuration::from_secs(15);
 
 /// Whether the session's container had run long enough at `measured` for its CPU use to say something.
-pub(super) fn settled(pod: Option<&Live>, measured: Timestamp) -> bool {
+pub(in crate::core::amalthea) fn settled(pod: Option<&Live>, measured: Timestamp) -> bool {
     let Some(pod) = pod else { return false };
     let status: PodStatus = pod.status();
     let session =

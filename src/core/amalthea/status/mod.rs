@@ -3,7 +3,7 @@
 //! Every "since" has its clearing rule beside its setting rule: a field that outlives what it speaks of is
 //! the bug that session operators have most often.
 
-mod containers;
+pub(super) mod containers;
 mod failure;
 mod state;
 
@@ -11,6 +11,7 @@ use super::{
     Applied, Checked, Context, World, children,
     conditions::{self, FINISHED, READY, RECONCILED, ROUTING_READY, Say, whole_seconds},
     due::{self, Due},
+    idle,
     run::{self, Run},
 };
 use crate::core::live::Kind;
@@ -77,7 +78,7 @@ pub fn status(checked: &Checked, before: &World, applied: &Applied, context: &Co
     set_idle(&mut status, checked, world, &seen, context);
     set_conditions(&mut status.conditions, checked, world, applied, &seen, now);
 
-    let dues = due::hibernations(checked, world, &status, context.settings.on_deadline);
+    let dues = due::hibernations(checked, world, &status, context);
     status.will_hibernate_at = dues.first().map(|due| whole_seconds(due.at));
     let wake = due::wakes(checked, world, &status, context).first().map(|wake| wake.at);
     let cull = if deleting { None } else { cull(checked, world, &status, &seen, &dues, context) };
@@ -89,8 +90,6 @@ fn since(old: &Option<Time>, holds: bool, now: Timestamp) -> Option<Time> {
     if holds { old.clone().or_else(|| Some(whole_seconds(now))) } else { None }
 }
 
-/// Idle is what uses little CPU. Without a measurement what was known stays: an outage of the metrics API
-/// neither culls nor resets.
 fn set_idle(
     status: &mut AmaltheaSessionStatus,
     checked: &Checked,
@@ -110,12 +109,10 @@ fn set_idle(
         status.idle_since = None;
         return;
     }
-    let fresh = world.usage.filter(|_| due::usage_is_fresh(world, context));
-    let threshold = checked.spec.culling.as_ref().and_then(|culling| culling.cpu_idle_threshold.0.nanos());
-    if let (Some(usage), Some(threshold)) = (fresh, threshold) {
-        status.idle = usage.cpu_nanos < threshold && containers::settled(world.pod(), usage.at);
-        status.idle_since = since(&status.idle_since, status.idle, context.now);
-    }
+    let known = status.idle_since.as_ref().map(|time| time.0);
+    let since = idle::since(checked, world, known, context);
+    status.idle = since.is_some();
+    status.idle_since = since.map(whole_seconds);
 }
 
 fn set_conditions(
@@ -207,7 +204,7 @@ fn cull(
     if seen.backstop_reached {
         return Some(Cull::Hibernate(Due { at: context.now, why: due::Why::Age }));
     }
-    let due = due::decisive(dues, world, context).filter(|due| due.at <= context.now)?;
+    let due = due::decisive(dues, checked, world, context).filter(|due| due.at <= context.now)?;
     Some(Cull::Hibernate(due.clone()))
 }
 

@@ -3,7 +3,7 @@
 use super::{fixtures::*, server};
 use crate::core::{
     amalthea::{
-        Applied, Checked, ChildError, Context, ErrorClass, Plan, Usage, World,
+        Applied, Checked, ChildError, Context, ErrorClass, Plan, Requests, Usage, World,
         plan::{self, Release},
         status::{self, Cull, Report},
         validate,
@@ -36,6 +36,7 @@ pub(super) struct Cluster {
     pub(super) pods: BTreeMap<String, Value>,
     pub(super) warnings: Vec<Warning>,
     pub(super) usage: Option<Usage>,
+    pub(super) requests: Option<Requests>,
     pub(super) settings: SessionSettings,
     /// Adopted secrets that exist.
     pub(super) secrets: BTreeSet<String>,
@@ -64,6 +65,7 @@ pub(super) fn cluster(draft: Draft) -> Cluster {
         pods: BTreeMap::new(),
         warnings: Vec::new(),
         usage: None,
+        requests: None,
         settings: settings(),
         secrets: BTreeSet::new(),
         shared_secrets: Vec::new(),
@@ -106,6 +108,7 @@ impl Cluster {
             pods: self.pods.values().map(|pod| self.remembered(Kind::Pod, pod)).collect(),
             warnings: self.warnings.clone(),
             usage: self.usage,
+            requests: self.requests,
             shared_secrets: self.shared_secrets.clone(),
         }
     }

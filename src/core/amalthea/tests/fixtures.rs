@@ -126,6 +126,7 @@ pub(super) fn settings() -> SessionSettings {
         image_rewrite: None,
         on_deadline: sojourn_crds::amalthea::OnDeadline::Fail,
         openshift: false,
+        ask_proxies: true,
         idle_check_interval: Duration::from_secs(30),
     }
 }

@@ -13,6 +13,7 @@ mod conditions;
 mod due;
 mod failures;
 mod goldens;
+mod idle;
 mod jobs;
 mod model;
 mod plan;
