@@ -8,10 +8,15 @@ use crate::{
     control::{
         Operator,
         lease::{ApiLease, Election, Gate, LEASE_NAME, elector::Timing},
+        scrapers::Reviews,
         usage, watch,
     },
     core::settings::SessionSettings,
-    serve::{admin::Admin, ready::Readiness},
+    serve::{
+        self,
+        admin::{self, Admin},
+        ready::Readiness,
+    },
     settings::{Settings, flags::Flags},
     telemetry::{
         log::{self, LogHandle},
@@ -123,7 +128,21 @@ pub async fn serve(
         let close = close.clone();
         async move { close.cancelled().await }.boxed().shared()
     };
-    let admin = admin.listen(settings.health_bind.clone(), settings.metrics.bind.clone(), stopped).await?;
+    let (plain, secure) = match settings.metrics.secure {
+        true => (None, settings.metrics.bind.clone()),
+        false => (settings.metrics.bind.clone(), None),
+    };
+    if let Some(address) = secure {
+        let listener = admin::listener(&address, "metrics").await?;
+        let scrapers = Arc::new(Reviews(client.clone()));
+        let serving = serve::metrics::serve(listener, admin.metrics_router(), scrapers, close.clone());
+        background.spawn(async move {
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "metrics are not served any more");
+            }
+        });
+    }
+    let admin = admin.listen(settings.health_bind.clone(), plain, stopped).await?;
     background.spawn(async move {
         if let Err(error) = admin.await {
             tracing::error!(%error, "probes and metrics are not served any more");

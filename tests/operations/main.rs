@@ -8,6 +8,7 @@
 
 mod doctor;
 mod load;
+mod metrics;
 mod replica;
 mod rollout;
 mod service;
