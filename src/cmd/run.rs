@@ -3,6 +3,8 @@
 mod observe;
 mod webhooks;
 
+#[cfg(feature = "otel")]
+use crate::telemetry::trace;
 use crate::{
     cmd::connect,
     control::{
@@ -36,15 +38,27 @@ use tokio_util::sync::CancellationToken;
 pub fn run(flags: Flags) -> anyhow::Result<()> {
     let settings = Settings::read(flags, &|name| std::env::var(name).ok())?;
     rustls::crypto::ring::default_provider().install_default().ok();
-    let log = log::init(&settings.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    // What sends traces needs the runtime from the start.
+    let _entered = runtime.enter();
+    #[cfg(feature = "otel")]
+    let traces = trace::Traces::start(&|name| std::env::var(name).ok())?;
+    #[cfg(feature = "otel")]
+    let log = log::init_with(&settings.log, traces.as_ref().map(trace::Traces::layer))?;
+    #[cfg(not(feature = "otel"))]
+    let log = log::init(&settings.log)?;
+    let ended = runtime.block_on(async {
         let config = connect::config(settings.kubeconfig.as_deref(), None).await?;
         let client = Client::try_from(config).context("no client for the API server")?;
         let stop = CancellationToken::new();
         tokio::spawn(stop_on_signal(stop.clone()));
         serve(settings, client, log, stop).await
-    })
+    });
+    #[cfg(feature = "otel")]
+    if let Some(traces) = traces {
+        traces.end();
+    }
+    ended
 }
 
 /// OpenShift is told by its API of projects. Asked once: clusters do not change what they are.

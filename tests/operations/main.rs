@@ -11,6 +11,7 @@ mod load;
 mod metrics;
 mod replica;
 mod rollout;
+mod secrets;
 mod service;
 mod stage;
 mod uninstall;

@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -16,6 +16,7 @@ pub(crate) struct Replica {
     pub(crate) child: Child,
     pub(crate) webhooks: u16,
     pub(crate) health: u16,
+    pub(crate) log: PathBuf,
 }
 
 impl Drop for Replica {
@@ -59,7 +60,7 @@ impl Replica {
             .stderr(file)
             .spawn()
             .unwrap();
-        Self { child, webhooks, health }
+        Self { child, webhooks, health, log }
     }
 
     /// Asks it to end, as a kubelet does.
