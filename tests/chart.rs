@@ -70,6 +70,7 @@ async fn a_release_for_namespaces_has_rights_in_them_only() {
     let rules = cluster[0]["rules"].to_string();
     assert!(rules.contains("webhookconfigurations") && !rules.contains("secrets"), "{rules}");
     let guards = of_kind(&rendered, "ValidatingWebhookConfiguration");
+    assert!(!guards[0].to_string().contains("idesessions"), "they are in no namespace");
     for webhook in guards[0]["webhooks"].as_array().unwrap() {
         let selector = &webhook["namespaceSelector"]["matchExpressions"][0];
         assert_eq!(selector["values"], serde_json::json!(["a", "b"]));
@@ -95,6 +96,8 @@ async fn values_of_the_original_chart_are_accepted() {
         all.iter().find(|variable| variable["name"] == name).map(|variable| variable["value"].clone())
     };
     assert_eq!(env("CLUSTER_SCOPED").unwrap(), "true");
+    let guards = of_kind(&rendered, "ValidatingWebhookConfiguration");
+    assert!(guards[0].to_string().contains("idesessions"));
     assert_eq!(env("RCLONE_STORAGE_CLASS").unwrap(), "other");
     assert_eq!(env("USE_NONE_SAME_SITE_SESSION_COOKIE").unwrap(), "true");
     assert_eq!(env("SIDECARS_IMAGE").unwrap(), "renku/sidecars:1.2.3");
@@ -282,6 +285,7 @@ async fn a_release_lives_and_leaves_sessions_behind() {
         must(release.kubectl(&["apply", "-f", &format!("{EXAMPLES}/{example}.yaml")]).await);
         release.runs(example).await;
     }
+    must(release.kubectl(&["apply", "-f", &format!("{EXAMPLES}/notebook.yaml")]).await);
     assert!(release.may(&["patch", "secrets"]).await);
     assert!(release.may(&["get", "secrets/sojourn-webhook"]).await);
     for denied in [
@@ -300,6 +304,8 @@ async fn a_release_lives_and_leaves_sessions_behind() {
     release.bundles_are_written().await;
     let refused = release.kubectl(&["apply", "-f", &format!("{EXAMPLES}/bad-duration.yaml")]).await;
     assert!(!refused.success() && refused.stderr.contains("spec.culling.maxAge"), "{}", refused.stderr);
+    let refused = release.kubectl(&["apply", "-f", &format!("{EXAMPLES}/bad-notebook.yaml")]).await;
+    assert!(!refused.success() && refused.stderr.contains("spec.workspaceID"), "{}", refused.stderr);
 
     // A bundle that somebody blanks is written again.
     let blank = r#"[{"op": "remove", "path": "/webhooks/0/clientConfig/caBundle"}]"#;

@@ -26,7 +26,7 @@ pub struct Names {
 pub struct Column {
     /// Heading.
     pub name: &'static str,
-    /// OpenAPI type: `string`, `boolean`, `date`.
+    /// OpenAPI type: `string`, `integer`, `boolean`, `date`.
     pub kind: &'static str,
     /// Where the value stands in the object.
     pub path: &'static str,
@@ -34,7 +34,8 @@ pub struct Column {
     pub description: &'static str,
 }
 
-/// The CRD with the schema of the whole object (`root`); `status` is a subresource.
+/// The CRD with the schema of the whole object; `status` is a subresource. Without columns, `kubectl get` shows those
+/// that every kind has.
 pub fn assemble(names: &Names, columns: &[Column], description: &str, spec: Value, status: Value) -> Value {
     let columns: Vec<Value> = columns
         .iter()
@@ -46,7 +47,7 @@ pub fn assemble(names: &Names, columns: &[Column], description: &str, spec: Valu
             row
         })
         .collect();
-    json!({
+    let mut crd = json!({
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
         "metadata": {
@@ -68,7 +69,6 @@ pub fn assemble(names: &Names, columns: &[Column], description: &str, spec: Valu
                 "served": true,
                 "storage": true,
                 "subresources": {"status": {}},
-                "additionalPrinterColumns": columns,
                 "schema": {"openAPIV3Schema": {
                     "type": "object",
                     "description": description,
@@ -82,5 +82,9 @@ pub fn assemble(names: &Names, columns: &[Column], description: &str, spec: Valu
                 }},
             }],
         },
-    })
+    });
+    if !columns.is_empty() {
+        crd["spec"]["versions"][0]["additionalPrinterColumns"] = json!(columns);
+    }
+    crd
 }

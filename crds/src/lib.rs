@@ -4,16 +4,24 @@
 //! kind is shared by the admission rules, the reconcilers and the offline commands:
 //!
 //! * [`amalthea`]: `amalthea.dev/v1alpha1 AmaltheaSession`: types, names, and what its timeouts mean
+//! * [`ambient`]: `vteam.ambient-code/v1alpha1 AgenticSession` and `ProjectSettings`: the same
+//! * [`ide_session`]: `usvc-dev.developer.microsoft.com/v1 IdeSession`: types, states and steps between them
+//! * [`notebook`]: `sojourn.dev/v1alpha1 Notebook`: types, names, and what its timeouts mean
 //! * [`metadata`]: object metadata without what nobody reads
+//! * [`condition`]: a condition in a status
 //! * [`duration`]: Go durations, as Go parses them, with the spelling to use when they are not
 //! * [`quantity`]: Kubernetes quantities, integers included
 //! * [`schema`], [`core_types`], [`crd`]: from types to structural schemas to CRDs
 
 pub mod amalthea;
+pub mod ambient;
+pub mod condition;
 pub mod core_types;
 pub mod crd;
 pub mod duration;
+pub mod ide_session;
 pub mod metadata;
+pub mod notebook;
 pub mod quantity;
 pub mod schema;
 
@@ -26,7 +34,13 @@ pub type Raw = serde_json::Value;
 
 /// Every CRD that this program serves, with the file name of its generated YAML in `crds/yaml/`.
 pub fn all_crds() -> Vec<(&'static str, serde_json::Value)> {
-    vec![("amalthea.dev_amaltheasessions.yaml", amalthea::crd())]
+    vec![
+        ("amalthea.dev_amaltheasessions.yaml", amalthea::crd()),
+        ("vteam.ambient-code_agenticsessions.yaml", ambient::agentic_session::crd()),
+        ("vteam.ambient-code_projectsettings.yaml", ambient::project_settings::crd()),
+        ("usvc-dev.developer.microsoft.com_idesessions.yaml", ide_session::crd()),
+        ("sojourn.dev_notebooks.yaml", notebook::crd()),
+    ]
 }
 
 /// A generated object as the YAML file that is committed, with a line that says where it comes from.

@@ -26,6 +26,29 @@ pub fn structural<T: JsonSchema>() -> Value {
     simplify(inline(root.to_value(), &definitions))
 }
 
+/// Makes of a type's schema that of a patch which is laid over a value of the type: nothing has to be there but what
+/// tells the items of a list apart.
+pub fn overlay(schema: &mut Value) {
+    let Value::Object(object) = schema else { return };
+    object.remove("required");
+    for (_, property) in object.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten() {
+        overlay(property);
+    }
+    if let Some(entries) = object.get_mut("additionalProperties") {
+        overlay(entries);
+    }
+    let keys = object.get("x-kubernetes-list-map-keys").cloned();
+    if let Some(items) = object.get_mut("items") {
+        overlay(items);
+        if let Some(Value::Array(mut keys)) = keys {
+            keys.retain(|key| {
+                key.as_str().is_some_and(|key| items["properties"][key].get("default").is_none())
+            });
+            items["required"] = Value::Array(keys);
+        }
+    }
+}
+
 /// Replaces every `$ref` by what it refers to; a description beside the reference wins.
 fn inline(schema: Value, definitions: &Map<String, Value>) -> Value {
     match schema {
@@ -52,6 +75,7 @@ fn simplify(schema: Value) -> Value {
         Value::Object(object) => {
             let mut object: Map<String, Value> =
                 object.into_iter().map(|(key, value)| (key, simplify(value))).collect();
+            flow(&mut object);
             for key in ["title", "$schema", "nullable"] {
                 if object.get(key).is_some_and(|value| !value.is_object()) {
                     object.remove(key);
@@ -66,6 +90,14 @@ fn simplify(schema: Value) -> Value {
         }
         Value::Array(items) => items.into_iter().map(simplify).collect(),
         other => other,
+    }
+}
+
+/// A description has the lines of the source, which `kubectl explain` would break once more. Blank lines stay.
+fn flow(object: &mut Map<String, Value>) {
+    if let Some(Value::String(text)) = object.get_mut("description") {
+        let paragraphs: Vec<_> = text.split("\n\n").map(|paragraph| paragraph.replace('\n', " ")).collect();
+        *text = paragraphs.join("\n\n");
     }
 }
 
@@ -162,7 +194,8 @@ mod tests {
     #[allow(dead_code, reason = "only its schema is read")]
     struct Sample {
         choice: Option<Choice>,
-        /// How many.
+        /// How
+        /// many.
         count: Option<i32>,
         #[schemars(with = "Option<k8s_openapi::api::core::v1::Toleration>")]
         toleration: Option<crate::Raw>,

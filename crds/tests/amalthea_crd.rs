@@ -1,20 +1,13 @@
 //! Holds the generated CRD of `AmaltheaSession` against the facts of the original's, and the committed
 //! YAML against the generated.
 
+mod support;
+
 use rstest::rstest;
 use serde_json::{Value, json};
 
 fn schema(path: &str) -> Value {
-    let crd = sojourn_crds::amalthea::crd();
-    let mut at = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();
-    for part in path.split('.').filter(|part| !part.is_empty()) {
-        at = match part {
-            "[]" => at["items"].clone(),
-            "{}" => at["additionalProperties"].clone(),
-            field => at["properties"][field].clone(),
-        };
-    }
-    at
+    support::schema(&sojourn_crds::amalthea::crd(), path)
 }
 
 #[test]
@@ -46,15 +39,8 @@ fn names_scope_and_subresources() {
 
 #[test]
 fn columns() {
-    let crd = sojourn_crds::amalthea::crd();
-    let columns: Vec<[&str; 3]> = crd["spec"]["versions"][0]["additionalPrinterColumns"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|c| ["name", "type", "jsonPath"].map(|key| c[key].as_str().unwrap()))
-        .collect();
     assert_eq!(
-        columns,
+        support::columns(&sojourn_crds::amalthea::crd()),
         [
             ["Status", "string", ".status.state"],
             ["Ready", "string", ".status.containerCounts.ready"],

@@ -102,7 +102,9 @@ pub(super) fn page() -> anyhow::Result<String> {
          # Rules\n\n\
          What the webhooks and `sojourn check` find. `refused` means that the object cannot work; what is\n\
          `warned about` is probably not meant, and accepted. `sojourn explain CODE` prints the same, and the\n\
-         examples are cases of the [corpus](../webhooks/cases). \"The original\" is the Amalthea operator.\n\n\
+         examples are cases of the [corpus](../webhooks/cases). \"The original\" is the system\n\
+         that the kind comes from: for AmaltheaSession the Amalthea operator, for IdeSession the DCP controller, for\n\
+         AgenticSession and ProjectSettings the Ambient operator, for Notebook agentserver.\n\n\
          | code | verdict |\n|---|---|\n",
     );
     for topic in topics() {
@@ -146,9 +148,9 @@ mod tests {
     #[test]
     fn an_explanation_says_why_and_shows_both() {
         let topics = topics();
-        let topic = topics.iter().find(|topic| topic.code == "duration-invalid").unwrap();
+        let topic = topics.iter().find(|topic| topic.code == "starting-too-short").unwrap();
         let text = explanation(topic, &Corpus::read().unwrap()).unwrap();
-        for part in ["(refused)", topic.text, "\nRefused: ", "      maxAge: 1d", "\nFine: "] {
+        for part in ["(refused)", topic.text, "\nRefused: ", "      maxStartingDuration: 20s", "\nFine: "] {
             assert!(text.contains(part), "{part:?} is missing from {text}");
         }
         assert_eq!(list().lines().count(), topics.len());

@@ -104,7 +104,7 @@ fn the_binary_gives_the_same_verdicts() {
     for (name, case) in cases() {
         // Who asks, and what they may, is not known offline; of a session that is not given, neither is its UID.
         let asks = !case.facts.access.is_empty() || case.user.is_some();
-        let set = !case.facts.settings.operator_user.is_empty();
+        let set = !case.facts.settings.operator_user.is_empty() || case.facts.settings.enforce_timeout;
         let hibernate = case.facts.settings.on_deadline == sojourn_webhooks::case::CaseOnDeadline::Hibernate;
         // A moment of the past cannot be set from outside.
         let timed = case.facts.now.is_some() || name.contains("timeouts-age-");

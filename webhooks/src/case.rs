@@ -7,12 +7,13 @@ use k8s_openapi::api::authentication::v1::UserInfo;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sojourn_crds::amalthea::OnDeadline;
+use sojourn_crds::ambient::Limits;
 
 use crate::facts::{Access, DEFAULT_TRUSTED_USERS, GuardSettings, Offline};
 use crate::finding::{Finding, Severity};
 use crate::object::Object;
 use crate::request::{Operation, Request};
-use crate::review;
+use crate::{review, table};
 
 /// The namespace of requests that are made from cases.
 pub const NAMESPACE: &str = "sessions";
@@ -58,7 +59,7 @@ pub struct CaseFacts {
     /// Sessions of the namespace.
     #[serde(default)]
     pub sessions: Vec<Value>,
-    /// By name of a secret, whether the requester may delete it.
+    /// By name of a secret, whether the requester may do with it what the session would do.
     #[serde(default)]
     pub access: BTreeMap<String, CaseAccess>,
     /// How the operator is set up.
@@ -88,6 +89,9 @@ pub struct CaseSettings {
     /// `Fail` or `Hibernate`.
     #[serde(default)]
     pub on_deadline: CaseOnDeadline,
+    /// Whether `timeout` ends the sessions of agents.
+    #[serde(default)]
+    pub enforce_timeout: bool,
 }
 
 /// What happens when a batch session reaches its `maxAge`.
@@ -162,7 +166,7 @@ impl Case {
         Request {
             operation: self.operation,
             subresource: None,
-            namespace: NAMESPACE,
+            namespace: self.namespace(),
             name: self.name(),
             user,
             old: self.old.as_ref().map(Object::Value),
@@ -179,7 +183,7 @@ impl Case {
             "request": {
                 "uid": uid,
                 "operation": self.operation.as_str(),
-                "namespace": NAMESPACE,
+                "namespace": self.namespace(),
                 "name": self.name(),
                 "userInfo": {"username": self.user()},
                 "object": self.object,
@@ -187,6 +191,12 @@ impl Case {
                 "dryRun": false,
             },
         })
+    }
+
+    /// The namespace of the request; none for a kind that belongs to none.
+    fn namespace(&self) -> &'static str {
+        let in_none = table::row(&self.webhook).is_some_and(|row| !row.is_namespaced());
+        if in_none { "" } else { NAMESPACE }
     }
 
     fn name(&self) -> &str {
@@ -205,6 +215,7 @@ impl CaseFacts {
                 CaseOnDeadline::Fail => OnDeadline::Fail,
                 CaseOnDeadline::Hibernate => OnDeadline::Hibernate,
             },
+            agentic: Limits { enforce_timeout: self.settings.enforce_timeout, ..Limits::default() },
         };
         let now = self.now.as_deref().unwrap_or("2026-01-01T12:00:00Z").parse()?;
         let mut known = Offline::new(now, settings);

@@ -55,7 +55,7 @@ pub struct ConfigSettings {
 
 /// The configuration of the rows that validate.
 pub fn validating(settings: &ConfigSettings) -> ValidatingWebhookConfiguration {
-    let rows = TABLE.iter().filter(|row| row.rule == Rule::Validate);
+    let rows = rows(Rule::Validate, &settings.scope);
     let webhooks = rows.map(|row| ValidatingWebhook {
         name: row.name.to_owned(),
         admission_review_versions: vec!["v1".to_owned()],
@@ -74,7 +74,7 @@ pub fn validating(settings: &ConfigSettings) -> ValidatingWebhookConfiguration {
 
 /// The configuration of the rows that mutate.
 pub fn mutating(settings: &ConfigSettings) -> MutatingWebhookConfiguration {
-    let rows = TABLE.iter().filter(|row| row.rule == Rule::Mutate);
+    let rows = rows(Rule::Mutate, &settings.scope);
     let webhooks = rows.map(|row| MutatingWebhook {
         name: row.name.to_owned(),
         admission_review_versions: vec!["v1".to_owned()],
@@ -111,6 +111,13 @@ pub fn generated() -> Result<Vec<(&'static str, serde_json::Value)>, serde_json:
         ("mutating.yaml", serde_json::to_value(mutating(&settings))?),
         ("validating.yaml", serde_json::to_value(validating(&settings))?),
     ])
+}
+
+/// The rows that are asked. An operator of some namespaces neither serves nor guards what belongs to none: whoever else
+/// in the cluster writes it must not depend on that operator.
+fn rows(rule: Rule, scope: &Scope) -> impl Iterator<Item = &'static Row> {
+    let everywhere = *scope == Scope::Cluster;
+    TABLE.iter().filter(move |row| row.rule == rule && (everywhere || row.is_namespaced()))
 }
 
 fn metadata(settings: &ConfigSettings) -> ObjectMeta {
@@ -225,6 +232,16 @@ mod tests {
         let made = mutating(&settings(Endpoint::Url(String::new()))).webhooks.unwrap();
         let names: Vec<_> = made[0].match_conditions.iter().flatten().map(|c| c.name.as_str()).collect();
         assert_eq!(names, ["not-the-operator", "not-a-subresource", "not-being-deleted", "claims-a-session"]);
+    }
+
+    #[test]
+    fn a_scope_of_namespaces_leaves_alone_what_is_in_none() {
+        let endpoint = Endpoint::Url(String::new());
+        let some = ConfigSettings { scope: Scope::Namespaces(vec!["a".to_owned()]), ..settings(endpoint) };
+        let names: Vec<_> = validating(&some).webhooks.unwrap().into_iter().map(|one| one.name).collect();
+        let namespaced = |row: &&Row| row.rule == Rule::Validate && row.scope == "Namespaced";
+        assert_eq!(names, TABLE.iter().filter(namespaced).map(|row| row.name).collect::<Vec<_>>());
+        assert!(names.len() < validating(&settings(Endpoint::Url(String::new()))).webhooks.unwrap().len());
     }
 
     #[test]

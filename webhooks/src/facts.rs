@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::UserInfo;
 use serde_json::Value;
 use sojourn_crds::amalthea::OnDeadline;
+use sojourn_crds::ambient::Limits;
 
 use crate::object::Object;
 use crate::owners::{OWNERS, Owner, Terms};
@@ -37,6 +38,8 @@ pub struct GuardSettings {
     pub trusted_users: Vec<String>,
     /// What happens when a batch session reaches its `maxAge`.
     pub on_deadline: OnDeadline,
+    /// How long sessions of agents may live.
+    pub agentic: Limits,
 }
 
 /// Service accounts of Kubernetes' own controllers that touch Jobs, and of the queueing controller that toggles
@@ -57,6 +60,7 @@ impl Default for GuardSettings {
             operator_user: String::new(),
             trusted_users: DEFAULT_TRUSTED_USERS.map(str::to_owned).to_vec(),
             on_deadline: OnDeadline::default(),
+            agentic: Limits::default(),
         }
     }
 }

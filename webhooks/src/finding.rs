@@ -73,7 +73,12 @@ impl Finding {
 
     /// Message and hint as one text, without the path.
     pub fn text(&self) -> String {
-        if self.hint.is_empty() { self.message.clone() } else { format!("{}; {}", self.message, self.hint) }
+        in_one(&self.message, &self.hint)
+    }
+
+    /// What findings are sorted by.
+    pub(crate) fn order(&self) -> (u8, &FieldPath, Code, &str) {
+        (self.code.rank(), &self.path, self.code, &self.message)
     }
 
     /// True when both findings say the same about the same field.
@@ -85,6 +90,15 @@ impl Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.path, self.text())
+    }
+}
+
+/// Message and hint as one text. A message in an original's words may be a sentence of its own.
+pub fn in_one(message: &str, hint: &str) -> String {
+    match (hint.is_empty(), message.ends_with('.')) {
+        (true, _) => message.to_owned(),
+        (false, true) => format!("{message} {hint}"),
+        (false, false) => format!("{message}; {hint}"),
     }
 }
 
@@ -107,6 +121,13 @@ mod tests {
         let path = FieldPath::new("spec").child("a").index(2).child("labels").key("x.y/z");
         assert_eq!(path.to_string(), "spec.a[2].labels[x.y/z]");
         assert_eq!(FieldPath::default().child("spec").to_string(), "spec");
+    }
+
+    #[test]
+    fn a_hint_follows_as_the_message_ends() {
+        assert_eq!(in_one("it is wrong", ""), "it is wrong");
+        assert_eq!(in_one("it is wrong", "change it"), "it is wrong; change it");
+        assert_eq!(in_one("It is wrong.", "Change it."), "It is wrong. Change it.");
     }
 
     #[test]

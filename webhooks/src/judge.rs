@@ -1,7 +1,10 @@
 //! From a request to a verdict: exemptions, rules and ratcheting in one place, for the webhook and for offline use.
 
+use std::collections::BTreeMap;
+
 use json_patch::PatchOperation;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::facts::{AccessQuestion, Facts, GuardSettings};
 use crate::finding::{Code, FieldPath, Finding, Severity, seen};
@@ -14,7 +17,7 @@ use crate::table::{Row, Rule};
 /// What is to be answered.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Verdict {
-    /// All findings, sorted by path.
+    /// All findings, sorted by rank of their codes and by path.
     pub findings: Vec<Finding>,
     /// What is to be changed in the object.
     pub patch: Vec<PatchOperation>,
@@ -123,7 +126,7 @@ impl<'a> Hearing<'a> {
                         finding.code.is_about_the_change() || !known.iter().any(|old| old.same_as(finding))
                     });
                 }
-                findings.sort_by(|a, b| (&a.path, a.code, &a.message).cmp(&(&b.path, b.code, &b.message)));
+                findings.sort_by(|a, b| a.order().cmp(&b.order()));
                 findings.dedup();
                 Verdict { findings, patch: Vec::new() }
             }
@@ -162,12 +165,8 @@ pub fn judge(row: &'static Row, request: &Request<'_>, facts: &dyn Facts) -> Ver
 fn is_going(object: Object<'_>) -> bool {
     #[derive(Deserialize)]
     struct Going {
-        metadata: Metadata,
+        metadata: BTreeMap<String, Option<IgnoredAny>>,
     }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Metadata {
-        deletion_timestamp: Option<serde::de::IgnoredAny>,
-    }
-    object.read::<Going>().is_ok_and(|object| object.metadata.deletion_timestamp.is_some())
+    let going = |object: Going| object.metadata.get("deletionTimestamp").is_some_and(Option::is_some);
+    object.read().is_ok_and(going)
 }

@@ -4,6 +4,8 @@
 //! commands read this table; a new kind of session is guarded by a row more.
 
 use sojourn_crds::amalthea::{self, AmaltheaSession, lifetime, names};
+use sojourn_crds::ambient::{self, AgenticSession, agentic_session};
+use sojourn_crds::notebook::{self, Notebook};
 
 use crate::facts::GuardSettings;
 use crate::object::{Object, ReadObjectError};
@@ -38,8 +40,8 @@ pub struct Owner {
     pub mark: (&'static str, &'static str),
     /// Labels that tie the Job to its session and so stay as they are.
     pub ties: &'static [&'static str],
-    /// The field that limits the session's life.
-    pub lifetime_field: &'static str,
+    /// What limits the session's life, in words.
+    pub limit: &'static str,
     /// The field by which a session rests.
     pub rest_field: &'static str,
     /// What a session of the kind means for its Job.
@@ -47,7 +49,9 @@ pub struct Owner {
 }
 
 /// The table.
-pub static OWNERS: [Owner; 1] = [Owner {
+pub static OWNERS: [Owner; 3] = [AMALTHEA_SESSION, AGENTIC_SESSION, NOTEBOOK];
+
+const AMALTHEA_SESSION: Owner = Owner {
     group: amalthea::GROUP,
     version: "v1alpha1",
     kind: amalthea::KIND,
@@ -55,10 +59,37 @@ pub static OWNERS: [Owner; 1] = [Owner {
     name_label: names::LABEL_INSTANCE,
     mark: (names::LABEL_NAME, names::NAME_VALUE),
     ties: &[names::LABEL_NAME, names::LABEL_INSTANCE, names::LABEL_PART_OF, names::LABEL_CREATED_BY],
-    lifetime_field: "spec.culling.maxAge",
+    limit: "spec.culling.maxAge of the session",
     rest_field: "spec.hibernated",
     terms: |object, settings| Ok(amalthea_terms(&object.read()?, settings)),
-}];
+};
+
+const AGENTIC_SESSION: Owner = Owner {
+    group: ambient::GROUP,
+    version: ambient::VERSION,
+    kind: agentic_session::KIND,
+    plural: agentic_session::PLURAL,
+    name_label: ambient::names::LABEL_SESSION,
+    mark: (ambient::names::LABEL_APP, ambient::names::APP_RUNNER),
+    ties: &[ambient::names::LABEL_SESSION, ambient::names::LABEL_APP],
+    limit: "the operator's limit for all sessions",
+    // A session of this kind is stopped, and its Job with it deleted.
+    rest_field: "",
+    terms: |object, settings| Ok(agentic_terms(&object.read()?, settings)),
+};
+
+const NOTEBOOK: Owner = Owner {
+    group: notebook::GROUP,
+    version: "v1alpha1",
+    kind: notebook::KIND,
+    plural: "notebooks",
+    name_label: notebook::names::LABEL_INSTANCE,
+    mark: (notebook::names::LABEL_NAME, notebook::names::NAME_VALUE),
+    ties: &[notebook::names::LABEL_NAME, notebook::names::LABEL_INSTANCE],
+    limit: "spec.maxLifetime of the notebook",
+    rest_field: "",
+    terms: |object, _| Ok(notebook_terms(&object.read()?)),
+};
 
 impl Owner {
     /// Whether this is the row of that kind.
@@ -75,6 +106,27 @@ pub fn amalthea_terms(session: &AmaltheaSession, settings: &GuardSettings) -> Te
         least_deadline: spec.and_then(|spec| lifetime::job_deadline_seconds(spec, settings.on_deadline)),
         ttl: spec.and_then(lifetime::job_ttl_seconds),
         hibernated: spec.is_some_and(|spec| spec.hibernated),
+    }
+}
+
+/// What a `Notebook` means for a Job that belongs to it. The Job works for the notebook and not in its place, so a stop
+/// of the notebook decides nothing.
+pub fn notebook_terms(notebook: &Notebook) -> Terms {
+    Terms {
+        uid: notebook.uid().to_owned(),
+        least_deadline: notebook::lifetime::job_deadline_seconds(&notebook.spec),
+        ttl: None,
+        hibernated: false,
+    }
+}
+
+/// What an `AgenticSession` means for its Job.
+fn agentic_terms(session: &AgenticSession, settings: &GuardSettings) -> Terms {
+    Terms {
+        uid: session.uid().to_owned(),
+        least_deadline: Some(ambient::lifetime::job_deadline_seconds(&session.spec, settings.agentic)),
+        ttl: Some(ambient::lifetime::JOB_TTL_SECONDS),
+        hibernated: false,
     }
 }
 

@@ -62,11 +62,11 @@ impl<'a> Request<'a> {
     pub fn judged(&self) -> Option<Object<'a>> {
         let writes = matches!(self.operation, Operation::Create | Operation::Update);
         let whole = self.subresource.is_none_or(str::is_empty);
-        self.new.filter(|new| writes && whole && !new.is_scrap())
+        self.new.filter(|_| writes && whole)
     }
 
     /// The old object of an update.
     pub fn before(&self) -> Option<Object<'a>> {
-        self.old.filter(|old| self.operation == Operation::Update && !old.is_scrap())
+        self.old.filter(|_| self.operation == Operation::Update)
     }
 }

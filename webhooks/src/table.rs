@@ -2,6 +2,9 @@
 //! and one row.
 
 use sojourn_crds::amalthea::{self, AmaltheaSession};
+use sojourn_crds::ambient::{self, AgenticSession, ProjectSettings, agentic_session, project_settings};
+use sojourn_crds::ide_session::{self, IdeSession};
+use sojourn_crds::notebook::{self, Notebook};
 
 use crate::kind::{self, Read};
 use crate::owners;
@@ -82,15 +85,31 @@ pub struct Row {
 /// Jobs of nobody's session are never sent to us.
 const CLAIMS_A_SESSION: Condition = Condition { name: "claims-a-session", expression: owners::claim_in_cel };
 
+impl Row {
+    /// Whether objects of the resource are in namespaces.
+    pub fn is_namespaced(&self) -> bool {
+        self.scope == "Namespaced"
+    }
+}
+
 /// Name of the row that validates sessions.
 pub const VALIDATE_SESSION: &str = "amaltheasession.validate.sojourn.dev";
+/// Name of the row that validates sessions in an IDE.
+pub const VALIDATE_IDE_SESSION: &str = "idesession.validate.sojourn.dev";
+/// Name of the row that validates sessions of agents.
+pub const VALIDATE_AGENTIC_SESSION: &str = "agenticsession.validate.sojourn.dev";
+/// Name of the row that validates the settings of projects.
+pub const VALIDATE_PROJECT_SETTINGS: &str = "projectsettings.validate.sojourn.dev";
 /// Name of the row that validates the Jobs of sessions.
 pub const VALIDATE_JOB: &str = "job.validate.sojourn.dev";
 /// Name of the row that completes the Jobs of sessions.
 pub const MUTATE_JOB: &str = "job.mutate.sojourn.dev";
 
+/// Name of the row that validates notebooks.
+pub const VALIDATE_NOTEBOOK: &str = "notebook.validate.sojourn.dev";
+
 /// The table.
-pub static TABLE: [Row; 3] = [
+pub static TABLE: [Row; 7] = [
     Row {
         name: VALIDATE_SESSION,
         path: "/validate/amalthea.dev/v1alpha1/amaltheasessions",
@@ -107,6 +126,57 @@ pub static TABLE: [Row; 3] = [
         asks: true,
         rule: Rule::Validate,
         read: kind::read::<AmaltheaSession>,
+    },
+    Row {
+        name: VALIDATE_IDE_SESSION,
+        path: "/validate/usvc-dev.developer.microsoft.com/v1/idesessions",
+        group: ide_session::GROUP,
+        version: "v1",
+        resource: "idesessions",
+        kind: ide_session::KIND,
+        operations: &[Operation::Create, Operation::Update],
+        scope: "Cluster",
+        failure_policy: FailurePolicy::Fail,
+        timeout_seconds: 5,
+        conditions: &[],
+        needs_sessions: false,
+        asks: true,
+        rule: Rule::Validate,
+        read: kind::read::<IdeSession>,
+    },
+    Row {
+        name: VALIDATE_AGENTIC_SESSION,
+        path: "/validate/vteam.ambient-code/v1alpha1/agenticsessions",
+        group: ambient::GROUP,
+        version: ambient::VERSION,
+        resource: agentic_session::PLURAL,
+        kind: agentic_session::KIND,
+        operations: &[Operation::Create, Operation::Update],
+        scope: "Namespaced",
+        failure_policy: FailurePolicy::Fail,
+        timeout_seconds: 5,
+        conditions: &[],
+        needs_sessions: false,
+        asks: false,
+        rule: Rule::Validate,
+        read: kind::read::<AgenticSession>,
+    },
+    Row {
+        name: VALIDATE_PROJECT_SETTINGS,
+        path: "/validate/vteam.ambient-code/v1alpha1/projectsettings",
+        group: ambient::GROUP,
+        version: ambient::VERSION,
+        resource: project_settings::PLURAL,
+        kind: project_settings::KIND,
+        operations: &[Operation::Create, Operation::Update],
+        scope: "Namespaced",
+        failure_policy: FailurePolicy::Fail,
+        timeout_seconds: 5,
+        conditions: &[],
+        needs_sessions: false,
+        asks: false,
+        rule: Rule::Validate,
+        read: kind::read::<ProjectSettings>,
     },
     Row {
         name: VALIDATE_JOB,
@@ -142,6 +212,23 @@ pub static TABLE: [Row; 3] = [
         asks: false,
         rule: Rule::Mutate,
         read: kind::read::<SessionJob>,
+    },
+    Row {
+        name: VALIDATE_NOTEBOOK,
+        path: "/validate/sojourn.dev/v1alpha1/notebooks",
+        group: notebook::GROUP,
+        version: "v1alpha1",
+        resource: "notebooks",
+        kind: notebook::KIND,
+        operations: &[Operation::Create, Operation::Update],
+        scope: "Namespaced",
+        failure_policy: FailurePolicy::Fail,
+        timeout_seconds: 5,
+        conditions: &[],
+        needs_sessions: false,
+        asks: false,
+        rule: Rule::Validate,
+        read: kind::read::<Notebook>,
     },
 ];
 

@@ -104,11 +104,32 @@ impl Api {
     }
 }
 
+/// Where the API server has the objects of the object's kind; in `namespace`, if they are in one.
 fn path_of(object: &Value, namespace: &str) -> String {
-    match object["kind"].as_str().unwrap() {
-        "Job" => format!("/apis/batch/v1/namespaces/{namespace}/jobs"),
-        _ => format!("/apis/amalthea.dev/v1alpha1/namespaces/{namespace}/amaltheasessions"),
+    let row = table::TABLE.iter().find(|row| row.kind == object["kind"]).unwrap();
+    let table::Row { group, version, resource, .. } = row;
+    match row.is_namespaced() {
+        true => format!("/apis/{group}/{version}/namespaces/{namespace}/{resource}"),
+        false => format!("/apis/{group}/{version}/{resource}"),
     }
+}
+
+/// Makes room for a case. What is in no namespace is still there from the one before.
+async fn clear(api: &Api, case: &Case) {
+    if table::row(&case.webhook).unwrap().is_namespaced() {
+        return;
+    }
+    let object = case.object.as_ref().unwrap();
+    let path = format!("{}/{}", path_of(object, ""), object["metadata"]["name"].as_str().unwrap());
+    let mut left = api.send(OPERATOR, Method::GET, &path, &Value::Null).await;
+    if left.code == 404 {
+        return;
+    }
+    left.body["metadata"]["finalizers"] = json!([]);
+    api.must(Method::PUT, &path, &left.body).await;
+    // An object that was on its way out has gone with its finalizer.
+    let gone = api.send(OPERATOR, Method::DELETE, &path, &json!({})).await;
+    assert!(gone.code < 300 || gone.code == 404, "{path}: {}", gone.body);
 }
 
 /// Creates an object as the operator does: with its status, and, if the case says so, on its way out.
@@ -162,6 +183,7 @@ async fn request(api: &Api, case: &Case, namespace: &str) -> Answered {
 
 async fn run(api: &Api, webhooks: &Webhooks, name: &str, case: &Case) -> Result<(), String> {
     let namespace = test_namespace(&api.0, "corpus").await.unwrap();
+    clear(api, case).await;
     webhooks.know(case.facts.known(&namespace).unwrap());
     let mut case = case.clone();
     for session in case.facts.sessions.clone() {
@@ -180,12 +202,18 @@ async fn run(api: &Api, webhooks: &Webhooks, name: &str, case: &Case) -> Result<
         None if answered.code >= 300 => return fail("not allowed"),
         _ => {}
     }
-    if case.schema_refuses {
-        return Ok(());
-    }
-    let verdict = verdict(&case, &case.facts.known(NAMESPACE).unwrap());
     let causes = answered.body["details"]["causes"].as_array().cloned().unwrap_or_default();
     let fields: Vec<_> = causes.iter().map(|cause| cause["field"].as_str().unwrap_or_default()).collect();
+    if case.schema_refuses {
+        // Where the schema looks at less than a rule, its path ends earlier. It has an entry of its own for rules that
+        // it did not come to.
+        let expected = |field: &&str| {
+            *field == "<nil>"
+                || expected.findings.iter().any(|f| f.path.is_empty() || f.path.starts_with(field))
+        };
+        return if fields.iter().all(expected) { Ok(()) } else { fail("other fields than by schema") };
+    }
+    let verdict = verdict(&case, &case.facts.known(NAMESPACE).unwrap());
     let denied: Vec<_> = verdict.denials().map(|finding| finding.path.as_str()).collect();
     if fields != denied {
         return fail("other fields");
@@ -232,12 +260,16 @@ async fn the_api_server_gives_the_same_verdicts() {
         let path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
         api.must(Method::POST, path, &crd).await;
     }
-    eventually("the kind is served", Duration::from_secs(20), async || {
-        let path = "/apis/amalthea.dev/v1alpha1/amaltheasessions";
-        api.send(OPERATOR, Method::GET, path, &Value::Null).await.code == 200
-    })
-    .await
-    .unwrap();
+    for (_, crd) in sojourn_crds::all_crds() {
+        let (group, version) = (&crd["spec"]["group"], &crd["spec"]["versions"][0]["name"]);
+        let parts = [group, version, &crd["spec"]["names"]["plural"]].map(|part| part.as_str().unwrap());
+        let path = format!("/apis/{}", parts.join("/"));
+        eventually("the kind is served", Duration::from_secs(20), async || {
+            api.send(OPERATOR, Method::GET, &path, &Value::Null).await.code == 200
+        })
+        .await
+        .unwrap();
+    }
 
     let webhooks = Webhooks::serve();
     let corpus = corpus();

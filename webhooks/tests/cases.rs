@@ -43,6 +43,16 @@ fn the_pure_judge_gives_what_each_case_expects() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The original names what changed before what is wrong, whatever the fields are called.
+#[test]
+fn what_is_wrong_with_an_ide_session_is_said_in_the_order_of_the_original() {
+    let case = &corpus()["idesession/desired-everything-wrong"];
+    let found = verdict(case, &case.facts.known(NAMESPACE).unwrap()).findings;
+    let found: Vec<_> = found.iter().map(|finding| finding.code.id()).collect();
+    let wanted: Vec<_> = case.expect.findings.iter().map(|finding| finding.code.as_str()).collect();
+    assert_eq!(found, wanted);
+}
+
 #[tokio::test]
 async fn the_router_gives_the_same() {
     for (name, case) in corpus() {

@@ -8,7 +8,9 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sojourn_webhooks::case::{CaseFacts, NAMESPACE};
-use sojourn_webhooks::table::{MUTATE_JOB, TABLE, VALIDATE_JOB, row};
+use sojourn_webhooks::table::{
+    MUTATE_JOB, TABLE, VALIDATE_IDE_SESSION, VALIDATE_JOB, VALIDATE_NOTEBOOK, row,
+};
 use sojourn_webhooks::{Code, Object, Offline, Operation, Request, Verdict, judge};
 
 /// Any JSON, with keys that the rules look for more often than chance would have it.
@@ -61,6 +63,30 @@ fn session() -> Value {
             "template": {"metadata": {"labels": {"a": "b"}}}}})
 }
 
+fn ide_session() -> Value {
+    json!({"apiVersion": "usvc-dev.developer.microsoft.com/v1", "kind": "IdeSession",
+        "metadata": {"name": "demo", "annotations": {"sojourn.dev/ide-endpoint-secret": "ides/vscode"}},
+        "spec": {"launchConfigurations": "[{\"type\": \"project\"}]", "desiredState": "Running"},
+        "status": {"state": "Running"}})
+}
+
+fn notebook() -> Value {
+    json!({"apiVersion": "sojourn.dev/v1alpha1", "kind": "Notebook",
+        "metadata": {"name": "demo"},
+        "spec": {"workspaceID": "alpha", "serverName": "gpu", "profile": "small", "port": 8888,
+            "resources": {"requests": {"cpu": "1"}, "limits": {"cpu": 2}},
+            "env": [{"name": "A", "value": "/{workspace_id}/"}, {"name": "B", "valueFrom": {}}],
+            "workspaceVolume": {"claimName": "ws-{workspace_id_short}", "mountPath": "/w"},
+            "readyTimeout": "1m", "maxLifetime": "8h",
+            "idle": {"ttl": "1h", "source": "Any", "probeInterval": "5m", "probeHeaders": {"X-A": "b"}},
+            "networkPolicy": {"mode": "Managed", "from": [{}]},
+            "podTemplate": {"metadata": {"labels": {"team": "a"}},
+                "spec": {"containers": [{"name": "notebook", "volumeMounts": [{"name": "v", "mountPath": "/v"}]}],
+                    "volumes": [{"name": "v"}], "initContainers": [{"name": "i", "image": "i"}]}}},
+        "status": {"phase": "Ready", "startedAt": "2026-01-01T10:00:00Z", "claimName": "ws-alpha",
+            "lastActivity": "2026-01-01T11:00:00.000000Z"}})
+}
+
 fn job() -> Value {
     json!({"apiVersion": "batch/v1", "kind": "Job",
         "metadata": {"name": "demo", "labels": {"app.kubernetes.io/name": "AmaltheaSession",
@@ -68,6 +94,27 @@ fn job() -> Value {
             "ownerReferences": [{"apiVersion": "amalthea.dev/v1alpha1", "kind": "AmaltheaSession",
                 "name": "demo", "uid": "u", "controller": true}]},
         "spec": {"suspend": true, "activeDeadlineSeconds": 3600, "template": {}}})
+}
+
+fn agentic_session() -> Value {
+    json!({"apiVersion": "vteam.ambient-code/v1alpha1", "kind": "AgenticSession",
+        "metadata": {"name": "demo", "uid": "u", "annotations": {
+            "ambient-code.io/desired-phase": "Running", "ambient-code.io/start-requested-at": "t",
+            "vteam.ambient-code/parent-session-id": "first"}},
+        "spec": {"repos": [{"url": "https://u:p@h.example/a/b.git", "branch": "main"}], "timeout": 300,
+            "userContext": {"userId": "alice", "groups": ["g"]}, "inactivityTimeout": 60,
+            "llmSettings": {"model": "m", "temperature": 1, "maxTokens": 1},
+            "environmentVariables": {"RUNNER_STATE_DIR": ".claude", "A": "b"},
+            "mcpServers": {"custom": {"s": {"any": 1}}, "disabled": ["d"]},
+            "activeWorkflow": {"gitUrl": "git@h.example:w.git", "path": "p"}},
+        "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}})
+}
+
+fn project_settings() -> Value {
+    json!({"apiVersion": "vteam.ambient-code/v1alpha1", "kind": "ProjectSettings",
+        "metadata": {"name": "projectsettings"},
+        "spec": {"groupAccess": [{"groupName": "g", "role": "edit"}], "runnerSecretsName": "s",
+            "repositories": [{"url": "https://h.example/a", "provider": "github"}]}})
 }
 
 /// Where something else may stand in `object`: every path in it.
@@ -96,7 +143,8 @@ fn damaged(good: Value) -> impl Strategy<Value = Value> {
 }
 
 fn any_object() -> impl Strategy<Value = Value> {
-    prop_oneof![any_json(), damaged(session()), damaged(job())]
+    let good = [session(), ide_session(), job(), agentic_session(), project_settings(), notebook()];
+    prop_oneof![any_json(), proptest::sample::select(good.to_vec()).prop_flat_map(damaged)]
 }
 
 fn known() -> Offline {
@@ -133,6 +181,8 @@ proptest! {
 
     #[test]
     fn an_update_that_changes_nothing_finds_nothing(object in any_object()) {
+        // What is no object at all never got in.
+        prop_assume!(object.is_object());
         for row in &TABLE {
             let findings = verdict(row.name, Some(&object), &object).findings;
             prop_assert!(findings.is_empty(), "{}: {findings:?}", row.name);
@@ -147,6 +197,28 @@ proptest! {
         }
         let known = verdict(TABLE[0].name, None, &object).findings;
         for finding in verdict(TABLE[0].name, Some(&object), &changed).findings {
+            // An object that could not be read at all may become readable.
+            prop_assert!(known.iter().any(|f| f.code == Code::SchemaInvalid), "{finding:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_stopped_stays_stopped(new in damaged(ide_session())) {
+        prop_assume!(new["metadata"].is_object() && new["metadata"]["deletionTimestamp"].is_null());
+        let mut old = ide_session();
+        old["spec"]["desiredState"] = json!("Stopped");
+        let allowed = verdict(VALIDATE_IDE_SESSION, Some(&old), &new).allowed();
+        prop_assert!(!allowed || new["spec"]["desiredState"] == "Stopped", "{new}");
+    }
+
+    #[test]
+    fn a_notebook_can_always_be_stopped(object in damaged(notebook())) {
+        let mut changed = object.clone();
+        if let Some(spec) = changed.pointer_mut("/spec").and_then(Value::as_object_mut) {
+            spec.insert("desiredState".to_owned(), json!("Stopped"));
+        }
+        let known = verdict(VALIDATE_NOTEBOOK, None, &object).findings;
+        for finding in verdict(VALIDATE_NOTEBOOK, Some(&object), &changed).findings {
             // An object that could not be read at all may become readable.
             prop_assert!(known.iter().any(|f| f.code == Code::SchemaInvalid), "{finding:?}");
         }

@@ -17,7 +17,7 @@ use sojourn_webhooks::http::{BODY_LIMIT, Guard, router, router_of};
 use sojourn_webhooks::metrics::Metrics;
 use sojourn_webhooks::owners::{Owner, Terms};
 use sojourn_webhooks::table::{
-    FailurePolicy, MUTATE_JOB, Row, Rule, TABLE, VALIDATE_JOB, VALIDATE_SESSION, row,
+    FailurePolicy, MUTATE_JOB, Row, Rule, TABLE, VALIDATE_IDE_SESSION, VALIDATE_JOB, VALIDATE_SESSION, row,
 };
 use tower::ServiceExt;
 
@@ -140,7 +140,6 @@ async fn an_object_that_is_nested_too_deeply_is_answered_with_its_uid() {
 #[case::delete("DELETE", session(), Value::Null)]
 #[case::delete_all_null("DELETE", Value::Null, Value::Null)]
 #[case::connect("CONNECT", Value::Null, json!({"kind": "PodExecOptions"}))]
-#[case::empty_object("CREATE", Value::Null, json!([]))]
 #[tokio::test]
 async fn where_there_is_nothing_to_judge_nothing_is_held_up(
     #[case] operation: &str,
@@ -153,6 +152,61 @@ async fn where_there_is_nothing_to_judge_nothing_is_held_up(
         assert_eq!((status, &answer["response"]["allowed"]), (StatusCode::OK, &json!(true)), "{}", row.name);
         assert_eq!(answer["apiVersion"], "admission.k8s.io/v1");
         assert_eq!(answer["response"]["uid"], "the-uid");
+    }
+}
+
+/// Nothing is let through unread: the failure policy of the row decides.
+#[tokio::test]
+async fn what_is_no_object_is_not_let_through() {
+    for (row, object) in
+        TABLE.iter().flat_map(|row| [json!([]), json!(5), json!("x")].map(|object| (row, object)))
+    {
+        let body = review("CREATE", Value::Null, object).to_string();
+        let (status, answer) = send(ready(), row.path, "application/json", body).await;
+        let allowed = row.failure_policy == FailurePolicy::Ignore;
+        assert_eq!(
+            (status, &answer["response"]["allowed"]),
+            (StatusCode::OK, &json!(allowed)),
+            "{}",
+            row.name
+        );
+        assert_eq!(answer["response"]["uid"], "the-uid");
+    }
+}
+
+/// What clients of the original get on the wire: the reasons of its own refusals, and its words first.
+#[tokio::test]
+async fn a_refusal_has_the_reasons_of_the_original() {
+    let ide_session = |spec: Value| {
+        json!({"apiVersion": "usvc-dev.developer.microsoft.com/v1", "kind": "IdeSession",
+            "metadata": {"name": "x"}, "spec": spec})
+    };
+    let old = ide_session(json!({"launchConfigurations": "[{}]", "desiredState": "Stopped"}));
+    let new = ide_session(json!({"desiredState": "Failed"}));
+    let body = review("UPDATE", old, new).to_string();
+    let (_, answer) = send(ready(), path(VALIDATE_IDE_SESSION), "application/json", body).await;
+    let status = &answer["response"]["status"];
+    assert_eq!((&status["code"], &status["reason"]), (&json!(422), &json!("Invalid")));
+    let causes: Vec<_> = status["details"]["causes"].as_array().unwrap().iter().collect();
+    let text = |cause: &Value, field: &str| cause[field].as_str().unwrap().to_owned();
+    let reasons: Vec<_> = causes.iter().map(|cause| [text(cause, "field"), text(cause, "reason")]).collect();
+    assert_eq!(
+        reasons,
+        [
+            ["spec.launchConfigurations", "FieldValueForbidden"],
+            ["spec.desiredState", "FieldValueForbidden"],
+            ["spec.launchConfigurations", "FieldValueRequired"],
+            ["spec.desiredState", "FieldValueInvalid"],
+        ]
+    );
+    let words = [
+        "launchConfigurations cannot be changed after the IdeSession is created.",
+        "desiredState cannot be changed once it is set to Stopped.",
+        "launchConfigurations is required.",
+        "desiredState must be empty, Running, or Stopped.",
+    ];
+    for (cause, words) in causes.iter().zip(words) {
+        assert!(text(cause, "message").starts_with(words), "{cause}");
     }
 }
 

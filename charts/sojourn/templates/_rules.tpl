@@ -136,6 +136,20 @@
   verbs:
   - list
 - apiGroups:
+  - vteam.ambient-code
+  resources:
+  - agenticsessions
+  verbs:
+  - list
+  - watch
+- apiGroups:
+  - sojourn.dev
+  resources:
+  - notebooks
+  verbs:
+  - list
+  - watch
+- apiGroups:
   - amalthea.dev
   resources:
   - amaltheasessions

@@ -30,6 +30,62 @@
   timeoutSeconds: 5
 - admissionReviewVersions:
   - v1
+  clientConfig: {{- include "sojourn.clientConfig" (list . "/validate/vteam.ambient-code/v1alpha1/agenticsessions") | nindent 4 }}
+  failurePolicy: Fail
+  matchConditions:
+  - expression: request.userInfo.username != "{{ include "sojourn.operatorUser" . }}"
+    name: not-the-operator
+  - expression: "!has(request.subResource) || request.subResource == ''"
+    name: not-a-subresource
+  - expression: object == null || !has(object.metadata.deletionTimestamp)
+    name: not-being-deleted
+  matchPolicy: Equivalent
+  name: agenticsession.validate.sojourn.dev
+  namespaceSelector: {{- include "sojourn.namespaceSelector" . | nindent 4 }}
+  objectSelector: {}
+  rules:
+  - apiGroups:
+    - vteam.ambient-code
+    apiVersions:
+    - v1alpha1
+    operations:
+    - CREATE
+    - UPDATE
+    resources:
+    - agenticsessions
+    scope: Namespaced
+  sideEffects: None
+  timeoutSeconds: 5
+- admissionReviewVersions:
+  - v1
+  clientConfig: {{- include "sojourn.clientConfig" (list . "/validate/vteam.ambient-code/v1alpha1/projectsettings") | nindent 4 }}
+  failurePolicy: Fail
+  matchConditions:
+  - expression: request.userInfo.username != "{{ include "sojourn.operatorUser" . }}"
+    name: not-the-operator
+  - expression: "!has(request.subResource) || request.subResource == ''"
+    name: not-a-subresource
+  - expression: object == null || !has(object.metadata.deletionTimestamp)
+    name: not-being-deleted
+  matchPolicy: Equivalent
+  name: projectsettings.validate.sojourn.dev
+  namespaceSelector: {{- include "sojourn.namespaceSelector" . | nindent 4 }}
+  objectSelector: {}
+  rules:
+  - apiGroups:
+    - vteam.ambient-code
+    apiVersions:
+    - v1alpha1
+    operations:
+    - CREATE
+    - UPDATE
+    resources:
+    - projectsettings
+    scope: Namespaced
+  sideEffects: None
+  timeoutSeconds: 5
+- admissionReviewVersions:
+  - v1
   clientConfig: {{- include "sojourn.clientConfig" (list . "/validate/batch/v1/jobs") | nindent 4 }}
   failurePolicy: Fail
   matchConditions:
@@ -39,7 +95,7 @@
     name: not-a-subresource
   - expression: object == null || !has(object.metadata.deletionTimestamp)
     name: not-being-deleted
-  - expression: "[object, oldObject].exists(o, o != null && ((has(o.metadata.ownerReferences) && o.metadata.ownerReferences.exists(r, (r.kind == 'AmaltheaSession' && r.apiVersion.startsWith('amalthea.dev/')))) || (has(o.metadata.labels) && (('app.kubernetes.io/instance' in o.metadata.labels && 'app.kubernetes.io/name' in o.metadata.labels && o.metadata.labels['app.kubernetes.io/name'] == 'AmaltheaSession')))))"
+  - expression: "[object, oldObject].exists(o, o != null && ((has(o.metadata.ownerReferences) && o.metadata.ownerReferences.exists(r, (r.kind == 'AmaltheaSession' && r.apiVersion.startsWith('amalthea.dev/')) || (r.kind == 'AgenticSession' && r.apiVersion.startsWith('vteam.ambient-code/')) || (r.kind == 'Notebook' && r.apiVersion.startsWith('sojourn.dev/')))) || (has(o.metadata.labels) && (('app.kubernetes.io/instance' in o.metadata.labels && 'app.kubernetes.io/name' in o.metadata.labels && o.metadata.labels['app.kubernetes.io/name'] == 'AmaltheaSession') || ('agentic-session' in o.metadata.labels && 'app' in o.metadata.labels && o.metadata.labels['app'] == 'ambient-code-runner') || ('app.kubernetes.io/instance' in o.metadata.labels && 'app.kubernetes.io/name' in o.metadata.labels && o.metadata.labels['app.kubernetes.io/name'] == 'Notebook')))))"
     name: claims-a-session
   matchPolicy: Equivalent
   name: job.validate.sojourn.dev
@@ -58,6 +114,64 @@
     scope: Namespaced
   sideEffects: None
   timeoutSeconds: 5
+- admissionReviewVersions:
+  - v1
+  clientConfig: {{- include "sojourn.clientConfig" (list . "/validate/sojourn.dev/v1alpha1/notebooks") | nindent 4 }}
+  failurePolicy: Fail
+  matchConditions:
+  - expression: request.userInfo.username != "{{ include "sojourn.operatorUser" . }}"
+    name: not-the-operator
+  - expression: "!has(request.subResource) || request.subResource == ''"
+    name: not-a-subresource
+  - expression: object == null || !has(object.metadata.deletionTimestamp)
+    name: not-being-deleted
+  matchPolicy: Equivalent
+  name: notebook.validate.sojourn.dev
+  namespaceSelector: {{- include "sojourn.namespaceSelector" . | nindent 4 }}
+  objectSelector: {}
+  rules:
+  - apiGroups:
+    - sojourn.dev
+    apiVersions:
+    - v1alpha1
+    operations:
+    - CREATE
+    - UPDATE
+    resources:
+    - notebooks
+    scope: Namespaced
+  sideEffects: None
+  timeoutSeconds: 5
+{{- end }}
+{{- define "sojourn.clusterValidatingWebhooks" -}}
+- admissionReviewVersions:
+  - v1
+  clientConfig: {{- include "sojourn.clientConfig" (list . "/validate/usvc-dev.developer.microsoft.com/v1/idesessions") | nindent 4 }}
+  failurePolicy: Fail
+  matchConditions:
+  - expression: request.userInfo.username != "{{ include "sojourn.operatorUser" . }}"
+    name: not-the-operator
+  - expression: "!has(request.subResource) || request.subResource == ''"
+    name: not-a-subresource
+  - expression: object == null || !has(object.metadata.deletionTimestamp)
+    name: not-being-deleted
+  matchPolicy: Equivalent
+  name: idesession.validate.sojourn.dev
+  namespaceSelector: {{- include "sojourn.namespaceSelector" . | nindent 4 }}
+  objectSelector: {}
+  rules:
+  - apiGroups:
+    - usvc-dev.developer.microsoft.com
+    apiVersions:
+    - v1
+    operations:
+    - CREATE
+    - UPDATE
+    resources:
+    - idesessions
+    scope: Cluster
+  sideEffects: None
+  timeoutSeconds: 5
 {{- end }}
 {{- define "sojourn.mutatingWebhooks" -}}
 - admissionReviewVersions:
@@ -71,7 +185,7 @@
     name: not-a-subresource
   - expression: object == null || !has(object.metadata.deletionTimestamp)
     name: not-being-deleted
-  - expression: "[object, oldObject].exists(o, o != null && ((has(o.metadata.ownerReferences) && o.metadata.ownerReferences.exists(r, (r.kind == 'AmaltheaSession' && r.apiVersion.startsWith('amalthea.dev/')))) || (has(o.metadata.labels) && (('app.kubernetes.io/instance' in o.metadata.labels && 'app.kubernetes.io/name' in o.metadata.labels && o.metadata.labels['app.kubernetes.io/name'] == 'AmaltheaSession')))))"
+  - expression: "[object, oldObject].exists(o, o != null && ((has(o.metadata.ownerReferences) && o.metadata.ownerReferences.exists(r, (r.kind == 'AmaltheaSession' && r.apiVersion.startsWith('amalthea.dev/')) || (r.kind == 'AgenticSession' && r.apiVersion.startsWith('vteam.ambient-code/')) || (r.kind == 'Notebook' && r.apiVersion.startsWith('sojourn.dev/')))) || (has(o.metadata.labels) && (('app.kubernetes.io/instance' in o.metadata.labels && 'app.kubernetes.io/name' in o.metadata.labels && o.metadata.labels['app.kubernetes.io/name'] == 'AmaltheaSession') || ('agentic-session' in o.metadata.labels && 'app' in o.metadata.labels && o.metadata.labels['app'] == 'ambient-code-runner') || ('app.kubernetes.io/instance' in o.metadata.labels && 'app.kubernetes.io/name' in o.metadata.labels && o.metadata.labels['app.kubernetes.io/name'] == 'Notebook')))))"
     name: claims-a-session
   matchPolicy: Equivalent
   name: job.mutate.sojourn.dev

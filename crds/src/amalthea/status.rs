@@ -1,5 +1,7 @@
 //! The `status` of an `AmaltheaSession`: what was last seen.
 
+pub use crate::condition::Condition;
+use crate::condition::DateTime;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -50,11 +52,6 @@ pub struct AmaltheaSessionStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
-
-/// Schema of a point in time.
-#[derive(JsonSchema)]
-#[schemars(transparent, extend("format" = "date-time"))]
-struct DateTime(#[allow(dead_code, reason = "read by the schema generator only")] String);
 
 /// The state of a session in one word.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -112,28 +109,4 @@ pub struct ContainerCounts {
 
 fn is_zero(count: &i64) -> bool {
     *count == 0
-}
-
-/// One thing that is known of a session, in the shape of the Kubernetes API conventions.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Condition {
-    /// What it is about.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// `True`, `False` or `Unknown`.
-    pub status: String,
-    /// When `status` last changed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<DateTime>")]
-    pub last_transition_time: Option<Time>,
-    /// Why, in one word for programs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-    /// Why, for people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    /// The generation of the spec that this was found for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub observed_generation: Option<i64>,
 }

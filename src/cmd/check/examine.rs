@@ -191,10 +191,12 @@ pub fn verdict(kinds: &Kinds, kind: &Kind, request: &Request<'_>, facts: &dyn Fa
         if misshapen && problem.code == SCHEMA_INVALID {
             continue;
         }
-        if problem.denies() && immutable {
+        if problem.denies() {
             // Ours says the same as the rule in CEL, with the values.
             problems.retain(|known| {
-                known.code != SCHEMA_RULE || !problem.path.as_str().starts_with(known.path.as_str())
+                let repeated = known.path == problem.path && known.message.starts_with(&problem.message);
+                let stepped_over = immutable && problem.path.as_str().starts_with(known.path.as_str());
+                known.code != SCHEMA_RULE || !(repeated || stepped_over)
             });
         }
         problems.push(problem);

@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 use serde_json::{Value, json};
-use sojourn_webhooks::Severity;
+use sojourn_webhooks::{Severity, finding::in_one};
 
 use super::examine::{Examination, Located};
 use crate::cmd::explain::topics;
@@ -110,8 +110,8 @@ pub(in crate::cmd) fn object(located: &Located) -> Value {
 
 fn sentence(located: &Located) -> String {
     let problem = &located.problem;
-    let hint = if problem.hint.is_empty() { String::new() } else { format!("; {}", problem.hint) };
-    format!("{}: {}: {}{hint}", subject(located), problem.path, problem.message)
+    let text = in_one(&problem.message, &problem.hint);
+    format!("{}: {}: {text}", subject(located), problem.path)
 }
 
 fn sarif(problems: &[Located]) -> Value {

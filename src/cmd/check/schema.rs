@@ -67,7 +67,7 @@ pub struct Schema {
 /// What [`Schema::read`] understands; a test holds our CRDs against it. `anyOf` occurs only to spell out
 /// `x-kubernetes-int-or-string`, and `x-kubernetes-map-type` says how objects merge, not which are valid.
 #[cfg(test)]
-const KEYWORDS: [&str; 27] = [
+const KEYWORDS: [&str; 28] = [
     "type",
     "description",
     "properties",
@@ -94,6 +94,7 @@ const KEYWORDS: [&str; 27] = [
     "x-kubernetes-list-map-keys",
     "x-kubernetes-list-type",
     "x-kubernetes-map-type",
+    "x-kubernetes-preserve-unknown-fields",
     "x-kubernetes-validations",
 ];
 

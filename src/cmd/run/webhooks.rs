@@ -78,6 +78,7 @@ impl Server<'_> {
             operator_user: operator_user.clone(),
             trusted_users: [GuardSettings::default().trusted_users, webhook.trusted_users.clone()].concat(),
             on_deadline: settings.sessions.on_deadline,
+            ..GuardSettings::default()
         };
         let others = terms::start(client, &settings.scope, amalthea::KIND, &guard, unsynced, background);
         let facts =

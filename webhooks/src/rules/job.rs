@@ -146,7 +146,7 @@ fn check_deadline(
 ) {
     let Some(least) = terms.least_deadline else { return };
     let path = FieldPath::new("spec").child("activeDeadlineSeconds");
-    let field = claim.owner.lifetime_field;
+    let limit = claim.owner.limit;
     match (change.object.deadline(), change.old.and_then(SessionJob::deadline)) {
         (Some(seconds), _) if seconds < least => findings.push(Finding::new(
             Code::JobDeadlineTooShort,
@@ -156,7 +156,7 @@ fn check_deadline(
                 seen(claim.session),
                 Span::seconds(least)
             ),
-            format!("leave it out to have it filled in, or lower {field} of the session"),
+            format!("leave it out to have it filled in, or lower {limit}"),
         )),
         (None, Some(before)) => findings.push(Finding::new(
             Code::JobDeadlineRemoved,
@@ -165,7 +165,7 @@ fn check_deadline(
                 "cannot be removed (it was {before} s): the lifetime of session {} is limited",
                 seen(claim.session)
             ),
-            format!("remove {field} of the session instead"),
+            format!("remove {limit} instead"),
         )),
         _ => {}
     }

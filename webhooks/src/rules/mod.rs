@@ -1,5 +1,16 @@
 //! The rules, one concept a file. A rule is a plain function of the request and the facts.
 
+pub mod agentic_session;
 pub mod amalthea_session;
 pub mod code;
+pub(crate) mod dns;
+pub(crate) mod durations;
+pub(crate) mod git;
+pub mod ide_session;
 pub mod job;
+pub(crate) mod metadata;
+pub(crate) mod mount_paths;
+pub mod notebook;
+pub(crate) mod object_name;
+pub mod project_settings;
+pub(crate) mod taken;

@@ -5,10 +5,11 @@
 //! operator's prefix runs, so it is only warned about.
 
 use serde_json::Value;
+use sojourn_crds::amalthea::names::PREFIX;
 
-use super::taken::Names;
 use super::{Subject, pod, spec};
 use crate::finding::{Code, FieldPath, Finding};
+use crate::rules::taken::Names;
 
 /// The containers that the user adds, with their paths: init containers and others share one set of names.
 pub(crate) fn extra<'a>(subject: &Subject<'a>) -> impl Iterator<Item = (FieldPath, &'a Value)> {
@@ -22,7 +23,8 @@ pub(crate) fn extra<'a>(subject: &Subject<'a>) -> impl Iterator<Item = (FieldPat
 /// Says what is wrong with the containers.
 pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     let own = pod::containers(subject);
-    let mut names = Names::new("container", Code::ContainerNameInvalid, Code::ContainerNameTaken, own);
+    let mut names =
+        Names::new("container", Code::ContainerNameInvalid, Code::ContainerNameTaken, own).reserving(PREFIX);
     for (path, container) in extra(subject) {
         names.take(&path, container["name"].as_str().unwrap_or_default(), findings);
         if container["image"].as_str().is_none_or(str::is_empty) {

@@ -6,10 +6,11 @@
 
 use jiff::Timestamp;
 use sojourn_crds::amalthea::Culling;
-use sojourn_crds::duration::GoDuration;
+use sojourn_crds::duration::{GoDuration, Span};
 
 use super::{Subject, spec};
 use crate::finding::{Code, Finding, seen};
+use crate::rules::durations::read;
 
 /// The duration fields of `spec.culling`.
 pub(crate) fn fields(culling: &Culling) -> [(&'static str, Option<&GoDuration>); 5] {
@@ -28,23 +29,13 @@ pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     for (field, duration) in fields(culling) {
         let Some(duration) = duration else { continue };
         let path = spec("culling").child(field);
-        match duration.parse() {
-            Err(error) => findings.push(Finding::new(
-                Code::DurationInvalid,
-                path,
-                format!("{} is not a duration: {error}", seen(&duration.0)),
-                match error.suggestion {
-                    Some(spelling) => format!("write {spelling}"),
-                    None => "write hours, minutes and seconds, for example 1h30m".to_owned(),
-                },
-            )),
-            Ok(span) if span.is_negative() => findings.push(Finding::new(
+        if read(&path, duration, findings).is_some_and(Span::is_negative) {
+            findings.push(Finding::new(
                 Code::DurationNegative,
                 path,
                 format!("{} is negative", seen(&duration.0)),
                 "write 0s, or leave it out, for no limit",
-            )),
-            Ok(_) => {}
+            ));
         }
     }
     if let Some(text) = &culling.last_interaction

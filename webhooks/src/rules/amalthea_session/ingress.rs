@@ -6,6 +6,7 @@
 
 use super::{Subject, spec};
 use crate::finding::{Code, Finding, seen};
+use crate::rules::dns;
 
 /// Says what is wrong with the Ingress.
 pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
@@ -66,12 +67,5 @@ fn path_problem(path: &str) -> Option<String> {
 fn is_host(host: &str) -> bool {
     let name = host.strip_prefix("*.").unwrap_or(host);
     let address = host.parse::<std::net::IpAddr>().is_ok();
-    host.is_empty() || (!address && name.len() <= 253 && name.split('.').all(is_part))
-}
-
-fn is_part(part: &str) -> bool {
-    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    part.bytes().next().is_some_and(inner)
-        && part.bytes().last().is_some_and(inner)
-        && part.bytes().all(|b| inner(b) || b == b'-')
+    host.is_empty() || (!address && dns::is_subdomain(name))
 }

@@ -11,7 +11,6 @@ pub mod names;
 pub mod pod;
 pub mod secrets;
 pub mod storage;
-pub(crate) mod taken;
 pub mod template;
 pub mod timeouts;
 pub mod volumes;

@@ -4,13 +4,14 @@
 //! mounts at one path, for ever and without a word in the status. A relative path runs (it ends up below `/`, as the
 //! default `data` of a data source does), so it is only warned about.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use sojourn_crds::amalthea::{AuthenticationType, DataSource};
 
 use super::containers::extra;
 use super::{Subject, pod, spec};
 use crate::finding::{Code, FieldPath, Finding, seen};
+use crate::rules::mount_paths::Paths;
 
 /// Says what is wrong with the mounts.
 pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
@@ -97,48 +98,5 @@ fn check_proxy(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     for (index, mount) in auth.extra_volume_mounts.iter().enumerate() {
         let at = spec("authentication").child("extraVolumeMounts").index(index).child("mountPath");
         paths.add(at, mount["mountPath"].as_str().unwrap_or_default(), findings);
-    }
-}
-
-/// The mount paths of one container.
-#[derive(Default)]
-struct Paths {
-    taken: BTreeMap<String, FieldPath>,
-}
-
-impl Paths {
-    fn add(&mut self, at: FieldPath, path: &str, findings: &mut Vec<Finding>) {
-        if path.is_empty() {
-            findings.push(Finding::new(
-                Code::MountPathMissing,
-                at,
-                "the mount path is empty",
-                "write an absolute path",
-            ));
-            return;
-        }
-        if !path.starts_with('/') {
-            findings.push(Finding::new(
-                Code::MountPathRelative,
-                at.clone(),
-                format!("{} is relative and ends up at {}", seen(path), seen(&format!("/{path}"))),
-                "",
-            ));
-        }
-        self.add_quietly(at, path, findings);
-    }
-
-    fn add_quietly(&mut self, at: FieldPath, path: &str, findings: &mut Vec<Finding>) {
-        match self.taken.get(path) {
-            Some(other) => findings.push(Finding::new(
-                Code::MountPathTaken,
-                at,
-                format!("{} is mounted already by {other}", seen(path)),
-                "choose another path",
-            )),
-            None => {
-                self.taken.insert(path.to_owned(), at);
-            }
-        }
     }
 }

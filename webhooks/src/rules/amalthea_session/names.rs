@@ -10,31 +10,15 @@
 use sojourn_crds::amalthea::names::data_source;
 
 use super::Subject;
-use crate::finding::{Code, FieldPath, Finding, seen};
+use crate::finding::{Code, Finding, seen};
+use crate::rules::object_name;
 
 const LABEL: usize = 63;
-/// What the name generator appends to `generateName`, and how much of that it keeps.
-const GENERATED: usize = 5;
+/// What Kubernetes appends to the name of a StatefulSet in a label of its pods, dash included.
 const REVISION_SUFFIX: usize = 11;
-
-/// The name as far as it is known, and what the user wrote of it: a generated name ends in characters that nobody
-/// chose, and on a cluster the server has appended them already.
-fn name_of(subject: &Subject<'_>) -> Option<(String, FieldPath)> {
-    let metadata = &subject.session.metadata;
-    let path = |field| FieldPath::new("metadata").child(field);
-    let prefix = metadata.generate_name.as_ref().filter(|prefix| !prefix.is_empty());
-    let kept = prefix.map(|prefix| prefix.chars().take(LABEL - GENERATED).collect::<String>());
-    match (metadata.name.as_ref().filter(|name| !name.is_empty()), kept) {
-        (Some(name), Some(kept)) if name.starts_with(&kept) => Some((name.clone(), path("generateName"))),
-        (Some(name), _) => Some((name.clone(), path("name"))),
-        (None, Some(kept)) => Some((format!("{kept}xxxxx"), path("generateName"))),
-        (None, None) => None,
-    }
-}
-
 /// Says why the name cannot be used.
 pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
-    let Some((name, path)) = name_of(subject) else { return };
+    let Some((name, path)) = object_name::of(&subject.session.metadata) else { return };
     let batch = subject.is_batch();
     let mut limit = (LABEL, "it stands in a label of every child");
     if !batch {

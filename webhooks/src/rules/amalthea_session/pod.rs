@@ -49,10 +49,3 @@ pub(crate) fn volumes(subject: &Subject<'_>) -> Vec<String> {
     }
     taken
 }
-
-/// True for a DNS label: what Kubernetes takes as the name of a container or volume.
-pub(crate) fn is_dns_label(name: &str) -> bool {
-    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    let edges = name.bytes().next().is_some_and(inner) && name.bytes().last().is_some_and(inner);
-    name.len() <= 63 && edges && name.bytes().all(|b| inner(b) || b == b'-')
-}

@@ -4,60 +4,14 @@
 //! says nothing.
 
 use super::{Subject, spec};
-use crate::finding::{Code, Finding, seen};
+use crate::finding::Finding;
+use crate::rules::metadata;
 
 /// Says which labels and annotations are not.
 pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
-    let Some(metadata) = subject.spec.template.as_ref().and_then(|template| template.metadata.as_ref())
-    else {
-        return;
-    };
-    let at = |field: &str, key: &str| spec("template").child("metadata").child(field).key(key);
-    let mut found = |path, message| {
-        findings.push(Finding::new(
-            Code::TemplateInvalid,
-            path,
-            message,
-            "use letters, digits, '-', '_' and '.'",
-        ));
-    };
-    for (key, value) in metadata.labels.iter().flatten() {
-        if !is_qualified_name(key) {
-            found(at("labels", key), format!("{} cannot be the key of a label", seen(key)));
-        }
-        if !value.is_empty() && !is_name(value) {
-            let message = format!("{} cannot be the value of a label (at most 63 characters)", seen(value));
-            found(at("labels", key), message);
-        }
+    let template = subject.spec.template.as_ref().and_then(|template| template.metadata.as_ref());
+    if let Some(template) = template {
+        let path = spec("template").child("metadata");
+        metadata::check(&path, template.labels.as_ref(), template.annotations.as_ref(), findings);
     }
-    for key in metadata.annotations.iter().flatten().map(|(key, _)| key) {
-        // Kubernetes compares annotation keys in lower case.
-        if !is_qualified_name(&key.to_lowercase()) {
-            found(at("annotations", key), format!("{} cannot be the key of an annotation", seen(key)));
-        }
-    }
-}
-
-/// `[prefix/]name`, where the prefix is a DNS name.
-fn is_qualified_name(key: &str) -> bool {
-    match key.split_once('/') {
-        None => is_name(key),
-        Some((prefix, name)) => {
-            let lower = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-            let part = |part: &str| {
-                part.bytes().next().is_some_and(lower)
-                    && part.bytes().last().is_some_and(lower)
-                    && part.bytes().all(|b| lower(b) || b == b'-')
-            };
-            prefix.len() <= 253 && prefix.split('.').all(part) && is_name(name)
-        }
-    }
-}
-
-fn is_name(name: &str) -> bool {
-    let edge = |b: u8| b.is_ascii_alphanumeric();
-    name.len() <= 63
-        && name.bytes().next().is_some_and(edge)
-        && name.bytes().last().is_some_and(edge)
-        && name.bytes().all(|b| edge(b) || matches!(b, b'-' | b'_' | b'.'))
 }

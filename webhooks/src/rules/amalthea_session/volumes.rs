@@ -3,14 +3,17 @@
 //! The original passes extra volumes on unread: Kubernetes then refuses the workload, for ever and without a word in
 //! the status. An unused name with the operator's prefix runs, so it is only warned about.
 
-use super::taken::Names;
+use sojourn_crds::amalthea::names::PREFIX;
+
 use super::{Subject, pod, spec};
 use crate::finding::{Code, Finding};
+use crate::rules::taken::Names;
 
 /// Says what is wrong with the volumes.
 pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     let own = pod::volumes(subject);
-    let mut names = Names::new("volume", Code::VolumeNameInvalid, Code::VolumeNameTaken, own);
+    let mut names =
+        Names::new("volume", Code::VolumeNameInvalid, Code::VolumeNameTaken, own).reserving(PREFIX);
     for (index, volume) in subject.spec.extra_volumes.iter().enumerate() {
         let path = spec("extraVolumes").index(index);
         names.take(&path, volume["name"].as_str().unwrap_or_default(), findings);

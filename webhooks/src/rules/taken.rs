@@ -2,10 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use sojourn_crds::amalthea::names::PREFIX;
-
-use super::pod::is_dns_label;
 use crate::finding::{Code, FieldPath, Finding, seen};
+use crate::rules::dns;
 
 /// The names of one sort of part that are taken so far, and by whom.
 pub(crate) struct Names {
@@ -13,6 +11,8 @@ pub(crate) struct Names {
     what: &'static str,
     invalid: Code,
     taken: Code,
+    /// Start of the names that a later version of the operator may take.
+    reserved: Option<&'static str>,
     owners: BTreeMap<String, String>,
 }
 
@@ -20,13 +20,18 @@ impl Names {
     /// Names of which the operator has taken its own.
     pub(crate) fn new(what: &'static str, invalid: Code, taken: Code, own: Vec<String>) -> Self {
         let owners = own.into_iter().map(|name| (name, "the operator".to_owned())).collect();
-        Self { what, invalid, taken, owners }
+        Self { what, invalid, taken, reserved: None, owners }
+    }
+
+    /// The same, with a warning of names that start with `prefix`.
+    pub(crate) fn reserving(self, prefix: &'static str) -> Self {
+        Self { reserved: Some(prefix), ..self }
     }
 
     /// Takes `name` for the part at `path`, and says what is wrong with that.
     pub(crate) fn take(&mut self, path: &FieldPath, name: &str, findings: &mut Vec<Finding>) {
         let at = path.child("name");
-        if !is_dns_label(name) {
+        if !dns::is_label(name) {
             findings.push(Finding::new(
                 self.invalid,
                 at.clone(),
@@ -41,7 +46,7 @@ impl Names {
                 format!("{} is already the name of a {} of {owner}", seen(name), self.what),
                 "choose another name",
             ));
-        } else if name.starts_with(PREFIX) {
+        } else if self.reserved.is_some_and(|prefix| name.starts_with(prefix)) {
             findings.push(Finding::new(
                 Code::ReservedPrefix,
                 at,

@@ -1,0 +1,135 @@
+//! `usvc-dev.developer.microsoft.com/v1 IdeSession`.
+//!
+//! * [`spec`] and [`status`]: the types
+//! * [`state`]: the states of a session, those that can be asked for, and the steps between them
+//! * [`endpoint`]: the annotation that says which IDE a session is for
+
+pub mod endpoint;
+pub mod spec;
+pub mod state;
+pub mod status;
+
+pub use endpoint::EndpointSecret;
+pub use spec::*;
+pub use state::{DesiredState, State};
+pub use status::*;
+
+use crate::crd::{Column, Names};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
+use serde_json::{Value, json};
+use std::borrow::Cow;
+
+/// Group of the kind.
+pub const GROUP: &str = "usvc-dev.developer.microsoft.com";
+/// Group and version, as objects carry it.
+pub const API_VERSION: &str = "usvc-dev.developer.microsoft.com/v1";
+/// The kind.
+pub const KIND: &str = "IdeSession";
+
+const NAMES: Names = Names {
+    group: GROUP,
+    version: "v1",
+    kind: KIND,
+    plural: "idesessions",
+    singular: "idesession",
+    short: &["ides"],
+    scope: "Cluster",
+};
+
+const COLUMNS: [Column; 4] = [
+    Column { name: "State", kind: "string", path: ".status.state", description: "What the session does now" },
+    Column {
+        name: "Session",
+        kind: "string",
+        path: ".status.sessionID",
+        description: "The IDE's name for the session",
+    },
+    Column { name: "PID", kind: "integer", path: ".status.pid", description: "The process that is debugged" },
+    Column { name: "Age", kind: "date", path: ".metadata.creationTimestamp", description: "" },
+];
+
+/// A debug run session in a connected IDE. It belongs to no namespace.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct IdeSession {
+    /// Standard object metadata.
+    #[serde(deserialize_with = "crate::metadata::lean")]
+    pub metadata: ObjectMeta,
+    /// What is asked for. An object without it is one whose fields are all empty.
+    #[serde(default)]
+    pub spec: IdeSessionSpec,
+    /// What was last seen.
+    pub status: Option<IdeSessionStatus>,
+}
+
+impl IdeSession {
+    /// The object's name; empty before the API server gave one.
+    pub fn name(&self) -> &str {
+        self.metadata.name.as_deref().unwrap_or_default()
+    }
+
+    /// The object's UID; empty before the API server gave one.
+    pub fn uid(&self) -> &str {
+        self.metadata.uid.as_deref().unwrap_or_default()
+    }
+
+    /// What the session does, as last seen.
+    pub fn state(&self) -> State {
+        self.status.as_ref().map(|status| status.state).unwrap_or_default()
+    }
+}
+
+/// With `apiVersion` and `kind`, which the type knows and the API server wants to be told.
+impl Serialize for IdeSession {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("apiVersion", API_VERSION)?;
+        object.serialize_entry("kind", KIND)?;
+        object.serialize_entry("metadata", &self.metadata)?;
+        object.serialize_entry("spec", &self.spec)?;
+        if let Some(status) = &self.status {
+            object.serialize_entry("status", status)?;
+        }
+        object.end()
+    }
+}
+
+impl kube::Resource for IdeSession {
+    type DynamicType = ();
+    type Scope = k8s_openapi::ClusterResourceScope;
+
+    fn kind(_: &()) -> Cow<'_, str> {
+        KIND.into()
+    }
+    fn group(_: &()) -> Cow<'_, str> {
+        GROUP.into()
+    }
+    fn version(_: &()) -> Cow<'_, str> {
+        NAMES.version.into()
+    }
+    fn plural(_: &()) -> Cow<'_, str> {
+        NAMES.plural.into()
+    }
+    fn meta(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.metadata
+    }
+}
+
+/// The CRD of the kind.
+pub fn crd() -> Value {
+    let mut spec = crate::schema::structural::<IdeSessionSpec>();
+    // Rules about a change stand on `spec`, so a spec that was removed must still be there to be judged. The server
+    // tries them on the default as it is written here.
+    spec["default"] = json!({"launchConfigurations": ""});
+    let mut status = crate::schema::structural::<IdeSessionStatus>();
+    // Gives every new object `state: ""` before anybody wrote a status, as the original does.
+    status["default"] = json!({});
+    // Clients of the original send whole objects, and write a moment that is not there as null.
+    for moment in ["startupTimestamp", "finishTimestamp"] {
+        status["properties"][moment]["nullable"] = json!(true);
+    }
+    crate::crd::assemble(&NAMES, &COLUMNS, "A debug run session in a connected IDE.", spec, status)
+}

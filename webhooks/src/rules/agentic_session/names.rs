@@ -1,0 +1,49 @@
+//! The name of a session is good for the Services that are named after it.
+//!
+//! The runner is reached by the Service `session-<name>`, and the files of a session that has ended by
+//! `ambient-content-<name>`; both are DNS labels of 63 characters. The original notices only when the pod is there, and
+//! lets the session run where nobody reaches it. Names of the platform's own backend have 44 characters.
+
+use sojourn_crds::ambient::names::{content_service, service};
+
+use super::Subject;
+use crate::finding::{Code, Finding, seen};
+use crate::rules::{dns, object_name};
+
+const LABEL: usize = 63;
+
+/// Says why the name cannot be used.
+pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
+    let Some((name, path)) = object_name::of(&subject.session.metadata) else { return };
+    let length = name.len();
+    let fits = |service: fn(&str) -> String| LABEL - service("").len();
+    if length > fits(service) {
+        findings.push(Finding::new(
+            Code::NameTooLong,
+            path,
+            format!(
+                "{} has {length} characters; at most {} fit, since its Service is named session-<name>",
+                seen(&name),
+                fits(service)
+            ),
+            "choose a shorter name",
+        ));
+    } else if !dns::is_label(&name) {
+        findings.push(Finding::new(
+            Code::NameInvalid,
+            path,
+            format!("{} cannot stand in the name of a Service: only a-z, 0-9 and '-'", seen(&name)),
+            "choose another name",
+        ));
+    } else if length > fits(content_service) {
+        findings.push(Finding::new(
+            Code::ContentUnreachable,
+            path,
+            format!(
+                "more than {} characters leave no room for ambient-content-<name>",
+                fits(content_service)
+            ),
+            "",
+        ));
+    }
+}

@@ -1,0 +1,91 @@
+//! The annotation that says which IDE a session is for names a Secret that the requester may read, and stays once the
+//! session was asked to run.
+//!
+//! The operator reads the Secret with its own rights: without the question, whoever may create a session could use the
+//! credentials of any IDE. Whether the Secret exists, and is meant for this, is the operator's to find out when it uses
+//! it: it may be written after the session.
+
+use sojourn_crds::ide_session::endpoint::ENDPOINT_ANNOTATION;
+use sojourn_crds::ide_session::{DesiredState, EndpointSecret, IdeSession, State};
+
+use crate::facts::{Access, AccessQuestion, Facts};
+use crate::finding::{Code, FieldPath, Finding, seen};
+use crate::kind::Change;
+use crate::rules::dns;
+
+fn path() -> FieldPath {
+    FieldPath::new("metadata").child("annotations").key(ENDPOINT_ANNOTATION)
+}
+
+fn written(session: &IdeSession) -> Option<&str> {
+    session.metadata.annotations.as_ref()?.get(ENDPOINT_ANNOTATION).map(String::as_str)
+}
+
+/// The Secret that the annotation's value names, if Kubernetes can have one of that name.
+fn secret(value: &str) -> Option<EndpointSecret> {
+    let secret = EndpointSecret::parse(value)?;
+    (dns::is_label(&secret.namespace) && dns::is_subdomain(&secret.name)).then_some(secret)
+}
+
+/// True once a session was asked to run: from then on its IDE knows it, or is about to.
+fn is_settled(session: &IdeSession) -> bool {
+    session.spec.desired() == Some(DesiredState::Running) || session.state() != State::Initial
+}
+
+/// Says what is wrong with the annotation.
+pub(crate) fn check(change: &Change<'_, IdeSession>, findings: &mut Vec<Finding>) {
+    let new = written(change.object);
+    if let Some(old) = change.old
+        && is_settled(old)
+        && written(old) != new
+    {
+        let text = |value: Option<&str>| value.map_or("absent".to_owned(), seen);
+        let (was, is) = (text(written(old)), text(new));
+        findings.push(Finding::new(
+            Code::EndpointImmutable,
+            path(),
+            format!("cannot be changed once the session was asked to run: it was {was} and would be {is}"),
+            "keep it, or create another IdeSession",
+        ));
+    }
+    if let Some(value) = new.filter(|value| secret(value).is_none()) {
+        findings.push(Finding::new(
+            Code::EndpointInvalid,
+            path(),
+            format!("{} does not name a Secret", seen(value)),
+            "write <namespace>/<name> of the Secret that says how the IDE is reached",
+        ));
+    }
+}
+
+/// Says whether the requester may not use the IDE that the session is newly for.
+pub(crate) fn check_access(change: &Change<'_, IdeSession>, facts: &dyn Facts, findings: &mut Vec<Finding>) {
+    let Some(question) = question(change) else { return };
+    let user = change.request.user_name();
+    let secret = format!("secret {} of namespace {}", seen(&question.name), seen(&question.namespace));
+    let (message, hint) = match facts.may(&question) {
+        Access::Allowed => return,
+        Access::Denied => (
+            format!("user {} may not read {secret}, so its session may not use it", seen(user)),
+            "name one that you may read, or ask for the right to get it",
+        ),
+        Access::Unknown => (
+            format!(
+                "cannot tell whether user {} may read {secret}: the API server did not answer",
+                seen(user)
+            ),
+            "try again",
+        ),
+    };
+    findings.push(Finding::new(Code::EndpointForbidden, path(), message, hint));
+}
+
+/// What has to be asked before the session can be judged, when it is for another IDE than before.
+pub(crate) fn question(change: &Change<'_, IdeSession>) -> Option<AccessQuestion> {
+    let value = written(change.object)?;
+    if change.old.is_some_and(|old| is_settled(old) || written(old) == Some(value)) {
+        return None;
+    }
+    let EndpointSecret { namespace, name } = secret(value)?;
+    Some(AccessQuestion { verb: "get", group: "", resource: "secrets", namespace, name })
+}

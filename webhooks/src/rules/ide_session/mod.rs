@@ -1,0 +1,39 @@
+//! The rules for `IdeSession`, one concept a file. What is said of spec and desired state are the original's words, which
+//! its clients look for; the schema of the kind says part of it first, so that it holds while nobody answers here.
+
+pub mod annotations;
+pub mod desired_state;
+pub mod endpoint;
+pub mod launch_configurations;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use sojourn_crds::ide_session::IdeSession;
+
+use crate::facts::{AccessQuestion, Facts};
+use crate::finding::{FieldPath, Finding};
+use crate::kind::{Change, Judged};
+
+/// The path of `spec.<field>`.
+pub(crate) fn spec(field: &str) -> FieldPath {
+    FieldPath::new("spec").child(field)
+}
+
+impl Judged for IdeSession {
+    fn metadata(&self) -> &ObjectMeta {
+        &self.metadata
+    }
+
+    fn questions(change: &Change<'_, Self>) -> Vec<AccessQuestion> {
+        endpoint::question(change).into_iter().collect()
+    }
+
+    fn findings(change: &Change<'_, Self>, facts: &dyn Facts) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        launch_configurations::check(change, &mut findings);
+        desired_state::check(change, &mut findings);
+        annotations::check(change, &mut findings);
+        endpoint::check(change, &mut findings);
+        endpoint::check_access(change, facts, &mut findings);
+        findings
+    }
+}

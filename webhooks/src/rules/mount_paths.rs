@@ -1,0 +1,50 @@
+//! Where the volumes of one container are mounted: each path can be taken once.
+
+use std::collections::BTreeMap;
+
+use crate::finding::{Code, FieldPath, Finding, seen};
+
+/// The mount paths of one container.
+#[derive(Default)]
+pub(crate) struct Paths {
+    taken: BTreeMap<String, FieldPath>,
+}
+
+impl Paths {
+    /// Takes a path that a user wrote, and says what is wrong with it.
+    pub(crate) fn add(&mut self, at: FieldPath, path: &str, findings: &mut Vec<Finding>) {
+        if path.is_empty() {
+            findings.push(Finding::new(
+                Code::MountPathMissing,
+                at,
+                "the mount path is empty",
+                "write an absolute path",
+            ));
+            return;
+        }
+        if !path.starts_with('/') {
+            findings.push(Finding::new(
+                Code::MountPathRelative,
+                at.clone(),
+                format!("{} is relative and ends up at {}", seen(path), seen(&format!("/{path}"))),
+                "",
+            ));
+        }
+        self.add_quietly(at, path, findings);
+    }
+
+    /// Takes a path whose form is not judged.
+    pub(crate) fn add_quietly(&mut self, at: FieldPath, path: &str, findings: &mut Vec<Finding>) {
+        match self.taken.get(path) {
+            Some(other) => findings.push(Finding::new(
+                Code::MountPathTaken,
+                at,
+                format!("{} is mounted already by {other}", seen(path)),
+                "choose another path",
+            )),
+            None => {
+                self.taken.insert(path.to_owned(), at);
+            }
+        }
+    }
+}
