@@ -21,6 +21,7 @@ const SESSIONS: usize = 100;
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upgrade_fails_no_admission_and_no_session() {
     let stage = Stage::set_from(FIRST).await;
+    stage.make_do_with_this_binary().await;
     let replica = async || stage.replica(&["--shutdown-delay=3s"]).await;
     let mut replicas = vec![replica().await, replica().await];
     stage.ready(2).await;

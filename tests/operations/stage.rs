@@ -82,6 +82,15 @@ impl Stage {
         self.helm(&[&[verb, "sojourn", chart], &values[..], more].concat()).await
     }
 
+    /// Gives the operators of an older release the CRDs and the rights of this version: there is only this version's
+    /// binary to stand for the older one.
+    pub(crate) async fn make_do_with_this_binary(&self) {
+        let pieces = ["--validate", "-s", "templates/crds.yaml", "-s", "templates/rbac.yaml"];
+        let objects = must(self.helm_with("template", CHART, &pieces).await);
+        let apply = ["apply", "-n", HOME, "--server-side", "--force-conflicts", "-f", "-"];
+        must(kubectl(&self.cluster, &apply, Some(&objects)).await.unwrap());
+    }
+
     /// Upgrades the release.
     pub(crate) async fn upgrade(&self, chart: &str, more: &[&str]) -> Output {
         self.helm_with("upgrade", chart, more).await
