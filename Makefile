@@ -3,7 +3,7 @@
 SHELL := bash
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 
-.PHONY: help demo test test-node bench generate lint ci
+.PHONY: help demo test test-node bench instructions fuzz generate lint ci
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,11 +19,35 @@ test: ## Run every test that needs no root: unit, property, model, and on a real
 	cargo test --package sojourn --lib --features otel telemetry::trace
 
 test-node: ## Run the tests that need a real node (root)
-	@echo "test-node: there are no tests that need a real node yet; sidecars and tunnels come with them"
+	cargo run --quiet --package sojourn-cluster -- build --node
+	cargo test --package sojourn-cluster --test node
+	@# They mostly wait too.
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-16} cargo test --test node
 
 bench: ## Measure, and print a table with the limit of each figure from the same run (BENCH="--only a,d": parts)
 	cargo build --release --package sojourn --package sojourn-bench
 	$(TARGET)/release/sojourn-bench $(BENCH)
+
+instructions: ## Count the instructions per admission and keep them in tests/bench/instructions.md (needs valgrind)
+	cargo build --release --package sojourn --package sojourn-bench
+	$(TARGET)/release/sojourn-bench --keep-instructions
+
+# libFuzzer on the stable toolchain: what is covered is counted by a pass of LLVM, which needs no nightly compiler.
+SANCOV := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+	-Cllvm-args=-sanitizer-coverage-trace-compares
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+FUZZ_SECONDS ?= 60
+
+fuzz: ## Fuzz each target with libFuzzer for FUZZ_SECONDS=60; needs a C++ compiler (FUZZ=rules-job: only that one)
+	RUSTFLAGS="$(SANCOV)" cargo build --package sojourn-fuzz --features libfuzzer --profile fuzz --target $(HOST)
+	@set -e; program=$(TARGET)/$(HOST)/fuzz/fuzz; corpus=$(TARGET)/fuzz-corpus; mkdir -p $$corpus; \
+	targets=$$(SOJOURN_SEEDS=$$corpus $$program /dev/null 2>/dev/null); \
+	for target in $(or $(FUZZ),$$targets); do \
+		echo "fuzz: $$target"; \
+		SOJOURN_FUZZ=$$target $$program $$corpus/$$target -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 \
+			-max_len=16384 -artifact_prefix=$$corpus/$$target- -print_final_stats=1 2>&1 | tail -n 25; \
+	done
 
 generate: ## Write the files that are generated from the code
 	cargo run --quiet --package sojourn -- generate

@@ -67,6 +67,20 @@ pub enum WebhookTarget {
     },
 }
 
+/// Where the certificate of the webhooks comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CertificateMode {
+    /// The operator makes it, and publishes its authority.
+    Own {
+        /// How long API servers may take to see a change of a webhook configuration.
+        propagation: Duration,
+        /// How far the clock is ahead by which certificates are judged. No flag sets it; tests do.
+        clock_ahead: jiff::SignedDuration,
+    },
+    /// Somebody else puts it into this directory.
+    Files(PathBuf),
+}
+
 /// The webhook server and its configurations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebhookSettings {
@@ -74,6 +88,8 @@ pub struct WebhookSettings {
     pub bind: Address,
     /// What the configurations point at, and what the certificate is for.
     pub target: WebhookTarget,
+    /// Where the certificate comes from.
+    pub certificates: CertificateMode,
     /// Secret of the authority, in [`Settings::namespace`].
     pub secret: String,
     /// Name of the two webhook configurations.
@@ -277,6 +293,13 @@ fn webhook(flags: &Flags, namespace: &str, problems: &mut Problems) -> Option<We
     Some(WebhookSettings {
         bind: bind?,
         target: target?,
+        certificates: match flags.webhook_certificates.as_str() {
+            "files" => CertificateMode::Files(flags.webhook_certificate_dir.clone()),
+            _ => CertificateMode::Own {
+                propagation: flags.webhook_bundle_propagation,
+                clock_ahead: jiff::SignedDuration::ZERO,
+            },
+        },
         secret: flags.webhook_secret.clone(),
         configuration: flags.webhook_configuration.clone(),
         install: flags.install_webhooks,

@@ -1,5 +1,5 @@
-//! The certificate authority: made once, kept in a Secret, reloaded by every replica, and judged by
-//! [`needs_regeneration`], which names its reason.
+//! The certificate authority: made once, kept in a Secret, read by every replica, and judged by
+//! [`Authority::usable`], which names its reason.
 
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{
@@ -8,6 +8,7 @@ use rcgen::{
 };
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use crate::bundle::Fingerprint;
 use crate::dates::Validity;
 use crate::key::{KeyError, PrivateKey};
 
@@ -21,6 +22,7 @@ pub const COMMON_NAME: &str = "sojourn webhook authority";
 #[derive(Debug)]
 pub struct Authority {
     certificate_pem: String,
+    der: Vec<u8>,
     key: PrivateKey,
     validity: Validity,
 }
@@ -49,16 +51,6 @@ pub enum Reason {
     /// The certificate's life is over.
     #[error("the certificate expired at {0}")]
     Expired(Timestamp),
-    /// Less than a third of the certificate's life is left. It still works.
-    #[error("less than a third of the certificate's life is left, renewal was due at {0}")]
-    RenewalDue(Timestamp),
-}
-
-impl Reason {
-    /// True when the authority still signs and verifies, so that renewal may wait.
-    pub fn still_usable(&self) -> bool {
-        matches!(self, Self::RenewalDue(_))
-    }
 }
 
 /// Why an authority could not be made or used.
@@ -88,12 +80,12 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         validity.write(&mut params);
         let certificate = params.self_signed(key.pair()).map_err(AuthorityError::SignItself)?;
-        Ok(Self { certificate_pem: certificate.pem(), key, validity })
+        Ok(Self { certificate_pem: certificate.pem(), der: certificate.der().to_vec(), key, validity })
     }
 
-    /// Reads an authority from its PEM pair, or says why this pair is none at `now`. A pair that is only due
-    /// for renewal is returned: ask [`Authority::renew_at`] about that.
-    pub fn load(certificate_pem: &str, key_pem: &str, now: Timestamp) -> Result<Self, Reason> {
+    /// Reads an authority from its PEM pair, or says why this pair is none. Dates are not looked at: see
+    /// [`Authority::usable`].
+    pub fn read(certificate_pem: &str, key_pem: &str) -> Result<Self, Reason> {
         let (_, pem) = x509_parser::pem::parse_x509_pem(certificate_pem.as_bytes())
             .map_err(|_| Reason::UnreadableCertificate)?;
         let certificate = pem.parse_x509().map_err(|_| Reason::UnreadableCertificate)?;
@@ -106,14 +98,30 @@ impl Authority {
             return Err(Reason::NotAnAuthority);
         }
         let validity = Validity::of(&certificate);
-        if now < validity.not_before {
-            return Err(Reason::NotYetValid(validity.not_before));
-        }
-        if now >= validity.not_after {
-            return Err(Reason::Expired(validity.not_after));
-        }
         // Only the certificate that was judged is kept: whatever follows it in the text is not ours to sign with.
-        Ok(Self { certificate_pem: first_block(certificate_pem).to_owned(), key, validity })
+        let certificate_pem = first_block(certificate_pem).to_owned();
+        Ok(Self { certificate_pem, der: pem.contents.clone(), key, validity })
+    }
+
+    /// Says why the authority cannot be used at `now`, if it cannot. One that is only due for renewal can.
+    pub fn usable(&self, now: Timestamp) -> Result<(), Reason> {
+        if now < self.validity.not_before {
+            return Err(Reason::NotYetValid(self.validity.not_before));
+        }
+        if now >= self.validity.not_after {
+            return Err(Reason::Expired(self.validity.not_after));
+        }
+        Ok(())
+    }
+
+    /// The certificate in DER form.
+    pub fn certificate(&self) -> &[u8] {
+        &self.der
+    }
+
+    /// What the certificate is known by.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(&self.der)
     }
 
     /// The certificate as PEM text.
@@ -138,15 +146,6 @@ impl Authority {
 
     pub(crate) fn issuer(&self) -> Result<Issuer<'_, &KeyPair>, AuthorityError> {
         Issuer::from_ca_cert_pem(&self.certificate_pem, self.key.pair()).map_err(AuthorityError::Issuer)
-    }
-}
-
-/// Says why the pair must be replaced at `now`, or `None` when it is good for a while.
-pub fn needs_regeneration(certificate_pem: &str, key_pem: &str, now: Timestamp) -> Option<Reason> {
-    match Authority::load(certificate_pem, key_pem, now) {
-        Err(reason) => Some(reason),
-        Ok(authority) if now >= authority.renew_at() => Some(Reason::RenewalDue(authority.renew_at())),
-        Ok(_) => None,
     }
 }
 
@@ -177,27 +176,23 @@ mod tests {
         SignedDuration::from_hours(24 * n)
     }
 
-    fn verdict(at: Timestamp) -> Option<Reason> {
-        let made = Authority::generate(now()).unwrap();
-        needs_regeneration(made.certificate_pem(), &made.key().to_pem(), at)
-    }
-
     #[test]
-    fn a_fresh_authority_is_good_and_reloads() {
+    fn a_fresh_authority_is_good_and_is_read_back() {
         let made = Authority::generate(now()).unwrap();
-        let read = Authority::load(made.certificate_pem(), &made.key().to_pem(), now()).unwrap();
+        let read = Authority::read(made.certificate_pem(), &made.key().to_pem()).unwrap();
         assert_eq!(read.not_after(), now() + days(365));
-        assert_eq!(read.not_after(), made.not_after());
-        assert_eq!(needs_regeneration(made.certificate_pem(), &made.key().to_pem(), now()), None);
+        assert_eq!((read.not_after(), read.fingerprint()), (made.not_after(), made.fingerprint()));
+        assert_eq!(read.usable(now()), Ok(()));
     }
 
     #[test]
-    fn life_ends_in_three_steps() {
-        assert_eq!(verdict(now() + days(240)), None);
-        assert!(matches!(verdict(now() + days(250)), Some(Reason::RenewalDue(_))));
-        assert!(matches!(verdict(now() + days(366)), Some(Reason::Expired(_))));
-        assert!(matches!(verdict(now() - days(1)), Some(Reason::NotYetValid(_))));
-        assert_eq!(verdict(now() - SignedDuration::from_mins(4)), None, "the start is backdated");
+    fn life_has_a_beginning_and_an_end() {
+        let made = Authority::generate(now()).unwrap();
+        assert!(now() + days(240) < made.renew_at() && made.renew_at() < now() + days(250));
+        assert_eq!(made.usable(now() + days(364)), Ok(()));
+        assert!(matches!(made.usable(now() + days(366)), Err(Reason::Expired(_))));
+        assert_eq!(made.usable(now() - days(2)), Ok(()), "by a clock that is behind while another is ahead");
+        assert!(matches!(made.usable(now() - days(3)), Err(Reason::NotYetValid(_))));
     }
 
     #[test]
@@ -205,7 +200,7 @@ mod tests {
         let one = Authority::generate(now()).unwrap();
         let two = Authority::generate(now()).unwrap();
         let key = one.key().to_pem();
-        let says = |cert: &str, key: &str| needs_regeneration(cert, key, now());
+        let says = |cert: &str, key: &str| Authority::read(cert, key).err();
         assert_eq!(says(one.certificate_pem(), &two.key().to_pem()), Some(Reason::KeyMismatch));
         assert_eq!(says("", &key), Some(Reason::UnreadableCertificate));
         assert_eq!(says(&one.certificate_pem()[..200], &key), Some(Reason::UnreadableCertificate));
@@ -220,7 +215,7 @@ mod tests {
             .unwrap()
             .signed_by(key.pair(), &authority.issuer().unwrap())
             .unwrap();
-        assert_eq!(needs_regeneration(&leaf.pem(), &key.to_pem(), now()), Some(Reason::NotAnAuthority));
+        assert_eq!(Authority::read(&leaf.pem(), &key.to_pem()).err(), Some(Reason::NotAnAuthority));
     }
 
     #[test]

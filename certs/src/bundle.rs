@@ -1,16 +1,59 @@
 //! The CA bundle that webhook configurations publish: a set of certificates that is merged, pruned and compared
 //! by content, so that order, spacing and comments of the PEM text never cause a write.
 
+use std::fmt;
+use std::str::FromStr;
+
 use base64::Engine as _;
 use jiff::Timestamp;
+use rustls::pki_types::CertificateDer;
+use sha2::{Digest, Sha256};
 use x509_parser::pem::Pem;
 
 use crate::authority::validity_of;
+use crate::dates::CLOCKS_DIFFER;
+
+/// What a certificate is known by: the SHA-256 digest of its DER form, in lower-case hexadecimal.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fingerprint(String);
+
+/// The text is not a fingerprint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("64 hexadecimal digits were expected")]
+pub struct ReadFingerprint;
+
+impl Fingerprint {
+    /// The fingerprint of a certificate in DER form.
+    pub fn of(der: &[u8]) -> Self {
+        Self(Sha256::digest(der).iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Fingerprint {
+    type Err = ReadFingerprint;
+    fn from_str(text: &str) -> Result<Self, ReadFingerprint> {
+        let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        let fits = text.len() == 64 && text.bytes().all(digit);
+        fits.then(|| Self(text.to_owned())).ok_or(ReadFingerprint)
+    }
+}
 
 /// A set of CA certificates in the order in which they were added.
 #[derive(Debug, Clone, Default)]
 pub struct Bundle {
-    certificates: Vec<Vec<u8>>,
+    certificates: Vec<Certificate>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Certificate {
+    der: Vec<u8>,
+    fingerprint: Fingerprint,
 }
 
 /// Why a bundle could not be read.
@@ -68,27 +111,53 @@ impl Bundle {
             if validity_of(&block.contents).is_none() {
                 return Err(BundleError::Malformed { position });
             }
-            bundle.add(block.contents);
+            bundle = bundle.with(&block.contents);
         }
         Ok(bundle)
     }
 
     /// All certificates of both bundles, each once, ours first.
     pub fn merge(mut self, other: &Bundle) -> Self {
-        other.certificates.iter().for_each(|certificate| self.add(certificate.clone()));
+        for certificate in &other.certificates {
+            if !self.certificates.contains(certificate) {
+                self.certificates.push(certificate.clone());
+            }
+        }
         self
     }
 
-    /// Without the certificates whose life is over at `now`.
+    /// Without the certificates whose life is over at `now`, by whatever clock.
     pub fn without_expired(mut self, now: Timestamp) -> Self {
-        self.certificates.retain(|der| validity_of(der).is_some_and(|life| now < life.not_after));
+        let over = now.saturating_sub(CLOCKS_DIFFER).unwrap_or(now);
+        self.certificates.retain(|it| validity_of(&it.der).is_some_and(|life| over < life.not_after));
         self
+    }
+
+    /// With one certificate more, in DER form.
+    pub fn with(self, certificate: &[u8]) -> Self {
+        let certificate =
+            Certificate { der: certificate.to_vec(), fingerprint: Fingerprint::of(certificate) };
+        self.merge(&Self { certificates: vec![certificate] })
+    }
+
+    /// True when the certificate is in it.
+    pub fn contains(&self, fingerprint: &Fingerprint) -> bool {
+        self.certificates.iter().any(|certificate| certificate.fingerprint == *fingerprint)
+    }
+
+    /// True when every certificate of `other` is in it.
+    pub fn covers(&self, other: &Bundle) -> bool {
+        other.certificates.iter().all(|certificate| self.certificates.contains(certificate))
+    }
+
+    /// The certificates in DER form.
+    pub fn certificates(&self) -> impl Iterator<Item = CertificateDer<'_>> {
+        self.certificates.iter().map(|certificate| CertificateDer::from(certificate.der.as_slice()))
     }
 
     /// True when both hold the same certificates, in whatever order.
     pub fn same_as(&self, other: &Bundle) -> bool {
-        self.certificates.len() == other.certificates.len()
-            && self.certificates.iter().all(|certificate| other.certificates.contains(certificate))
+        self.certificates.len() == other.certificates.len() && self.covers(other)
     }
 
     /// How many certificates there are.
@@ -101,30 +170,45 @@ impl Bundle {
         self.certificates.is_empty()
     }
 
+    /// What the certificates are known by.
+    pub fn fingerprints(&self) -> impl Iterator<Item = &Fingerprint> {
+        self.certificates.iter().map(|certificate| &certificate.fingerprint)
+    }
+
     /// The bundle as PEM text.
     pub fn to_pem(&self) -> String {
-        self.certificates.iter().map(|der| pem_block(der)).collect()
-    }
-
-    fn add(&mut self, certificate: Vec<u8>) {
-        if !self.certificates.contains(&certificate) {
-            self.certificates.push(certificate);
-        }
+        self.certificates.iter().map(|certificate| pem_block(&certificate.der)).collect()
     }
 }
 
-/// Compares what a configuration publishes now with what it should publish.
-pub fn needs_publishing(live: &[u8], wanted: &Bundle) -> Option<Publish> {
-    match Bundle::parse(live) {
-        Err(_) => Some(Publish::Unreadable),
-        Ok(found) if found.same_as(wanted) => None,
-        Ok(found) if found.is_empty() && live.trim_ascii().is_empty() => Some(Publish::Blank),
-        Ok(found) if found.is_empty() => Some(Publish::Unreadable),
-        Ok(_) => Some(Publish::Different),
-    }
+/// How a published bundle is compared with the one that is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Match {
+    /// It is to hold these certificates and no others.
+    Exactly,
+    /// It is to hold at least these: somebody may serve under another one that it holds.
+    AtLeast,
 }
 
-fn pem_block(der: &[u8]) -> String {
+/// What to publish in the place of `live`, and why; `None` when that is good as it is.
+pub fn to_publish(live: &[u8], wanted: &Bundle, matching: Match) -> Option<(Publish, Bundle)> {
+    let blank = live.trim_ascii().is_empty();
+    let (reason, found) = match Bundle::parse(live) {
+        Err(_) => (Publish::Unreadable, Bundle::default()),
+        Ok(found) if found.is_empty() && !blank => (Publish::Unreadable, found),
+        Ok(found) if found.same_as(wanted) => return None,
+        Ok(found) if matching == Match::AtLeast && found.covers(wanted) => return None,
+        Ok(found) if blank => (Publish::Blank, found),
+        Ok(found) => (Publish::Different, found),
+    };
+    Some(match matching {
+        Match::Exactly => (reason, wanted.clone()),
+        Match::AtLeast => (reason, wanted.clone().merge(&found)),
+    })
+}
+
+/// A certificate in DER form as PEM text.
+pub(crate) fn pem_block(der: &[u8]) -> String {
     let text = base64::engine::general_purpose::STANDARD.encode(der);
     let mut pem = String::from("-----BEGIN CERTIFICATE-----\n");
     for (index, character) in text.chars().enumerate() {
@@ -169,21 +253,50 @@ mod tests {
     fn spacing_and_comments_do_not_matter() {
         let pem = authority().certificate_pem().to_owned();
         let odd = format!("# the authority\n\n{}\n\n", pem.trim());
-        assert_eq!(needs_publishing(odd.as_bytes(), &bundle(&pem)), None);
+        assert!(to_publish(odd.as_bytes(), &bundle(&pem), Match::Exactly).is_none());
+    }
+
+    fn reason(live: &[u8], wanted: &Bundle) -> Option<Publish> {
+        to_publish(live, wanted, Match::Exactly).map(|(reason, publish)| {
+            assert!(publish.same_as(wanted));
+            reason
+        })
     }
 
     #[test]
     fn every_way_to_be_wrong_is_named() {
         let wanted = bundle(authority().certificate_pem());
         let other = authority();
-        assert_eq!(needs_publishing(b"", &wanted), Some(Publish::Blank));
-        assert_eq!(needs_publishing(b"\n", &wanted), Some(Publish::Blank));
-        assert_eq!(needs_publishing(b"Cg==", &wanted), Some(Publish::Unreadable));
+        assert_eq!(reason(b"", &wanted), Some(Publish::Blank));
+        assert_eq!(reason(b"\n", &wanted), Some(Publish::Blank));
+        assert_eq!(reason(b"Cg==", &wanted), Some(Publish::Unreadable));
         let cut = &other.certificate_pem().as_bytes()[..120];
-        assert_eq!(needs_publishing(cut, &wanted), Some(Publish::Unreadable));
-        assert_eq!(needs_publishing(other.certificate_pem().as_bytes(), &wanted), Some(Publish::Different));
+        assert_eq!(reason(cut, &wanted), Some(Publish::Unreadable));
+        assert_eq!(reason(other.certificate_pem().as_bytes(), &wanted), Some(Publish::Different));
         let more = wanted.clone().merge(&bundle(other.certificate_pem())).to_pem();
-        assert_eq!(needs_publishing(more.as_bytes(), &wanted), Some(Publish::Different));
+        assert_eq!(reason(more.as_bytes(), &wanted), Some(Publish::Different));
+    }
+
+    #[test]
+    fn what_somebody_may_serve_under_stays_published() {
+        let (wanted, other) = (bundle(authority().certificate_pem()), bundle(authority().certificate_pem()));
+        let at_least = |live: &Bundle| to_publish(live.to_pem().as_bytes(), &wanted, Match::AtLeast);
+        let both = wanted.clone().merge(&other);
+        assert!(at_least(&both).is_none());
+        let (reason, publish) = at_least(&other).unwrap();
+        assert_eq!(reason, Publish::Different);
+        assert!(publish.same_as(&both));
+    }
+
+    #[test]
+    fn a_fingerprint_survives_its_text() {
+        let made = authority();
+        let fingerprint = made.fingerprint();
+        assert_eq!(fingerprint.to_string().parse(), Ok(fingerprint.clone()));
+        assert!(bundle(made.certificate_pem()).contains(&fingerprint));
+        for bad in ["", "abc", &fingerprint.to_string().to_uppercase()] {
+            assert_eq!(bad.parse::<Fingerprint>(), Err(ReadFingerprint), "{bad}");
+        }
     }
 
     #[test]

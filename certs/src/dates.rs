@@ -4,8 +4,14 @@ use jiff::{SignedDuration, Timestamp};
 use rcgen::CertificateParams;
 use x509_parser::certificate::X509Certificate;
 
-/// How far back a certificate's life starts, so that a peer with a slow clock accepts it.
-pub(crate) const BACKDATE: SignedDuration = SignedDuration::from_mins(5);
+/// How far a clock may be off, in either direction: a day, and some.
+const OFF: SignedDuration = SignedDuration::from_hours(26);
+
+/// How much two clocks may differ, one being ahead and the other behind.
+///
+/// So far back starts the life of a certificate, or one that is made by a replica whose clock is ahead would
+/// not be valid yet for everybody else; and so late is something taken to be over for all.
+pub const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_hours(2 * OFF.as_hours());
 
 /// The period in which a certificate is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +26,7 @@ impl Validity {
     /// A period around `now`: backdated a little, and `life` long from now. Saturates at the calendar's end.
     pub(crate) fn starting(now: Timestamp, life: SignedDuration) -> Self {
         Self {
-            not_before: now.saturating_sub(BACKDATE).unwrap_or(now),
+            not_before: now.saturating_sub(CLOCKS_DIFFER).unwrap_or(now),
             not_after: now.saturating_add(life).unwrap_or(Timestamp::MAX),
         }
     }

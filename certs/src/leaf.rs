@@ -10,6 +10,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 
 use crate::authority::{Authority, AuthorityError, random_serial};
+use crate::bundle::pem_block;
 use crate::dates::Validity;
 use crate::key::{KeyError, PrivateKey};
 use crate::names::Names;
@@ -99,6 +100,16 @@ impl Leaf {
         &self.certificate
     }
 
+    /// The certificate as PEM text.
+    pub fn to_pem(&self) -> String {
+        pem_block(&self.certificate)
+    }
+
+    /// The private key.
+    pub fn key(&self) -> &PrivateKey {
+        &self.key
+    }
+
     /// Certificate and key in the form that the TLS library serves. The authority is not part of the chain:
     /// whoever verifies has it in its bundle.
     pub fn certified_key(&self) -> Result<Arc<CertifiedKey>, LeafError> {
@@ -134,7 +145,7 @@ mod tests {
         let leaf = Leaf::issue(&authority, &Names::loopback(), now()).unwrap();
         assert_eq!(leaf.not_after(), now() + LEAF_LIFE);
         let left = leaf.not_after().duration_since(leaf.renew_at());
-        assert!(left > SignedDuration::from_hours(239) && left < SignedDuration::from_hours(241), "{left}");
+        assert!(left > SignedDuration::from_hours(240) && left < SignedDuration::from_hours(264), "{left}");
     }
 
     #[test]

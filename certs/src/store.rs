@@ -1,9 +1,14 @@
-//! What the shared Secret holds, and what to do about it. The caller reads and writes the Secret; this module
-//! only looks at the content and says which step comes next.
+//! What the shared Secret holds. The caller reads and writes the Secret; this module only understands it.
 //!
-//! The Secret is of type `kubernetes.io/tls`: [`CERTIFICATE`] and [`KEY`] hold the pair that signs leaves, and
-//! [`BUNDLE`] the certificates to publish. The bundle is the pair's own certificate today; a rotation in phases
-//! keeps the old and the new one there side by side.
+//! | key | |
+//! |---|---|
+//! | `tls.crt`, `tls.key` | the authority that signs; empty while there is none yet |
+//! | `next.crt`, `next.key` | the one that will sign once everybody who verifies knows it |
+//! | `ca.crt` | the certificates to publish |
+//! | `replica.NAME` | under which authority a replica serves, and until when at most |
+//!
+//! The reports of the replicas are in the Secret, and not elsewhere, because then one comparison of versions
+//! covers both: an authority is dropped only in a write that saw that nobody serves under it any more.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,80 +16,181 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::authority::{Authority, Reason};
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, Fingerprint};
+use crate::dates::CLOCKS_DIFFER;
 
-/// Data key of the authority's certificate.
+/// Data key of the certificate of the authority that signs.
 pub const CERTIFICATE: &str = "tls.crt";
-/// Data key of the authority's private key.
+/// Data key of its private key.
 pub const KEY: &str = "tls.key";
+/// Data key of the certificate of the coming authority.
+pub const NEXT_CERTIFICATE: &str = "next.crt";
+/// Data key of its private key.
+pub const NEXT_KEY: &str = "next.key";
 /// Data key of the bundle to publish.
 pub const BUNDLE: &str = "ca.crt";
+/// Data keys of reports start with it; the name of the replica follows.
+pub const REPORT: &str = "replica.";
 /// Type of the Secret.
 pub const SECRET_TYPE: &str = "kubernetes.io/tls";
-/// Label that marks the Secret as written by us, and so as ours to replace.
+/// Label that marks the Secret as written by us, and so as ours to change.
 pub const OWNER_LABEL: &str = "app.kubernetes.io/managed-by";
 /// Value of [`OWNER_LABEL`].
 pub const OWNER: &str = "sojourn";
+/// Annotation by which somebody asks for a new authority: with any value that it did not have before.
+pub const ROTATE: &str = "sojourn.dev/rotate";
+/// Annotation with the last value of [`ROTATE`] that was answered.
+pub const ROTATED: &str = "sojourn.dev/rotated";
+
+/// Data keys have at most 253 characters.
+const LONGEST_NAME: usize = 200;
 
 /// The content of the Secret as far as it matters here. `Debug` shows no data.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct SecretData {
     /// Labels of the Secret.
     pub labels: BTreeMap<String, String>,
+    /// Annotations of the Secret.
+    pub annotations: BTreeMap<String, String>,
     /// Decoded data of the Secret.
     pub data: BTreeMap<String, Vec<u8>>,
 }
 
-/// The next step for a replica that wants an authority.
+/// What a replica says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The authority under which it serves, or is about to.
+    pub authority: Fingerprint,
+    /// The end of its certificate's life.
+    pub until: Timestamp,
+}
+
+/// The content of the Secret, understood.
 #[derive(Debug)]
-pub enum Step {
-    /// There is no Secret: make an authority and create the Secret. A conflict means another replica was faster:
-    /// read again.
-    Create,
-    /// Serve with this authority and publish this bundle.
-    Use(Box<Authority>, Bundle),
-    /// The Secret is ours and its content no longer serves: make an authority and replace the content, on the
-    /// condition that the Secret did not change in between.
-    Replace(Reason),
-    /// The Secret is not ours and its content does not serve: touch nothing and report it.
-    Foreign(Reason),
+pub struct Stored {
+    /// Whether the Secret carries our label. Otherwise it is only read.
+    pub ours: bool,
+    /// The authority that signs, or why there is none. Its dates are not judged.
+    pub signer: Result<Authority, Reason>,
+    /// The coming authority.
+    pub next: Option<Authority>,
+    /// What is to be published: the stored bundle, and in any case both authorities.
+    pub bundle: Bundle,
+    /// What the replicas say, by name.
+    pub reports: BTreeMap<String, Report>,
+    /// A request for a new authority that is not answered yet.
+    pub asked: Option<String>,
 }
 
 impl SecretData {
-    /// The content that stores `authority`.
-    pub fn of(authority: &Authority) -> Self {
-        let certificate = authority.certificate_pem().as_bytes().to_vec();
-        Self {
-            labels: BTreeMap::from([(OWNER_LABEL.to_owned(), OWNER.to_owned())]),
-            data: BTreeMap::from([
-                (CERTIFICATE.to_owned(), certificate.clone()),
-                (KEY.to_owned(), authority.key().to_pem().into_bytes()),
-                (BUNDLE.to_owned(), certificate),
-            ]),
-        }
-    }
-
     /// True when the Secret carries our label.
     pub fn is_ours(&self) -> bool {
         self.labels.get(OWNER_LABEL).is_some_and(|owner| owner == OWNER)
     }
 
-    fn text(&self, key: &'static str) -> Result<&str, Reason> {
-        let bytes = self.data.get(key).filter(|bytes| !bytes.is_empty()).ok_or(Reason::Missing(key))?;
-        let unreadable = if key == KEY { Reason::UnreadableKey } else { Reason::UnreadableCertificate };
-        std::str::from_utf8(bytes).map_err(|_| unreadable)
+    /// Puts an authority in the place of the one that signs, or takes that away.
+    pub(crate) fn set_signer(&mut self, authority: Option<&Authority>) {
+        // The type of the Secret demands that the keys are there.
+        let (certificate, key) = pair(authority).unwrap_or_default();
+        self.data.insert(CERTIFICATE.to_owned(), certificate);
+        self.data.insert(KEY.to_owned(), key);
     }
 
-    fn authority(&self, now: Timestamp) -> Result<Authority, Reason> {
-        Authority::load(self.text(CERTIFICATE)?, self.text(KEY)?, now)
+    /// Puts an authority in the place of the coming one, or takes that away.
+    pub(crate) fn set_next(&mut self, authority: Option<&Authority>) {
+        match pair(authority) {
+            Some((certificate, key)) => {
+                self.data.insert(NEXT_CERTIFICATE.to_owned(), certificate);
+                self.data.insert(NEXT_KEY.to_owned(), key);
+            }
+            None => {
+                self.data.remove(NEXT_CERTIFICATE);
+                self.data.remove(NEXT_KEY);
+            }
+        }
     }
 
-    /// The bundle to publish: always with the signing certificate, whatever the stored bundle says.
-    fn bundle(&self, authority: &Authority, now: Timestamp) -> Result<Bundle, Reason> {
-        let own = Bundle::parse(authority.certificate_pem().as_bytes())
-            .map_err(|_| Reason::UnreadableCertificate)?;
-        let stored = self.data.get(BUNDLE).and_then(|pem| Bundle::parse(pem).ok()).unwrap_or_default();
-        Ok(own.merge(&stored.without_expired(now)))
+    /// Replaces the bundle.
+    pub(crate) fn set_bundle(&mut self, bundle: &Bundle) {
+        self.data.insert(BUNDLE.to_owned(), bundle.to_pem().into_bytes());
+    }
+
+    /// Writes down what a replica says of itself, or takes its report away.
+    pub fn set_report(&mut self, replica: &str, report: Option<&Report>) {
+        let key = report_key(replica);
+        match report {
+            Some(report) => self.data.insert(key, report.to_string().into_bytes()),
+            None => self.data.remove(&key),
+        };
+    }
+
+    fn authority(&self, certificate: &'static str, key: &'static str) -> Result<Authority, Reason> {
+        let text = |name: &'static str, otherwise: Reason| {
+            let bytes = self.data.get(name).filter(|bytes| !bytes.is_empty()).ok_or(Reason::Missing(name))?;
+            std::str::from_utf8(bytes).map_err(|_| otherwise)
+        };
+        Authority::read(text(certificate, Reason::UnreadableCertificate)?, text(key, Reason::UnreadableKey)?)
+    }
+}
+
+impl Stored {
+    /// Understands the content of the Secret. What cannot be read counts as not there.
+    pub fn read(secret: &SecretData) -> Self {
+        let signer = secret.authority(CERTIFICATE, KEY);
+        let next = secret.authority(NEXT_CERTIFICATE, NEXT_KEY).ok();
+        let mut bundle = Bundle::default();
+        for authority in signer.iter().chain(&next) {
+            bundle = bundle.with(authority.certificate());
+        }
+        let stored = secret.data.get(BUNDLE).and_then(|pem| Bundle::parse(pem).ok()).unwrap_or_default();
+        let reports = secret.data.iter().filter_map(|(key, text)| {
+            Some((key.strip_prefix(REPORT)?.to_owned(), Report::read(std::str::from_utf8(text).ok()?)?))
+        });
+        let asked =
+            secret.annotations.get(ROTATE).filter(|asked| secret.annotations.get(ROTATED) != Some(asked));
+        Self {
+            ours: secret.is_ours(),
+            bundle: bundle.merge(&stored),
+            reports: reports.collect(),
+            asked: asked.cloned(),
+            signer,
+            next,
+        }
+    }
+
+    /// The authority that signs, if it can be used at `now`.
+    pub fn signer(&self, now: Timestamp) -> Result<&Authority, Reason> {
+        let signer = self.signer.as_ref().map_err(Clone::clone)?;
+        signer.usable(now).map(|()| signer)
+    }
+
+    /// What a replica says of itself.
+    pub fn report(&self, replica: &str) -> Option<&Report> {
+        self.reports.get(report_name(replica).as_str())
+    }
+
+    /// True when nobody can serve under anything but the authority that signs.
+    pub fn is_settled(&self) -> bool {
+        self.ours && self.next.is_none() && self.signer.is_ok() && self.bundle.len() == 1
+    }
+}
+
+impl Report {
+    /// True when a replica that said this and was never heard of again cannot be verified any more, by
+    /// whatever clock.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        now.saturating_sub(CLOCKS_DIFFER).unwrap_or(now) > self.until
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (authority, until) = text.trim().split_once(' ')?;
+        Some(Self { authority: authority.parse().ok()?, until: until.parse().ok()? })
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.authority, self.until)
     }
 }
 
@@ -95,95 +201,85 @@ impl fmt::Debug for SecretData {
     }
 }
 
-/// Says what to do about the Secret at `now`.
-///
-/// A good authority that somebody else put there is used; it is only never overwritten.
-pub fn decide(secret: Option<&SecretData>, now: Timestamp) -> Step {
-    let Some(secret) = secret else { return Step::Create };
-    let loaded = secret.authority(now).and_then(|authority| {
-        let bundle = secret.bundle(&authority, now)?;
-        Ok((authority, bundle))
-    });
-    match loaded {
-        Ok((authority, _)) if secret.is_ours() && now >= authority.renew_at() => {
-            Step::Replace(Reason::RenewalDue(authority.renew_at()))
-        }
-        Ok((authority, bundle)) => Step::Use(Box::new(authority), bundle),
-        Err(reason) if secret.is_ours() => Step::Replace(reason),
-        Err(reason) => Step::Foreign(reason),
-    }
+fn pair(authority: Option<&Authority>) -> Option<(Vec<u8>, Vec<u8>)> {
+    let authority = authority?;
+    Some((authority.certificate_pem().as_bytes().to_vec(), authority.key().to_pem().into_bytes()))
+}
+
+fn report_key(replica: &str) -> String {
+    format!("{REPORT}{}", report_name(replica))
+}
+
+/// The name of a replica as it can stand in a data key.
+fn report_name(replica: &str) -> String {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    replica.chars().map(|c| if fits(c) { c } else { '-' }).take(LONGEST_NAME).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use jiff::SignedDuration;
-
     use super::*;
 
     fn now() -> Timestamp {
         "2026-05-01T12:00:00Z".parse().unwrap()
     }
 
-    fn stored() -> SecretData {
-        SecretData::of(&Authority::generate(now()).unwrap())
-    }
-
-    fn later(days: i64) -> Timestamp {
-        now() + SignedDuration::from_hours(24 * days)
+    fn authority() -> Authority {
+        Authority::generate(now()).unwrap()
     }
 
     #[test]
-    fn no_secret_means_create() {
-        assert!(matches!(decide(None, now()), Step::Create));
+    fn what_is_written_is_read_back() {
+        let (signer, next) = (authority(), authority());
+        let report = Report { authority: signer.fingerprint(), until: now() };
+        let mut secret = SecretData::default();
+        secret.labels.insert(OWNER_LABEL.to_owned(), OWNER.to_owned());
+        secret.set_signer(Some(&signer));
+        secret.set_next(Some(&next));
+        secret.set_report("pod/0", Some(&report));
+        let stored = Stored::read(&secret);
+        assert_eq!(stored.signer(now()).unwrap().fingerprint(), signer.fingerprint());
+        assert_eq!(stored.next.as_ref().unwrap().fingerprint(), next.fingerprint());
+        assert_eq!(stored.bundle.len(), 2, "both authorities are published, whatever the bundle says");
+        assert_eq!(stored.report("pod/0"), Some(&report));
+        assert!(stored.ours && !stored.is_settled());
+
+        secret.set_next(None);
+        secret.set_report("pod/0", None);
+        let stored = Stored::read(&secret);
+        assert!(stored.is_settled() && stored.reports.is_empty());
+        secret.set_signer(None);
+        assert!(matches!(Stored::read(&secret).signer, Err(Reason::Missing(CERTIFICATE))));
     }
 
     #[test]
-    fn what_was_stored_is_used_again() {
-        let authority = Authority::generate(now()).unwrap();
-        let Step::Use(read, bundle) = decide(Some(&SecretData::of(&authority)), later(100)) else {
-            panic!("not used")
-        };
-        assert_eq!(read.certificate_pem().trim(), authority.certificate_pem().trim());
-        assert_eq!(bundle.len(), 1);
+    fn scrap_counts_as_nothing() {
+        let mut secret = SecretData::default();
+        for key in [CERTIFICATE, KEY, NEXT_CERTIFICATE, NEXT_KEY, BUNDLE, "replica.", "replica.a"] {
+            secret.data.insert(key.to_owned(), vec![0xff, b'\n']);
+        }
+        let stored = Stored::read(&secret);
+        assert!(stored.signer.is_err() && stored.next.is_none() && stored.bundle.is_empty());
+        assert!(stored.reports.is_empty() && !stored.ours);
     }
 
     #[test]
-    fn a_bundle_with_an_older_authority_is_kept_until_that_expires() {
-        let old = Authority::generate(later(-200)).unwrap();
-        let mut secret = stored();
-        let both = [old.certificate_pem().as_bytes(), &secret.data[BUNDLE]].concat();
-        secret.data.insert(BUNDLE.to_owned(), both);
-        let Step::Use(_, bundle) = decide(Some(&secret), now()) else { panic!("not used") };
-        assert_eq!(bundle.len(), 2);
-        let Step::Use(_, bundle) = decide(Some(&secret), later(170)) else { panic!("not used") };
-        assert_eq!(bundle.len(), 1);
-    }
-
-    #[test]
-    fn our_own_is_replaced_when_due_broken_or_incomplete() {
-        assert!(matches!(decide(Some(&stored()), later(250)), Step::Replace(Reason::RenewalDue(_))));
-        assert!(matches!(decide(Some(&stored()), later(400)), Step::Replace(Reason::Expired(_))));
-        let mut secret = stored();
-        secret.data.insert(KEY.to_owned(), b"scrap".to_vec());
-        assert!(matches!(decide(Some(&secret), now()), Step::Replace(Reason::UnreadableKey)));
-        secret.data.remove(CERTIFICATE);
-        assert!(matches!(decide(Some(&secret), now()), Step::Replace(Reason::Missing(CERTIFICATE))));
-    }
-
-    #[test]
-    fn a_foreign_secret_is_used_when_good_and_never_replaced() {
-        let mut secret = stored();
-        secret.labels.clear();
-        assert!(matches!(decide(Some(&secret), now()), Step::Use(..)));
-        assert!(matches!(decide(Some(&secret), later(250)), Step::Use(..)));
-        assert!(matches!(decide(Some(&secret), later(400)), Step::Foreign(Reason::Expired(_))));
-        secret.data.clear();
-        assert!(matches!(decide(Some(&secret), now()), Step::Foreign(Reason::Missing(CERTIFICATE))));
+    fn a_request_is_answered_once() {
+        let mut secret = SecretData::default();
+        assert_eq!(Stored::read(&secret).asked, None);
+        secret.annotations.insert(ROTATE.to_owned(), "1".to_owned());
+        assert_eq!(Stored::read(&secret).asked.as_deref(), Some("1"));
+        secret.annotations.insert(ROTATED.to_owned(), "1".to_owned());
+        assert_eq!(Stored::read(&secret).asked, None);
+        secret.annotations.insert(ROTATE.to_owned(), "2".to_owned());
+        assert_eq!(Stored::read(&secret).asked.as_deref(), Some("2"));
     }
 
     #[test]
     fn debug_output_holds_no_data() {
-        let text = format!("{:?}", stored());
+        let mut secret = SecretData::default();
+        secret.set_signer(Some(&authority()));
+        let text = format!("{secret:?} {:?}", Stored::read(&secret).signer.unwrap().key());
         assert!(!text.contains("BEGIN") && !text.contains("45, 45, 45"), "{text}");
     }
 }

@@ -1,14 +1,21 @@
-//! Object metadata without what nobody reads: managed fields can be half of an object.
+//! Object metadata without what nobody reads: managed fields, and the copy that `kubectl apply` keeps of what it
+//! applied. Together they can be two thirds of an object.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
-use serde::{Deserialize, Deserializer};
-use std::collections::BTreeMap;
+use serde::{
+    Deserialize, Deserializer,
+    de::{IgnoredAny, MapAccess, Visitor},
+};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
+
+/// Annotation in which `kubectl apply` keeps what it applied.
+pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
 /// What is kept of [`ObjectMeta`].
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Lean {
-    annotations: Option<BTreeMap<String, String>>,
+    annotations: Option<Annotations>,
     creation_timestamp: Option<Time>,
     deletion_grace_period_seconds: Option<i64>,
     deletion_timestamp: Option<Time>,
@@ -23,11 +30,42 @@ struct Lean {
     uid: Option<String>,
 }
 
-/// Reads metadata without `managedFields`, which is skipped and never held. For `#[serde(deserialize_with)]`.
+/// All annotations but [`LAST_APPLIED`].
+struct Annotations(BTreeMap<String, String>);
+
+impl<'de> Deserialize<'de> for Annotations {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(AnnotationsVisitor)
+    }
+}
+
+struct AnnotationsVisitor;
+
+impl<'de> Visitor<'de> for AnnotationsVisitor {
+    type Value = Annotations;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut annotations = BTreeMap::new();
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            if key == LAST_APPLIED {
+                map.next_value::<IgnoredAny>()?;
+            } else {
+                annotations.insert(key.into_owned(), map.next_value()?);
+            }
+        }
+        Ok(Annotations(annotations))
+    }
+}
+
+/// Reads metadata without `managedFields` and [`LAST_APPLIED`], which are skipped and never held. For `#[serde(deserialize_with)]`.
 pub fn lean<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ObjectMeta, D::Error> {
     let lean = Lean::deserialize(deserializer)?;
     Ok(ObjectMeta {
-        annotations: lean.annotations,
+        annotations: lean.annotations.map(|annotations| annotations.0),
         creation_timestamp: lean.creation_timestamp,
         deletion_grace_period_seconds: lean.deletion_grace_period_seconds,
         deletion_timestamp: lean.deletion_timestamp,
@@ -51,7 +89,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn everything_but_managed_fields_is_kept() {
+    fn everything_that_somebody_reads_is_kept() {
         let mut metadata = json!({
             "annotations": {"a": "b"}, "creationTimestamp": "2026-01-01T00:00:00Z",
             "deletionGracePeriodSeconds": 3, "deletionTimestamp": "2026-01-01T00:00:00Z",
@@ -61,6 +99,7 @@ mod tests {
         });
         let expected: ObjectMeta = serde_json::from_value(metadata.clone()).unwrap();
         metadata["managedFields"] = json!([{"manager": "m", "fieldsV1": {"f:spec": {}}}]);
+        metadata["annotations"][LAST_APPLIED] = json!("{}");
         assert_eq!(lean(&metadata).unwrap(), expected);
     }
 }

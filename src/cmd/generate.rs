@@ -1,5 +1,6 @@
 //! `sojourn generate`: writes the files that are generated from the code.
 
+mod cert_manager;
 mod chart;
 mod rights;
 
@@ -47,6 +48,8 @@ pub fn files() -> anyhow::Result<Vec<(String, String)>> {
     }
     files.push(("charts/sojourn/templates/_webhooks.tpl".to_owned(), chart::webhooks()?));
     files.push(("charts/sojourn/templates/_rules.tpl".to_owned(), chart::rules()?));
+    files.push(("charts/sojourn/templates/_cert_manager.tpl".to_owned(), chart::cert_manager()?));
+    files.push(("certs/yaml/cert-manager.yaml".to_owned(), cert_manager::page()?));
     files.push(("docs/rules.md".to_owned(), super::explain::page()?));
     files.push(("docs/rights.md".to_owned(), rights::page()));
     Ok(files)

@@ -1,5 +1,6 @@
 //! `sojourn run`: serves the webhooks on every replica, and reconciles on the one that leads.
 
+mod certificate;
 mod observe;
 mod webhooks;
 
@@ -9,6 +10,7 @@ use crate::{
     cmd::connect,
     control::{
         Operator,
+        certificates::Shown,
         lease::{ApiLease, Election, Gate, LEASE_NAME, elector::Timing},
         scrapers::Reviews,
         usage, watch,
@@ -21,6 +23,7 @@ use crate::{
     },
     settings::{Settings, flags::Flags},
     telemetry::{
+        certificates::CertificateMetrics,
         log::{self, LogHandle},
         metrics::Metrics,
         sessions::SessionCollector,
@@ -131,12 +134,16 @@ pub async fn serve(
     metrics.registry.register_collector(Box::new(observe::queues(operator.clone())));
     let webhook_metrics = Arc::new(sojourn_webhooks::metrics::Metrics::default());
     webhook_metrics.register(&mut metrics.registry);
-    let published = readiness.handle("webhook configurations");
+    let watchers = certificate::Watchers {
+        metrics: CertificateMetrics::new(&mut metrics.registry),
+        shown: Shown::default(),
+        readiness: readiness.handle("webhook certificate"),
+    };
     let admin = Admin {
         readiness,
         registry: Arc::new(metrics.registry),
         log,
-        debug: Arc::new(observe::debug_state(operator.clone(), unsynced.clone())),
+        debug: Arc::new(observe::debug_state(operator.clone(), unsynced.clone(), watchers.shown.clone())),
     };
     let stopped = {
         let close = close.clone();
@@ -173,10 +180,10 @@ pub async fn serve(
                 unsynced: &unsynced,
                 metrics: webhook_metrics,
             };
-            Some(server.start(published, &close, &mut background).await?)
+            Some(server.start(watchers, &close, &mut background).await?)
         }
         None => {
-            published.ready();
+            watchers.readiness.ready();
             None
         }
     };
@@ -205,9 +212,13 @@ pub async fn serve(
     leading.join_all().await;
     tokio::time::sleep(settings.shutdown_delay).await;
     close.cancel();
-    if let Some(serving) = serving {
-        serving.await??;
-    }
+    let farewell = match serving {
+        Some(serving) => serving.ended().await?,
+        None => None,
+    };
     background.shutdown().await;
+    if let Some(farewell) = farewell {
+        farewell.say().await;
+    }
     Ok(())
 }

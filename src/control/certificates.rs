@@ -1,241 +1,138 @@
-//! The webhooks' certificate: one authority in a Secret that all replicas share, one leaf in the memory of
-//! each, and the authority's bundle in the webhook configurations.
+//! The webhooks' certificate, kept good for as long as the process runs.
+//!
+//! Two modes. [`own`]: one authority in a Secret that all replicas share, one leaf in the memory of each, and the
+//! bundle in the webhook configurations. [`files`]: certificate and key in two files that somebody else keeps, as
+//! cert-manager does; nothing is written to the cluster then. In both, what is served goes on being served
+//! whatever fails, and the replica is ready when its own port, dialed, would be believed by an API server that
+//! has read the live configurations.
 //!
 //! Every step is a decision of [`sojourn_certs`] on what is there now, so it does not matter which replica
-//! does it, how often, or where the last one was stopped.
+//! does it, how often, or where the last one was stopped. All replicas do it, leader or not: a bundle that is
+//! blanked must come back while the Lease changes hands, too.
 
-use super::{api::within, errors::CallError};
-use futures::StreamExt;
-use jiff::Timestamp;
-use k8s_openapi::{
-    ByteString,
-    api::{
-        admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration},
-        core::v1::Secret,
-    },
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
+pub mod configurations;
+mod directory;
+pub mod files;
+pub mod own;
+mod probe;
+mod secret;
+
+use crate::{
+    serve::ready::Handle,
+    telemetry::certificates::{CertificateMetrics, Failure, Of, Phase},
 };
-use kube::{
-    Api, Client, Resource,
-    api::{Patch, PatchParams, PostParams},
-    runtime::{WatchStreamExt, watcher},
-};
-use serde::de::DeserializeOwned;
+use arc_swap::ArcSwap;
+use configurations::Configurations;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-use sojourn_certs::{
-    authority::{Authority, AuthorityError, Reason},
-    bundle::{Bundle, needs_publishing},
-    leaf::{Leaf, LeafError},
-    names::Names,
-    server::CertResolver,
-    store::{self, SecretData, Step},
-};
-use std::{fmt::Debug, sync::Arc, time::Duration};
-use tokio::sync::watch;
+use sojourn_certs::{Fingerprint, server::CertResolver};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-/// Why there is no certificate to serve with.
-#[derive(Debug, thiserror::Error)]
-pub enum CertificateError {
-    /// The Secret could not be read or written.
-    #[error("the certificate's Secret: {0}")]
-    Secret(#[from] CallError),
-    /// Somebody else's Secret has the name.
-    #[error("the Secret {name} is not ours and does not serve ({reason}); remove it, or name another one")]
-    Foreign {
-        /// Name of the Secret.
-        name: String,
-        /// What is wrong with it.
-        reason: Reason,
-    },
-    /// The authority could not be made.
-    #[error("the authority: {0}")]
-    Authority(#[from] AuthorityError),
-    /// The leaf could not be made.
-    #[error("the certificate: {0}")]
-    Leaf(#[from] LeafError),
-    /// Other replicas kept changing the Secret.
-    #[error("the Secret {0} changed each time it was about to be written")]
-    Contended(String),
+/// Wall clocks are looked at so often: a timer alone would sleep through a suspended machine.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// The wall clock of this replica.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Clock {
+    /// How far it is ahead; nothing but tests let it be.
+    pub ahead: SignedDuration,
 }
 
-/// The certificate of this replica.
-pub struct Certificates {
-    /// The API server.
-    pub client: Client,
-    /// Namespace of the Secret.
-    pub namespace: String,
-    /// Name of the Secret.
-    pub secret: String,
-    /// Name of both webhook configurations.
-    pub configuration: String,
-    /// Names that the API server calls us by.
-    pub names: Names,
+impl Clock {
+    /// The present moment.
+    pub fn now(&self) -> Timestamp {
+        let now = Timestamp::now();
+        now.saturating_add(self.ahead).unwrap_or(now)
+    }
+}
+
+/// What the debug page shows of the certificate: never a key.
+#[derive(Clone, Debug, Default)]
+pub struct Shown(Arc<ArcSwap<Value>>);
+
+impl Shown {
+    /// The state now.
+    pub fn state(&self) -> Value {
+        self.0.load().as_ref().clone()
+    }
+}
+
+/// The server whose certificate it is, and those who are told about it.
+#[derive(Debug)]
+pub struct Served {
     /// Where the server takes its certificate from.
     pub resolver: Arc<CertResolver>,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The name that API servers call it by.
+    pub name: String,
+    /// The wall clock.
+    pub clock: Clock,
+    /// What is counted.
+    pub metrics: CertificateMetrics,
+    /// Whether the certificate would be believed.
+    pub readiness: Handle,
+    /// What the debug page shows.
+    pub shown: Shown,
 }
 
-impl Certificates {
-    /// Reads or makes the authority, issues a leaf, and serves with it from now on. Returns the bundle to
-    /// publish, and until when all that is good.
-    pub async fn obtain(&self, now: Timestamp) -> Result<(Bundle, Timestamp), CertificateError> {
-        let (authority, bundle) = self.authority(now).await?;
-        let leaf = Leaf::issue(&authority, &self.names, now)?;
-        self.resolver.set(leaf.certified_key()?);
-        tracing::info!(until = %leaf.not_after(), "serving with a new certificate");
-        Ok((bundle, leaf.renew_at().min(authority.renew_at())))
-    }
+/// What is in use, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct InUse {
+    fingerprint: Option<Fingerprint>,
+    until: Timestamp,
+}
 
-    async fn authority(&self, now: Timestamp) -> Result<(Authority, Bundle), CertificateError> {
-        let api: Api<Secret> = Api::namespaced(self.client.clone(), &self.namespace);
-        // Each round that is lost to another replica is won by it: a few are enough for any number of them.
-        for _ in 0..5 {
-            let secret = within(api.get_opt(&self.secret)).await?;
-            let data = secret.as_ref().map(secret_data);
-            match store::decide(data.as_ref(), now) {
-                Step::Use(authority, bundle) => return Ok((*authority, bundle)),
-                Step::Foreign(reason) => {
-                    return Err(CertificateError::Foreign { name: self.secret.clone(), reason });
-                }
-                Step::Create => {
-                    let object = self.secret_object(&Authority::generate(now)?, None);
-                    match within(api.create(&PostParams::default(), &object)).await {
-                        Err(error) if !error.is_already_exists() => return Err(error.into()),
-                        _ => {}
-                    }
-                }
-                Step::Replace(reason) => {
-                    tracing::info!(%reason, "replacing the webhook authority");
-                    let version = secret.and_then(|secret| secret.metadata.resource_version);
-                    let object = self.secret_object(&Authority::generate(now)?, version);
-                    match within(api.replace(&self.secret, &PostParams::default(), &object)).await {
-                        Err(error) if error.class() != crate::core::amalthea::ErrorClass::Conflict => {
-                            return Err(error.into());
-                        }
-                        _ => {}
-                    }
-                }
-            }
-        }
-        Err(CertificateError::Contended(self.secret.clone()))
-    }
-
-    fn secret_object(&self, authority: &Authority, resource_version: Option<String>) -> Secret {
-        let content = SecretData::of(authority);
-        Secret {
-            metadata: ObjectMeta {
-                name: Some(self.secret.clone()),
-                namespace: Some(self.namespace.clone()),
-                labels: Some(content.labels),
-                resource_version,
-                ..ObjectMeta::default()
-            },
-            type_: Some(store::SECRET_TYPE.into()),
-            data: Some(content.data.into_iter().map(|(key, value)| (key, ByteString(value))).collect()),
-            ..Secret::default()
-        }
-    }
-
-    /// Keeps the certificate and the published bundle good until the task is aborted. `published` is true
-    /// while both configurations hold the bundle.
-    pub async fn keep(
-        self: Arc<Self>,
-        mut bundle: Bundle,
-        mut renew_at: Timestamp,
-        published: watch::Sender<bool>,
-    ) {
-        let named = watcher::Config::default().fields(&format!("metadata.name={}", self.configuration));
-        let validating: Api<ValidatingWebhookConfiguration> = Api::all(self.client.clone());
-        let mutating: Api<MutatingWebhookConfiguration> = Api::all(self.client.clone());
-        let mut validating_changes =
-            watcher(validating.clone(), named.clone()).default_backoff().applied_objects().boxed();
-        let mut mutating_changes =
-            watcher(mutating.clone(), named).default_backoff().applied_objects().boxed();
-        // By wall clock, each minute: a timer alone would sleep through a suspended machine.
-        let mut minute = tokio::time::interval(Duration::from_secs(60));
-        // What the configurations last looked like, for when the bundle itself changes.
-        let (mut seen_validating, mut seen_mutating) = (None, None);
-        let mut done = (false, false);
-        loop {
-            tokio::select! {
-                Some(change) = validating_changes.next() => if let Ok(live) = change {
-                    done.0 = self.publish(&validating, &live, &bundle).await;
-                    seen_validating = Some(live);
-                },
-                Some(change) = mutating_changes.next() => if let Ok(live) = change {
-                    done.1 = self.publish(&mutating, &live, &bundle).await;
-                    seen_mutating = Some(live);
-                },
-                _ = minute.tick() => {
-                    if Timestamp::now() < renew_at {
-                        continue;
-                    }
-                    match self.obtain(Timestamp::now()).await {
-                        Ok(next) => (bundle, renew_at) = next,
-                        Err(error) => tracing::error!(%error, "the certificate cannot be renewed; serving on with the old one"),
-                    }
-                    if let Some(live) = &seen_validating {
-                        done.0 = self.publish(&validating, live, &bundle).await;
-                    }
-                    if let Some(live) = &seen_mutating {
-                        done.1 = self.publish(&mutating, live, &bundle).await;
-                    }
-                },
-            }
-            published.send_if_modified(|published| {
-                std::mem::replace(published, done.0 && done.1) != (done.0 && done.1)
-            });
-        }
-    }
-
-    /// Writes the bundle into a configuration in which it is not. Returns whether it is there now.
-    async fn publish<K>(&self, api: &Api<K>, live: &K, bundle: &Bundle) -> bool
-    where
-        K: Resource + serde::Serialize + DeserializeOwned + Clone + Debug,
-    {
-        let webhooks = serde_json::to_value(live).map(|live| live["webhooks"].clone()).unwrap_or_default();
-        let stale =
-            |webhook: &Value| needs_publishing(&decoded(&webhook["clientConfig"]["caBundle"]), bundle);
-        let webhooks = webhooks.as_array().cloned().unwrap_or_default();
-        let Some(reason) = webhooks.iter().find_map(stale) else { return !webhooks.is_empty() };
-        let encoded = json!(ByteString(bundle.to_pem().into_bytes()));
-        // By position and name: a configuration that was changed meanwhile is seen again, and not touched.
-        let patch: Vec<Value> = webhooks
-            .iter()
-            .enumerate()
-            .flat_map(|(index, webhook)| {
-                [
-                    json!({"op": "test", "path": format!("/webhooks/{index}/name"), "value": webhook["name"]}),
-                    json!({"op": "add", "path": format!("/webhooks/{index}/clientConfig/caBundle"), "value": encoded}),
-                ]
-            })
-            .collect();
-        let patch = match serde_json::from_value::<json_patch::Patch>(Value::Array(patch)) {
-            Ok(patch) => Patch::Json::<()>(patch),
-            Err(error) => {
-                tracing::error!(%error, "the patch of a webhook configuration cannot be written");
-                return false;
+impl Served {
+    /// Says whether an API server would believe what our port serves, and shows that to whoever looks. A
+    /// `concern` is something that people should see to while all still works.
+    async fn verify(&self, live: &Configurations, concern: Option<&str>) -> bool {
+        let verdict = match live.bundles() {
+            Err(missing) => Err(missing),
+            Ok(bundles) => {
+                probe::dial(self.address, &self.name, &bundles, self.clock).await.map_err(|error| {
+                    self.metrics.failed(Failure::Verify);
+                    error.to_string()
+                })
             }
         };
-        match within(api.patch(&self.configuration, &PatchParams::default(), &patch)).await {
-            Ok(_) => {
-                tracing::info!(%reason, "published the webhooks' bundle");
-                true
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the webhooks' bundle cannot be published");
-                false
+        self.readiness.concern(concern);
+        let good = verdict.is_ok();
+        match verdict {
+            Ok(()) => self.readiness.ready(),
+            Err(why) => {
+                let why = match concern {
+                    Some(concern) => format!("{why}; {concern}"),
+                    None => why,
+                };
+                if self.readiness.not_ready(&why) {
+                    tracing::warn!(%why, "the webhooks' certificate would not be believed");
+                }
             }
         }
+        good
+    }
+
+    /// Shows the phase and what is in use.
+    fn show(&self, mode: &str, phase: Phase, in_use: Option<&InUse>, more: Value) {
+        self.metrics.enter(phase);
+        let mut shown = json!({
+            "mode": mode,
+            "phase": format!("{phase:?}"),
+            "fingerprint": in_use.and_then(|it| it.fingerprint.as_ref()).map(ToString::to_string),
+            "notAfter": in_use.map(|it| it.until),
+        });
+        json_patch::merge(&mut shown, &more);
+        self.shown.0.store(Arc::new(shown));
+    }
+
+    fn rotated(&self, in_use: &InUse) {
+        self.metrics.rotated(Of::Leaf, in_use.until);
+        tracing::info!(until = %in_use.until, "serving with a new certificate");
     }
 }
 
-fn secret_data(secret: &Secret) -> SecretData {
-    SecretData {
-        labels: secret.metadata.labels.clone().unwrap_or_default(),
-        data: secret.data.iter().flatten().map(|(key, value)| (key.clone(), value.0.clone())).collect(),
-    }
-}
-
-fn decoded(bundle: &Value) -> Vec<u8> {
-    serde_json::from_value::<ByteString>(bundle.clone()).map(|bytes| bytes.0).unwrap_or_default()
+/// A minute, more or less: replicas that start together should not do things together for ever.
+fn about_a_minute() -> Duration {
+    MINUTE.mul_f64(rand::random_range(0.8..1.2))
 }

@@ -11,10 +11,20 @@ mod simulation;
 use crate::telemetry::metrics::LeaseMetrics;
 use arc_swap::ArcSwapOption;
 use elector::{Elector, Step, Timing};
+use futures::{Stream, StreamExt};
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::{Api, api::PostParams};
-use std::{future::Future, sync::Arc, time::Duration};
+use kube::{
+    Api,
+    api::PostParams,
+    runtime::{WatchStreamExt, watcher},
+};
+use std::{
+    future::Future,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -44,6 +54,9 @@ pub trait LeaseStore: Send + Sync + 'static {
     fn create(&self, lease: Lease) -> impl Future<Output = Result<Lease, ReachLease>> + Send;
     /// Writes over the version that `lease` names.
     fn replace(&self, lease: Lease) -> impl Future<Output = Result<Lease, ReachLease>> + Send;
+    /// Who holds the Lease, each time that it changes: nobody, when it is let go or deleted. It may come late or
+    /// not at all; it only makes a candidate look earlier than it would.
+    fn holders(&self) -> impl Stream<Item = Option<String>> + Send + 'static;
 }
 
 /// The Lease in a cluster.
@@ -78,6 +91,26 @@ impl LeaseStore for ApiLease {
     }
     async fn replace(&self, lease: Lease) -> Result<Lease, ReachLease> {
         Ok(self.api.replace(&self.name, &PostParams::default(), &lease).await?)
+    }
+    fn holders(&self) -> impl Stream<Item = Option<String>> + Send + 'static {
+        let named = watcher::Config::default().fields(&format!("metadata.name={}", self.name));
+        watcher(self.api.clone(), named).default_backoff().filter_map(|event| {
+            std::future::ready(match event {
+                Ok(watcher::Event::Apply(lease) | watcher::Event::InitApply(lease)) => {
+                    let holder = lease.spec.and_then(|spec| spec.holder_identity);
+                    Some(holder.filter(|holder| !holder.is_empty()))
+                }
+                Ok(watcher::Event::Delete(_)) => Some(None),
+                Ok(_) => None,
+                Err(error) => {
+                    debug!(
+                        error = super::errors::said_by_watch(&error),
+                        "the watch of the Lease was interrupted"
+                    );
+                    None
+                }
+            })
+        })
     }
 }
 
@@ -152,7 +185,15 @@ impl<S: LeaseStore> Election<S> {
     /// Takes part until `stop`, then closes the gate and hands the Lease over. Stop it when the writers
     /// have ended: whoever comes next may begin at once.
     pub async fn run(mut self, stop: CancellationToken) {
-        while stop.run_until_cancelled(self.step()).await.is_some() {}
+        let mut holders = pin!(self.store.holders());
+        loop {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                // A wait is cut short, nothing else: a request under way is not dropped for a hint.
+                () = self.step(holders.as_mut()) => {}
+            }
+        }
         self.publish(None);
         // The write that `stop` interrupted may have succeeded: look, if what we know is refused.
         let released = tokio::time::timeout(RELEASE, async {
@@ -172,14 +213,26 @@ impl<S: LeaseStore> Election<S> {
         }
     }
 
-    async fn step(&mut self) {
+    async fn step(&mut self, mut holders: Pin<&mut (impl Stream<Item = Option<String>> + Send)>) {
         let start = Instant::now();
         match self.elector.next(start.into_std()) {
             Step::Wait(time) => {
                 // Candidates that start together should not ask together for ever.
                 let jitter =
                     if self.elector.leads_until().is_some() { 1.0 } else { rand::random_range(1.0..1.2) };
-                tokio::time::sleep(time.mul_f64(jitter)).await;
+                let over = tokio::time::sleep(time.mul_f64(jitter));
+                let news = async {
+                    while let Some(holder) = holders.next().await {
+                        if self.elector.is_news(holder.as_deref()) {
+                            return;
+                        }
+                    }
+                    std::future::pending().await
+                };
+                tokio::select! {
+                    () = over => {}
+                    () = news => self.elector.look_again(),
+                }
             }
             Step::StepDown(why) => {
                 warn!(?why, "no longer the leader");

@@ -61,7 +61,7 @@ const fn right(
 use Objects::{All, Lease, WebhookConfiguration, WebhookSecret};
 use Place::{Cluster, Own, Sessions};
 
-const RIGHTS: [Right; 19] = [
+const RIGHTS: [Right; 20] = [
     right(
         Sessions,
         GROUP,
@@ -141,9 +141,9 @@ const RIGHTS: [Right; 19] = [
         Own,
         "",
         "secrets",
-        &["get", "update"],
+        &["get", "list", "watch", "update"],
         WebhookSecret,
-        "share the authority of the webhook certificates among replicas",
+        "share the authority of the webhook certificates among replicas, and see at once what another one did",
     ),
     right(
         Own,
@@ -153,7 +153,22 @@ const RIGHTS: [Right; 19] = [
         All,
         "the first replica makes the authority; creation has no name",
     ),
-    right(Own, "coordination.k8s.io", "leases", &["get", "update"], Lease, "only one replica writes"),
+    right(
+        Own,
+        "",
+        "events",
+        &["create"],
+        All,
+        "tell of the certificate's Secret when people should see to it",
+    ),
+    right(
+        Own,
+        "coordination.k8s.io",
+        "leases",
+        &["get", "list", "watch", "update"],
+        Lease,
+        "only one replica writes, and the next one hears at once when it lets go",
+    ),
     right(
         Own,
         "coordination.k8s.io",

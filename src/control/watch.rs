@@ -151,7 +151,7 @@ pub fn read_session(object: DynamicObject) -> Result<AmaltheaSession, serde_json
     let DynamicObject { mut metadata, mut data, .. } = object;
     metadata.managed_fields = None;
     if let Some(annotations) = &mut metadata.annotations {
-        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+        annotations.remove(sojourn_crds::metadata::LAST_APPLIED);
     }
     let spec = data.get_mut("spec").map(serde_json::Value::take).filter(|spec| !spec.is_null());
     let status = data.get_mut("status").map(serde_json::Value::take).filter(|status| !status.is_null());
@@ -234,10 +234,11 @@ fn warning(event: CoreEvent) -> Option<(String, Warning)> {
         "StatefulSet" => Kind::StatefulSet,
         "Job" => Kind::Job,
         "PersistentVolumeClaim" => Kind::PersistentVolumeClaim,
+        "Pod" => Kind::Pod,
         _ => return None,
     };
-    let reason =
-        event.reason.filter(|reason| ["FailedCreate", "ProvisioningFailed"].contains(&reason.as_str()))?;
+    let spoken_of = ["FailedCreate", "ProvisioningFailed", "FailedMount", "FailedAttachVolume"];
+    let reason = event.reason.filter(|reason| spoken_of.contains(&reason.as_str()))?;
     let name = event.involved_object.name?;
     let at = event
         .series

@@ -148,7 +148,7 @@ impl Live {
         let status = trimmed_status(kind, body.remove("status").unwrap_or_default());
         let body = if kind == Kind::Pod { pod_body(&body) } else { Value::Object(body) };
         let mut annotations = metadata.annotations.unwrap_or_default();
-        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+        annotations.remove(sojourn_crds::metadata::LAST_APPLIED);
         let owners = metadata.owner_references.unwrap_or_default();
         Some(Self {
             kind,

@@ -15,7 +15,7 @@ use axum::{
     routing::{get, put},
 };
 use prometheus_client::{encoding::text, registry::Registry};
-use std::{fmt::Write, future::Future, io, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt::Write, future::Future, io, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tower_http::timeout::TimeoutLayer;
 
@@ -134,6 +134,9 @@ async fn readyz(State(admin): State<Admin>, RawQuery(query): RawQuery) -> Respon
             Err(why) => writeln!(text, "[-] {name}: {why}"),
         };
     }
+    for (name, concern) in admin.readiness.concerns() {
+        let _ = writeln!(text, "[!] {name}: {concern}");
+    }
     text.push_str(if ready { "ready\n" } else { "not ready\n" });
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, text).into_response()
@@ -161,6 +164,7 @@ async fn debug_state(State(admin): State<Admin>) -> Json<serde_json::Value> {
     Json(serde_json::json!({
         "version": env!("CARGO_PKG_VERSION"),
         "ready": ready,
+        "concerns": admin.readiness.concerns().into_iter().collect::<BTreeMap<_, _>>(),
         "logFilter": admin.log.filter().ok(),
         "state": admin.debug.state(),
     }))

@@ -4,7 +4,7 @@
 //! The certificate is signed by an authority that ends with the process, as the original's is: scrapers do not verify
 //! it, and the token is theirs to give. Nothing is asked for those who show no token, and little at a time for the rest.
 
-use super::webhooks::{ServeWebhooks, serve_router};
+use super::webhooks::{Limits, ServeWebhooks, serve_router};
 use axum::{
     Router,
     extract::{Request, State},
@@ -66,7 +66,7 @@ pub async fn serve(
     let resolver = Arc::new(CertResolver::default());
     let keeping = keep(resolver.clone());
     tokio::select! {
-        served = serve_router(listener, resolver, guarded(routes, scrapers), stop) => served,
+        served = serve_router(listener, resolver, guarded(routes, scrapers), Limits::default(), stop) => served,
         // It ends with the server only.
         () = keeping => Ok(()),
     }

@@ -11,7 +11,10 @@ type Check = Result<(), String>;
 
 /// The checks of one process. Clones are the same set.
 #[derive(Clone, Default)]
-pub struct Readiness(Arc<Mutex<BTreeMap<String, Check>>>);
+pub struct Readiness {
+    checks: Arc<Mutex<BTreeMap<String, Check>>>,
+    concerns: Arc<Mutex<BTreeMap<String, String>>>,
+}
 
 /// The one who answers for a check. It counts as failed once this is dropped.
 #[derive(Debug)]
@@ -23,7 +26,16 @@ pub struct Handle {
 impl Readiness {
     fn checks(&self) -> MutexGuard<'_, BTreeMap<String, Check>> {
         // The map is whole after any panic: each change is one insertion.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.checks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn noted(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.concerns.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What people should see to while all still works, by the name of the check.
+    pub fn concerns(&self) -> Vec<(String, String)> {
+        self.noted().iter().map(|(name, concern)| (name.clone(), concern.clone())).collect()
     }
 
     /// Adds a check, not ready to begin with. A name that is there already begins anew.
@@ -55,9 +67,18 @@ impl Handle {
         self.readiness.checks().insert(self.name.clone(), Ok(()));
     }
 
-    /// The check is not ready, and why.
-    pub fn not_ready(&self, why: impl Into<String>) {
-        self.readiness.checks().insert(self.name.clone(), Err(why.into()));
+    /// The check is not ready, and why. Returns whether that is news.
+    pub fn not_ready(&self, why: impl Into<String>) -> bool {
+        let check = Err(why.into());
+        self.readiness.checks().insert(self.name.clone(), check.clone()) != Some(check)
+    }
+
+    /// What people should see to while all still works; it changes nothing about being ready.
+    pub fn concern(&self, what: Option<&str>) {
+        match what {
+            Some(what) => self.readiness.noted().insert(self.name.clone(), what.to_owned()),
+            None => self.readiness.noted().remove(&self.name),
+        };
     }
 }
 
@@ -83,6 +104,12 @@ mod tests {
         two.not_ready("lost");
         assert_eq!(readiness.report(), [("one".into(), Ok(())), ("two".into(), Err("lost".into()))]);
         two.ready();
+        two.ready();
+        two.concern(Some("see to it"));
+        assert!(readiness.is_ready());
+        assert_eq!(readiness.concerns(), [("two".into(), "see to it".into())]);
+        two.concern(None);
+        assert_eq!(readiness.concerns(), []);
         drop(one);
         assert!(!readiness.is_ready());
     }

@@ -1,19 +1,81 @@
-//! The webhook server: the router of the webhooks crate behind TLS.
+//! The webhook server: the router of the webhooks crate behind TLS, by HTTP/1.1 and HTTP/2.
+//!
+//! It promises that whatever clients do, they get an answer or are cut off in bounded time, and that the next request
+//! is served: connections, requests at a time and large bodies at a time are bounded, and so is how long each phase
+//! of a connection may last.
 
-use axum::Router;
-use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
+mod connections;
+mod watched;
+
+use axum::{Router, body::Body};
+use connections::{Connections, Place};
+use hyper::{
+    Request, Response,
+    body::{Body as _, Incoming},
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use sojourn_certs::server::{CertResolver, ServerConfigError, server_config};
 use sojourn_webhooks::http::{Guard, router};
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
-use tokio::net::TcpListener;
+use std::{convert::Infallible, io, pin::pin, sync::Arc, time::Duration};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::{Instant, interval, sleep, timeout},
+};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+use watched::Watched;
 
-/// How long a client may take to shake hands.
-const HANDSHAKE: Duration = Duration::from_secs(5);
-/// How long a client may take to say what it wants.
-const HEADERS: Duration = Duration::from_secs(2);
-/// How long requests that are under way may take once the server ends.
-const DRAIN: Duration = Duration::from_secs(10);
+/// What the server bears.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Connections at a time.
+    pub connections: usize,
+    /// Requests at a time; more wait.
+    pub requests: usize,
+    /// Requests with a large body at a time; more wait. They bound the memory that bodies can take.
+    pub large_requests: usize,
+    /// How long a client may take to shake hands.
+    pub handshake: Duration,
+    /// How long a client may take from the first byte of a request to the end of its head.
+    pub head: Duration,
+    /// How long a connection may wait for the next request. Longer than the API server keeps one, so that it is the
+    /// API server that closes it: a request that crosses our closing on its way would fail.
+    pub idle: Duration,
+    /// How long the answers on a connection may take: somewhat longer than the longest deadline of a request.
+    pub answer: Duration,
+    /// How long requests that are under way may take once the server ends.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 1024,
+            requests: 256,
+            large_requests: 8,
+            handshake: Duration::from_secs(5),
+            head: Duration::from_secs(2),
+            idle: Duration::from_secs(120),
+            answer: Duration::from_secs(35),
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+/// A body of more bytes counts as large, and so does one that does not say.
+const LARGE: u64 = 256 << 10;
+/// Streams at a time on one connection by HTTP/2.
+const STREAMS: u32 = 64;
+/// The head of a request by HTTP/2. An API server's is under one KiB.
+const HEAD_SIZE: u32 = 64 << 10;
+/// How often connections are looked through for those that take too long.
+const SWEEP: Duration = Duration::from_millis(250);
+/// How long to wait when the system has no more file descriptors.
+const EXHAUSTED: Duration = Duration::from_millis(50);
 
 /// Why the server does not serve.
 #[derive(Debug, thiserror::Error)]
@@ -21,9 +83,6 @@ pub enum ServeWebhooks {
     /// The TLS settings do not fit together.
     #[error("the TLS settings of the webhooks: {0}")]
     Tls(#[from] ServerConfigError),
-    /// The listener failed.
-    #[error("the listener of the webhooks: {0}")]
-    Listen(#[from] io::Error),
 }
 
 /// Serves the webhooks until `stop`, then lets requests that are under way end.
@@ -36,7 +95,7 @@ pub async fn serve(
     let routes = router(guard);
     #[cfg(feature = "otel")]
     let routes = crate::telemetry::trace::continued(routes);
-    serve_router(listener, resolver, routes, stop).await
+    serve_router(listener, resolver, routes, Limits::default(), stop).await
 }
 
 /// Serves any routes as the webhooks are served; benchmarks put routes beside them to compare with.
@@ -44,19 +103,134 @@ pub async fn serve_router(
     listener: TcpListener,
     resolver: Arc<CertResolver>,
     routes: Router,
+    limits: Limits,
     stop: CancellationToken,
 ) -> Result<(), ServeWebhooks> {
-    let config = RustlsConfig::from_config(server_config(resolver)?);
-    let handle = axum_server::Handle::<SocketAddr>::new();
-    let mut server = axum_server::from_tcp(listener.into_std()?)?
-        .acceptor(RustlsAcceptor::new(config).handshake_timeout(HANDSHAKE))
-        .handle(handle.clone());
-    server.http_builder().http1().timer(hyper_util::rt::TokioTimer::new()).header_read_timeout(HEADERS);
-    let serving = server.serve(routes.into_make_service());
-    let mut serving = std::pin::pin!(serving);
+    let server = Server {
+        tls: TlsAcceptor::from(server_config(resolver)?),
+        // Routes without a state left to fill in are ready once, and not made so for each request.
+        routes: routes.with_state(()),
+        requests: Semaphore::new(limits.requests),
+        large_requests: Semaphore::new(limits.large_requests),
+        stop: stop.clone(),
+    };
+    let connections = Arc::new(Connections::new(limits));
     tokio::select! {
-        ended = &mut serving => return Ok(ended?),
-        () = stop.cancelled() => handle.graceful_shutdown(Some(DRAIN)),
+        () = accept(&listener, Arc::new(server), &connections) => {}
+        () = sweep(&connections) => {}
+        () = stop.cancelled() => {}
     }
-    Ok(serving.await?)
+    drop(listener);
+    let drained = async {
+        tokio::select! {
+            () = connections.none_left() => {}
+            () = sweep(&connections) => {}
+        }
+    };
+    if timeout(limits.drain, drained).await.is_err() {
+        connections.close_all();
+    }
+    Ok(())
+}
+
+/// What every connection needs.
+struct Server {
+    tls: TlsAcceptor,
+    routes: Router,
+    requests: Semaphore,
+    large_requests: Semaphore,
+    stop: CancellationToken,
+}
+
+/// Takes connections in for as long as it is asked to.
+async fn accept(listener: &TcpListener, server: Arc<Server>, connections: &Arc<Connections>) {
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // A client that is gone again is nothing; without file descriptors somebody has to go first.
+                if !is_about_the_client(&error) {
+                    tracing::warn!(%error, "the webhooks cannot take a connection in");
+                    connections.make_room();
+                    sleep(EXHAUSTED).await;
+                }
+                continue;
+            }
+        };
+        let Some(place) = connections.place().await else { return };
+        tokio::spawn(converse(stream, Arc::new(place), server.clone()));
+    }
+}
+
+fn is_about_the_client(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// Looks for connections that take too long, for as long as it is asked to.
+async fn sweep(connections: &Connections) {
+    let mut ticks = interval(SWEEP);
+    loop {
+        ticks.tick().await;
+        connections.close_overdue(Instant::now());
+    }
+}
+
+/// One connection, until either side ends it.
+async fn converse(stream: TcpStream, place: Arc<Place>, server: Arc<Server>) {
+    let ended = tokio::select! {
+        ended = answer_all(stream, &place, server) => ended,
+        () = place.has_to_go() => Err("it took too long, or others needed the place".into()),
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+async fn answer_all(
+    stream: TcpStream,
+    place: &Arc<Place>,
+    server: Arc<Server>,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    // Answers are small, and the API server waits for each.
+    stream.set_nodelay(true)?;
+    let stream = server.tls.accept(stream).await?;
+    place.shook_hands();
+    let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+    let service = service_fn({
+        let (server, place) = (server.clone(), place.clone());
+        move |request| answer(server.clone(), place.clone(), request)
+    });
+    macro_rules! serve {
+        ($builder:expr, $stream:expr) => {{
+            let mut connection = pin!($builder.serve_connection(TokioIo::new($stream), service));
+            tokio::select! {
+                ended = connection.as_mut() => return Ok(ended?),
+                () = server.stop.cancelled() => connection.as_mut().graceful_shutdown(),
+            }
+            Ok(connection.await?)
+        }};
+    }
+    if is_http2 {
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder.timer(TokioTimer::new()).max_concurrent_streams(STREAMS).max_header_list_size(HEAD_SIZE);
+        // Its frames come while nothing is asked, too: they begin no request.
+        serve!(builder, stream)
+    } else {
+        let mut builder = http1::Builder::new();
+        builder.header_read_timeout(None);
+        serve!(builder, Watched::new(stream, place.clone()))
+    }
+}
+
+async fn answer(
+    server: Arc<Server>,
+    place: Arc<Place>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
+    let _answering = place.answer();
+    let large = request.body().size_hint().upper().is_none_or(|size| size > LARGE);
+    // A semaphore that nobody closes always gives a permit, some time.
+    let _turn = if large { server.large_requests.acquire().await } else { server.requests.acquire().await };
+    server.routes.clone().oneshot(request).await
 }

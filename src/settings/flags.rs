@@ -80,6 +80,19 @@ pub struct Flags {
     /// The Service of the webhooks. By default `sojourn-webhook` in the operator's namespace.
     #[arg(long, value_name = "NAMESPACE/NAME", help_heading = OURS)]
     pub webhook_service: Option<String>,
+    /// Where the certificate of the webhooks comes from. self: the operator makes it, and writes the bundle into
+    /// the webhook configurations. files: it is read from --webhook-certificate-dir, and whoever writes it writes
+    /// the bundle too, as cert-manager does.
+    #[arg(long, default_value = "self", value_name = "MODE", value_parser = ["self", "files"], help_heading = OURS)]
+    pub webhook_certificates: String,
+    /// Directory with tls.crt and tls.key, for --webhook-certificates=files.
+    #[arg(long, default_value = "/etc/sojourn/webhook-certificate", value_name = "DIRECTORY", help_heading = OURS)]
+    pub webhook_certificate_dir: PathBuf,
+    /// How long API servers may take to see a change of a webhook configuration: a new authority signs that
+    /// much later than it is published.
+    #[arg(long, default_value = "10s", value_parser = go_duration, value_name = "DURATION",
+          help_heading = OURS)]
+    pub webhook_bundle_propagation: Duration,
     /// Secret in the operator's namespace that holds the authority of the webhook certificates.
     #[arg(long, default_value = "sojourn-webhook", value_name = "NAME", help_heading = OURS)]
     pub webhook_secret: String,

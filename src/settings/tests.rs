@@ -43,6 +43,11 @@ fn nothing_at_all_gives_the_defaults_of_the_original() {
     let webhook = settings.webhook.unwrap();
     assert_eq!(webhook.bind, some(":9443").unwrap());
     assert!(!webhook.install);
+    let own = CertificateMode::Own {
+        propagation: Duration::from_secs(10),
+        clock_ahead: jiff::SignedDuration::ZERO,
+    };
+    assert_eq!(webhook.certificates, own);
 }
 
 #[test]
@@ -176,7 +181,17 @@ fn zap_flags(#[case] args: &[&str], #[case] filter: &str, #[case] json: Option<b
     assert_eq!(read(args, &[]).unwrap().log, LogSettings { filter: filter.into(), json });
 }
 
+#[test]
+fn a_certificate_from_files() {
+    let mode = |args: &[&str]| read(args, &[]).unwrap().webhook.unwrap().certificates;
+    let default = CertificateMode::Files("/etc/sojourn/webhook-certificate".into());
+    assert_eq!(mode(&["--webhook-certificates=files"]), default);
+    let args = ["--webhook-certificates=files", "--webhook-certificate-dir=/run/pair"];
+    assert_eq!(mode(&args), CertificateMode::Files("/run/pair".into()));
+}
+
 #[rstest]
+#[case(&["--webhook-certificates=magic"])]
 #[case(&["--leader-elect=perhaps"])]
 #[case(&["--idle-check-interval=1d"])]
 #[case(&["--idle-check-interval=-1s"])]

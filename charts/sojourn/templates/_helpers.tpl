@@ -35,6 +35,28 @@
 {{- include "sojourn.fullname" . }}-webhook
 {{- end }}
 
+{{- /* The Secret with the pair that is mounted, when the operator does not make it itself. */ -}}
+{{- define "sojourn.certificateSecret" -}}
+{{- .Values.webhooks.certificates.secretName | default (printf "%s-webhook-tls" (include "sojourn.fullname" .)) }}
+{{- end }}
+
+{{- define "sojourn.certificateIssuer" -}}
+{{- with .Values.webhooks.certificates.issuerRef -}}
+{{- toYaml . }}
+{{- else -}}
+kind: Issuer
+name: {{ include "sojourn.fullname" . }}-webhook-ca
+{{- end }}
+{{- end }}
+
+{{- /* By this annotation cert-manager writes the caBundle. */ -}}
+{{- define "sojourn.injectAnnotation" -}}
+{{- if eq .Values.webhooks.certificates.mode "cert-manager" -}}
+annotations:
+  cert-manager.io/inject-ca-from: {{ .Release.Namespace }}/{{ include "sojourn.fullname" . }}-webhook
+{{- end }}
+{{- end }}
+
 {{- define "sojourn.webhookConfiguration" -}}
 {{- include "sojourn.clusterName" . }}
 {{- end }}
@@ -68,6 +90,11 @@ service:
   namespace: {{ $root.Release.Namespace }}
   path: {{ $path }}
   port: 443
+{{- end }}
+{{- if eq $root.Values.webhooks.certificates.mode "files" }}
+{{- with $root.Values.webhooks.certificates.caBundle }}
+caBundle: {{ b64enc . }}
+{{- end }}
 {{- end }}
 {{- end }}
 

@@ -167,11 +167,19 @@
   - secrets
   verbs:
   - get
+  - list
+  - watch
   - update
 - apiGroups:
   - ""
   resources:
   - secrets
+  verbs:
+  - create
+- apiGroups:
+  - ""
+  resources:
+  - events
   verbs:
   - create
 - apiGroups:
@@ -182,6 +190,8 @@
   - leases
   verbs:
   - get
+  - list
+  - watch
   - update
 - apiGroups:
   - coordination.k8s.io

@@ -178,6 +178,6 @@ fn command(located: &Located) -> String {
         located.place.line,
         located.place.column,
         property(located.problem.code),
-        message(&sentence(located))
+        message(&printable(&sentence(located)))
     )
 }

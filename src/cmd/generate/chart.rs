@@ -2,6 +2,7 @@
 //!
 //! What an installation chooses is left open: the generated text includes the chart's own helpers there.
 
+use super::cert_manager;
 use crate::control::rbac::{self, OwnNames};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -68,6 +69,30 @@ pub(super) fn rules() -> anyhow::Result<String> {
     .concat())
 }
 
+/// What cert-manager keeps: `sojourn.certificateAuthority` and `sojourn.certificate`.
+pub(super) fn cert_manager() -> anyhow::Result<String> {
+    let mut holes = Holes::default();
+    let names = cert_manager::Names {
+        name: holes.make(r#"{{ include "sojourn.fullname" . }}"#),
+        namespace: holes.make("{{ .Release.Namespace }}"),
+        service: holes.make(r#"{{ include "sojourn.webhookService" . }}"#),
+        secret: holes.make(r#"{{ include "sojourn.certificateSecret" . }}"#),
+        domain: holes.make("{{ .Values.kubernetesClusterDomain }}"),
+    };
+    let issuer = json!(holes.make(r#"{{- include "sojourn.certificateIssuer" . | nindent 4 }}"#));
+    let mut authority = Vec::new();
+    for object in cert_manager::authority(&names) {
+        authority.push(serde_saphyr::to_string(&object)?);
+    }
+    let certificate = serde_saphyr::to_string(&cert_manager::certificate(&names, &issuer))?;
+    Ok([
+        NOTICE.to_owned(),
+        holes.define_text("certificateAuthority", &authority.join("---\n"))?,
+        holes.define_text("certificate", &certificate)?,
+    ]
+    .concat())
+}
+
 /// Parts of a template that are not YAML. While there is YAML to write, a word stands for each: one that no
 /// writer of YAML quotes or wraps.
 #[derive(Default)]
@@ -82,7 +107,12 @@ impl Holes {
 
     /// A named template with `value` as YAML.
     fn define(&self, name: &str, value: &impl Serialize) -> anyhow::Result<String> {
-        let mut yaml = serde_saphyr::to_string(value)?;
+        self.define_text(name, &serde_saphyr::to_string(value)?)
+    }
+
+    /// A named template of YAML with holes.
+    fn define_text(&self, name: &str, yaml: &str) -> anyhow::Result<String> {
+        let mut yaml = yaml.to_owned();
         anyhow::ensure!(!yaml.contains("{{"), "the YAML of {name} would be taken for a template");
         for (index, part) in self.0.iter().enumerate() {
             yaml = yaml.replace(&word(index), part);

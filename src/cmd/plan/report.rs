@@ -64,6 +64,7 @@ fn reason(session: &Session, what: Decision) -> String {
         Decision::Hibernate(why) => format!("hibernate it: {}", rule(why)),
         Decision::Delete(why) => format!("delete it: {}", rule(why)),
         Decision::GiveUpScheduling => "say that it failed: no node took its pod".to_owned(),
+        Decision::TellUnready => "say which container is not ready".to_owned(),
         Decision::AskIfIdle => "ask whether somebody uses it".to_owned(),
         Decision::TellUnschedulable => "say that no node takes its pod".to_owned(),
     }

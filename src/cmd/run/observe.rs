@@ -1,7 +1,7 @@
 //! What a running operator shows of itself.
 
 use crate::{
-    control::{Operator, watch::Unsynced},
+    control::{Operator, certificates::Shown, watch::Unsynced},
     telemetry::{
         metrics::Kind,
         queues::{QueueCollector, Waiting},
@@ -53,7 +53,11 @@ pub(super) fn queues(operator: Arc<Operator>) -> QueueCollector {
 }
 
 /// The debug page: how much is known, and how much is to be done.
-pub(super) fn debug_state(operator: Arc<Operator>, unsynced: Unsynced) -> impl Fn() -> serde_json::Value {
+pub(super) fn debug_state(
+    operator: Arc<Operator>,
+    unsynced: Unsynced,
+    certificate: Shown,
+) -> impl Fn() -> serde_json::Value {
     move || {
         let (sessions, children, pods) = operator.index().sizes();
         let Waiting { due, oldest } = operator.queue.waiting();
@@ -61,6 +65,7 @@ pub(super) fn debug_state(operator: Arc<Operator>, unsynced: Unsynced) -> impl F
             "watches": {"synced": unsynced.is_synced()},
             "index": {"sessions": sessions, "children": children, "pods": pods},
             "queue": {"due": due, "oldestSeconds": oldest.as_secs_f64()},
+            "webhookCertificate": certificate.state(),
             "leading": operator.gate.is_open(),
         })
     }

@@ -1,21 +1,18 @@
 //! The webhook server of a running operator: certificate, listener, configurations.
 
+use super::certificate::{self, Watchers};
 use crate::{
     control::{
         Operator,
-        certificates::Certificates,
+        certificates::own::Farewell,
         facts::{AccessReviews, ClusterFacts},
         terms,
         watch::Unsynced,
     },
-    serve::{
-        ready::Handle,
-        webhooks::{ServeWebhooks, serve as serve_webhooks},
-    },
+    serve::webhooks::{ServeWebhooks, serve as serve_webhooks},
     settings::{Scope, Settings, WebhookSettings, WebhookTarget},
 };
 use anyhow::Context as _;
-use jiff::Timestamp;
 use k8s_openapi::api::{
     admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration},
     authentication::v1::SelfSubjectReview,
@@ -24,7 +21,7 @@ use kube::{
     Api, Client,
     api::{Patch, PatchParams, PostParams},
 };
-use sojourn_certs::{names::Names, server::CertResolver};
+use sojourn_certs::server::CertResolver;
 use sojourn_crds::amalthea;
 use sojourn_webhooks::{
     config::{self, ConfigSettings, Endpoint},
@@ -33,11 +30,22 @@ use sojourn_webhooks::{
     metrics::Metrics,
 };
 use std::sync::Arc;
-use tokio::{sync::watch as channel, task::JoinSet};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// The server at work.
-pub(super) type Serving = tokio::task::JoinHandle<Result<(), ServeWebhooks>>;
+pub(super) struct Serving {
+    task: tokio::task::JoinHandle<Result<(), ServeWebhooks>>,
+    farewell: Option<Farewell>,
+}
+
+impl Serving {
+    /// Waits until it has ended. What is returned is to be said when nobody keeps its certificate any more.
+    pub(super) async fn ended(self) -> anyhow::Result<Option<Farewell>> {
+        self.task.await??;
+        Ok(self.farewell)
+    }
+}
 
 /// What the webhook server is made of.
 pub(super) struct Server<'a> {
@@ -53,7 +61,7 @@ impl Server<'_> {
     /// Starts to serve, and keeps the certificate and the configurations as they should be.
     pub(super) async fn start(
         self,
-        readiness: Handle,
+        watchers: Watchers,
         stop: &CancellationToken,
         background: &mut JoinSet<()>,
     ) -> anyhow::Result<Serving> {
@@ -65,15 +73,7 @@ impl Server<'_> {
         let listener =
             webhook.bind.bind().await.with_context(|| format!("cannot listen on {}", webhook.bind))?;
         let resolver = Arc::new(CertResolver::default());
-        let certificates = Arc::new(Certificates {
-            client: client.clone(),
-            namespace: settings.namespace.clone(),
-            secret: webhook.secret.clone(),
-            configuration: webhook.configuration.clone(),
-            names: names(&webhook.target, &settings.cluster_domain),
-            resolver: resolver.clone(),
-        });
-        let (bundle, renew_at) = certificates.obtain(Timestamp::now()).await?;
+        let address = listener.local_addr()?;
         let guard = GuardSettings {
             operator_user: operator_user.clone(),
             trusted_users: [GuardSettings::default().trusted_users, webhook.trusted_users.clone()].concat(),
@@ -85,30 +85,22 @@ impl Server<'_> {
             ClusterFacts { operator: operator.clone(), others, unsynced: unsynced.clone(), settings: guard };
         let guard =
             Guard { facts: Arc::new(facts), authorizer: Arc::new(AccessReviews(client.clone())), metrics };
-        let serving = tokio::spawn(serve_webhooks(listener, resolver, guard, stop.clone()));
+        let task = tokio::spawn(serve_webhooks(listener, resolver.clone(), guard, stop.clone()));
+        let farewell =
+            certificate::start(client, (settings, webhook), (address, resolver), watchers, background);
         if webhook.install {
             unsynced.wait().await;
             let configuration = ConfigSettings {
                 name: webhook.configuration.clone(),
                 endpoint: endpoint(&webhook.target),
-                ca_bundle: bundle.to_pem().into_bytes(),
+                // Written by whoever keeps the certificate.
+                ca_bundle: Vec::new(),
                 operator_user,
                 scope: guarded(&settings.scope),
             };
             install(client, &configuration).await?;
         }
-        let (published, mut is_published) = channel::channel(false);
-        background.spawn(certificates.keep(bundle, renew_at, published));
-        background.spawn(async move {
-            while is_published.changed().await.is_ok() {
-                if *is_published.borrow_and_update() {
-                    readiness.ready();
-                } else {
-                    readiness.not_ready("the webhook configurations do not hold the bundle yet");
-                }
-            }
-        });
-        Ok(serving)
+        Ok(Serving { task, farewell })
     }
 }
 
@@ -127,13 +119,6 @@ async fn who_am_i(client: &Client) -> anyhow::Result<String> {
     let review = api.create(&PostParams::default(), &SelfSubjectReview::default()).await?;
     let user = review.status.and_then(|status| status.user_info).and_then(|user| user.username);
     user.context("the API server does not say who the operator is; use --operator-user")
-}
-
-fn names(target: &WebhookTarget, cluster_domain: &str) -> Names {
-    match target {
-        WebhookTarget::Url(_) => Names::loopback(),
-        WebhookTarget::Service { namespace, name } => Names::service(name, namespace, cluster_domain),
-    }
 }
 
 fn endpoint(target: &WebhookTarget) -> Endpoint {

@@ -82,6 +82,8 @@ pub struct Observed {
     pub changed: Instant,
     /// When it was last read or written.
     pub looked: Instant,
+    /// There is none, and there was one that another one held: it may not have noticed yet.
+    pub gone: bool,
 }
 
 /// One candidate: its name and what it has seen.
@@ -118,8 +120,12 @@ pub fn decide(seen: &Observed, me: &str, held: Option<Instant>, now: Instant, ti
     if to_next_look.is_zero() {
         return Step::Observe;
     }
+    let quiet = now.saturating_duration_since(seen.changed);
     if seen.lease.is_none() {
-        return Step::Create;
+        return match timing.lease.saturating_sub(quiet) {
+            left if seen.gone && !left.is_zero() => Step::Wait(left.min(to_next_look)),
+            _ => Step::Create,
+        };
     }
     if holder.is_empty() {
         return Step::Acquire;
@@ -127,7 +133,6 @@ pub fn decide(seen: &Observed, me: &str, held: Option<Instant>, now: Instant, ti
     if holder == me {
         return Step::Renew;
     }
-    let quiet = now.saturating_duration_since(seen.changed);
     let valid = spec.and_then(|spec| spec.lease_duration_seconds).unwrap_or_default();
     let valid = Duration::from_secs(u64::try_from(valid).unwrap_or_default());
     let valid = valid.clamp(timing.lease, LONGEST_LEASE.max(timing.lease));
@@ -220,7 +225,13 @@ impl Elector {
             Some(seen) if record(&seen.lease) == record(&lease) => seen.changed,
             _ => now,
         };
-        self.seen = Some(Observed { lease, changed, looked: now });
+        let others = |lease: &Lease| {
+            let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref());
+            holder.is_some_and(|holder| !holder.is_empty() && holder != self.me)
+        };
+        let was_held = |seen: &Observed| seen.gone || seen.lease.as_ref().is_some_and(others);
+        let gone = lease.is_none() && self.seen.as_ref().is_some_and(was_held);
+        self.seen = Some(Observed { lease, changed, looked: now, gone });
         self.stale = false;
     }
 
@@ -232,6 +243,20 @@ impl Elector {
 
     /// A read or write failed, or was given up: what we have seen may no longer be so.
     pub fn failed(&mut self) {
+        self.stale = true;
+    }
+
+    /// Whether it calls for a look that a watch says who holds the Lease now: another one while we lead, or
+    /// nobody while we do not.
+    pub fn is_news(&self, holder: Option<&str>) -> bool {
+        match self.held {
+            Some(_) => holder != Some(&self.me),
+            None => holder.is_none(),
+        }
+    }
+
+    /// What is seen may no longer be so.
+    pub fn look_again(&mut self) {
         self.stale = true;
     }
 

@@ -52,6 +52,10 @@ impl LeaseStore for Memory {
     async fn replace(&self, lease: Lease) -> Result<Lease, ReachLease> {
         self.touch(|inner| write(inner, lease)).await
     }
+    /// Nobody tells: what holds without hints holds with them.
+    fn holders(&self) -> impl Stream<Item = Option<String>> + Send + 'static {
+        futures::stream::pending()
+    }
 }
 
 fn candidate(store: &Memory, me: &str) -> (Gate, CancellationToken, tokio::task::JoinHandle<()>) {
@@ -138,6 +142,36 @@ fn times_that_cannot_work_are_refused() {
     ] {
         assert!(bad.check().is_err(), "{bad:?}");
     }
+}
+
+#[test]
+fn hints_are_worth_a_look_when_they_may_change_who_leads() {
+    let mut elector = Elector::new("me".into(), "lease".into(), Timing::default());
+    assert!(elector.is_news(None) && !elector.is_news(Some("other")) && !elector.is_news(Some("me")));
+    let now = std::time::Instant::now();
+    elector.wrote(elector.record(Timestamp::UNIX_EPOCH), now, now);
+    assert!(elector.is_news(None) && elector.is_news(Some("other")) && !elector.is_news(Some("me")));
+    assert_eq!(elector.next(now), Step::Wait(Timing::default().retry));
+    elector.look_again();
+    assert_eq!(elector.next(now), Step::Observe);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_somebody_deletes_is_not_taken_while_its_holder_may_still_write() {
+    let store = Memory::default();
+    let (mut first, _, _) = candidate(&store, "first");
+    opens_within(&mut first, Duration::from_secs(1)).await;
+    let (second, stop, _) = candidate(&store, "second");
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    for _ in 0..3 {
+        store.0.lock().unwrap().lease = None;
+        for _ in 0..30 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            assert!(!second.is_open(), "the first one makes it anew");
+        }
+        assert!(first.is_open());
+    }
+    stop.cancel();
 }
 
 #[test]

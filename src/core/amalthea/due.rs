@@ -25,6 +25,9 @@ pub const SCHEDULING_GRACE: Span = Span::seconds(5);
 /// time, and concerns nobody. A claim that cannot be bound is told by the claim itself.
 pub const BINDING_GRACE: Span = Span::seconds(60);
 
+/// How long a container may run without being ready before that is said. Programs take their time to start.
+pub const READINESS_GRACE: Span = Span::seconds(60);
+
 /// A moment, and what it is the moment for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Due {
@@ -165,6 +168,17 @@ pub fn unschedulable_from(condition: &PodCondition) -> Option<Timestamp> {
     since.checked_add(jiff::SignedDuration::from(grace)).ok()
 }
 
+/// The container that runs without being ready, and when that is to be said.
+pub fn unready(pod: &PodStatus) -> Option<(&str, Timestamp)> {
+    let unready = pod.container_statuses.iter().flatten().filter(|status| !status.ready);
+    let moments = unready.filter_map(|status| {
+        let since = status.state.as_ref()?.running.as_ref()?.started_at.as_ref()?.0;
+        let from = since.checked_add(jiff::SignedDuration::from(READINESS_GRACE)).ok()?;
+        Some((status.name.as_str(), from))
+    });
+    moments.min_by_key(|(_, from)| *from)
+}
+
 /// A moment at which a session is looked at again because of the time alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wake {
@@ -185,6 +199,8 @@ pub enum Decision {
     GiveUpScheduling,
     /// It is said that no node takes the session's pod.
     TellUnschedulable,
+    /// It is said which container runs without being ready.
+    TellUnready,
     /// Whoever knows is asked whether somebody uses the session.
     AskIfIdle,
 }
@@ -207,12 +223,14 @@ pub fn wakes(
     let pod: Option<PodStatus> = world.pod().map(|pod| pod.status());
     let refused =
         pod.as_ref().and_then(unschedulable).and_then(unschedulable_from).filter(|at| *at > context.now);
+    let unready = pod.as_ref().and_then(unready).map(|(_, from)| from).filter(|at| *at > context.now);
     let silent = idle::ask_again(checked, world, context).filter(|_| status.state == State::Running);
     let mut wakes: Vec<Wake> = [
         hibernation.map(|due| Wake { at: due.at, what: Decision::Hibernate(due.why) }),
         deletion(checked, status).map(|due| Wake { at: due.at, what: Decision::Delete(due.why) }),
         scheduling.map(|at| Wake { at, what: Decision::GiveUpScheduling }),
         refused.map(|at| Wake { at, what: Decision::TellUnschedulable }),
+        unready.map(|at| Wake { at, what: Decision::TellUnready }),
         silent.map(|at| Wake { at, what: Decision::AskIfIdle }),
     ]
     .into_iter()

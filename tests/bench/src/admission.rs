@@ -13,7 +13,8 @@ use anyhow::ensure;
 use hyper::body::Bytes;
 use std::{sync::atomic::Ordering, time::Duration};
 
-const HANDLER: &str = "/validate/amalthea.dev/v1alpha1/amaltheasessions?timeout=5s";
+/// The path of the handler with the full set of rules.
+pub(crate) const HANDLER: &str = "/validate/amalthea.dev/v1alpha1/amaltheasessions?timeout=5s";
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_millis(800);
 

@@ -4,9 +4,12 @@
 //! missed bound is a failure.
 
 mod admission;
+mod check;
 mod create;
 mod fixture;
+mod instructions;
 mod load;
+mod memory;
 mod operator;
 mod process;
 mod requests;
@@ -25,7 +28,7 @@ use table::Table;
 #[derive(Parser)]
 struct Arguments {
     /// Parts to run, separated by commas.
-    #[arg(long, value_delimiter = ',', value_enum, default_value = "a,b,c,d")]
+    #[arg(long, value_delimiter = ',', value_enum, default_value = "a,b,c,d,e,f,g")]
     only: Vec<Part>,
     /// Fail when a bound is missed.
     #[arg(long)]
@@ -36,6 +39,14 @@ struct Arguments {
     /// How many seconds part c watches the sessions idle.
     #[arg(long, default_value_t = 60)]
     idle: u64,
+    /// Count the instructions per admission and keep them, instead of measuring.
+    #[arg(long)]
+    keep_instructions: bool,
+    /// What part e counts in a program of its own: asks this so many times.
+    #[arg(long, hide = true)]
+    ask: Option<String>,
+    #[arg(long, hide = true, default_value_t = 1)]
+    times: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -48,6 +59,12 @@ enum Part {
     C,
     /// The pure steps.
     D,
+    /// Instructions per admission.
+    E,
+    /// `sojourn check`.
+    F,
+    /// Memory with webhooks only.
+    G,
 }
 
 #[tokio::main]
@@ -56,9 +73,17 @@ async fn main() -> anyhow::Result<ExitCode> {
     if cfg!(debug_assertions) {
         bail!("figures of a debug build mean nothing; use `make bench`");
     }
+    if let Some(name) = &arguments.ask {
+        instructions::ask(name, arguments.times).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if arguments.keep_instructions {
+        instructions::keep()?;
+        return Ok(ExitCode::SUCCESS);
+    }
     rustls::crypto::ring::default_provider().install_default().ok();
     let mut table = Table::default();
-    for part in [Part::D, Part::A, Part::B, Part::C] {
+    for part in [Part::D, Part::E, Part::F, Part::A, Part::B, Part::G, Part::C] {
         if !arguments.only.contains(&part) {
             continue;
         }
@@ -67,6 +92,9 @@ async fn main() -> anyhow::Result<ExitCode> {
             Part::B => create::run(&mut table).await?,
             Part::C => sessions::run(&mut table, arguments.sessions, arguments.idle).await?,
             Part::D => steps::run(&mut table)?,
+            Part::E => instructions::run(&mut table)?,
+            Part::F => check::run(&mut table)?,
+            Part::G => memory::run(&mut table).await?,
         }
     }
     print!("{table}");

@@ -4,7 +4,7 @@ use anyhow::{Context, ensure};
 use sojourn_cluster::{Cluster, eventually};
 use std::{
     fs,
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::Duration,
@@ -24,6 +24,7 @@ pub(crate) const USER: &str = "system:serviceaccount:sojourn-system:sojourn";
 pub(crate) struct Operator {
     process: Child,
     log: PathBuf,
+    webhooks: SocketAddr,
 }
 
 impl Operator {
@@ -53,7 +54,7 @@ impl Operator {
             .stderr(output)
             .spawn()
             .with_context(|| format!("cannot start {}", binary.display()))?;
-        let operator = Self { process, log };
+        let operator = Self { process, log, webhooks: SocketAddr::from(([127, 0, 0, 1], port)) };
         operator.is_published(cluster).await.with_context(|| {
             format!("the operator said: {}", fs::read_to_string(&operator.log).unwrap_or_default())
         })?;
@@ -72,6 +73,11 @@ impl Operator {
         })
         .await?;
         Ok(())
+    }
+
+    /// Where its webhooks are served.
+    pub(crate) fn webhooks(&self) -> SocketAddr {
+        self.webhooks
     }
 
     /// What the operator has used so far.

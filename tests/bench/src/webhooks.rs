@@ -3,7 +3,7 @@
 use axum::{Json, Router, body::Bytes, routing::post};
 use jiff::Timestamp;
 use serde_json::json;
-use sojourn::serve::webhooks::serve_router;
+use sojourn::serve::webhooks::{Limits, serve_router};
 use sojourn_certs::{Authority, CertResolver, Leaf, Names};
 use sojourn_webhooks::{
     GuardSettings, Offline,
@@ -63,7 +63,7 @@ impl Webhooks {
         thread::spawn(move || {
             let served = runtime.block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener)?;
-                anyhow::Ok(serve_router(listener, resolver, routes, stopped).await?)
+                anyhow::Ok(serve_router(listener, resolver, routes, Limits::default(), stopped).await?)
             });
             if let Err(error) = served {
                 eprintln!("the webhooks are not served any more: {error:#}");

@@ -22,7 +22,8 @@ pub(crate) async fn create(client: &Client, options: &Options) -> Result<(), Err
         .await
         .map_err(Error::api("create the default storage class"))?;
     let nodes: Api<Node> = Api::all(client.clone());
-    for number in 0..options.nodes {
+    // A real node comes by itself.
+    for number in 0..if options.node { 0 } else { options.nodes } {
         nodes
             .create(&PostParams::default(), &node(number))
             .await
@@ -43,7 +44,7 @@ pub(crate) async fn are_ready(client: &Client, options: &Options) -> bool {
     let nodes: Api<Node> = Api::all(client.clone());
     let Ok(nodes) = nodes.list(&ListParams::default()).await else { return false };
     let ready = nodes.iter().filter(|node| is_ready(node)).count();
-    u32::try_from(ready).is_ok_and(|ready| ready >= options.nodes)
+    u32::try_from(ready).is_ok_and(|ready| ready >= if options.node { 1 } else { options.nodes })
 }
 
 /// Ready, and without the taint that says it is not: the node controller removes it a moment later.

@@ -14,6 +14,9 @@ use crate::{Error, gobuild, paths};
 pub const BINARIES: &[&str] =
     &["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kwok", "helm"];
 
+/// What a cluster with a real node needs beside them.
+pub const NODE_BINARIES: &[&str] = &["kubelet", "kube-proxy", "crane"];
+
 /// A Go module whose dependencies are pinned here, and the programs to build from it.
 pub(crate) struct Module {
     /// Folder name under `tools/`.
@@ -24,6 +27,8 @@ pub(crate) struct Module {
     pub(crate) go_sum: &'static str,
     /// `(binary, package)`.
     pub(crate) programs: &'static [(&'static str, &'static str)],
+    /// The same for those that only a real node needs.
+    pub(crate) node_programs: &'static [(&'static str, &'static str)],
     /// Packages whose version variables the linker sets, as the release builds do: without it the
     /// server reports v0.0.0 and clients misbehave.
     pub(crate) version_packages: &'static [&'static str],
@@ -39,6 +44,7 @@ pub(crate) const MODULES: &[Module] = &[
         go_mod: include_str!("../tools/etcd/go.mod"),
         go_sum: include_str!("../tools/etcd/go.sum"),
         programs: &[("etcd", "go.etcd.io/etcd/server/v3")],
+        node_programs: &[],
         version_packages: &[],
         patience: "half a minute",
     },
@@ -53,6 +59,10 @@ pub(crate) const MODULES: &[Module] = &[
             ("kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler"),
             ("kubectl", "k8s.io/kubernetes/cmd/kubectl"),
         ],
+        node_programs: &[
+            ("kubelet", "k8s.io/kubernetes/cmd/kubelet"),
+            ("kube-proxy", "k8s.io/kubernetes/cmd/kube-proxy"),
+        ],
         version_packages: &["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"],
         patience: "four minutes",
     },
@@ -62,6 +72,7 @@ pub(crate) const MODULES: &[Module] = &[
         go_mod: include_str!("../tools/kwok/go.mod"),
         go_sum: include_str!("../tools/kwok/go.sum"),
         programs: &[("kwok", "sigs.k8s.io/kwok/cmd/kwok")],
+        node_programs: &[],
         version_packages: &[],
         patience: "a minute",
     },
@@ -71,8 +82,19 @@ pub(crate) const MODULES: &[Module] = &[
         go_mod: include_str!("../tools/helm/go.mod"),
         go_sum: include_str!("../tools/helm/go.sum"),
         programs: &[("helm", "helm.sh/helm/v3/cmd/helm")],
+        node_programs: &[],
         version_packages: &[],
         patience: "a minute",
+    },
+    Module {
+        name: "crane",
+        version_of: "github.com/google/go-containerregistry",
+        go_mod: include_str!("../tools/crane/go.mod"),
+        go_sum: include_str!("../tools/crane/go.sum"),
+        programs: &[],
+        node_programs: &[("crane", "github.com/google/go-containerregistry/cmd/crane")],
+        version_packages: &[],
+        patience: "half a minute",
     },
 ];
 
@@ -125,13 +147,15 @@ impl Binaries {
 }
 
 /// Finds every binary, building what is missing. Takes minutes on a fresh machine and nothing after.
-pub(crate) async fn ensure() -> Result<Binaries, Error> {
+/// With `node` those of a real node too.
+pub(crate) async fn ensure(node: bool) -> Result<Binaries, Error> {
     let given = std::env::var_os("KUBEBUILDER_ASSETS").filter(|dir| !dir.is_empty()).map(PathBuf::from);
     let mut found = BTreeMap::new();
     for module in MODULES {
         let folder = paths::bin().join(module.key());
         let mut missing = Vec::new();
-        for (binary, package) in module.programs {
+        let more = if node { module.node_programs } else { &[] };
+        for (binary, package) in module.programs.iter().chain(more) {
             let given = given.as_ref().map(|dir| dir.join(binary)).filter(|path| path.is_file());
             let path = given.unwrap_or_else(|| folder.join(binary));
             if !path.is_file() {
@@ -151,8 +175,18 @@ pub(crate) async fn ensure() -> Result<Binaries, Error> {
 /// # Errors
 /// Go is missing or a build failed.
 pub async fn build_all() -> Result<Vec<(&'static str, PathBuf)>, Error> {
-    let binaries = ensure().await?;
+    let binaries = ensure(false).await?;
     Ok(BINARIES.iter().map(|name| (*name, binaries.path(name))).collect())
+}
+
+/// The same with what a real node needs, and installs the machine's part of it.
+///
+/// # Errors
+/// As [`build_all`], and this machine cannot have a node.
+pub async fn build_all_with_node() -> Result<Vec<(&'static str, PathBuf)>, Error> {
+    crate::node::host::ensure().await?;
+    let binaries = ensure(true).await?;
+    Ok(BINARIES.iter().chain(NODE_BINARIES).map(|name| (*name, binaries.path(name))).collect())
 }
 
 #[cfg(test)]
@@ -161,9 +195,11 @@ mod tests {
 
     #[test]
     fn every_binary_is_in_exactly_one_module() {
-        let built: Vec<_> =
-            MODULES.iter().flat_map(|module| module.programs).map(|(name, _)| *name).collect();
-        assert_eq!(built, BINARIES);
+        let names = |programs: fn(&Module) -> &'static [(&'static str, &'static str)]| {
+            MODULES.iter().flat_map(programs).map(|(name, _)| *name).collect::<Vec<_>>()
+        };
+        assert_eq!(names(|module| module.programs), BINARIES);
+        assert_eq!(names(|module| module.node_programs), NODE_BINARIES);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use kube::{Api, Client, Config};
 use crate::assets::Binaries;
 use crate::audit::AuditLog;
 use crate::kubeconfig::{self, Credential};
+use crate::node::namespace::{Network, Passage};
 use crate::supervisor::Supervisor;
 use crate::{Error, Options, components, runs, start};
 
@@ -31,6 +32,8 @@ pub struct Cluster {
     server: String,
     binaries: Binaries,
     supervisor: Option<Supervisor>,
+    /// The way to the API server of a cluster with a real node.
+    passage: Option<Passage>,
 }
 
 impl Cluster {
@@ -69,14 +72,15 @@ impl Cluster {
         server: String,
         binaries: Binaries,
         supervisor: Supervisor,
+        passage: Option<Passage>,
     ) -> Self {
         let kubeconfig = runs::kubeconfig(&dir);
-        Self { name, dir, kubeconfig, server, binaries, supervisor: Some(supervisor) }
+        Self { name, dir, kubeconfig, server, binaries, supervisor: Some(supervisor), passage }
     }
 
     pub(crate) fn attached(name: String, dir: PathBuf, server: String, binaries: Binaries) -> Self {
         let kubeconfig = runs::kubeconfig(&dir);
-        Self { name, dir, kubeconfig, server, binaries, supervisor: None }
+        Self { name, dir, kubeconfig, server, binaries, supervisor: None, passage: None }
     }
 
     /// Its name, for `sojourn-cluster list` and [`Cluster::attach`].
@@ -149,11 +153,22 @@ impl Cluster {
         if path.is_file() { Ok(AuditLog::new(path)) } else { Err(Error::ReadAudit) }
     }
 
+    /// Does something in the network of the cluster's real node: sockets that are opened there reach
+    /// pods and Services, and can be reached by pods at [`crate::NODE_ADDRESS`], whoever uses them after.
+    ///
+    /// # Errors
+    /// The cluster has no real node, or has ended.
+    pub fn inside<T: Send>(&self, act: impl FnOnce() -> T + Send) -> Result<T, Error> {
+        let lost = || Error::FindCluster { name: self.name.clone() };
+        Network::of(runs::supervisor(&self.dir).ok_or_else(lost)?).inside(act)
+    }
+
     /// Ends the cluster, if this handle owns it, and waits until nothing is left.
     pub async fn stop(mut self) {
         if let Some(supervisor) = self.supervisor.take() {
             // Dropping waits; that it panics is not to be expected and would change nothing here.
-            let _ = tokio::task::spawn_blocking(move || drop(supervisor)).await;
+            let passage = self.passage.take();
+            let _ = tokio::task::spawn_blocking(move || drop((passage, supervisor))).await;
         }
     }
 }

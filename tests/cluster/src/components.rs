@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use crate::assets::Binaries;
-use crate::{Options, pki};
+use crate::{Options, node, pki};
 
 /// A process of the cluster.
 #[derive(Debug)]
@@ -83,25 +83,37 @@ impl Plan<'_> {
     pub(crate) fn api_server(&self) -> Component {
         let mut args = vec![
             format!("--etcd-servers=http://127.0.0.1:{}", self.ports.etcd),
-            "--bind-address=127.0.0.1".into(),
             format!("--secure-port={}", self.ports.api_server),
-            // A loopback address cannot be an endpoint of the Service `kubernetes`: nobody writes one.
-            "--advertise-address=127.0.0.1".into(),
-            "--endpoint-reconciler-type=none".into(),
             format!("--client-ca-file={}", self.pki(pki::CA)),
             format!("--tls-cert-file={}", self.pki(pki::SERVER_CERTIFICATE)),
             format!("--tls-private-key-file={}", self.pki(pki::SERVER_KEY)),
             format!("--service-account-key-file={}", self.pki(pki::TOKEN_PUBLIC_KEY)),
             format!("--service-account-signing-key-file={}", self.pki(pki::TOKEN_KEY)),
             "--service-account-issuer=https://kubernetes.default.svc".into(),
-            "--service-cluster-ip-range=10.96.0.0/12".into(),
             "--authorization-mode=Node,RBAC".into(),
             "--allow-privileged=true".into(),
-            // Webhooks that name a Service are called at the pod's address: there is no kube-proxy.
+            // Webhooks that name a Service are called at the pod's address: no kube-proxy is needed.
             "--enable-aggregator-routing=true".into(),
             "--kubelet-preferred-address-types=InternalIP".into(),
             "--profiling=false".into(),
         ];
+        if self.options.node {
+            args.extend([
+                format!("--bind-address={}", std::net::Ipv4Addr::UNSPECIFIED),
+                format!("--advertise-address={}", node::NODE_ADDRESS),
+                format!("--service-cluster-ip-range={}", node::SERVICE_RANGE),
+                format!("--kubelet-client-certificate={}", self.pki(pki::KUBELET_CLIENT_CERTIFICATE)),
+                format!("--kubelet-client-key={}", self.pki(pki::KUBELET_CLIENT_KEY)),
+            ]);
+        } else {
+            args.extend([
+                "--bind-address=127.0.0.1".into(),
+                // A loopback address cannot be an endpoint of the Service `kubernetes`: nobody writes one.
+                "--advertise-address=127.0.0.1".into(),
+                "--endpoint-reconciler-type=none".into(),
+                "--service-cluster-ip-range=10.96.0.0/12".into(),
+            ]);
+        }
         if !self.options.audit_users.is_empty() {
             args.push(format!("--audit-policy-file={}", self.audit_policy_path().display()));
             args.push(format!("--audit-log-path={}", self.audit_log_path().display()));

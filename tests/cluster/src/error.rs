@@ -42,6 +42,26 @@ pub enum Error {
         /// Why not.
         source: std::io::Error,
     },
+    /// This machine cannot have a real node.
+    #[error("a real node cannot run here: {why}")]
+    PrepareNode {
+        /// Why not, and the way out.
+        why: String,
+    },
+    /// A program that helps to make a node ended with an error.
+    #[error("{program} failed\n{tail}")]
+    RunProgram {
+        /// Which program.
+        program: String,
+        /// What it said.
+        tail: String,
+    },
+    /// The network of a node could not be entered.
+    #[error("could not enter the network of the node")]
+    EnterNetwork {
+        /// Why not.
+        source: std::io::Error,
+    },
     /// A certificate could not be made.
     #[error("could not issue the certificate of {subject}")]
     IssueCertificate {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{Args, Parser, Subcommand};
-use sojourn_cluster::{Cluster, Options};
+use sojourn_cluster::{Cluster, Image, Options};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The name of a cluster that is not given one.
@@ -23,7 +23,11 @@ struct Cli {
 #[derive(Subcommand)]
 enum Action {
     /// Build the binaries, where that is still to be done, and say where they are
-    Build,
+    Build {
+        /// What a real node needs too
+        #[arg(long)]
+        node: bool,
+    },
     /// Start a cluster and stay until Ctrl-C, or until the process that called ends
     Up(Up),
     /// Stop a cluster
@@ -41,6 +45,12 @@ struct Up {
     /// Number of pretended nodes
     #[arg(long, default_value_t = 10)]
     nodes: u32,
+    /// One real node, with kubelet and containerd, in place of pretended ones (needs root)
+    #[arg(long)]
+    node: bool,
+    /// An image for pods of a real node: one program, with the libraries that it needs
+    #[arg(long = "image", value_name = "NAME=PROGRAM", value_parser = parse_image, requires = "node")]
+    images: Vec<Image>,
     /// How long pods take to start, such as 500ms, 1s or 1m30s
     #[arg(long, default_value = "0s", value_parser = parse_duration)]
     pod_start_delay: Duration,
@@ -78,8 +88,12 @@ async fn main() -> ExitCode {
 
 async fn run(action: Action) -> anyhow::Result<()> {
     match action {
-        Action::Build => {
-            for (name, path) in sojourn_cluster::build_all().await? {
+        Action::Build { node } => {
+            let built = match node {
+                true => sojourn_cluster::build_all_with_node().await?,
+                false => sojourn_cluster::build_all().await?,
+            };
+            for (name, path) in built {
                 say(&format!("{name}\t{}", path.display()))?;
             }
             Ok(())
@@ -101,6 +115,8 @@ async fn run(action: Action) -> anyhow::Result<()> {
 async fn stay(up: Up) -> anyhow::Result<()> {
     let options = Options {
         nodes: up.nodes,
+        node: up.node,
+        images: up.images,
         pod_start_delay: up.pod_start_delay,
         feature_gates: up.feature_gates,
         audit_users: up.audit_users,
@@ -185,6 +201,14 @@ fn say(line: &str) -> anyhow::Result<()> {
 fn parse_gate(text: &str) -> Result<(String, bool), String> {
     let (gate, value) = text.split_once('=').ok_or("expected GATE=true or GATE=false")?;
     Ok((gate.to_owned(), value.parse().map_err(|_| format!("`{value}` is neither true nor false"))?))
+}
+
+fn parse_image(text: &str) -> Result<Image, String> {
+    let (name, program) = text.split_once('=').ok_or("expected the name of the image, `=` and a program")?;
+    let program = std::fs::canonicalize(program).map_err(|error| format!("{program}: {error}"))?;
+    let file = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let path = format!("/{file}");
+    Ok(Image::new(name).file(&path, &program).setting("Entrypoint", serde_json::json!([path])))
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {

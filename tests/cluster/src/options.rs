@@ -2,11 +2,19 @@
 
 use std::time::Duration;
 
+use crate::Image;
+
 /// Options of [`crate::Cluster::start`].
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// How many nodes kwok plays.
+    /// How many nodes kwok plays. None beside a real one.
     pub nodes: u32,
+    /// One real node with kubelet and containerd, on which pods are processes. Needs root. The control
+    /// plane and the pods are in a network of their own, in which nothing outside can be reached:
+    /// webhooks must be served by pods.
+    pub node: bool,
+    /// What pods of a real node can use beside `busybox`.
+    pub images: Vec<Image>,
     /// How long a pod takes from being scheduled to Running and Ready.
     pub pod_start_delay: Duration,
     /// Kubernetes feature gates, given to the API server, the controller manager and the scheduler.
@@ -30,6 +38,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             nodes: 10,
+            node: false,
+            images: Vec::new(),
             pod_start_delay: Duration::ZERO,
             feature_gates: Vec::new(),
             audit_users: Vec::new(),

@@ -7,7 +7,7 @@ use rcgen::{
     KeyUsagePurpose,
 };
 
-use crate::{Error, paths};
+use crate::{Error, node, paths};
 
 /// A certificate authority that signs for one cluster.
 pub(crate) struct Authority {
@@ -77,13 +77,23 @@ impl Authority {
 /// Writes what the API server and the controller manager read from files.
 pub(crate) fn write(dir: &Path, authority: &Authority) -> Result<(), Error> {
     paths::create_dir(dir)?;
-    let server = authority.server(&["127.0.0.1", "10.96.0.1", "localhost", "kubernetes.default.svc"])?;
+    let server = authority.server(&[
+        "127.0.0.1",
+        "10.96.0.1",
+        node::NODE_ADDRESS,
+        node::API_SERVICE,
+        "localhost",
+        "kubernetes.default.svc",
+    ])?;
+    let to_kubelet = authority.client(&Subject { name: "kube-apiserver", group: Some("system:masters") })?;
     let tokens = KeyPair::generate()
         .map_err(|source| Error::IssueCertificate { subject: "service account tokens", source })?;
     for (name, text) in [
         (CA, authority.pem()),
         (SERVER_CERTIFICATE, &server.certificate),
         (SERVER_KEY, &server.key),
+        (KUBELET_CLIENT_CERTIFICATE, &to_kubelet.certificate),
+        (KUBELET_CLIENT_KEY, &to_kubelet.key),
         (TOKEN_KEY, &tokens.serialize_pem()),
         (TOKEN_PUBLIC_KEY, &tokens.public_key_pem()),
     ] {
@@ -100,5 +110,7 @@ pub(crate) fn dir(cluster: &Path) -> PathBuf {
 pub(crate) const CA: &str = "ca.crt";
 pub(crate) const SERVER_CERTIFICATE: &str = "apiserver.crt";
 pub(crate) const SERVER_KEY: &str = "apiserver.key";
+pub(crate) const KUBELET_CLIENT_CERTIFICATE: &str = "apiserver-to-kubelet.crt";
+pub(crate) const KUBELET_CLIENT_KEY: &str = "apiserver-to-kubelet.key";
 pub(crate) const TOKEN_KEY: &str = "service-accounts.key";
 pub(crate) const TOKEN_PUBLIC_KEY: &str = "service-accounts.pub";

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
 use crate::process::ProcessId;
-use crate::supervisor::processes;
+use crate::supervisor::{end_node, processes};
 use crate::{Error, paths};
 
 /// How long an owner may take to end after SIGTERM before it is killed.
@@ -90,6 +90,11 @@ pub fn list() -> Result<Vec<Running>, Error> {
     Ok(running)
 }
 
+/// The process that holds the components of the cluster in `dir`.
+pub(crate) fn supervisor(dir: &Path) -> Option<ProcessId> {
+    read_state(dir)?.supervisor
+}
+
 /// Ends the cluster of this name: its owner is asked to, and made to if it does not.
 ///
 /// # Errors
@@ -128,9 +133,13 @@ fn clean(runs: &Path) -> Result<(), Error> {
 /// its start time, so an id that was used again meanwhile is left alone.
 fn end(dir: &Path) -> Result<(), Error> {
     // The supervisor first: it would see its children die and has nothing more to do.
-    let supervisor = read_state(dir).and_then(|state| state.supervisor);
-    let doomed: Vec<ProcessId> =
-        supervisor.into_iter().chain(processes(dir).into_iter().map(|(_, id)| id)).collect();
+    let supervisor = supervisor(dir);
+    if let Some(supervisor) = supervisor {
+        supervisor.signal(Signal::KILL);
+        supervisor.wait_gone(PATIENCE);
+    }
+    end_node(dir)?;
+    let doomed: Vec<ProcessId> = processes(dir).into_iter().map(|(_, id)| id).collect();
     for process in &doomed {
         process.signal(Signal::KILL);
     }

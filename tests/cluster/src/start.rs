@@ -9,8 +9,10 @@ use kube::Client;
 
 use crate::assets::{self, Binaries};
 use crate::cluster::{self, Cluster};
-use crate::components::{API_SERVER, CONTROLLER_MANAGER, ETCD, KWOK, Plan, Ports, SCHEDULER};
+use crate::components::{API_SERVER, ETCD, Plan, Ports, SCHEDULER};
 use crate::kubeconfig::{self, Credential};
+use crate::node::namespace::Passage;
+use crate::node::{self, Node};
 use crate::pki::{Authority, Subject};
 use crate::supervisor::Supervisor;
 use crate::{Error, Options, addons, paths, pki, runs, stages};
@@ -26,11 +28,17 @@ const CLIENTS: &[Subject] = &[
     Subject { name: "system:kube-controller-manager", group: None },
     Subject { name: "system:kube-scheduler", group: None },
     Subject { name: "system:kwok", group: Some("system:masters") },
+    Subject { name: "system:kube-proxy", group: None },
 ];
+/// The kubelet shows by its name which node it is.
+const KUBELET_SUBJECT: Subject = Subject { name: "system:node:node-0", group: Some("system:nodes") };
 
 /// Starts a cluster.
 pub(crate) async fn start(options: &Options) -> Result<Cluster, Error> {
-    let binaries = assets::ensure().await?;
+    if options.node {
+        node::host::ensure().await?;
+    }
+    let binaries = assets::ensure(options.node).await?;
     let mut attempt = 1;
     loop {
         match start_once(options, &binaries).await {
@@ -48,9 +56,11 @@ pub(crate) async fn start(options: &Options) -> Result<Cluster, Error> {
 async fn start_once(options: &Options, binaries: &Binaries) -> Result<Cluster, Error> {
     let (name, dir) = runs::create(options.name.as_deref())?;
     let plan = Plan { dir: &dir, binaries, ports: free_ports()?, options };
-    let mut supervisor = Supervisor::start(&dir)?;
+    let mut supervisor = Supervisor::start(&dir, options.node)?;
     match bring_up(&plan, &mut supervisor).await {
-        Ok(server) => Ok(Cluster::owned(name, dir.clone(), server, binaries.clone(), supervisor)),
+        Ok((server, passage)) => {
+            Ok(Cluster::owned(name, dir.clone(), server, binaries.clone(), supervisor, passage))
+        }
         Err(error) => {
             // Tells the supervisor, which ends with this function, to leave the logs.
             let _ = std::fs::write(dir.join("failed"), error.to_string());
@@ -59,26 +69,42 @@ async fn start_once(options: &Options, binaries: &Binaries) -> Result<Cluster, E
     }
 }
 
-/// Returns the address of the API server once everything is ready.
-async fn bring_up(plan: &Plan<'_>, supervisor: &mut Supervisor) -> Result<String, Error> {
+/// Returns the address of the API server once everything is ready, and the way to it.
+async fn bring_up(plan: &Plan<'_>, supervisor: &mut Supervisor) -> Result<(String, Option<Passage>), Error> {
     runs::write_state(plan.dir, supervisor.id())?;
     let server = format!("https://127.0.0.1:{}", plan.ports.api_server);
     write_files(plan, &server)?;
+    let node = match plan.options.node {
+        true => Some(Node::begin(plan, supervisor).await?),
+        false => None,
+    };
+    let listens = async |port| match &node {
+        Some(node) => node.listens(port),
+        None => tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_ok(),
+    };
 
     supervisor.run(&plan.etcd())?;
     until(supervisor, &[ETCD], "etcd listens", async || listens(plan.ports.etcd).await).await?;
     supervisor.run(&plan.api_server())?;
+    if let Some(node) = &node {
+        node.fill_registry(plan, supervisor).await?;
+    }
     let servers = [ETCD, API_SERVER];
     until(supervisor, &servers, "the API server listens", async || listens(plan.ports.api_server).await)
         .await?;
     let client = cluster::client_of(&plan.kubeconfig("admin")).await?;
     until(supervisor, &servers, "the API server is ready", async || answers(&client).await).await?;
 
-    for component in [plan.controller_manager(), plan.scheduler(), plan.kwok()] {
-        supervisor.run(&component)?;
+    let beside = match &node {
+        Some(node) => node.components(plan),
+        None => vec![plan.controller_manager(), plan.kwok()],
+    };
+    let mut all = vec![ETCD, API_SERVER, SCHEDULER];
+    all.extend(beside.iter().map(|component| component.name));
+    for component in beside.iter().chain([&plan.scheduler()]) {
+        supervisor.run(component)?;
     }
     addons::create(&client, plan.options).await?;
-    let all = [ETCD, API_SERVER, CONTROLLER_MANAGER, SCHEDULER, KWOK];
     until(supervisor, &all, "nodes and service accounts are there", async || {
         addons::are_ready(&client, plan.options).await
     })
@@ -87,7 +113,7 @@ async fn bring_up(plan: &Plan<'_>, supervisor: &mut Supervisor) -> Result<String
     // The name under which others look for it appears when it can be used.
     let kubeconfig = runs::kubeconfig(plan.dir);
     std::fs::rename(plan.kubeconfig("admin"), &kubeconfig).map_err(Error::file("write", &kubeconfig))?;
-    Ok(server)
+    Ok((server, node.map(Node::into_passage)))
 }
 
 fn write_files(plan: &Plan<'_>, server: &str) -> Result<(), Error> {
@@ -99,6 +125,12 @@ fn write_files(plan: &Plan<'_>, server: &str) -> Result<(), Error> {
         let credential = Credential::Certificate(&identity);
         kubeconfig::write(&path, server, authority.pem(), subject.name, &credential)?;
     }
+    if plan.options.node {
+        let identity = authority.client(&KUBELET_SUBJECT)?;
+        let credential = Credential::Certificate(&identity);
+        let path = plan.kubeconfig(node::KUBELET);
+        kubeconfig::write(&path, server, authority.pem(), KUBELET_SUBJECT.name, &credential)?;
+    }
     if !plan.options.audit_users.is_empty() {
         paths::write_private(&plan.audit_policy_path(), &plan.audit_policy())?;
         // Readers may come before the first entry.
@@ -108,7 +140,7 @@ fn write_files(plan: &Plan<'_>, server: &str) -> Result<(), Error> {
 }
 
 /// Waits until `check` holds. A component that ends meanwhile ends the wait with its log.
-async fn until(
+pub(crate) async fn until(
     supervisor: &Supervisor,
     components: &[&'static str],
     what: &str,
@@ -126,10 +158,6 @@ async fn until(
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     Ok(())
-}
-
-async fn listens(port: u16) -> bool {
-    tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_ok()
 }
 
 async fn answers(client: &Client) -> bool {
@@ -162,7 +190,7 @@ pub(crate) async fn attach(name: &str) -> Result<Cluster, Error> {
     let lost = || Error::FindCluster { name: name.to_owned() };
     let running = runs::list()?.into_iter().find(|running| running.name == name).ok_or_else(lost)?;
     let server = cluster::server_of(&running.kubeconfig.ok_or_else(lost)?)?;
-    Ok(Cluster::attached(running.name, running.dir, server, assets::ensure().await?))
+    Ok(Cluster::attached(running.name, running.dir, server, assets::ensure(false).await?))
 }
 
 /// Where the files of the authority of the cluster in `dir` are read again.

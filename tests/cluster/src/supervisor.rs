@@ -13,11 +13,13 @@ use std::time::{Duration, Instant};
 
 use crate::components::Component;
 use crate::process::ProcessId;
-use crate::{Error, paths};
+use crate::{Error, node, paths};
 
-const SCRIPT: &str = include_str!("supervisor.sh");
+const SCRIPT: &str = concat!(include_str!("ending.sh"), include_str!("supervisor.sh"));
+/// Ends the node in the folder that is its argument.
+const END_NODE: &str = concat!(include_str!("ending.sh"), "end_node \"$1\"");
 /// How long the supervisor may take to end everything. It only sends SIGKILL and removes files.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Owns the processes of one cluster. Dropping it ends them.
 #[derive(Debug)]
@@ -28,13 +30,16 @@ pub(crate) struct Supervisor {
 }
 
 impl Supervisor {
-    /// Starts one for the cluster in `dir`.
-    pub(crate) fn start(dir: &Path) -> Result<Self, Error> {
+    /// Starts one for the cluster in `dir`, in a network of its own if so wished: then all of its
+    /// components are in there.
+    pub(crate) fn start(dir: &Path, own_network: bool) -> Result<Self, Error> {
         paths::create_dir(&dir.join("run"))?;
         paths::create_dir(&dir.join("logs"))?;
         let log = dir.join("logs/supervisor.log");
         let log = std::fs::File::create(&log).map_err(Error::file("write", &log))?;
-        let child = Command::new("sh")
+        let shell: &[&str] = if own_network { &["unshare", "--net", "sh"] } else { &["sh"] };
+        let child = Command::new(shell[0])
+            .args(&shell[1..])
             .args(["-c", SCRIPT, "sojourn-cluster-supervisor"])
             .arg(dir)
             .current_dir("/")
@@ -97,6 +102,16 @@ impl Drop for Supervisor {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// Ends the node that a lost supervisor has left in `dir`, if there is one, with all that is on it.
+pub(crate) fn end_node(dir: &Path) -> Result<(), Error> {
+    if !node::dir(dir).exists() {
+        return Ok(());
+    }
+    let mut shell = Command::new("sh");
+    let status = shell.args(["-c", END_NODE, "sojourn-cluster-cleaner"]).arg(dir).status();
+    status.map(drop).map_err(|source| Error::Spawn { program: "sh".into(), source })
 }
 
 /// The processes that the supervisor of the cluster in `dir` has started, with their names.

@@ -3,13 +3,9 @@
 # appending "NAME PID START_TIME" to the file `processes`.
 dir=$1
 
-# START_TIME of a process: field 22 of its stat line, counted after the name in parentheses.
-start_time() {
-    sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d' ' -f20
-}
-
 finish() {
     trap '' TERM INT HUP
+    if [ -d "$dir/node" ]; then end_node "$dir"; fi
     if [ -f "$dir/processes" ]; then
         while read -r _ pid start; do
             # An id that was used again belongs to somebody else.

@@ -1,33 +1,19 @@
 //! A cluster ends with its owner, whatever ends the owner, and leaves others alone.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail as tests do")]
 
-use std::io::{BufRead, BufReader};
+mod common;
+
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
+use common::{PROGRAM, runs, send, supervisor, unique, up};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use sojourn_cluster::{Cluster, Error, Options, test_namespace};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_sojourn-cluster");
-
 /// Every start cleans up lost clusters, so the test that loses one on purpose must be alone.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
-
-/// Unlike any other test run's on this machine.
-fn unique(name: &str) -> String {
-    format!("{name}-{}", std::process::id())
-}
-
-/// Starts a command that prints a kubeconfig when its cluster is ready, and returns the cluster's folder.
-fn up(mut command: Command) -> (Child, PathBuf) {
-    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let kubeconfig = line.trim().strip_prefix("export KUBECONFIG=").expect("the cluster did not start");
-    (child, Path::new(kubeconfig).parent().unwrap().to_path_buf())
-}
 
 /// The processes of the cluster, its supervisor included.
 fn pids(dir: &Path) -> Vec<u32> {
@@ -37,23 +23,6 @@ fn pids(dir: &Path) -> Vec<u32> {
     assert_eq!(pids.len(), 5, "{text}");
     pids.push(supervisor(dir));
     pids
-}
-
-fn supervisor(dir: &Path) -> u32 {
-    let state: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(dir.join("state.json")).unwrap()).unwrap();
-    u32::try_from(state["supervisor"]["pid"].as_u64().unwrap()).unwrap()
-}
-
-fn runs(pid: &u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit(')')
-        .next()
-        .is_some_and(|rest| !rest.trim().is_empty() && !rest.trim().starts_with(['Z', 'X']))
-}
-
-fn send(signal: &str, pid: u32) {
-    assert!(Command::new("kill").args([signal, &pid.to_string()]).status().unwrap().success());
 }
 
 /// A search path with what the supervisor needs and nothing else.

@@ -23,6 +23,12 @@ pub(super) fn of_children(checked: &Checked, world: &World, context: &Context) -
 
 /// Why a pod fails.
 pub(super) fn of_pod(pod: &PodStatus, live: Option<&Live>) -> Option<String> {
+    // What the node has to say of a pod that it evicted is why its containers ended.
+    if pod.reason.is_some()
+        && let Some(why) = rejected(pod, live)
+    {
+        return Some(why);
+    }
     let containers =
         pod.init_container_statuses.iter().flatten().chain(pod.container_statuses.iter().flatten());
     containers
@@ -43,6 +49,7 @@ pub(super) fn of_pod(pod: &PodStatus, live: Option<&Live>) -> Option<String> {
 fn rejected(pod: &PodStatus, live: Option<&Live>) -> Option<String> {
     (pod.phase.as_deref() == Some("Failed")).then(|| {
         let why = pod.message.as_deref().or(pod.reason.as_deref()).unwrap_or("the node gave no reason");
+        let why = why.trim_end();
         format!("the pod {} failed: {why}", live.map_or("of the session", |live| live.name.as_str()))
     })
 }
@@ -75,13 +82,18 @@ fn of_container(status: &ContainerStatus) -> Option<String> {
         return Some(out_of_memory(name));
     }
     Some(match text(&terminated.message) {
-        Some(message) => format!("the container {name} terminated with an error {message}"),
+        Some(message) => format!("the container {name} terminated with an error {}", message.trim_end()),
         None => format!(
-            "the command in container {name} terminated with an error exit code ({}), this could be because you are running out of disk space",
-            terminated.exit_code
+            "the command in container {name} terminated with an error exit code ({}), this could be because you are running out of {}",
+            terminated.exit_code,
+            if terminated.exit_code == KILLED { "memory" } else { "disk space" }
         ),
     })
 }
+
+/// The exit code of a command that was killed. Mostly that is for want of memory: a node can be too busy to
+/// say so before the container counts as ended.
+const KILLED: i32 = 137;
 
 fn crash(name: &str, status: &ContainerStatus, message: Option<String>) -> String {
     let last = status.last_state.as_ref().and_then(|last| last.terminated.as_ref());
@@ -89,7 +101,14 @@ fn crash(name: &str, status: &ContainerStatus, message: Option<String>) -> Strin
         return out_of_memory(name);
     }
     let told = last.and_then(|last| last.message.clone()).filter(|text| !text.is_empty());
-    let best = told.or(message).unwrap_or_default();
+    // That it is started again later says less than how it ended.
+    let ended = last.map(|last| match last.exit_code {
+        0 => "it ended by itself (exit code 0), but must run for as long as the session".to_owned(),
+        KILLED => format!("exit code {KILLED}, as when it runs out of memory"),
+        code => format!("exit code {code}"),
+    });
+    let best = told.or(ended).or(message).unwrap_or_default();
+    let best = best.trim_end();
     format!(
         "the command in container {name} is crashing, this can occur when you run out of disk space, this is the best reason for the crash we could extract: {best:?}"
     )

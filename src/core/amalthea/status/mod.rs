@@ -134,8 +134,11 @@ fn set_conditions(
         );
     }
     let ready = seen.state == State::Running;
+    let pod = pod_status(world).filter(|_| seen.state == State::NotReady);
+    let unready = pod.as_ref().and_then(due::unready).filter(|(_, from)| *from <= now);
     // "Created just now" stays until there is more to say than that it is not ready yet.
     let still_new = seen.state == State::NotReady
+        && unready.is_none()
         && conditions.iter().any(|condition| {
             condition.kind == READY && condition.reason.as_deref() == Some("SessionCreated")
         });
@@ -143,6 +146,11 @@ fn set_conditions(
         let mut message = format!("The session is {}", seen.state.as_str().to_lowercase());
         if seen.state == State::Hibernated && world.pod().is_some() {
             message.push_str("; its pod is still ending");
+        }
+        if let Some((container, _)) = unready {
+            message.push_str(&format!(
+                "; the container {container} runs, but its readiness probe does not succeed"
+            ));
         }
         conditions::set(
             conditions,

@@ -77,7 +77,9 @@ pub(super) fn see(
     if is_working(stateful_set, job, world.pod()) && pod.as_ref().is_some_and(is_ready) {
         return Seen::new(State::Running, None);
     }
-    waiting(old, pod.as_ref(), context)
+    let mut seen = waiting(old, pod.as_ref(), context);
+    seen.error = seen.error.or_else(|| mounting(world, pod.as_ref()?));
+    seen
 }
 
 /// Whether the workload is scaled to zero, as far as the API server knows.
@@ -179,6 +181,18 @@ fn is_ready(pod: &PodStatus) -> bool {
     let conditions = pod.conditions.iter().flatten();
     matches!(phase, "Running" | "Succeeded")
         && conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
+
+/// What keeps the volumes from a pod that has a node. Mostly it is temporary, so the session waits.
+fn mounting(world: &World, pod: &PodStatus) -> Option<String> {
+    let name = &world.pod()?.name;
+    let refused = world.warnings.iter().find(|warning| {
+        warning.kind == Kind::Pod
+            && warning.name == *name
+            && matches!(warning.reason.as_str(), "FailedMount" | "FailedAttachVolume")
+    })?;
+    let waits = pod.phase.as_deref() == Some("Pending");
+    waits.then(|| format!("the session waits for a volume: {}", refused.message.trim_end()))
 }
 
 /// Not there yet: says for what the session waits, and gives up on nodes after a while.

@@ -34,6 +34,26 @@ fn ready() {
     assert_eq!(condition(&cluster, "Ready"), is("False", "Hibernated", 21));
 }
 
+/// Programs take their time; after a minute it is worth saying what the session waits for.
+#[test]
+fn a_readiness_probe_that_does_not_succeed_is_told() {
+    let mut cluster = cluster(session("hello"));
+    cluster.settle();
+    cluster.container(json!({"running": {"startedAt": at(5).to_string()}}));
+    cluster.now = at(64);
+    cluster.settle();
+    assert_eq!(condition(&cluster, "Ready"), is("False", "SessionCreated", 1));
+    assert_eq!(cluster.seen().wake, Some(at(65)));
+    cluster.now = at(65);
+    cluster.settle();
+    assert_eq!(condition(&cluster, "Ready"), is("False", "NotReady", 1));
+    let told = cluster.status().conditions.swap_remove(0).message.unwrap();
+    assert!(told.ends_with("runs, but its readiness probe does not succeed"), "{told}");
+    assert_eq!(cluster.seen().wake, None);
+    cluster.pod_ready().settle();
+    assert_eq!(condition(&cluster, "Ready"), is("True", "Running", 65));
+}
+
 #[test]
 fn routing_ready() {
     let mut cluster = cluster(session("hello").ingress());

@@ -34,6 +34,8 @@ fn error_of(pod: Value) -> Option<String> {
     Some("the container c terminated with an error told so"))]
 #[case::exit(json!({"terminated": {"exitCode": 3}}),
     Some("the command in container c terminated with an error exit code (3), this could be because you are running out of disk space"))]
+#[case::killed(json!({"terminated": {"exitCode": 137, "reason": "Error"}}),
+    Some("the command in container c terminated with an error exit code (137), this could be because you are running out of memory"))]
 #[case::memory(json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}}),
     Some("the container c ran out of memory (OOMKilled); ask for more memory in its resources"))]
 fn containers(
@@ -53,6 +55,49 @@ fn a_crash_for_want_of_memory() {
     status["lastState"] = json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}});
     let error = error_of(json!({"phase": "Running", "containerStatuses": [status]})).unwrap();
     assert!(error.contains("ran out of memory"), "{error}");
+}
+
+/// W42: how a command ended is told, and not that it is started again later.
+#[rstest]
+#[case::badly(json!({"exitCode": 7}), "exit code 7")]
+#[case::killed(json!({"exitCode": 137, "reason": "Error"}), "exit code 137, as when it runs out of memory")]
+#[case::well(json!({"exitCode": 0, "reason": "Completed"}), "it ended by itself (exit code 0), but must run for as long as the session")]
+#[case::with_words(json!({"exitCode": 7, "message": "no disk\n"}), "no disk")]
+fn a_crash_tells_how_the_command_ended(#[case] last: Value, #[case] best: &str) {
+    let waiting = json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting"}});
+    let mut status = status_of("c", waiting);
+    status["lastState"] = json!({"terminated": last});
+    let error = error_of(json!({"phase": "Running", "containerStatuses": [status]})).unwrap();
+    assert!(error.ends_with(&format!("could extract: {best:?}")), "{error}");
+}
+
+#[test]
+fn a_pod_that_its_node_evicted_tells_why() {
+    let killed = status_of("c", json!({"terminated": {"exitCode": 137}}));
+    let why = "Pod ephemeral local storage usage exceeds the total limit of containers 5Mi. ";
+    let pod = json!({"phase": "Failed", "reason": "Evicted", "message": why, "containerStatuses": [killed]});
+    let error = error_of(pod).unwrap();
+    assert_eq!(error, format!("the pod hello-0 failed: {}", why.trim_end()));
+}
+
+#[test]
+fn a_volume_that_cannot_be_mounted_is_waited_for() {
+    let mut cluster = cluster(session("hello"));
+    cluster.settle();
+    cluster.pod_status(json!({"phase": "Pending"}));
+    cluster.warnings = vec![Warning {
+        kind: Kind::Pod,
+        name: "hello-0".into(),
+        reason: "FailedMount".into(),
+        message: "MountVolume.SetUp failed for volume \"keys\" : secret \"lost\" not found".into(),
+        at: at(1),
+    }];
+    let status = cluster.seen().status;
+    assert_eq!(status.state, State::NotReady);
+    let error = status.error.unwrap();
+    assert!(error.starts_with("the session waits for a volume: ") && error.contains("\"lost\""), "{error}");
+    cluster.pod_status(json!({"phase": "Running"}));
+    assert_eq!(cluster.seen().status.error, None, "the warning outlives what it warned of");
 }
 
 #[test]

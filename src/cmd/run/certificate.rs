@@ -1,0 +1,117 @@
+//! Who keeps the certificate of the webhook server, as the settings say.
+
+use crate::{
+    control::certificates::{
+        Clock, Served, Shown,
+        files::Files,
+        own::{Farewell, Own, Plan},
+    },
+    serve::ready::Handle,
+    settings::{CertificateMode, Settings, WebhookSettings, WebhookTarget},
+    telemetry::certificates::CertificateMetrics,
+};
+use kube::Client;
+use sojourn_certs::{names::Names, server::CertResolver};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+use tokio::task::JoinSet;
+
+/// Those who are told of the certificate.
+pub(super) struct Watchers {
+    pub(super) metrics: CertificateMetrics,
+    pub(super) shown: Shown,
+    pub(super) readiness: Handle,
+}
+
+/// Keeps the certificate that `resolver` hands out at `address`. What is returned is to be said when nobody
+/// serves with it and nobody keeps it any more.
+pub(super) fn start(
+    client: &Client,
+    (settings, webhook): (&Settings, &WebhookSettings),
+    (address, resolver): (SocketAddr, Arc<CertResolver>),
+    watchers: Watchers,
+    background: &mut JoinSet<()>,
+) -> Option<Farewell> {
+    let Watchers { metrics, shown, readiness } = watchers;
+    let mut served = Served {
+        resolver,
+        address,
+        name: server_name(&webhook.target),
+        clock: Clock::default(),
+        metrics,
+        readiness,
+        shown,
+    };
+    match &webhook.certificates {
+        CertificateMode::Own { propagation, clock_ahead } => {
+            served.clock.ahead = *clock_ahead;
+            let plan = Plan {
+                client: client.clone(),
+                namespace: settings.namespace.clone(),
+                secret: webhook.secret.clone(),
+                configuration: webhook.configuration.clone(),
+                names: names(&webhook.target, &settings.cluster_domain),
+                me: settings.lease.host.clone(),
+                propagation: *propagation,
+            };
+            let own = Own::new(plan, served);
+            let farewell = own.farewell();
+            background.spawn(own.keep());
+            Some(farewell)
+        }
+        CertificateMode::Files(directory) => {
+            let configuration = webhook.configuration.clone();
+            background.spawn(Files::new(client.clone(), configuration, directory.clone(), served).keep());
+            None
+        }
+    }
+}
+
+fn names(target: &WebhookTarget, cluster_domain: &str) -> Names {
+    match target {
+        WebhookTarget::Service { namespace, name } => Names::service(name, namespace, cluster_domain),
+        WebhookTarget::Url(_) => {
+            let host = server_name(target);
+            match host.parse() {
+                Ok(ip) => Names::loopback().with_ip(ip),
+                Err(_) => Names::loopback().with_dns(host),
+            }
+        }
+    }
+}
+
+/// The name that the API server verifies.
+fn server_name(target: &WebhookTarget) -> String {
+    match target {
+        WebhookTarget::Service { namespace, name } => format!("{name}.{namespace}.svc"),
+        WebhookTarget::Url(url) => {
+            let host = url.trim_start_matches("https://");
+            let without_port = match host.rsplit_once(':') {
+                Some((before, port)) if port.bytes().all(|b| b.is_ascii_digit()) => before,
+                _ => host,
+            };
+            let bare = without_port.trim_start_matches('[').trim_end_matches(']');
+            bare.parse::<IpAddr>().map_or_else(|_| bare.to_owned(), |ip| ip.to_string())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_of_a_url_is_what_api_servers_verify() {
+        for (url, host) in [
+            ("https://127.0.0.1:9443", "127.0.0.1"),
+            ("https://[::1]:9443", "::1"),
+            ("https://[::1]", "::1"),
+            ("https://hooks.example.org", "hooks.example.org"),
+            ("https://hooks.example.org:9443", "hooks.example.org"),
+        ] {
+            assert_eq!(server_name(&WebhookTarget::Url(url.to_owned())), host);
+        }
+    }
+}

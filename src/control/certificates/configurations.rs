@@ -1,0 +1,261 @@
+//! The two webhook configurations, as far as their bundles go: watched, compared, written.
+
+use super::super::{
+    api::within,
+    errors::{CallError, said_by_watch},
+};
+use futures::{Stream, StreamExt, stream};
+use k8s_openapi::{
+    ByteString,
+    api::admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration},
+};
+use kube::{
+    Api, Client, Resource,
+    api::{Patch, PatchParams},
+    runtime::{WatchStreamExt, watcher},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use sojourn_certs::{
+    Bundle,
+    bundle::{Match, Publish, to_publish},
+};
+use std::fmt::Debug;
+
+/// Which of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The one that validates.
+    Validating,
+    /// The one that mutates.
+    Mutating,
+}
+
+/// One configuration as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Live {
+    version: String,
+    /// The bundle of each webhook, in order.
+    bundles: Vec<Vec<u8>>,
+}
+
+/// Both, as last seen.
+#[derive(Clone, Debug, Default)]
+pub struct Configurations {
+    /// The outer `None`: not seen yet; the inner one: there is none.
+    validating: Option<Option<Live>>,
+    mutating: Option<Option<Live>>,
+}
+
+impl Live {
+    fn of(object: &impl Serialize) -> Self {
+        let object = serde_json::to_value(object).unwrap_or_default();
+        let bundle = |webhook: &Value| {
+            let bundle = serde_json::from_value::<ByteString>(webhook["clientConfig"]["caBundle"].clone());
+            bundle.map(|bundle| bundle.0).unwrap_or_default()
+        };
+        Self {
+            version: object["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned(),
+            bundles: object["webhooks"].as_array().into_iter().flatten().map(bundle).collect(),
+        }
+    }
+
+    /// What its webhooks publish, each as far as it can be read.
+    fn published(&self) -> impl Iterator<Item = Bundle> {
+        self.bundles.iter().map(|pem| Bundle::parse(pem).unwrap_or_default())
+    }
+
+    /// What to write for each webhook, and why; `None` when all are good.
+    fn to_publish(&self, wanted: &Bundle, matching: Match) -> Option<(Publish, Vec<Value>)> {
+        let stale: Vec<_> = self.bundles.iter().map(|pem| to_publish(pem, wanted, matching)).collect();
+        let reason = stale.iter().flatten().map(|(reason, _)| *reason).next()?;
+        let writes = stale.into_iter().enumerate().filter_map(|(index, write)| {
+            let bundle = ByteString(write?.1.to_pem().into_bytes());
+            let path = format!("/webhooks/{index}/clientConfig/caBundle");
+            Some(json!({"op": "add", "path": path, "value": bundle}))
+        });
+        Some((reason, writes.collect()))
+    }
+}
+
+impl Configurations {
+    /// Both of a name, by watches. Each item is one of them as it is now; none when it does not exist.
+    pub(super) fn watch(client: &Client, name: &str) -> impl Stream<Item = (Which, Option<Live>)> + use<> {
+        let validating: Api<ValidatingWebhookConfiguration> = Api::all(client.clone());
+        let mutating: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
+        stream::select(
+            watch(validating, name).map(|object| (Which::Validating, object.as_ref().map(Live::of))),
+            watch(mutating, name).map(|object| (Which::Mutating, object.as_ref().map(Live::of))),
+        )
+    }
+
+    /// Takes in what a watch told.
+    pub(super) fn see(&mut self, which: Which, live: Option<Live>) {
+        *self.of(which) = Some(live);
+    }
+
+    /// True when both watches have told what there is.
+    pub(super) fn are_seen(&self) -> bool {
+        self.validating.is_some() && self.mutating.is_some()
+    }
+
+    /// What each webhook publishes.
+    pub(super) fn published(&self) -> Vec<Bundle> {
+        [&self.validating, &self.mutating].into_iter().flatten().flatten().flat_map(Live::published).collect()
+    }
+
+    /// What API servers trust us by: each bundle once. `Err` says what is missing for them to call us at all.
+    pub(super) fn bundles(&self) -> Result<Vec<Bundle>, String> {
+        for (which, live) in [("validating", &self.validating), ("mutating", &self.mutating)] {
+            if live.as_ref().is_none_or(|live| live.as_ref().is_none_or(|live| live.bundles.is_empty())) {
+                return Err(format!("there is no {which} webhook configuration"));
+            }
+        }
+        let mut different: Vec<Bundle> = Vec::new();
+        for bundle in self.published() {
+            if bundle.is_empty() {
+                return Err("the webhook configurations do not hold the bundle yet".to_owned());
+            }
+            if !different.iter().any(|known| known.same_as(&bundle)) {
+                different.push(bundle);
+            }
+        }
+        Ok(different)
+    }
+
+    /// A configuration in which something else is to be published.
+    pub(super) fn stale(&self, wanted: &Bundle, matching: Match) -> Option<Which> {
+        let stale = |live: &Option<Option<Live>>| {
+            live.iter().flatten().any(|live| live.to_publish(wanted, matching).is_some())
+        };
+        if stale(&self.validating) {
+            Some(Which::Validating)
+        } else {
+            stale(&self.mutating).then_some(Which::Mutating)
+        }
+    }
+
+    /// Publishes in the version of the configuration that was last seen, and in no other: the caller has read
+    /// what is `wanted` after that version was there, so nothing that anybody serves can be missing.
+    pub(super) async fn publish(
+        &mut self,
+        client: &Client,
+        (which, name): (Which, &str),
+        wanted: &Bundle,
+        matching: Match,
+    ) -> Result<(), CallError> {
+        let Some(Some(live)) = self.of(which).clone() else { return Ok(()) };
+        let Some((reason, writes)) = live.to_publish(wanted, matching) else { return Ok(()) };
+        let test = json!({"op": "test", "path": "/metadata/resourceVersion", "value": live.version});
+        let patch = Value::Array([vec![test], writes].concat());
+        let written = match which {
+            Which::Validating => {
+                write::<ValidatingWebhookConfiguration>(Api::all(client.clone()), name, patch).await
+            }
+            Which::Mutating => {
+                write::<MutatingWebhookConfiguration>(Api::all(client.clone()), name, patch).await
+            }
+        };
+        match written {
+            Ok(live) => {
+                tracing::info!(%reason, ?which, "published the webhooks' bundle");
+                self.see(which, Some(live));
+                Ok(())
+            }
+            // It changed meanwhile: the watch tells.
+            Err(error) if error.class() == crate::core::amalthea::ErrorClass::Invalid => {
+                tracing::debug!(%error, ?which, "somebody else wrote the webhook configuration first");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn of(&mut self, which: Which) -> &mut Option<Option<Live>> {
+        match which {
+            Which::Validating => &mut self.validating,
+            Which::Mutating => &mut self.mutating,
+        }
+    }
+}
+
+async fn write<K>(api: Api<K>, name: &str, patch: Value) -> Result<Live, CallError>
+where
+    K: Clone + Debug + DeserializeOwned + Serialize,
+{
+    let patch: json_patch::Patch = serde_json::from_value(patch)?;
+    let written = within(api.patch(name, &PatchParams::default(), &Patch::Json::<()>(patch))).await?;
+    Ok(Live::of(&written))
+}
+
+/// One object, by a watch: as it is now, and then each time that it changes.
+pub(super) fn watch<K>(api: Api<K>, name: &str) -> impl Stream<Item = Option<K>> + use<K>
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static,
+{
+    let named = watcher::Config::default().fields(&format!("metadata.name={name}"));
+    let mut listed = None;
+    watcher(api, named).default_backoff().filter_map(move |event| {
+        let told = match event {
+            Ok(watcher::Event::Init) => {
+                listed = None;
+                None
+            }
+            Ok(watcher::Event::InitApply(object)) => {
+                listed = Some(object);
+                None
+            }
+            Ok(watcher::Event::InitDone) => Some(listed.take()),
+            Ok(watcher::Event::Apply(object)) => Some(Some(object)),
+            Ok(watcher::Event::Delete(_)) => Some(None),
+            Err(error) => {
+                tracing::warn!(error = said_by_watch(&error), kind = %K::kind(&()), "a watch was interrupted");
+                None
+            }
+        };
+        std::future::ready(told)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sojourn_certs::Authority;
+
+    fn bundle() -> Bundle {
+        let authority = Authority::generate("2026-05-01T12:00:00Z".parse().unwrap()).unwrap();
+        Bundle::default().with(authority.certificate())
+    }
+
+    fn live(bundles: &[&Bundle]) -> Live {
+        let encoded = |bundle: &Bundle| json!(ByteString(bundle.to_pem().into_bytes()));
+        let webhooks: Vec<_> =
+            bundles.iter().map(|bundle| json!({"clientConfig": {"caBundle": encoded(bundle)}})).collect();
+        Live::of(&json!({"metadata": {"resourceVersion": "7"}, "webhooks": webhooks}))
+    }
+
+    #[test]
+    fn only_webhooks_that_lack_something_are_written() {
+        let (wanted, other) = (bundle(), bundle());
+        let (reason, writes) =
+            live(&[&wanted, &Bundle::default(), &other]).to_publish(&wanted, Match::Exactly).unwrap();
+        assert_eq!(reason, Publish::Blank);
+        let paths: Vec<_> = writes.iter().map(|write| write["path"].as_str().unwrap()).collect();
+        assert_eq!(paths, ["/webhooks/1/clientConfig/caBundle", "/webhooks/2/clientConfig/caBundle"]);
+        assert!(live(&[&wanted, &wanted]).to_publish(&wanted, Match::Exactly).is_none());
+    }
+
+    #[test]
+    fn what_is_missing_for_api_servers_to_call_us_is_named() {
+        let mut both = Configurations::default();
+        assert!(both.bundles().unwrap_err().contains("no validating"));
+        both.see(Which::Validating, Some(live(&[&bundle(), &bundle()])));
+        assert!(!both.are_seen());
+        both.see(Which::Mutating, None);
+        assert!(both.are_seen() && both.bundles().unwrap_err().contains("no mutating"));
+        both.see(Which::Mutating, Some(live(&[&Bundle::default()])));
+        assert!(both.bundles().unwrap_err().contains("do not hold"));
+        both.see(Which::Mutating, Some(live(&[&bundle()])));
+        assert_eq!(both.bundles().unwrap().len(), 3);
+    }
+}

@@ -1,0 +1,134 @@
+//! Mode `files`: `tls.crt` and `tls.key` in a directory that somebody else keeps, such as a mounted Secret.
+//!
+//! What comes new is judged before it is served: whether certificate and key belong together, for which name
+//! and for when. What does not pass is reported, and the last good pair is served on. The webhook configurations
+//! are only read: their bundle is written by whoever writes the files.
+
+use super::{InUse, Served, configurations::Configurations, directory::Directory};
+use crate::telemetry::certificates::{Failure, Phase};
+use futures::StreamExt;
+use kube::Client;
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use sojourn_certs::{Pair, pair::JudgePair};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    pin::pin,
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// File names, as those of Secrets of type `kubernetes.io/tls`.
+const CERTIFICATE: &str = "tls.crt";
+const KEY: &str = "tls.key";
+
+/// A change that no watch told is found so late.
+const POLL: Duration = Duration::from_secs(10);
+/// Whoever writes two files writes one after the other.
+const QUIET: Duration = Duration::from_millis(200);
+/// When our own port is not believed, it is asked again so soon.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Why the files cannot be served with.
+#[derive(Debug, thiserror::Error)]
+enum LoadFiles {
+    #[error("{} cannot be read: {source}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("the pair in {} is not served: {source}", directory.display())]
+    Judge { directory: PathBuf, source: JudgePair },
+}
+
+/// The one who keeps the certificate of this replica.
+pub struct Files {
+    client: Client,
+    configuration: String,
+    directory: PathBuf,
+    served: Served,
+    configurations: Configurations,
+    /// Digest of what was looked at last, fit or not.
+    seen: Option<[u8; 32]>,
+    in_use: Option<InUse>,
+    concern: Option<String>,
+}
+
+impl Files {
+    /// Nothing is done yet. `configuration` is the name of both webhook configurations.
+    pub fn new(client: Client, configuration: String, directory: PathBuf, served: Served) -> Self {
+        Self {
+            client,
+            configuration,
+            directory,
+            served,
+            configurations: Configurations::default(),
+            seen: None,
+            in_use: None,
+            concern: None,
+        }
+    }
+
+    /// Serves with what is in the files, whatever becomes of them, until the task is aborted.
+    pub async fn keep(mut self) {
+        let directory = Directory::new(&self.directory);
+        let mut live = pin!(Configurations::watch(&self.client, &self.configuration));
+        let mut wake = Instant::now();
+        loop {
+            tokio::select! {
+                () = directory.changed() => {
+                    // Until it has been quiet for a while, but no longer than the next look is away.
+                    let quiet = async { while tokio::time::timeout(QUIET, directory.changed()).await.is_ok() {} };
+                    tokio::time::timeout(POLL, quiet).await.ok();
+                }
+                Some((which, now)) = live.next() => self.configurations.see(which, now),
+                () = tokio::time::sleep_until(wake) => directory.find(),
+            }
+            let good = self.pass().await;
+            wake = Instant::now() + if good { POLL } else { RETRY };
+        }
+    }
+
+    /// Looks at the files, and says whether what is served would be believed.
+    async fn pass(&mut self) -> bool {
+        match self.load().await {
+            Ok(()) => {}
+            Err(error) => {
+                let message = error.to_string();
+                if self.concern.as_ref() != Some(&message) {
+                    self.served.metrics.failed(Failure::Load);
+                    tracing::error!(%error, "the webhooks' certificate; what is served goes on being served");
+                    self.concern = Some(message);
+                }
+            }
+        }
+        let phase = if self.in_use.is_some() { Phase::Files } else { Phase::Starting };
+        self.served.show("files", phase, self.in_use.as_ref(), json!({"directory": self.directory}));
+        self.served.verify(&self.configurations, self.concern.as_deref()).await
+    }
+
+    async fn load(&mut self) -> Result<(), LoadFiles> {
+        let (certificate, key) =
+            (read(&self.directory, CERTIFICATE).await?, read(&self.directory, KEY).await?);
+        let digest =
+            Sha256::new_with_prefix(&certificate).chain_update([0]).chain_update(&key).finalize().into();
+        // What was not fit by its dates may be by now.
+        if self.seen == Some(digest) && self.concern.is_none() {
+            return Ok(());
+        }
+        self.seen = Some(digest);
+        let pair = Pair::read(&certificate, &key, &self.served.name, self.served.clock.now())
+            .map_err(|source| LoadFiles::Judge { directory: self.directory.clone(), source })?;
+        self.concern = None;
+        let in_use = InUse { fingerprint: pair.fingerprint(), until: pair.not_after() };
+        if self.in_use.as_ref() != Some(&in_use) {
+            self.served.resolver.set(pair.certified_key());
+            self.served.rotated(&in_use);
+            self.in_use = Some(in_use);
+        }
+        Ok(())
+    }
+}
+
+async fn read(directory: &Path, name: &str) -> Result<Vec<u8>, LoadFiles> {
+    let path = directory.join(name);
+    tokio::fs::read(&path).await.map_err(|source| LoadFiles::Read { path, source })
+}

@@ -1,0 +1,81 @@
+//! Dials our own port as an API server would: with nothing but the live bundle to trust.
+
+use super::Clock;
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{InvalidDnsNameError, ServerName, UnixTime},
+    time_provider::TimeProvider,
+};
+use sojourn_certs::Bundle;
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// Why an API server would not believe us.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DialSelf {
+    /// The name cannot be one of a server.
+    #[error("the name that API servers call: {0}")]
+    Name(#[from] InvalidDnsNameError),
+    /// The TLS settings do not fit together.
+    #[error("the TLS settings of a client: {0}")]
+    Settings(#[from] rustls::Error),
+    /// There is nobody, or somebody who is not believed.
+    #[error("our own port: {0}")]
+    Shake(#[from] io::Error),
+    /// There is no answer.
+    #[error("our own port does not answer within {DEADLINE:?}")]
+    Timeout,
+}
+
+#[derive(Debug)]
+struct Time(Clock);
+
+impl TimeProvider for Time {
+    fn current_time(&self) -> Option<UnixTime> {
+        let seconds = u64::try_from(self.0.now().as_second()).ok()?;
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
+    }
+}
+
+/// Shakes hands with our own port once for each of the bundles.
+pub(super) async fn dial(
+    listener: SocketAddr,
+    name: &str,
+    bundles: &[Bundle],
+    clock: Clock,
+) -> Result<(), DialSelf> {
+    let name = ServerName::try_from(name.to_owned())?;
+    for bundle in bundles {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(bundle.certificates());
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_details(provider, Arc::new(Time(clock)))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let shake = async {
+            let stream = TcpStream::connect(reachable(listener)).await?;
+            TlsConnector::from(Arc::new(config)).connect(name.clone(), stream).await
+        };
+        tokio::time::timeout(DEADLINE, shake).await.map_err(|_| DialSelf::Timeout)??;
+    }
+    Ok(())
+}
+
+/// Where a listener can be reached from its own machine.
+fn reachable(listener: SocketAddr) -> SocketAddr {
+    let ip = match listener.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listener.port())
+}

@@ -1,0 +1,127 @@
+//! Clients: one that speaks HTTP properly, by either version, and the bare encrypted stream for those that do not.
+
+use http_body_util::{BodyExt as _, Full};
+use hyper::{
+    Request,
+    body::{Bytes, Incoming},
+    client::conn::{http1, http2},
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, ServerName, pem::PemObject as _},
+};
+use serde_json::Value;
+use std::{io, net::SocketAddr, sync::Arc};
+use tokio::{io::AsyncReadExt as _, net::TcpStream};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+/// The version of HTTP that is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// A server and who vouches for it.
+#[derive(Clone)]
+pub(crate) struct Target {
+    pub(crate) address: SocketAddr,
+    roots: RootCertStore,
+}
+
+impl Target {
+    pub(crate) fn new(address: SocketAddr, ca_pem: &str) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(ca_pem.as_bytes()).unwrap()).unwrap();
+        Self { address, roots }
+    }
+
+    /// A connection without encryption yet.
+    pub(crate) async fn tcp(&self) -> io::Result<TcpStream> {
+        TcpStream::connect(self.address).await
+    }
+
+    /// An encrypted connection on which nothing was said.
+    pub(crate) async fn tls(&self, protocol: Protocol) -> io::Result<TlsStream<TcpStream>> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(self.roots.clone())
+            .with_no_client_auth();
+        let name: &[u8] = if protocol == Protocol::Http2 { b"h2" } else { b"http/1.1" };
+        config.alpn_protocols = vec![name.to_vec()];
+        let name = ServerName::from(self.address.ip());
+        let stream = TlsConnector::from(Arc::new(config)).connect(name, self.tcp().await?).await?;
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(config_name(protocol)), "the server speaks it");
+        Ok(stream)
+    }
+
+    pub(crate) async fn connect(&self, protocol: Protocol) -> anyhow::Result<Client> {
+        let io = TokioIo::new(self.tls(protocol).await?);
+        Ok(match protocol {
+            Protocol::Http1 => {
+                let (sender, connection) = http1::handshake(io).await?;
+                tokio::spawn(connection);
+                Client::Http1(sender)
+            }
+            Protocol::Http2 => {
+                let (sender, connection) = http2::handshake(TokioExecutor::new(), io).await?;
+                tokio::spawn(connection);
+                Client::Http2(sender)
+            }
+        })
+    }
+}
+
+fn config_name(protocol: Protocol) -> &'static [u8] {
+    match protocol {
+        Protocol::Http1 => b"http/1.1",
+        Protocol::Http2 => b"h2",
+    }
+}
+
+/// A connection by HTTP.
+pub(crate) enum Client {
+    Http1(http1::SendRequest<Full<Bytes>>),
+    Http2(http2::SendRequest<Full<Bytes>>),
+}
+
+impl Client {
+    /// Posts a body; returns the status, and the body of the answer if it is JSON.
+    pub(crate) async fn post(
+        &mut self,
+        path: &str,
+        content_type: &str,
+        body: impl Into<Bytes>,
+    ) -> anyhow::Result<(u16, Value)> {
+        let request = Request::post(format!("https://127.0.0.1{path}"))
+            .header("host", "127.0.0.1")
+            .header("content-type", content_type)
+            .body(Full::new(body.into()))?;
+        let response: hyper::Response<Incoming> = match self {
+            Self::Http1(sender) => {
+                sender.ready().await?;
+                sender.send_request(request).await?
+            }
+            Self::Http2(sender) => {
+                sender.ready().await?;
+                sender.send_request(request).await?
+            }
+        };
+        let status = response.status().as_u16();
+        let bytes = response.into_body().collect().await?.to_bytes();
+        Ok((status, serde_json::from_slice(&bytes).unwrap_or(Value::Null)))
+    }
+}
+
+/// What comes until the server closes the stream. How it closes it is its own affair.
+pub(crate) async fn rest(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> String {
+    let mut bytes = Vec::new();
+    let mut chunk = [0; 4096];
+    while let Ok(read @ 1..) = stream.read(&mut chunk).await {
+        bytes.extend_from_slice(&chunk[..read]);
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}

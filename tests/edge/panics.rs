@@ -1,0 +1,46 @@
+//! A rule that panics.
+
+use crate::{Served, client::Protocol, good_review, guard};
+use rstest::rstest;
+use serde_json::json;
+use sojourn::serve::webhooks::Limits;
+use sojourn_webhooks::{
+    http::{router, router_of},
+    table::{FailurePolicy, Row, Rule},
+};
+
+static PANICKING: [Row; 1] = [Row {
+    name: "panics.test",
+    path: "/panics",
+    group: "",
+    version: "v1",
+    resource: "things",
+    kind: "Thing",
+    operations: &[],
+    scope: "Namespaced",
+    failure_policy: FailurePolicy::Fail,
+    timeout_seconds: 5,
+    conditions: &[],
+    needs_sessions: false,
+    asks: false,
+    rule: Rule::Validate,
+    read: |_, _| panic!("as the test wants it"),
+}];
+
+#[rstest]
+#[tokio::test]
+async fn a_panic_is_an_answer_and_the_connection_goes_on(
+    #[values(Protocol::Http1, Protocol::Http2)] protocol: Protocol,
+) {
+    let routes = router(guard()).merge(router_of(&PANICKING, guard()));
+    let served = Served::start_with(routes, Limits::default()).await;
+    let mut client = served.target.connect(protocol).await.unwrap();
+    for _ in 0..3 {
+        let (status, answer) = client.post("/panics", "application/json", good_review()).await.unwrap();
+        assert_eq!(status, 200);
+        assert_eq!(answer["response"]["uid"], "the-uid");
+        assert_eq!(answer["response"]["allowed"], json!(false));
+        assert_eq!(answer["response"]["status"]["code"], 500);
+    }
+    served.still_serves().await;
+}

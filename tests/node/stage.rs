@@ -1,0 +1,144 @@
+//! One cluster with a real node for the whole run, and Sojourn on it as its users install it.
+
+use crate::support::{Scene, Stage, must};
+use serde_json::{Value, json};
+use sojourn_cluster::{Cluster, Image, Options, Output, eventually, kubectl, test_namespace};
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    path::Path,
+    time::Duration,
+};
+use tokio::sync::OnceCell;
+
+/// Namespace and release of the operator.
+pub(crate) const HOME: &str = "sojourn-system";
+pub(crate) const RELEASE: &str = "sojourn";
+/// How long pods, probes and images may take on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
+
+static STAGE: OnceCell<Stage> = OnceCell::const_new();
+
+/// Sets the stage once, and a scene for this test.
+pub(crate) async fn scene(name: &str) -> Scene {
+    let stage = STAGE.get_or_init(set).await;
+    let client = stage.cluster.client().await.unwrap();
+    let namespace = test_namespace(&client, name).await.unwrap();
+    Scene { stage, client, namespace }
+}
+
+async fn set() -> Stage {
+    rustls::crypto::ring::default_provider().install_default().ok();
+    // Under the names that the chart's values have for them.
+    let operator = format!("ghcr.io/sojourn-dev/sojourn:{}", env!("CARGO_PKG_VERSION"));
+    let program = Path::new(env!("CARGO_BIN_EXE_sojourn"));
+    let operator = Image::of_dockerfile(&operator, include_str!("../../Dockerfile"), program);
+    let sidecars = operator.clone().named("renku/sidecars:latest");
+    let images = vec![operator, sidecars];
+    let options = Options { node: true, images, metrics: false, ..Options::default() };
+    let cluster = Cluster::start(options).await.unwrap_or_else(|error| panic!("{error}"));
+    install(&cluster).await;
+    Stage { cluster }
+}
+
+/// Installs the chart with its own values, into a namespace that takes only pods that give up every right.
+async fn install(cluster: &Cluster) {
+    let as_admin = async |args: &[&str]| must(kubectl(cluster, args, None).await.unwrap());
+    as_admin(&["create", "namespace", HOME]).await;
+    as_admin(&["label", "namespace", HOME, "pod-security.kubernetes.io/enforce=restricted"]).await;
+    let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/sojourn");
+    must(helm(cluster, &["install", RELEASE, chart, "--set", "clusterScoped=true"]).await);
+    as_admin(&["rollout", "status", "deployment", RELEASE, "-n", HOME, "--timeout=120s"]).await;
+    eventually("the webhooks are published", PATIENCE, async || {
+        let path = "jsonpath={.items[*].webhooks[*].clientConfig.caBundle}";
+        let kinds = "validatingwebhookconfigurations,mutatingwebhookconfigurations";
+        let bundles = as_admin(&["get", kinds, "-o", path]).await;
+        let webhooks = as_admin(&["get", kinds, "-o", "jsonpath={.items[*].webhooks[*].name}"]).await;
+        bundles.split_whitespace().count() == webhooks.split_whitespace().count()
+    })
+    .await
+    .unwrap();
+}
+
+/// Runs helm for the operator's namespace.
+pub(crate) async fn helm(cluster: &Cluster, args: &[&str]) -> Output {
+    let home = cluster.dir().join("helm");
+    let output = tokio::process::Command::new(cluster.binary("helm"))
+        .args(args)
+        .args(["--namespace", HOME])
+        .env("KUBECONFIG", cluster.kubeconfig())
+        .env("HELM_CACHE_HOME", home.join("cache"))
+        .env("HELM_CONFIG_HOME", home.join("config"))
+        .env("HELM_DATA_HOME", home.join("data"))
+        .output()
+        .await
+        .unwrap();
+    Output {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// A session of a shell script. Its image has no other user than root, as many have.
+pub(crate) fn script(lines: &str, more: Value) -> Value {
+    let mut spec = json!({"session": {
+        "image": "busybox", "imagePullPolicy": "IfNotPresent", "command": ["sh", "-c", lines],
+        "readinessProbe": {"type": "none"},
+    }});
+    json_patch::merge(&mut spec, &more);
+    spec
+}
+
+/// The same as a batch job.
+pub(crate) fn job(lines: &str, more: Value) -> Value {
+    let mut spec = script(lines, more);
+    spec["sessionType"] = json!("NonInteractive");
+    spec
+}
+
+impl Scene {
+    /// The answer of a session at a path, asked for at its Service as other pods do. Nothing when nobody
+    /// answers.
+    pub(crate) async fn answer(&self, session: &str, path: &str) -> String {
+        let service = self.json("service", session).await;
+        let address = format!("{}:80", service["spec"]["clusterIP"].as_str().unwrap());
+        let request = format!("GET {path} HTTP/1.0\r\nHost: {session}\r\n\r\n");
+        let ask = move || -> std::io::Result<String> {
+            let mut stream = TcpStream::connect_timeout(&address.parse().unwrap(), Duration::from_secs(5))?;
+            stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+            stream.write_all(request.as_bytes())?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            Ok(answer)
+        };
+        self.stage.cluster.inside(ask).unwrap().unwrap_or_default()
+    }
+
+    /// Waits until a session answers with a text: a Service leads to a pod a moment after it is ready.
+    pub(crate) async fn answers(&self, session: &str, path: &str, text: &str) {
+        let what = format!("{session} answers {text:?}");
+        let answered = eventually(&what, PATIENCE, async || {
+            self.answer(session, path).await.ends_with(&format!("\r\n\r\n{text}"))
+        });
+        answered.await.unwrap();
+    }
+
+    /// Waits longer than the tests with pretended pods do.
+    pub(crate) async fn waits_for(
+        &self,
+        name: &str,
+        what: &str,
+        holds: impl Fn(&sojourn_crds::amalthea::AmaltheaSession) -> bool,
+    ) -> sojourn_crds::amalthea::AmaltheaSession {
+        let reached =
+            eventually(what, PATIENCE, async || self.get(name).await.is_some_and(|session| holds(&session)))
+                .await;
+        let session = self.get(name).await;
+        if let Err(error) = reached {
+            let pods = self.kubectl(&["get", "pods,events", "-o", "yaml"]).await.stdout;
+            panic!("{name}: {error}; it is {}\n{pods}", serde_json::to_string_pretty(&session).unwrap());
+        }
+        session.unwrap()
+    }
+}
