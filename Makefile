@@ -16,6 +16,7 @@ test: ## Run every test that needs no root: unit, property, model, and on a real
 	cargo run --quiet --package sojourn-cluster -- build
 	@# Tests on the control plane mostly wait, so more of them at a time than there are cores.
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} cargo test --workspace
+	cargo test --package sojourn --lib --features otel telemetry::trace
 
 test-node: ## Run the tests that need a real node (root)
 	cargo run --quiet --package sojourn-cluster -- build --node

@@ -35,6 +35,8 @@ pub enum Scope {
 pub struct MetricsSettings {
     /// The listener of /metrics; equal to that of the probes when one listener serves both.
     pub bind: Option<Address>,
+    /// Serve them by TLS, to those only whom the API server says may read them.
+    pub secure: bool,
     /// Serve the metrics of single sessions, for at most this many.
     pub per_session: Option<usize>,
 }
@@ -254,17 +256,18 @@ fn scope(all: bool, listed: &[String], release: String, problems: &mut Problems)
 }
 
 fn metrics(flags: &Flags, problems: &mut Problems) -> MetricsSettings {
-    let mut bind = problems.check("--metrics-bind-address", Address::parse(&flags.metrics_bind_address));
-    if flags.metrics_secure && bind.take().is_some() {
-        // Whoever asks for authorised clients only must not get metrics that anyone can read.
-        problems.notes.push(
-            "--metrics-secure: not available yet, so metrics are not served; --metrics-secure=false \
-             serves them by plain HTTP, to be guarded by a NetworkPolicy"
+    let bind = problems.check("--metrics-bind-address", Address::parse(&flags.metrics_bind_address));
+    if flags.metrics_secure && bind.is_some() && flags.metrics_bind_address == flags.health_probe_bind_address
+    {
+        problems.errors.push(
+            "--metrics-bind-address: secure metrics need an address of their own, probes are plain HTTP; \
+             choose another, or --metrics-secure=false"
                 .to_owned(),
         );
     }
     MetricsSettings {
         bind,
+        secure: flags.metrics_secure,
         per_session: flags.per_session_metrics.then_some(flags.per_session_metrics_limit),
     }
 }

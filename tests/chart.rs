@@ -114,9 +114,73 @@ async fn values_without_a_meaning_are_refused() {
         ("nonInteractive.onDeadline=Stop", "onDeadline"),
         ("webhooks.url=http://example.org", "url"),
         ("namespaces={A_b}", "namespaces"),
+        ("networkPolicy.webhooksFrom[0].cidr=1.2.3.4/32", "networkPolicy"),
+        ("priorityClass.value=2000000000", "priorityClass"),
     ] {
         let output = template(&["--set", value]).await;
         assert!(!output.success() && output.stderr.contains(path), "{value}: {}", output.stderr);
+    }
+}
+
+#[tokio::test]
+async fn what_is_off_by_default_fits_in_when_it_is_on() {
+    let plain = must(template(&["--set", "clusterScoped=true"]).await);
+    for kind in ["NetworkPolicy", "ServiceMonitor", "PrometheusRule"] {
+        assert!(of_kind(&plain, kind).is_empty(), "{kind} is off by default");
+    }
+    let pod = |rendered: &str| of_kind(rendered, "Deployment")[0]["spec"]["template"]["spec"].clone();
+    assert_eq!(pod(&plain)["priorityClassName"], of_kind(&plain, "PriorityClass")[0]["metadata"]["name"]);
+
+    let all = "clusterScoped=true,networkPolicy.enabled=true,serviceMonitor.enabled=true,prometheusRule.enabled=true";
+    let more = "webhooks.excludedNamespaces={ci},priorityClassName=other,serviceMonitor.labels.team=a";
+    let rendered = must(template(&["--set", all, "--set", more]).await);
+    let policy = &of_kind(&rendered, "NetworkPolicy")[0];
+    let ports = policy["spec"]["ingress"].as_array().unwrap();
+    assert_eq!((&ports[0]["ports"][0]["port"], &ports[0]["from"]), (&"webhook".into(), &Value::Null));
+    assert_eq!(ports[1]["ports"][0]["port"], "metrics");
+    assert_eq!(policy["spec"]["podSelector"], of_kind(&rendered, "Deployment")[0]["spec"]["selector"]);
+    assert_eq!(pod(&rendered)["priorityClassName"], "other");
+    assert!(of_kind(&rendered, "PriorityClass").is_empty());
+    let guards = of_kind(&rendered, "ValidatingWebhookConfiguration");
+    let selector = &guards[0]["webhooks"][0]["namespaceSelector"]["matchExpressions"][0];
+    assert_eq!(selector["values"], serde_json::json!(["kube-system", "kube-node-lease", "ci"]));
+
+    // Who scrapes finds the Service's port by the name that it has.
+    for (args, scheme) in [(&[][..], "http"), (&["--set", "extraArgs={--metrics-secure}"], "https")] {
+        let rendered = must(template(&[&["--set", all], args].concat()).await);
+        let monitor = &of_kind(&rendered, "ServiceMonitor")[0]["spec"]["endpoints"][0];
+        assert_eq!((&monitor["scheme"], &monitor["port"]), (&scheme.into(), &scheme.into()));
+        let services = of_kind(&rendered, "Service");
+        assert!(services.iter().any(|service| service["spec"]["ports"][0]["name"] == scheme));
+        assert_eq!(monitor["tlsConfig"].is_null(), scheme == "http");
+    }
+}
+
+#[tokio::test]
+async fn alerts_are_about_metrics_that_there_are() {
+    let rendered = must(template(&["--set", "prometheusRule.enabled=true"]).await);
+    let rules = of_kind(&rendered, "PrometheusRule")[0].clone();
+    let mut metrics = sojourn::telemetry::metrics::Metrics::default();
+    sojourn_webhooks::metrics::Metrics::default().register(&mut metrics.registry);
+    let queues = sojourn::telemetry::queues::QueueCollector::default();
+    metrics.registry.register_collector(Box::new(queues));
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &metrics.registry).unwrap();
+    // A family without a series is in the registry, and not in the text.
+    text += &format!("{:?}", metrics.registry);
+    let is_known = |name: &str| {
+        let short = name.strip_prefix("sojourn_webhook_").unwrap_or(name);
+        text.contains(&format!("# TYPE {name} ")) || text.contains(&format!("name: {short:?}"))
+    };
+    let alerts = rules["spec"]["groups"][0]["rules"].as_array().unwrap();
+    assert!(alerts.len() > 5);
+    for alert in alerts {
+        let expression = alert["expr"].as_str().unwrap();
+        let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        for word in words.filter(|word| word.starts_with("sojourn_")) {
+            let name = ["_total", "_bucket"].iter().find_map(|end| word.strip_suffix(end)).unwrap_or(word);
+            assert!(is_known(name), "{word} of {} is not in {text}", alert["alert"]);
+        }
     }
 }
 

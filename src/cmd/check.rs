@@ -82,7 +82,7 @@ fn read_all(arguments: &[PathBuf], errors: &mut Vec<InputError>) -> Vec<Input> {
 }
 
 /// Writes to standard output. A reader that went away, such as `head`, is no failure.
-pub(super) fn print(text: &str) -> io::Result<()> {
+pub(in crate::cmd) fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),

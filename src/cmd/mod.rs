@@ -1,8 +1,11 @@
 //! The commands of the binary, one file each.
 
 pub mod check;
+pub mod connect;
+pub mod doctor;
 pub mod explain;
 pub mod generate;
+pub mod plan;
 pub mod run;
 pub mod sidecar;
 
@@ -28,6 +31,11 @@ enum Command {
     /// Check manifests as the cluster would, without a cluster. Exit code 0: nothing is denied; 1: something is;
     /// 2: an input could not be read.
     Check(check::Check),
+    /// Show what would be done for the sessions of a manifest, and why; nothing is written. Exit codes as of check.
+    Plan(plan::Show),
+    /// Examine an installation: configurations, certificate, endpoints, leader, CRDs, rights, and two dry runs. Exit
+    /// code 0: nothing fails; 1: something does; 2: the cluster could not be asked.
+    Doctor(doctor::Doctor),
     /// Say what a code of a finding means, with examples.
     Explain(explain::Explain),
     /// Write the files that are generated from the code: CRDs, webhook configurations, RBAC.
@@ -46,6 +54,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<ExitCode
     match Cli::parse_from(args).command {
         Command::Run(flags) => run::run(*flags).map(|()| ExitCode::SUCCESS),
         Command::Check(check) => check.run(),
+        Command::Plan(plan) => plan.run(),
+        Command::Doctor(doctor) => doctor.run(),
         Command::Explain(explain) => explain.run(),
         Command::Generate(generate) => generate.run().map(|()| ExitCode::SUCCESS),
         Command::Sidecar(sidecar) => sidecar.run(),

@@ -4,15 +4,23 @@ mod certificate;
 mod observe;
 mod webhooks;
 
+#[cfg(feature = "otel")]
+use crate::telemetry::trace;
 use crate::{
+    cmd::connect,
     control::{
         Operator,
         certificates::Shown,
         lease::{ApiLease, Election, Gate, LEASE_NAME, elector::Timing},
+        scrapers::Reviews,
         usage, watch,
     },
     core::settings::SessionSettings,
-    serve::{admin::Admin, ready::Readiness},
+    serve::{
+        self,
+        admin::{self, Admin},
+        ready::Readiness,
+    },
     settings::{Settings, flags::Flags},
     telemetry::{
         certificates::CertificateMetrics,
@@ -24,10 +32,7 @@ use crate::{
 use anyhow::Context as _;
 use futures::FutureExt;
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::{
-    Api, Client, Config,
-    config::{KubeConfigOptions, Kubeconfig},
-};
+use kube::{Api, Client};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -36,29 +41,31 @@ use tokio_util::sync::CancellationToken;
 pub fn run(flags: Flags) -> anyhow::Result<()> {
     let settings = Settings::read(flags, &|name| std::env::var(name).ok())?;
     rustls::crypto::ring::default_provider().install_default().ok();
-    let log = log::init(&settings.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let client = client(&settings).await?;
+    // What sends traces needs the runtime from the start.
+    let _entered = runtime.enter();
+    #[cfg(feature = "otel")]
+    let traces = trace::Traces::start(&|name| std::env::var(name).ok())?;
+    #[cfg(feature = "otel")]
+    let log = log::init_with(&settings.log, traces.as_ref().map(trace::Traces::layer))?;
+    #[cfg(not(feature = "otel"))]
+    let log = log::init(&settings.log)?;
+    let ended = runtime.block_on(async {
+        let config = connect::config(settings.kubeconfig.as_deref(), None).await?;
+        let client = Client::try_from(config).context("no client for the API server")?;
         let stop = CancellationToken::new();
         tokio::spawn(stop_on_signal(stop.clone()));
         serve(settings, client, log, stop).await
-    })
-}
-
-async fn client(settings: &Settings) -> anyhow::Result<Client> {
-    let config = match &settings.kubeconfig {
-        Some(path) => {
-            let kubeconfig = Kubeconfig::read_from(path).context("the kubeconfig cannot be read")?;
-            Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await?
-        }
-        None => Config::infer().await.context("no cluster: neither a kubeconfig nor a service account")?,
-    };
-    Client::try_from(config).context("no client for the API server")
+    });
+    #[cfg(feature = "otel")]
+    if let Some(traces) = traces {
+        traces.end();
+    }
+    ended
 }
 
 /// OpenShift is told by its API of projects. Asked once: clusters do not change what they are.
-async fn is_openshift(client: &Client) -> anyhow::Result<bool> {
+pub(super) async fn is_openshift(client: &Client) -> anyhow::Result<bool> {
     let groups = client.list_api_groups().await.context("the API server does not say what it serves")?;
     Ok(groups.groups.iter().any(|group| group.name == "project.openshift.io"))
 }
@@ -125,6 +132,7 @@ pub async fn serve(
     metrics
         .registry
         .register_collector(Box::new(SessionCollector::new(gauges, settings.metrics.per_session)));
+    metrics.registry.register_collector(Box::new(observe::queues(operator.clone())));
     let webhook_metrics = Arc::new(sojourn_webhooks::metrics::Metrics::default());
     webhook_metrics.register(&mut metrics.registry);
     let watchers = certificate::Watchers {
@@ -142,7 +150,21 @@ pub async fn serve(
         let close = close.clone();
         async move { close.cancelled().await }.boxed().shared()
     };
-    let admin = admin.listen(settings.health_bind.clone(), settings.metrics.bind.clone(), stopped).await?;
+    let (plain, secure) = match settings.metrics.secure {
+        true => (None, settings.metrics.bind.clone()),
+        false => (settings.metrics.bind.clone(), None),
+    };
+    if let Some(address) = secure {
+        let listener = admin::listener(&address, "metrics").await?;
+        let scrapers = Arc::new(Reviews(client.clone()));
+        let serving = serve::metrics::serve(listener, admin.metrics_router(), scrapers, close.clone());
+        background.spawn(async move {
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "metrics are not served any more");
+            }
+        });
+    }
+    let admin = admin.listen(settings.health_bind.clone(), plain, stopped).await?;
     background.spawn(async move {
         if let Err(error) = admin.await {
             tracing::error!(%error, "probes and metrics are not served any more");

@@ -14,6 +14,7 @@ pub mod rbac;
 pub mod reconcile;
 pub mod report;
 mod requests;
+pub mod scrapers;
 pub mod terms;
 pub mod usage;
 pub mod watch;

@@ -4,6 +4,7 @@
 //! handed to one worker at a time. News that come while a worker has it bring it back afterwards.
 
 use super::index::Key;
+use crate::telemetry::queues::Waiting;
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -100,12 +101,14 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// How many sessions are due now, and for how long the oldest has been.
-    pub fn depth(&self) -> (usize, Duration) {
+    /// How many sessions are due now, and for how long the oldest has been. Looks at each of them.
+    pub fn waiting(&self) -> Waiting {
         let now = Instant::now();
         let state = self.lock();
-        let due = state.due.iter().take_while(|(at, _)| *at <= now).count();
-        (due, state.due.first().map_or(Duration::ZERO, |(at, _)| now.saturating_duration_since(*at)))
+        Waiting {
+            due: state.due.iter().take_while(|(at, _)| *at <= now).count(),
+            oldest: state.due.first().map_or(Duration::ZERO, |(at, _)| now.saturating_duration_since(*at)),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -61,7 +61,7 @@ const fn right(
 use Objects::{All, Lease, WebhookConfiguration, WebhookSecret};
 use Place::{Cluster, Own, Sessions};
 
-const RIGHTS: [Right; 19] = [
+const RIGHTS: [Right; 20] = [
     right(
         Sessions,
         GROUP,
@@ -192,6 +192,14 @@ const RIGHTS: [Right; 19] = [
         &["get", "list", "watch", "patch"],
         WebhookConfiguration,
         "write the CA bundle, and write it again when it is blanked",
+    ),
+    right(
+        Cluster,
+        "authentication.k8s.io",
+        "tokenreviews",
+        &["create"],
+        All,
+        "with --metrics-secure: know whose token a scraper shows",
     ),
 ];
 

@@ -28,6 +28,7 @@ use std::{
     time::Duration,
 };
 use tokio::time::Instant;
+use tracing::{Instrument, debug_span};
 
 const METRICS_KIND: metrics::Kind = metrics::Kind::AmaltheaSession;
 
@@ -129,7 +130,8 @@ impl Operator {
         let key = self.queue.next().await;
         let taken = Taken { queue: &self.queue, key: &key };
         let measured = self.metrics.measure(METRICS_KIND);
-        let next = self.reconcile(&key, Timestamp::now()).await.unwrap_or_else(|error| {
+        let pass = debug_span!("reconcile", kind = sojourn_crds::amalthea::KIND, session = %key);
+        let next = self.reconcile(&key, Timestamp::now()).instrument(pass).await.unwrap_or_else(|error| {
             tracing::debug!(session = %key, %error, "pass failed");
             Next::Retry(error.class())
         });
@@ -140,7 +142,6 @@ impl Operator {
             }
             Next::At(_) => measured.ended(Outcome::Unchanged),
         }
-        self.metrics.queued(METRICS_KIND, self.queue.depth().0);
         self.schedule(&key, next);
         drop(taken);
     }
@@ -148,16 +149,20 @@ impl Operator {
     /// One pass over one session.
     async fn reconcile(&self, key: &Key, now: Timestamp) -> Result<Next, CallError> {
         let context = self.context(now);
-        let Some(world) = self.observe(key, &context).await else { return self.clean_up(key).await };
-        let Some(checked) = validate(&world.session, self.obstacles(&world, now)) else {
+        let Some(world) = self.observe(key, &context).instrument(debug_span!("observe")).await else {
+            return self.clean_up(key).await;
+        };
+        let checked =
+            debug_span!("validate").in_scope(|| validate(&world.session, self.obstacles(&world, now)));
+        let Some(checked) = checked else {
             return self.report_unworkable(key, &world, &context).await;
         };
-        let plan = plan(&checked, &world, &context);
+        let plan = debug_span!("plan").in_scope(|| plan(&checked, &world, &context));
         if let Some(run) = &plan.begin_run {
             return self.begin_run(&world, run, &plan).await;
         }
-        let applied = apply::apply(self, &world.session, &plan).await;
-        let report = status(&checked, &world, &applied, &context);
+        let applied = apply::apply(self, &world.session, &plan).instrument(debug_span!("apply")).await;
+        let report = debug_span!("status").in_scope(|| status(&checked, &world, &applied, &context));
         let told = notes::of_plan(&plan);
         // An apply may have moved the session's own version (its finalizer); report on what is known now.
         let session = self.index().session(key).filter(|now| now.uid() == world.session.uid());
@@ -169,7 +174,8 @@ impl Operator {
             return Ok(Next::At(None));
         };
         let notes = told.into_iter().chain(notes::of_report(&world.session, &report)).collect();
-        let next = self.report(key, &session, &report, notes, now).await?;
+        let reporting = self.report(key, &session, &report, notes, now);
+        let next = reporting.instrument(debug_span!("report")).await?;
         Ok(worst(&applied).map_or(next, Next::Retry))
     }
 

@@ -4,6 +4,8 @@
 //! when somebody else changed what we wished for (told by comparing, after the API server's defaults).
 //! Otherwise there is nothing to write, which is what makes a steady state silent.
 
+pub mod changes;
+
 use crate::core::live::{Kind, Live, Texts};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};

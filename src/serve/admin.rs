@@ -106,7 +106,8 @@ impl Admin {
     }
 }
 
-async fn listener(address: &Address, purpose: &'static str) -> Result<TcpListener, Listen> {
+/// Listens at `address`.
+pub(crate) async fn listener(address: &Address, purpose: &'static str) -> Result<TcpListener, Listen> {
     let listener =
         address.bind().await.map_err(|source| Listen { address: address.clone(), purpose, source })?;
     if let Ok(local) = listener.local_addr() {

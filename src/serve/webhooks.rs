@@ -92,7 +92,10 @@ pub async fn serve(
     guard: Guard,
     stop: CancellationToken,
 ) -> Result<(), ServeWebhooks> {
-    serve_router(listener, resolver, router(guard), Limits::default(), stop).await
+    let routes = router(guard);
+    #[cfg(feature = "otel")]
+    let routes = crate::telemetry::trace::continued(routes);
+    serve_router(listener, resolver, routes, Limits::default(), stop).await
 }
 
 /// Serves any routes as the webhooks are served; benchmarks put routes beside them to compare with.

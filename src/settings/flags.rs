@@ -17,8 +17,7 @@ pub struct Flags {
     /// Where /metrics is served; 0 switches it off.
     #[arg(long, default_value = "0", value_name = "ADDRESS", help_heading = ORIGINAL)]
     pub metrics_bind_address: String,
-    /// Serve metrics by https to authorised clients only. Not available yet: metrics that must be secure
-    /// are not served at all.
+    /// Serve metrics by https, and only to clients whose token may `get` the path /metrics.
     #[arg(long, num_args = 0..=1, require_equals = true, default_value = "true", default_missing_value = "true",
           value_parser = go_bool, value_name = "BOOL", help_heading = ORIGINAL)]
     pub metrics_secure: bool,

@@ -162,10 +162,12 @@ fn switched_off_and_scoped_to_the_cluster() {
 }
 
 #[test]
-fn metrics_that_must_be_secure_are_not_served_in_the_open() {
+fn metrics_are_secure_unless_somebody_says_otherwise() {
     let settings = read(&["--metrics-bind-address=:8443"], &[]).unwrap();
-    assert_eq!(settings.metrics.bind, None);
-    assert!(settings.notes[0].starts_with("--metrics-secure: not available yet"), "{:?}", settings.notes);
+    assert_eq!((settings.metrics.bind, settings.metrics.secure), (some(":8443"), true));
+    assert!(!read(&["--metrics-bind-address=:8080", "--metrics-secure=false"], &[]).unwrap().metrics.secure);
+    let shared = read(&["--metrics-bind-address=:8081"], &[]).unwrap_err();
+    assert!(shared.0[0].contains("an address of their own"), "{shared}");
 }
 
 #[rstest]

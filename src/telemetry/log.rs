@@ -3,7 +3,10 @@
 use crate::settings::LogSettings;
 use std::io::IsTerminal;
 use tracing_subscriber::{
-    EnvFilter, Layer, Registry, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt,
+    EnvFilter, Layer, Registry, fmt,
+    layer::{Layered, SubscriberExt},
+    reload,
+    util::SubscriberInitExt,
 };
 
 /// Logging could not be set up or changed.
@@ -20,9 +23,18 @@ pub enum SetUpLog {
     Reload(#[from] reload::Error),
 }
 
+/// What else takes in what the program says, unfiltered.
+pub type Extra = Box<dyn Layer<Registry> + Send + Sync>;
+
 /// Changes the filter of running logs.
-#[derive(Clone, Debug)]
-pub struct LogHandle(reload::Handle<EnvFilter, Registry>);
+#[derive(Clone)]
+pub struct LogHandle(reload::Handle<EnvFilter, Layered<Option<Extra>, Registry>>);
+
+impl std::fmt::Debug for LogHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("LogHandle").field(&self.filter().ok()).finish()
+    }
+}
 
 impl LogHandle {
     /// The directives in force.
@@ -45,19 +57,38 @@ pub fn subscriber<W>(
 where
     W: for<'w> fmt::MakeWriter<'w> + Send + Sync + 'static,
 {
+    subscriber_with(settings, json, writer, None)
+}
+
+/// The same beside something else.
+pub fn subscriber_with<W>(
+    settings: &LogSettings,
+    json: bool,
+    writer: W,
+    extra: Option<Extra>,
+) -> Result<(impl tracing::Subscriber + Send + Sync, LogHandle), SetUpLog>
+where
+    W: for<'w> fmt::MakeWriter<'w> + Send + Sync + 'static,
+{
     let (filter, handle) = reload::Layer::new(EnvFilter::builder().parse(&settings.filter)?);
     let lines = if json {
         fmt::layer().json().flatten_event(true).with_writer(writer).boxed()
     } else {
         fmt::layer().with_ansi(std::io::stderr().is_terminal()).with_writer(writer).boxed()
     };
-    Ok((tracing_subscriber::registry().with(filter).with(lines), LogHandle(handle)))
+    let subscriber = tracing_subscriber::registry().with(extra).with(lines.with_filter(filter));
+    Ok((subscriber, LogHandle(handle)))
 }
 
 /// Installs the logger of the process, which writes to standard error.
 pub fn init(settings: &LogSettings) -> Result<LogHandle, SetUpLog> {
+    init_with(settings, None)
+}
+
+/// The same beside something else.
+pub fn init_with(settings: &LogSettings, extra: Option<Extra>) -> Result<LogHandle, SetUpLog> {
     let json = settings.json.unwrap_or_else(|| !std::io::stderr().is_terminal());
-    let (subscriber, handle) = subscriber(settings, json, std::io::stderr)?;
+    let (subscriber, handle) = subscriber_with(settings, json, std::io::stderr, extra)?;
     subscriber.try_init()?;
     Ok(handle)
 }

@@ -67,11 +67,6 @@ pub enum ErrorClass {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct KindLabels {
-    kind: Kind,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabels {
     kind: Kind,
     outcome: Outcome,
@@ -100,7 +95,6 @@ pub struct ReconcileMetrics {
     duration: Family<OutcomeLabels, Histogram, fn() -> Histogram>,
     writes: Family<VerbLabels, Counter>,
     errors: Family<ClassLabels, Counter>,
-    depth: Family<KindLabels, Gauge>,
 }
 
 /// What leader election counts. Cheap to clone; clones count together.
@@ -171,7 +165,6 @@ impl ReconcileMetrics {
             duration: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             writes: Family::default(),
             errors: Family::default(),
-            depth: Family::default(),
         };
         registry.register(
             "sojourn_reconcile_duration_seconds",
@@ -180,7 +173,6 @@ impl ReconcileMetrics {
         );
         registry.register("sojourn_writes", "Requests that write", this.writes.clone());
         registry.register("sojourn_reconcile_errors", "Failed reconciles by class", this.errors.clone());
-        registry.register("sojourn_queue_depth", "Objects that wait for a reconcile", this.depth.clone());
         this
     }
 
@@ -197,11 +189,6 @@ impl ReconcileMetrics {
     /// Counts a failure.
     pub fn failed(&self, kind: Kind, class: ErrorClass) {
         self.errors.get_or_create(&ClassLabels { kind, class }).inc();
-    }
-
-    /// Sets how many objects wait.
-    pub fn queued(&self, kind: Kind, depth: usize) {
-        self.depth.get_or_create(&KindLabels { kind }).set(i64::try_from(depth).unwrap_or(i64::MAX));
     }
 }
 
@@ -242,7 +229,6 @@ mod tests {
         drop(metrics.reconcile.measure(Kind::AmaltheaSession));
         metrics.reconcile.wrote(Kind::AmaltheaSession, Verb::Apply);
         metrics.reconcile.failed(Kind::AmaltheaSession, ErrorClass::Quota);
-        metrics.reconcile.queued(Kind::AmaltheaSession, 3);
         let mut text = String::new();
         encode(&mut text, &metrics.registry).unwrap();
         for line in [
@@ -251,7 +237,6 @@ mod tests {
             "sojourn_reconcile_duration_seconds_count{kind=\"AmaltheaSession\",outcome=\"Cancelled\"} 1",
             "sojourn_writes_total{kind=\"AmaltheaSession\",verb=\"Apply\"} 1",
             "sojourn_reconcile_errors_total{kind=\"AmaltheaSession\",class=\"Quota\"} 1",
-            "sojourn_queue_depth{kind=\"AmaltheaSession\"} 3",
             "sojourn_leader 0",
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");

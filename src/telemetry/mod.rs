@@ -1,6 +1,9 @@
-//! What the operator says about itself: logs and metrics.
+//! What the operator says about itself: logs and metrics, and traces where they are built in.
 
 pub mod certificates;
 pub mod log;
 pub mod metrics;
+pub mod queues;
 pub mod sessions;
+#[cfg(feature = "otel")]
+pub mod trace;

@@ -14,6 +14,7 @@ mod disturbances;
 mod foreign;
 mod lifecycle;
 mod objects;
+mod plan;
 mod poison;
 mod problems;
 mod quiet;

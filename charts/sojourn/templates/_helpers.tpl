@@ -103,11 +103,29 @@ matchExpressions:
   - key: kubernetes.io/metadata.name
     {{- if .Values.clusterScoped }}
     operator: NotIn
-    values: [kube-system, kube-node-lease]
+    values: {{ concat (list "kube-system" "kube-node-lease") .Values.webhooks.excludedNamespaces | uniq | toJson }}
     {{- else }}
     operator: In
     values: {{ include "sojourn.namespaces" . }}
     {{- end }}
+{{- end }}
+
+{{- /* Whether /metrics is served by https to those who may read it. */ -}}
+{{- define "sojourn.metricsSecure" -}}
+{{- $secure := "true" }}
+{{- range concat .Values.controllerManager.manager.args .Values.extraArgs }}
+{{- if regexMatch "^--?metrics-secure(=(1|t|T|true|TRUE|True))?$" . }}{{ $secure = "true" }}{{ end }}
+{{- if regexMatch "^--?metrics-secure=(0|f|F|false|FALSE|False)$" . }}{{ $secure = "false" }}{{ end }}
+{{- end }}
+{{- $secure }}
+{{- end }}
+
+{{- define "sojourn.priorityClass" -}}
+{{- if .Values.priorityClassName }}
+{{- .Values.priorityClassName }}
+{{- else if .Values.priorityClass.create }}
+{{- include "sojourn.clusterName" . }}
+{{- end }}
 {{- end }}
 
 {{- define "sojourn.selector" -}}

@@ -57,7 +57,7 @@ pub enum InputError {
 }
 
 /// Reads one argument: a file, all manifests of a folder, or standard input.
-pub(super) fn read(argument: &Path, inputs: &mut Vec<Input>, errors: &mut Vec<InputError>) {
+pub(in crate::cmd) fn read(argument: &Path, inputs: &mut Vec<Input>, errors: &mut Vec<InputError>) {
     if argument == Path::new(STANDARD_INPUT) {
         keep(read_from(io::stdin().lock(), "<stdin>"), inputs, errors);
     } else if argument.is_dir() {

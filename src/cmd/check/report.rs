@@ -63,11 +63,12 @@ fn subject(located: &Located) -> String {
 }
 
 /// Control characters could rewrite what a terminal shows.
-pub(super) fn printable(text: &str) -> String {
+pub(in crate::cmd) fn printable(text: &str) -> String {
     text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
-fn text(located: &Located) -> String {
+/// A problem as people read it, its hint below.
+pub(in crate::cmd) fn text(located: &Located) -> String {
     let problem = &located.problem;
     let hint = if problem.hint.is_empty() {
         String::new()
@@ -88,7 +89,8 @@ fn text(located: &Located) -> String {
     format!("{}\n{hint}", printable(&line))
 }
 
-fn object(located: &Located) -> Value {
+/// A problem as programs read it.
+pub(in crate::cmd) fn object(located: &Located) -> Value {
     let problem = &located.problem;
     json!({
         "file": located.file,

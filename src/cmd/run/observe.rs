@@ -2,7 +2,11 @@
 
 use crate::{
     control::{Operator, certificates::Shown, watch::Unsynced},
-    telemetry::sessions::{SessionGauge, SessionGauges},
+    telemetry::{
+        metrics::Kind,
+        queues::{QueueCollector, Waiting},
+        sessions::{SessionGauge, SessionGauges},
+    },
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -41,6 +45,13 @@ impl SessionGauges for Gauges {
     }
 }
 
+/// What waits for this replica. What collects in the queue of one that does not lead waits for nobody.
+pub(super) fn queues(operator: Arc<Operator>) -> QueueCollector {
+    QueueCollector::default().with(Kind::AmaltheaSession, move || {
+        if operator.gate.is_open() { operator.queue.waiting() } else { Waiting::default() }
+    })
+}
+
 /// The debug page: how much is known, and how much is to be done.
 pub(super) fn debug_state(
     operator: Arc<Operator>,
@@ -49,7 +60,7 @@ pub(super) fn debug_state(
 ) -> impl Fn() -> serde_json::Value {
     move || {
         let (sessions, children, pods) = operator.index().sizes();
-        let (due, oldest) = operator.queue.depth();
+        let Waiting { due, oldest } = operator.queue.waiting();
         serde_json::json!({
             "watches": {"synced": unsynced.is_synced()},
             "index": {"sessions": sessions, "children": children, "pods": pods},

@@ -179,13 +179,39 @@ pub fn unready(pod: &PodStatus) -> Option<(&str, Timestamp)> {
     moments.min_by_key(|(_, from)| *from)
 }
 
-/// When the session must be looked at again, if nothing happens before.
-pub fn wake(
+/// A moment at which a session is looked at again because of the time alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wake {
+    /// The moment.
+    pub at: Timestamp,
+    /// What is decided then.
+    pub what: Decision,
+}
+
+/// What is decided when a moment has come and nothing happened before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// The session is hibernated.
+    Hibernate(Why),
+    /// The session is deleted.
+    Delete(Why),
+    /// The session has failed: no node took its pod for [`SCHEDULING_PATIENCE`].
+    GiveUpScheduling,
+    /// It is said that no node takes the session's pod.
+    TellUnschedulable,
+    /// It is said which container runs without being ready.
+    TellUnready,
+    /// Whoever knows is asked whether somebody uses the session.
+    AskIfIdle,
+}
+
+/// When the session must be looked at again, if nothing happens before; soonest first.
+pub fn wakes(
     checked: &Checked,
     world: &World,
     status: &AmaltheaSessionStatus,
     context: &Context,
-) -> Option<Timestamp> {
+) -> Vec<Wake> {
     let dues = hibernations(checked, world, status, context);
     // What idleness asked for while nobody can tell waits for the next measurement, which wakes the session.
     let hibernation = decisive(&dues, checked, world, context);
@@ -199,6 +225,17 @@ pub fn wake(
         pod.as_ref().and_then(unschedulable).and_then(unschedulable_from).filter(|at| *at > context.now);
     let unready = pod.as_ref().and_then(unready).map(|(_, from)| from).filter(|at| *at > context.now);
     let silent = idle::ask_again(checked, world, context).filter(|_| status.state == State::Running);
-    let timeouts = [hibernation.map(|due| due.at), deletion(checked, status).map(|due| due.at)];
-    timeouts.into_iter().chain([scheduling, refused, unready, silent]).flatten().min()
+    let mut wakes: Vec<Wake> = [
+        hibernation.map(|due| Wake { at: due.at, what: Decision::Hibernate(due.why) }),
+        deletion(checked, status).map(|due| Wake { at: due.at, what: Decision::Delete(due.why) }),
+        scheduling.map(|at| Wake { at, what: Decision::GiveUpScheduling }),
+        refused.map(|at| Wake { at, what: Decision::TellUnschedulable }),
+        unready.map(|at| Wake { at, what: Decision::TellUnready }),
+        silent.map(|at| Wake { at, what: Decision::AskIfIdle }),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    wakes.sort_by_key(|wake| wake.at);
+    wakes
 }

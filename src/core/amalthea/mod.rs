@@ -16,12 +16,14 @@ pub mod due;
 pub mod idle;
 pub mod notes;
 pub mod plan;
+pub mod preview;
 pub mod run;
 pub mod status;
 pub mod validate;
 pub mod world;
 
 pub use plan::{Plan, plan};
+pub use preview::{Preview, preview};
 pub use status::status;
 pub use validate::{Checked, obstacles, validate};
 pub use world::{Applied, ChildError, Context, ErrorClass, Requests, Usage, World};

@@ -1,6 +1,7 @@
 //! What a person wants to read in `kubectl describe`: Kubernetes Events on the session.
 
 use super::{
+    due::Why,
     plan::Plan,
     status::{Cull, Report},
 };
@@ -47,21 +48,24 @@ pub fn of_report(session: &AmaltheaSession, report: &Report) -> Vec<Note> {
         }
         _ => {}
     }
-    let rule = |why: super::due::Why| {
-        let culling = session.spec.as_ref().and_then(|spec| spec.culling.as_ref());
-        let value = culling.and_then(|culling| match why.field() {
-            "maxAge" => culling.max_age.clone(),
-            "maxStartingDuration" => culling.max_starting_duration.clone(),
-            "maxFailedDuration" => culling.max_failed_duration.clone(),
-            "maxIdleDuration" => culling.max_idle_duration.clone(),
-            _ => culling.max_hibernated_duration.clone(),
-        });
-        format!("spec.culling.{} ({}) is over", why.field(), value.unwrap_or_default())
-    };
+    let over = |why: Why| format!("{} is over", rule(session, why));
     match &report.cull {
-        Some(Cull::Hibernate(due)) => notes.push(note(false, "Hibernating", rule(due.why))),
-        Some(Cull::Delete(due)) => notes.push(note(false, "Deleting", rule(due.why))),
+        Some(Cull::Hibernate(due)) => notes.push(note(false, "Hibernating", over(due.why))),
+        Some(Cull::Delete(due)) => notes.push(note(false, "Deleting", over(due.why))),
         None => {}
     }
     notes
+}
+
+/// The field that makes a rule, with its value.
+pub fn rule(session: &AmaltheaSession, why: Why) -> String {
+    let culling = session.spec.as_ref().and_then(|spec| spec.culling.as_ref());
+    let value = culling.and_then(|culling| match why.field() {
+        "maxAge" => culling.max_age.clone(),
+        "maxStartingDuration" => culling.max_starting_duration.clone(),
+        "maxFailedDuration" => culling.max_failed_duration.clone(),
+        "maxIdleDuration" => culling.max_idle_duration.clone(),
+        _ => culling.max_hibernated_duration.clone(),
+    });
+    format!("spec.culling.{} ({})", why.field(), value.unwrap_or_default())
 }

@@ -6,7 +6,7 @@ use crate::core::{
 };
 use k8s_openapi::jiff::Timestamp;
 use sojourn_crds::amalthea::AmaltheaSession;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
 
 /// What the cluster holds of one session.
 #[derive(Clone, Debug)]
@@ -154,13 +154,16 @@ impl World {
         self.pods.iter().max_by_key(|pod| (!pod.deleting, pod.created)).map(AsRef::as_ref)
     }
 
-    /// The world as it is after a plan's writes.
-    pub fn after(&self, applied: &Applied) -> World {
+    /// The world as it is after a plan's writes; mostly there are none, and it is as it was.
+    pub fn after<'w>(&'w self, applied: &Applied) -> Cow<'w, World> {
+        if applied.children.is_empty() && applied.deleted.is_empty() {
+            return Cow::Borrowed(self);
+        }
         let mut after = self.clone();
         after.children.extend(applied.children.iter().map(|(key, live)| (key.clone(), live.clone())));
         for key in &applied.deleted {
             after.children.remove(key);
         }
-        after
+        Cow::Owned(after)
     }
 }

@@ -80,7 +80,7 @@ pub fn status(checked: &Checked, before: &World, applied: &Applied, context: &Co
 
     let dues = due::hibernations(checked, world, &status, context);
     status.will_hibernate_at = dues.first().map(|due| whole_seconds(due.at));
-    let wake = due::wake(checked, world, &status, context);
+    let wake = due::wakes(checked, world, &status, context).first().map(|wake| wake.at);
     let cull = if deleting { None } else { cull(checked, world, &status, &seen, &dues, context) };
     Report { status, cull, wake: wake.filter(|_| !deleting) }
 }

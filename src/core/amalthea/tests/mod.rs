@@ -17,6 +17,7 @@ mod idle;
 mod jobs;
 mod model;
 mod plan;
+mod preview;
 mod properties;
 mod runs;
 mod states;

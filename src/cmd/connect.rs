@@ -1,0 +1,47 @@
+//! How commands reach a cluster: as kubectl does, unless told otherwise.
+
+use anyhow::Context as _;
+use clap::Args;
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use std::path::{Path, PathBuf};
+
+/// Which cluster a command looks at.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Cluster {
+    /// Kubeconfig file; else the environment's, else the service account of the pod.
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig; else its current one.
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+}
+
+impl Cluster {
+    /// A client, and the namespace that the context names.
+    pub async fn connect(&self) -> anyhow::Result<(Client, String)> {
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let config = config(self.kubeconfig.as_deref(), self.context.as_deref()).await?;
+        let namespace = config.default_namespace.clone();
+        Ok((Client::try_from(config).context("no client for the API server")?, namespace))
+    }
+}
+
+/// What a client is made of.
+pub(super) async fn config(kubeconfig: Option<&Path>, context: Option<&str>) -> anyhow::Result<Config> {
+    let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
+    match (kubeconfig, context) {
+        (Some(path), _) => {
+            let kubeconfig = Kubeconfig::read_from(path).context("the kubeconfig cannot be read")?;
+            Config::from_custom_kubeconfig(kubeconfig, &options)
+                .await
+                .context("the kubeconfig cannot be used")
+        }
+        (None, Some(_)) => Config::from_kubeconfig(&options).await.context("the kubeconfig cannot be used"),
+        (None, None) => {
+            Config::infer().await.context("no cluster: neither a kubeconfig nor a service account")
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! `sojourn plan`: what would be done for the sessions of a manifest, what would be reported, and when what is due.
+//!
+//! What decides is the core that the operator runs ([`preview`]); this file reads, asks a cluster when it is told to,
+//! and prints. Nothing is written anywhere.
+
+mod live;
+mod outline;
+mod report;
+
+use super::check::{
+    document::Document,
+    examine::{self, Examination, Input},
+    files,
+    kinds::Kinds,
+    print,
+    report::printable,
+};
+use super::connect::Cluster;
+use crate::{
+    control::index::Index,
+    core::{
+        amalthea::{Context, obstacles, preview, validate},
+        settings::SessionSettings,
+    },
+    settings::{OAUTH2_PROXY_IMAGE, Settings, flags::Flags, flags::on_deadline},
+};
+use anyhow::Context as _;
+use clap::{Args, Command, FromArgMatches};
+use jiff::Timestamp;
+use k8s_openapi::jiff::SignedDuration;
+use live::Known;
+use outline::{Outline, Session, Subject};
+use report::Output;
+use sojourn_crds::amalthea::{self, AmaltheaSession, OnDeadline};
+use sojourn_webhooks::GuardSettings;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Something is denied.
+const DENIED: u8 = 1;
+/// Some input could not be read, or there is nothing in it to plan for.
+const UNUSABLE: u8 = 2;
+
+/// Arguments of `sojourn plan`.
+#[derive(Args, Debug)]
+pub struct Show {
+    /// A file with sessions, or - for standard input.
+    #[arg(value_name = "FILE|-")]
+    input: PathBuf,
+    #[command(flatten)]
+    cluster: Cluster,
+    /// The namespace of objects that name none. By default that of the context, or `default`.
+    #[arg(long, short, value_name = "NAME")]
+    namespace: Option<String>,
+    /// How the result is written.
+    #[arg(long, short, value_enum, default_value = "text")]
+    output: Output,
+    /// What the installation does with a batch session that reaches its maxAge: Fail or Hibernate.
+    #[arg(long, default_value = "Fail", value_parser = on_deadline, value_name = "WHAT")]
+    non_interactive_on_deadline: OnDeadline,
+    /// Image of oauth2-proxy in sessions that authenticate with it.
+    #[arg(long, default_value = OAUTH2_PROXY_IMAGE, value_name = "IMAGE")]
+    oauth2_proxy_image: String,
+}
+
+impl Show {
+    /// Plans, prints, and says how it went: 0 when nothing is denied, 1 when something is, 2 when an input could not
+    /// be read or holds nothing to plan for.
+    pub fn run(&self) -> anyhow::Result<ExitCode> {
+        let (mut inputs, mut errors) = (Vec::new(), Vec::new());
+        files::read(&self.input, &mut inputs, &mut errors);
+        for error in &errors {
+            eprintln!("sojourn: {}", printable(&error.to_string()));
+        }
+        let settings = self.settings()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let outlines = runtime.block_on(self.plan(&inputs, &settings))?;
+        print(&report::render(&outlines, self.output)?)?;
+        let planned = outlines.iter().any(|outline| !matches!(outline.subject, Subject::Unknown));
+        let denied = outlines.iter().any(|outline| matches!(outline.subject, Subject::Denied));
+        Ok(ExitCode::from(match (errors.is_empty() && planned, denied) {
+            (false, _) => UNUSABLE,
+            (true, true) => DENIED,
+            (true, false) => 0,
+        }))
+    }
+
+    /// The settings of an installation with these arguments and this environment.
+    fn settings(&self) -> anyhow::Result<SessionSettings> {
+        let matches = Flags::augment_args(Command::new("run")).try_get_matches_from(["run"])?;
+        let flags = Flags {
+            non_interactive_on_deadline: self.non_interactive_on_deadline,
+            oauth2_proxy_image: self.oauth2_proxy_image.clone(),
+            ..Flags::from_arg_matches(&matches)?
+        };
+        Ok(Settings::read(flags, &|name| std::env::var(name).ok())?.sessions)
+    }
+
+    async fn plan(&self, inputs: &[Input], settings: &SessionSettings) -> anyhow::Result<Vec<Outline>> {
+        let asked = self.cluster.kubeconfig.is_some() || self.cluster.context.is_some();
+        let (client, namespace) = match asked {
+            true => {
+                let (client, namespace) = self.cluster.connect().await?;
+                (Some(client), namespace)
+            }
+            false => (None, "default".to_owned()),
+        };
+        let namespace = self.namespace.clone().unwrap_or(namespace);
+        let openshift = match &client {
+            Some(client) => super::run::is_openshift(client).await?,
+            None => false,
+        };
+        let settings = &SessionSettings { openshift, ..settings.clone() };
+        let kinds = Kinds::compiled()?;
+        let mut outlines = Vec::new();
+        for input in inputs {
+            for document in &input.documents {
+                let known = match &client {
+                    Some(client) if is_session(document) => {
+                        live::observe(client, &namespace_of(document, &namespace), &name(document)).await?
+                    }
+                    _ => Known::default(),
+                };
+                let mut outline = outline(&kinds, input, document, &namespace, &known, settings)?;
+                if let (Some(client), Subject::Session(session)) = (&client, &outline.subject) {
+                    // The names that would be taken are asked for, as a POST would find them.
+                    let strangers = live::strangers(client, session).await?;
+                    if !strangers.is_empty() {
+                        let known = Known { strangers, ..known };
+                        outline = self::outline(&kinds, input, document, &namespace, &known, settings)?;
+                    }
+                }
+                outlines.push(outline);
+            }
+        }
+        Ok(outlines)
+    }
+}
+
+fn is_session(document: &Document) -> bool {
+    document.text("apiVersion") == amalthea::API_VERSION && document.text("kind") == amalthea::KIND
+}
+
+fn namespace_of(document: &Document, default: &str) -> String {
+    let named = document.object["metadata"]["namespace"].as_str().filter(|name| !name.is_empty());
+    named.unwrap_or(default).to_owned()
+}
+
+fn name(document: &Document) -> String {
+    let metadata = &document.object["metadata"];
+    let generated = metadata["generateName"].as_str().map(|start| format!("{start}00000"));
+    metadata["name"].as_str().map(str::to_owned).or(generated).unwrap_or_default()
+}
+
+/// What there is to say about one object of the input.
+fn outline(
+    kinds: &Kinds,
+    input: &Input,
+    document: &Document,
+    namespace: &str,
+    known: &Known,
+    settings: &SessionSettings,
+) -> anyhow::Result<Outline> {
+    // The API server's clock stands still for a second at a time.
+    let now = Timestamp::from_second(Timestamp::now().as_second())?;
+    let mut outline = Outline {
+        file: input.file.clone(),
+        place: document.place(&Default::default()),
+        kind: document.text("kind").to_owned(),
+        namespace: namespace_of(document, namespace),
+        name: name(document),
+        problems: Vec::new(),
+        notes: known.notes.clone(),
+        subject: Subject::Unknown,
+    };
+    if !is_session(document) {
+        return Ok(outline);
+    }
+    let examination = examined(kinds, input, document, known, settings, now)?;
+    let denied = examination.denied > 0;
+    outline.problems = examination.problems;
+    if denied {
+        outline.subject = Subject::Denied;
+        return Ok(outline);
+    }
+    let session =
+        live::as_stored(&document.object, known.session.as_ref(), &outline.namespace, &outline.name, now)
+            .context("the session cannot be read")?;
+    outline.subject = Subject::Session(Box::new(foresee(session, known, settings, now)?));
+    Ok(outline)
+}
+
+/// What the cluster would say to the object alone, as an update when it is there.
+fn examined(
+    kinds: &Kinds,
+    input: &Input,
+    document: &Document,
+    known: &Known,
+    settings: &SessionSettings,
+    now: Timestamp,
+) -> anyhow::Result<Examination> {
+    let of = |documents| vec![Input { file: input.file.clone(), documents }];
+    let old = match &known.session {
+        Some(session) => super::check::document::parse(&serde_json::to_vec(session)?)?,
+        None => Vec::new(),
+    };
+    let mut new = document.clone();
+    if let Some(session) = &known.session {
+        new.object["metadata"]["namespace"] = session["metadata"]["namespace"].clone();
+    }
+    let guard = GuardSettings { on_deadline: settings.on_deadline, ..GuardSettings::default() };
+    Ok(examine::examine(kinds, &of(vec![new]), &of(old), guard, now))
+}
+
+/// What the operator would do for a session among what is known.
+fn foresee(
+    session: AmaltheaSession,
+    known: &Known,
+    settings: &SessionSettings,
+    now: Timestamp,
+) -> anyhow::Result<Session> {
+    let mut index = Index::default();
+    for live in &known.objects {
+        index.apply_live(live.clone());
+    }
+    let key = index.apply_session(session).context("the session has no name")?;
+    let mut world = index.observe(&key).context("the session is not observed")?;
+    for live in &known.strangers {
+        world.children.entry((live.kind, live.name.clone())).or_insert_with(|| live.clone().into());
+    }
+    let context = Context {
+        now,
+        // Secrets are not shown, so it does not matter what is in them.
+        entropy: [0; 32],
+        settings,
+        usage_valid: SignedDuration::ZERO,
+    };
+    let checked = validate(&world.session, obstacles(&world.session, settings.on_deadline, now))
+        .context("the session has no spec")?;
+    let preview = preview(&checked, &world, &context);
+    Ok(Session { exists: known.session.is_some(), asked: known.asked, preview, world, now })
+}

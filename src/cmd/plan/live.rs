@@ -1,0 +1,144 @@
+//! What a cluster holds of a session, read and never written.
+
+use super::outline::Session;
+use crate::{
+    control::{api, errors::CallError},
+    core::{
+        amalthea::ErrorClass,
+        live::{Kind, Live},
+        manifest::Write,
+    },
+};
+use jiff::Timestamp;
+use kube::{Client, api::ListParams};
+use serde_json::{Value, json};
+use sojourn_crds::amalthea::{AmaltheaSession, names};
+
+/// The UID of a session that is not there yet.
+const UNBORN: &str = "00000000-0000-0000-0000-000000000000";
+
+/// A cluster could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AskCluster {
+    /// For the session.
+    #[error("session {name} cannot be read: {source}")]
+    Session {
+        /// Its name.
+        name: String,
+        /// Why.
+        #[source]
+        source: CallError,
+    },
+    /// For what belongs to it.
+    #[error("objects of kind {kind} cannot be read: {source}")]
+    Children {
+        /// Their kind.
+        kind: Kind,
+        /// Why.
+        #[source]
+        source: CallError,
+    },
+}
+
+/// What is known of a session beside its manifest.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    /// Whether a cluster was asked.
+    pub(super) asked: bool,
+    /// The session as it is there.
+    pub(super) session: Option<Value>,
+    /// Children and pods.
+    pub(super) objects: Vec<Live>,
+    /// Objects without our labels that have the names of children.
+    pub(super) strangers: Vec<Live>,
+    /// What could not be read.
+    pub(super) notes: Vec<String>,
+}
+
+/// What the cluster holds of the session of that name.
+pub(super) async fn observe(client: &Client, namespace: &str, name: &str) -> Result<Known, AskCluster> {
+    let mut known = Known { asked: true, ..Known::default() };
+    let sessions = api::of_resource(client, &api::sessions(), Some(namespace));
+    let found = api::within(sessions.get_opt(name)).await;
+    let found = found.map_err(|source| AskCluster::Session { name: name.to_owned(), source })?;
+    known.session = found.map(|session| serde_json::to_value(session).unwrap_or_default());
+    let ours = format!("{}={},{}={name}", names::LABEL_PART_OF, names::PART_OF_VALUE, names::LABEL_INSTANCE);
+    for kind in Kind::CHILDREN.into_iter().chain([Kind::Pod]) {
+        let params = ListParams::default().labels(&ours);
+        match api::within(api::api(client, kind, Some(namespace)).list(&params)).await {
+            Ok(list) => known.objects.extend(list.items.into_iter().filter_map(|item| Live::cut(kind, item))),
+            Err(error) if error.class() == ErrorClass::Forbidden => known.notes.push(format!(
+                "you may not list objects of kind {kind}, so the plan is made as if there were none"
+            )),
+            Err(source) => return Err(AskCluster::Children { kind, source }),
+        }
+    }
+    Ok(known)
+}
+
+/// Objects that have the names of children to create. A name that may not be asked for counts as free.
+pub(super) async fn strangers(client: &Client, session: &Session) -> Result<Vec<Live>, AskCluster> {
+    let mut strangers = Vec::new();
+    for write in &session.preview.plan.write {
+        let Write::Create { kind, name, .. } = write else { continue };
+        let api = api::api(client, *kind, Some(session.world.session.namespace()));
+        match api::find(&api, name).await {
+            Ok(found) => strangers.extend(found.and_then(|object| Live::cut(*kind, object))),
+            Err(error) if error.class() == ErrorClass::Forbidden => {}
+            Err(source) => return Err(AskCluster::Children { kind: *kind, source }),
+        }
+    }
+    Ok(strangers)
+}
+
+/// The session as the API server would store it at `now`: the manifest's spec, labels and annotations, and what only
+/// the API server and the operator write.
+pub(super) fn as_stored(
+    manifest: &Value,
+    live: Option<&Value>,
+    namespace: &str,
+    name: &str,
+    now: Timestamp,
+) -> Result<AmaltheaSession, serde_json::Error> {
+    let mut object = live.cloned().unwrap_or_else(|| {
+        json!({"metadata": {
+            "uid": UNBORN,
+            "resourceVersion": "0",
+            "generation": 1,
+            "creationTimestamp": now.to_string(),
+        }})
+    });
+    object["metadata"]["namespace"] = json!(namespace);
+    object["metadata"]["name"] = json!(name);
+    for field in ["labels", "annotations"] {
+        json_patch::merge(&mut object["metadata"][field], &manifest["metadata"][field]);
+    }
+    object["spec"] = manifest["spec"].clone();
+    serde_json::from_value(object)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_manifest_takes_the_place_of_the_spec_and_leaves_the_rest() {
+        let now: Timestamp = "2026-01-02T00:00:00Z".parse().unwrap();
+        let manifest = json!({"metadata": {"labels": {"new": "1"}}, "spec": {"session": {"image": "b"}}});
+        let live = json!({
+            "metadata": {"name": "a", "namespace": "team", "uid": "u", "labels": {"old": "1"}},
+            "spec": {"hibernated": true, "session": {"image": "a"}},
+            "status": {"state": "Running", "runID": "r"},
+        });
+        let stored = as_stored(&manifest, Some(&live), "team", "a", now).unwrap();
+        assert_eq!(stored.uid(), "u");
+        assert_eq!(stored.status.unwrap().run_id.as_deref(), Some("r"));
+        assert_eq!(stored.metadata.labels.unwrap().into_keys().collect::<Vec<_>>(), ["new", "old"]);
+        let spec = stored.spec.unwrap();
+        assert_eq!((spec.hibernated, spec.session.image.as_str()), (false, "b"));
+
+        let born = as_stored(&manifest, None, "team", "a", now).unwrap();
+        assert_eq!(born.metadata.creation_timestamp.as_ref().unwrap().0, now);
+        assert_eq!((born.uid(), born.status.is_none()), (UNBORN, true));
+    }
+}

@@ -1,0 +1,96 @@
+//! What a reconcile would do for a session, without doing it.
+//!
+//! The steps are those of a reconcile, in its order and by its functions; in place of the writes stands what they
+//! would come to if the API server takes them as they are.
+
+use super::{
+    Applied, Checked, Context, Plan, World,
+    due::{self, Wake},
+    plan::plan,
+    status::{Report, status},
+};
+use crate::core::{
+    live::{Kind, Live},
+    manifest::Write,
+};
+use kube::core::DynamicObject;
+use serde_json::{Value, json};
+use std::{borrow::Cow, sync::Arc};
+
+/// See the module.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preview {
+    /// A run that would be written down before anything else.
+    pub begin_run: Option<String>,
+    /// What would be written and deleted.
+    pub plan: Plan,
+    /// Children that are as they should be.
+    pub keep: Vec<(Kind, String)>,
+    /// What would be reported.
+    pub report: Report,
+    /// When the session would be looked at again because of the time alone, and what for; soonest first.
+    pub wakes: Vec<Wake>,
+}
+
+/// What a reconcile of `world` would do.
+pub fn preview(checked: &Checked, world: &World, context: &Context) -> Preview {
+    let first = plan(checked, world, context);
+    let Some(run) = first.begin_run else { return foresee(checked, world, context, None, first) };
+    // The run is written down, which is a pass of its own; what follows is that of the next.
+    let mut session = checked.session.clone();
+    session.status.get_or_insert_default().run_id = Some(run.clone());
+    let checked = Checked { session: &session, ..checked.clone() };
+    let world = World { session: Arc::new(session.clone()), ..world.clone() };
+    let plan = plan(&checked, &world, context);
+    foresee(&checked, &world, context, Some(run), plan)
+}
+
+fn foresee(
+    checked: &Checked,
+    world: &World,
+    context: &Context,
+    begin_run: Option<String>,
+    plan: Plan,
+) -> Preview {
+    let applied = as_applied(&plan);
+    let report = status(checked, world, &applied, context);
+    let after: Cow<World> = world.after(&applied);
+    let wakes = if checked.session.metadata.deletion_timestamp.is_some() {
+        Vec::new()
+    } else {
+        due::wakes(checked, &after, &report.status, context)
+    };
+    let touched = |kind: Kind, name: &str| {
+        plan.write.iter().any(|write| write.target() == (kind, name))
+            || plan.delete.iter().any(|delete| (delete.kind, delete.name.as_str()) == (kind, name))
+    };
+    let keep = world
+        .children
+        .iter()
+        .filter(|((kind, name), live)| world.owns(live) && !live.deleting && !touched(*kind, name))
+        .map(|(slot, _)| slot.clone())
+        .collect();
+    Preview { begin_run, plan, keep, report, wakes }
+}
+
+/// What a plan's writes would come to. A child that is changed is there as before, as far as a status tells.
+fn as_applied(plan: &Plan) -> Applied {
+    let created = plan.write.iter().filter_map(|write| match write {
+        Write::Create { kind, name, manifest } => {
+            Some(((*kind, name.clone()), Arc::new(fresh(*kind, manifest)?)))
+        }
+        Write::Apply { .. } => None,
+    });
+    Applied {
+        children: created.collect(),
+        deleted: plan.delete.iter().map(|delete| (delete.kind, delete.name.clone())).collect(),
+        errors: plan.blocked.clone(),
+    }
+}
+
+/// An object as it is right after its creation.
+fn fresh(kind: Kind, manifest: &Value) -> Option<Live> {
+    let mut object = manifest.clone();
+    object["metadata"]["uid"] = json!(format!("new-{kind}"));
+    Live::cut(kind, serde_json::from_value::<DynamicObject>(object).ok()?)
+}

@@ -1,0 +1,87 @@
+//! How much waits in the queues, and for how long. Counted at each scrape: a queue is long exactly when there is
+//! no time to count it at every pass.
+
+use super::metrics::Kind;
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric},
+    metrics::{MetricType, gauge::ConstGauge},
+};
+use std::{fmt, time::Duration};
+
+/// What waits at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// How many objects are due.
+    pub due: usize,
+    /// For how long the oldest of them has been.
+    pub oldest: Duration,
+}
+
+type Count = Box<dyn Fn() -> Waiting + Send + Sync>;
+
+/// Counts the queues of all kinds at each scrape.
+#[derive(Default)]
+pub struct QueueCollector(Vec<(Kind, Count)>);
+
+impl QueueCollector {
+    /// With the queue of one kind more.
+    pub fn with(mut self, kind: Kind, count: impl Fn() -> Waiting + Send + Sync + 'static) -> Self {
+        self.0.push((kind, Box::new(count)));
+        self
+    }
+}
+
+impl fmt::Debug for QueueCollector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(kind, _)| kind)).finish()
+    }
+}
+
+/// One metric of a queue: name, help, value.
+type Column = (&'static str, &'static str, fn(&Waiting) -> f64);
+
+const COLUMNS: [Column; 2] = [
+    ("sojourn_queue_depth", "Objects that wait for a reconcile; 0 on a replica that does not lead", |w| {
+        w.due as f64
+    }),
+    ("sojourn_queue_oldest_seconds", "How long the object that is due first has waited", |w| {
+        w.oldest.as_secs_f64()
+    }),
+];
+
+impl Collector for QueueCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
+        let counted: Vec<(Kind, Waiting)> = self.0.iter().map(|(kind, count)| (*kind, count())).collect();
+        for (name, help, value) in COLUMNS {
+            let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            for (kind, waiting) in &counted {
+                let labels = [("kind", *kind)];
+                ConstGauge::new(value(waiting)).encode(metric.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prometheus_client::{encoding::text::encode, registry::Registry};
+
+    #[test]
+    fn queues_are_counted_when_they_are_asked_for() {
+        let mut registry = Registry::default();
+        let collector = QueueCollector::default()
+            .with(Kind::AmaltheaSession, || Waiting { due: 3, oldest: Duration::from_millis(1500) });
+        registry.register_collector(Box::new(collector));
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        for line in [
+            "sojourn_queue_depth{kind=\"AmaltheaSession\"} 3",
+            "sojourn_queue_oldest_seconds{kind=\"AmaltheaSession\"} 1.5",
+        ] {
+            assert!(text.contains(line), "{line} is missing in\n{text}");
+        }
+    }
+}
