@@ -33,7 +33,7 @@ const HEADERS: Duration = Duration::from_secs(90);
 /// How long requests that are under way may take once the process is to end.
 const DRAIN: Duration = Duration::from_secs(10);
 /// What a connection buffers in each direction. A request's headers must fit.
-pub(super) const BUFFER: usize = 64 << 10;
+pub(super) const BUFFER: usize = 32 << 10;
 /// How long to wait after a failed accept: it fails for want of file descriptors, which come back.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
@@ -145,7 +145,7 @@ pub(super) fn builder() -> auto::Builder<TokioExecutor> {
         .header_read_timeout(HEADERS)
         .max_buf_size(BUFFER)
         .title_case_headers(true);
-    let window = 64 << 10;
+    let window = 32 << 10;
     builder
         .http2()
         .timer(TokioTimer::new())
