@@ -1,10 +1,10 @@
 //! HTTP listeners of sidecars: HTTP/1.1 and HTTP/2 in clear, upgrades included, in bounded memory.
 //!
-//! A connection that says nothing is closed, more connections than there are slots wait in the kernel, and at the end
-//! requests under way are given some seconds.
+//! A connection that says nothing is closed, more connections than there are slots wait in the kernel, idle ones are not
+//! kept when slots become few, and at the end requests under way are given some seconds.
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
@@ -32,8 +32,9 @@ use tokio_util::sync::CancellationToken;
 const HEADERS: Duration = Duration::from_secs(90);
 /// How long requests that are under way may take once the process is to end.
 const DRAIN: Duration = Duration::from_secs(10);
-/// What a connection buffers in each direction. A request's headers must fit.
-pub(super) const BUFFER: usize = 32 << 10;
+/// What a connection buffers in each direction. A request's headers must fit; Node.js, which is behind many sessions,
+/// takes no more either.
+pub(super) const BUFFER: usize = 16 << 10;
 /// How long to wait after a failed accept: it fails for want of file descriptors, which come back.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
@@ -60,6 +61,7 @@ where
     H: Fn(Request<Incoming>, Peer) -> F + Clone + Send + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
+    let spare = slots / 4;
     let slots = Arc::new(Semaphore::new(slots));
     let mut connections = JoinSet::new();
     loop {
@@ -70,7 +72,8 @@ where
         };
         match accepted {
             Ok((stream, peer)) => {
-                connections.spawn(connection(stream, peer, stop.clone(), handler.clone()));
+                let slots = (slots.clone(), spare);
+                connections.spawn(connection(stream, peer, slots, stop.clone(), handler.clone()));
             }
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
@@ -94,18 +97,32 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> std::io::Resu
     Ok((stream, Peer { address: address.ip().to_canonical(), slot: Arc::new(slot) }))
 }
 
-async fn connection<H, F>(stream: TcpStream, peer: Peer, stop: CancellationToken, handler: H)
-where
+/// Serves one connection. While fewer than `spare` slots are free, it is not kept for a next request.
+async fn connection<H, F>(
+    stream: TcpStream,
+    peer: Peer,
+    (slots, spare): (Arc<Semaphore>, usize),
+    stop: CancellationToken,
+    handler: H,
+) where
     H: Fn(Request<Incoming>, Peer) -> F + Clone + Send + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
     let spoke = Arc::new(AtomicBool::new(false));
     let service = {
         let (spoke, peer) = (spoke.clone(), peer.clone());
-        service_fn(move |request| {
+        service_fn(move |request: Request<Incoming>| {
             spoke.store(true, Ordering::Relaxed);
+            let kept = request.version() == Version::HTTP_2 || request.method() == Method::CONNECT;
+            let last = slots.available_permits() < spare && !kept;
             let answer = handler(request, peer.clone());
-            async move { Ok::<_, Infallible>(answer.await) }
+            async move {
+                let mut answer = answer.await;
+                if last && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+                    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                }
+                Ok::<_, Infallible>(answer)
+            }
         })
     };
     let builder = builder();
@@ -145,7 +162,7 @@ pub(super) fn builder() -> auto::Builder<TokioExecutor> {
         .header_read_timeout(HEADERS)
         .max_buf_size(BUFFER)
         .title_case_headers(true);
-    let window = 32 << 10;
+    let window = 16 << 10;
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -153,6 +170,6 @@ pub(super) fn builder() -> auto::Builder<TokioExecutor> {
         .initial_stream_window_size(window)
         .initial_connection_window_size(4 * window)
         .max_send_buf_size(BUFFER)
-        .max_header_list_size(64 << 10);
+        .max_header_list_size(16 << 10);
     builder
 }

@@ -34,8 +34,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Answered without a token, for the kubelet.
 pub const HEALTH_PATH: &str = "/__amalthea__/health";
-/// Connections for users at a time. One costs at most some hundred KiB, and usually less than 20.
-const SLOTS: usize = 512;
+/// Connections for users at a time. If nobody on any of them reads what the session sends, they cost about 10 MiB.
+const SLOTS: usize = 128;
 /// Connections for the operator at a time.
 const META_SLOTS: usize = 16;
 /// The session is in the same pod, so it answers at once or is not there.
@@ -108,7 +108,7 @@ fn client() -> Client<HttpConnector, Body> {
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE)
         .pool_max_idle_per_host(32)
-        .http1_max_buf_size(BUFFER)
+        .http1_read_buf_exact_size(BUFFER)
         // As the original sends them: some servers know their headers in this spelling only.
         .http1_title_case_headers(true)
         .build(connector)
