@@ -4,6 +4,7 @@
 //! * [`control`]: what talks to the API server
 //! * [`serve`]: webhooks, probes, metrics
 //! * [`ide`]: the protocol by which an IDE is asked for run sessions
+//! * [`sidecar`]: the programs inside a session's pod
 //! * [`settings`], [`telemetry`]: flags, logs, metrics
 //! * [`cmd`]: the commands of the binary
 
@@ -13,4 +14,5 @@ pub mod core;
 pub mod ide;
 pub mod serve;
 pub mod settings;
+pub mod sidecar;
 pub mod telemetry;

@@ -7,8 +7,12 @@ pub mod explain;
 pub mod generate;
 pub mod plan;
 pub mod run;
+pub mod sidecar;
 
-use crate::settings::flags::{Flags, normalise};
+use crate::{
+    settings::flags::{Flags, normalise},
+    sidecar::cloner::git::ASKPASS,
+};
 use clap::{CommandFactory, Parser, Subcommand};
 use std::{ffi::OsString, path::Path, process::ExitCode};
 
@@ -36,12 +40,15 @@ enum Command {
     Explain(explain::Explain),
     /// Write the files that are generated from the code: CRDs, webhook configurations, RBAC.
     Generate(generate::Generate),
+    /// Run as a container of a session's pod, with the command lines of the original's sidecar image.
+    Sidecar(sidecar::Sidecar),
 }
 
 /// Runs the command that `args` asks for.
 ///
 /// Under the name `manager`, as the original's image calls it, and when the first argument is a flag of the
-/// operator, the command is `run`.
+/// operator, the command is `run`. Under the name `sidecars`, and when the first argument is a command of the
+/// original's sidecar image, whose pods name no program, it is `sidecar`.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<ExitCode> {
     let args = normalise(&Cli::command(), with_command(args.into_iter().collect()));
     match Cli::parse_from(args).command {
@@ -51,17 +58,51 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<ExitCode
         Command::Doctor(doctor) => doctor.run(),
         Command::Explain(explain) => explain.run(),
         Command::Generate(generate) => generate.run().map(|()| ExitCode::SUCCESS),
+        Command::Sidecar(sidecar) => sidecar.run(),
     }
 }
 
 fn with_command(mut args: Vec<OsString>) -> Vec<OsString> {
     let program = args.first().map(Path::new).and_then(Path::file_name).map(|name| name.to_string_lossy());
-    let manager = program.is_some_and(|name| name == "manager");
-    let flag = args.get(1).map(|arg| arg.to_string_lossy().into_owned()).is_some_and(|arg| {
-        arg.starts_with('-') && !["-h", "--help", "-V", "--version"].contains(&arg.as_str())
-    });
-    if manager || flag {
-        args.insert(1, "run".into());
+    let called = |name: &str| program.as_deref() == Some(name);
+    let first = args.get(1).map(|arg| arg.to_string_lossy());
+    let flag = |arg: &str| arg.starts_with('-') && !["-h", "--help", "-V", "--version"].contains(&arg);
+    let command =
+        if called("sidecars") || first.as_deref().is_some_and(|arg| sidecar::COMMANDS.contains(&arg)) {
+            Some("sidecar")
+        } else if called("manager") || first.as_deref().is_some_and(flag) {
+            Some("run")
+        } else {
+            None
+        };
+    if called(ASKPASS) {
+        // Whatever is asked is one argument, even if it looks like a flag.
+        let words = ["sidecar", "cloner", "askpass", "--"].map(OsString::from);
+        args.splice(1..1, words);
+        return args;
+    }
+    if let Some(command) = command {
+        args.insert(1, command.into());
     }
     args
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(&["/manager", "--leader-elect"], "run")]
+    #[case(&["sojourn", "-leader-elect"], "run")]
+    #[case(&["/sidecars", "proxy", "serve"], "sidecar")]
+    #[case(&["/sidecars", "--help"], "sidecar")]
+    #[case(&["/sojourn", "proxy", "serve"], "sidecar")]
+    #[case(&["/tmp/x/sojourn-askpass", "-v"], "sidecar")]
+    #[case(&["sojourn", "check", "proxy"], "check")]
+    #[case(&["sojourn", "--help"], "--help")]
+    fn the_name_and_the_first_argument_choose_the_command(#[case] args: &[&str], #[case] expected: &str) {
+        let args = with_command(args.iter().map(OsString::from).collect());
+        assert_eq!(args[1], expected);
+    }
 }

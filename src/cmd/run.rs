@@ -70,7 +70,8 @@ pub(super) async fn is_openshift(client: &Client) -> anyhow::Result<bool> {
     Ok(groups.groups.iter().any(|group| group.name == "project.openshift.io"))
 }
 
-async fn stop_on_signal(stop: CancellationToken) {
+/// Cancels `stop` on SIGTERM or Ctrl-C.
+pub(super) async fn stop_on_signal(stop: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
     match signal(SignalKind::terminate()) {
         Ok(mut terminate) => {

@@ -177,7 +177,7 @@ pub fn normalise(command: &Command, args: impl IntoIterator<Item = OsString>) ->
 }
 
 /// A boolean as Go's `strconv.ParseBool` reads it.
-fn go_bool(text: &str) -> Result<bool, String> {
+pub(crate) fn go_bool(text: &str) -> Result<bool, String> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
         "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),

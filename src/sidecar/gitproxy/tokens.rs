@@ -1,0 +1,215 @@
+//! Tokens of git's providers, and of the account that they are asked for with, kept fresh.
+//!
+//! A token is asked for when it is needed and the one at hand ends soon; whoever needs it at the same time waits for
+//! the same answer. The account's own refresh token is renewed before it ends, also when nobody asks for anything.
+
+use crate::sidecar::web::{AskToken, GitToken, Web};
+use base64::{Engine, engine::general_purpose};
+use http::HeaderValue;
+use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
+use std::{collections::HashMap, sync::Arc, time::Duration};
+use tokio::sync::Mutex;
+
+/// Who gives tokens for repositories.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct Provider {
+    /// Its name.
+    pub id: String,
+    /// Where a token is asked for.
+    pub access_token_url: String,
+}
+
+/// Whose tokens are used.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The token that is shown to providers.
+    pub access: String,
+    /// The token with which another is got.
+    pub refresh: String,
+    /// Where.
+    pub token_url: String,
+    /// Who asks there: name and secret.
+    pub client: Option<(String, String)>,
+}
+
+/// Where tokens come from.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TokenSettings {
+    /// The providers.
+    pub providers: Vec<Provider>,
+    /// The account; none in a session of nobody in particular.
+    pub account: Option<Account>,
+    /// How often the account's tokens are looked at.
+    pub period: Duration,
+}
+
+/// No token for a provider.
+#[derive(Debug, thiserror::Error)]
+pub enum FindToken {
+    /// Nobody said where it is to be asked for.
+    #[error("the provider is not known")]
+    Provider,
+    /// Nobody in particular has no tokens.
+    #[error("the session has no account")]
+    Account,
+    /// It was asked for in vain.
+    #[error(transparent)]
+    Ask(#[from] AskToken),
+}
+
+/// What a token server answers.
+#[derive(Deserialize)]
+struct Answer {
+    access_token: String,
+    #[serde(default)]
+    refresh_token: Option<String>,
+}
+
+/// The tokens, shared.
+#[derive(Clone)]
+pub struct Tokens(Arc<Shared>);
+
+struct Shared {
+    web: Web,
+    providers: Vec<Provider>,
+    period: Duration,
+    account: Mutex<Option<Account>>,
+    known: Mutex<HashMap<String, GitToken>>,
+}
+
+impl Tokens {
+    /// None yet.
+    pub fn new(settings: TokenSettings) -> Self {
+        Self(Arc::new(Shared {
+            web: Web::default(),
+            providers: settings.providers,
+            period: settings.period,
+            account: Mutex::new(settings.account),
+            known: Mutex::default(),
+        }))
+    }
+
+    /// How long before its end a token is no longer good enough: several looks fit in between.
+    fn margin(&self) -> SignedDuration {
+        SignedDuration::try_from(self.0.period * 4).unwrap_or(SignedDuration::MAX)
+    }
+
+    /// What git shows to the hosts of `provider`.
+    pub async fn authorization(&self, provider: &str) -> Result<HeaderValue, FindToken> {
+        let mut known = self.0.known.lock().await;
+        let now = Timestamp::now();
+        let good = known.get(provider).filter(|token| !ends_within(expiry(token), self.margin(), now));
+        let token = match good {
+            Some(token) => token.clone(),
+            None => {
+                let token = self.ask(provider).await?;
+                known.insert(provider.to_owned(), token.clone());
+                token
+            }
+        };
+        let text = general_purpose::STANDARD.encode(format!("oauth2:{}", token.access_token));
+        let mut value = HeaderValue::from_str(&format!("Basic {text}")).map_err(|_| AskToken::Read)?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+
+    async fn ask(&self, provider: &str) -> Result<GitToken, FindToken> {
+        let provider = self.0.providers.iter().find(|known| known.id == provider);
+        let url = &provider.ok_or(FindToken::Provider)?.access_token_url;
+        let access = {
+            let mut account = self.0.account.lock().await;
+            let account = account.as_mut().ok_or(FindToken::Account)?;
+            if ends_within(jwt_expiry(&account.access), SignedDuration::from_secs(10), Timestamp::now()) {
+                self.renew(account).await?;
+            }
+            account.access.clone()
+        };
+        Ok(self.0.web.git_token(url, &access).await?)
+    }
+
+    async fn renew(&self, account: &mut Account) -> Result<(), AskToken> {
+        let authorization = account.client.as_ref().map(|(id, secret)| {
+            let text = general_purpose::STANDARD.encode(format!("{id}:{secret}"));
+            HeaderValue::from_str(&format!("Basic {text}")).map_err(|_| AskToken::Read)
+        });
+        let form = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("grant_type", "refresh_token")
+            .append_pair("refresh_token", &account.refresh)
+            .finish();
+        let answer: Answer = self.0.web.post(&account.token_url, authorization.transpose()?, &form).await?;
+        account.access = answer.access_token;
+        if let Some(refresh) = answer.refresh_token {
+            account.refresh = refresh;
+        }
+        Ok(())
+    }
+
+    /// Renews the account's tokens before the refresh token ends, for ever.
+    pub async fn keep_fresh(self) {
+        loop {
+            tokio::time::sleep(self.0.period).await;
+            let mut account = self.0.account.lock().await;
+            let Some(account) = account.as_mut() else { continue };
+            if ends_within(jwt_expiry(&account.refresh), self.margin(), Timestamp::now())
+                && let Err(error) = self.renew(account).await
+            {
+                tracing::warn!(%error, "the account's tokens are not renewed");
+            }
+        }
+    }
+}
+
+/// Whether something that ends at `expiry` does so within `margin` of `now`. What has no end does not.
+fn ends_within(expiry: Option<Timestamp>, margin: SignedDuration, now: Timestamp) -> bool {
+    expiry.is_some_and(|expiry| expiry.duration_since(now) <= margin)
+}
+
+fn expiry(token: &GitToken) -> Option<Timestamp> {
+    // Fractions of a second do not matter.
+    token.expires_at.and_then(|seconds| Timestamp::from_second(seconds as i64).ok())
+}
+
+/// When a token says of itself that it ends. Who it is for checks it; here it only says when to ask for another.
+fn jwt_expiry(token: &str) -> Option<Timestamp> {
+    #[derive(Deserialize)]
+    struct Claims {
+        exp: f64,
+    }
+    let claims = general_purpose::URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;
+    let claims: Claims = serde_json::from_slice(&claims).ok()?;
+    Timestamp::from_second(claims.exp as i64).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn jwt(claims: &str) -> String {
+        format!("e30.{}.sig", general_purpose::URL_SAFE_NO_PAD.encode(claims))
+    }
+
+    #[test]
+    fn the_end_of_a_token_is_read() {
+        let expected = Timestamp::from_second(1_700_000_000).unwrap();
+        assert_eq!(jwt_expiry(&jwt(r#"{"exp": 1700000000, "sub": "a"}"#)), Some(expected));
+        for other in
+            ["", "opaque", "a.b.c", &jwt("{}"), &jwt(r#"{"exp": "soon"}"#), &jwt(r#"{"exp": 1e300}"#)]
+        {
+            assert_eq!(jwt_expiry(other), None, "{other}");
+        }
+    }
+
+    #[rstest]
+    #[case(Some(3600), false)]
+    #[case(Some(61), false)]
+    #[case(Some(60), true)]
+    #[case(Some(-5), true)]
+    #[case(None, false)]
+    fn tokens_end(#[case] seconds: Option<i64>, #[case] expected: bool) {
+        let now = Timestamp::from_second(1_700_000_000).unwrap();
+        let expiry = seconds.map(|seconds| now + SignedDuration::from_secs(seconds));
+        assert_eq!(ends_within(expiry, SignedDuration::from_secs(60), now), expected);
+    }
+}

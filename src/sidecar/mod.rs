@@ -1,0 +1,15 @@
+//! The programs inside a session's pod, as the original's sidecar image has them.
+//!
+//! * [`cloner`]: brings repositories to the session's volume
+//! * [`gitproxy`]: adds credentials to what git asks of them later
+//! * [`proxy`]: lets the right user through to the session
+//! * [`listen`]: the HTTP listeners that they share, bounded in number and time
+//! * [`web`]: what they ask of others
+//!
+//! Each is one small process in a container of a few MiB: one thread, no cluster, nothing written down.
+
+pub mod cloner;
+pub mod gitproxy;
+pub mod listen;
+pub mod proxy;
+pub mod web;

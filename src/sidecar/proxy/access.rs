@@ -1,0 +1,160 @@
+//! Who may pass: pure, and never open by accident.
+//!
+//! There are two ways to be let through. Either the session has a token, and a request shows it; or a login proxy
+//! stands in front, in the same pod, and a request comes from there. A proxy that was told of neither does not start.
+
+use http::{HeaderMap, HeaderValue, header};
+use sha2::{Digest, Sha256};
+use std::{
+    hint::black_box,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
+
+/// The token of a session. Only its digest is kept, so that it cannot be shown anywhere.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Token([u8; 32]);
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(hidden)")
+    }
+}
+
+impl Token {
+    /// The digest of `text`.
+    pub fn new(text: &str) -> Self {
+        Self(Sha256::digest(text).into())
+    }
+
+    /// Whether `text` is the token, in a time that does not depend on where it differs or how long it is.
+    fn is(&self, text: &[u8]) -> bool {
+        let seen: [u8; 32] = Sha256::digest(text).into();
+        let difference =
+            self.0.iter().zip(seen).fold(0, |sum, (mine, theirs)| sum | black_box(mine ^ theirs));
+        difference == 0
+    }
+}
+
+/// Who may pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Who shows the token, in the cookie of this name or as a bearer token.
+    Token {
+        /// The token.
+        token: Token,
+        /// Name of the cookie.
+        cookie: String,
+    },
+    /// What comes from the login proxy in the same pod, which is anything from its loopback address.
+    Pod,
+}
+
+/// Why a request may not pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// It shows no token.
+    Missing,
+    /// It has an `Authorization` that is no bearer token.
+    Scheme,
+    /// It shows another token.
+    Wrong,
+    /// It did not come through the login proxy.
+    Outside,
+}
+
+impl Refused {
+    /// What is said to who asked, in the original's words.
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::Missing => "missing key in request header",
+            Self::Scheme => "invalid key in the request header",
+            Self::Wrong => "Unauthorized",
+            Self::Outside => "Forbidden",
+        }
+    }
+}
+
+impl Access {
+    /// Judges a request with `headers` from `peer`.
+    pub fn judge(&self, headers: &HeaderMap, peer: IpAddr) -> Result<(), Refused> {
+        match self {
+            Self::Token { token, cookie } => by_token(token, cookie, headers),
+            // Not all of 127.0.0.0/8: service meshes hand over what comes from outside from other addresses of it.
+            Self::Pod => {
+                let own = peer == Ipv4Addr::LOCALHOST || peer == Ipv6Addr::LOCALHOST;
+                own.then_some(()).ok_or(Refused::Outside)
+            }
+        }
+    }
+
+    /// Removes what lets a request through: it is for this proxy and not for the session behind it.
+    pub fn conceal(&self, headers: &mut HeaderMap) {
+        let Self::Token { token, cookie } = self else { return };
+        let shown = |value: &HeaderValue| bearer(value).is_some_and(|text| token.is(text));
+        if headers.get_all(header::AUTHORIZATION).iter().any(shown) {
+            let others: Vec<HeaderValue> = headers
+                .get_all(header::AUTHORIZATION)
+                .iter()
+                .filter(|value| !shown(value))
+                .cloned()
+                .collect();
+            headers.remove(header::AUTHORIZATION);
+            for other in others {
+                headers.append(header::AUTHORIZATION, other);
+            }
+        }
+        if cookies(headers).any(|(name, _, _)| name == cookie.as_bytes()) {
+            let others: Vec<&[u8]> = cookies(headers)
+                .filter(|(name, _, _)| *name != cookie.as_bytes())
+                .map(|(_, _, pair)| pair)
+                .collect();
+            // Bytes of a header value make a header value again.
+            let others = HeaderValue::from_bytes(&others.join(&b"; "[..])).ok().filter(|v| !v.is_empty());
+            headers.remove(header::COOKIE);
+            if let Some(others) = others {
+                headers.insert(header::COOKIE, others);
+            }
+        }
+    }
+}
+
+fn by_token(token: &Token, cookie: &str, headers: &HeaderMap) -> Result<(), Refused> {
+    let mut refused = Refused::Missing;
+    for (_, value, _) in cookies(headers).filter(|(name, _, _)| *name == cookie.as_bytes()) {
+        if token.is(value) {
+            return Ok(());
+        }
+        refused = Refused::Wrong;
+    }
+    for value in headers.get_all(header::AUTHORIZATION) {
+        match bearer(value) {
+            Some(text) if token.is(text) => return Ok(()),
+            Some(_) => refused = Refused::Wrong,
+            None if refused == Refused::Missing => refused = Refused::Scheme,
+            None => {}
+        }
+    }
+    Err(refused)
+}
+
+/// The bearer token that the value of an `Authorization` holds.
+fn bearer(value: &HeaderValue) -> Option<&[u8]> {
+    let (scheme, text) = value.as_bytes().split_at_checked(b"Bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then(|| text.trim_ascii())
+}
+
+/// Name, value and whole text of each cookie.
+fn cookies(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8], &[u8])> {
+    headers.get_all(header::COOKIE).iter().flat_map(|value| {
+        value.as_bytes().split(|byte| *byte == b';').filter_map(|pair| {
+            let pair = pair.trim_ascii();
+            let equals = pair.iter().position(|byte| *byte == b'=')?;
+            let (name, value) = (pair[..equals].trim_ascii(), pair[equals + 1..].trim_ascii());
+            let quoted = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
+            Some((name, quoted.unwrap_or(value), pair))
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests;

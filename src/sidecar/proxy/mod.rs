@@ -1,0 +1,219 @@
+//! `proxy serve`: stands in front of a session and lets through who may use it.
+//!
+//! * [`settings`]: flags, environment and file
+//! * [`access`]: who may pass
+//! * [`rewrite`]: what requests look like behind it
+//! * [`activity`]: when the session was last used, which the operator asks for
+//!
+//! Bodies stream both ways and upgrades become tunnels, so what a request costs does not depend on its size.
+
+pub mod access;
+pub mod activity;
+pub mod rewrite;
+pub mod settings;
+
+use super::{
+    listen::{self, BUFFER, Body, Peer, full},
+    web::causes,
+};
+use access::{Access, Refused};
+use activity::{Activity, Watched};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body_util::BodyExt;
+use hyper::{body::Incoming, upgrade::OnUpgrade};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+};
+use jiff::Timestamp;
+use rewrite::Target;
+use settings::Settings;
+use std::{io, sync::Arc, time::Duration};
+use tokio::{io::copy_bidirectional_with_sizes, net::TcpListener};
+use tokio_util::sync::CancellationToken;
+
+/// Answered without a token, for the kubelet.
+pub const HEALTH_PATH: &str = "/__amalthea__/health";
+/// Connections for users at a time. One costs at most some hundred KiB, and usually less than 20.
+const SLOTS: usize = 512;
+/// Connections for the operator at a time.
+const META_SLOTS: usize = 16;
+/// The session is in the same pod, so it answers at once or is not there.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long a connection to the session is kept for the next request. Servers close idle ones after some seconds; one
+/// that is closed just when a request goes out is a failed request.
+const IDLE: Duration = Duration::from_secs(2);
+/// What a tunnel buffers in each direction.
+const TUNNEL: usize = 8 << 10;
+
+/// The proxy does not listen.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen at {address} for {purpose}: {source}")]
+pub struct Listen {
+    address: crate::settings::address::Address,
+    purpose: &'static str,
+    source: io::Error,
+}
+
+/// One proxy at work.
+struct Proxy {
+    target: Target,
+    access: Access,
+    activity: Activity,
+    client: Client<HttpConnector, Body>,
+}
+
+/// Serves until `stop`.
+pub async fn serve(settings: Settings, stop: CancellationToken) -> Result<(), Listen> {
+    let bind = async |address: &crate::settings::address::Address, purpose| {
+        let listener =
+            address.bind().await.map_err(|source| Listen { address: address.clone(), purpose, source })?;
+        if let Ok(local) = listener.local_addr() {
+            tracing::info!(address = %local, purpose, "listening");
+        }
+        Ok::<TcpListener, Listen>(listener)
+    };
+    let users = bind(&settings.bind, "users").await?;
+    let meta = bind(&settings.meta_bind, "request stats").await?;
+    if settings.access == Access::Pod {
+        tracing::info!("a login proxy stands in front: only what comes from this pod is passed on");
+    }
+    let activity = Activity::new(Timestamp::now());
+    let proxy = Arc::new(Proxy {
+        target: settings.target,
+        access: settings.access,
+        activity: activity.clone(),
+        client: client(),
+    });
+    let answers = move |request, peer| {
+        let proxy = proxy.clone();
+        async move { proxy.answer(request, peer).await }
+    };
+    let stats = move |request: Request<Incoming>, _: Peer| {
+        let answer = stats(&request, &activity);
+        async move { answer }
+    };
+    tokio::join!(
+        listen::serve(users, SLOTS, stop.clone(), answers),
+        listen::serve(meta, META_SLOTS, stop, stats)
+    );
+    Ok(())
+}
+
+fn client() -> Client<HttpConnector, Body> {
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    connector.set_connect_timeout(Some(CONNECT));
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE)
+        .pool_max_idle_per_host(32)
+        .http1_max_buf_size(BUFFER)
+        // As the original sends them: some servers know their headers in this spelling only.
+        .http1_title_case_headers(true)
+        .build(connector)
+}
+
+fn stats(request: &Request<Incoming>, activity: &Activity) -> Response<Body> {
+    if request.method() != Method::GET || request.uri().path() != "/request_stats" {
+        return message(StatusCode::NOT_FOUND, "Not Found");
+    }
+    json(StatusCode::OK, &serde_json::json!({"last_request_time": activity.last()}))
+}
+
+fn json(status: StatusCode, body: &serde_json::Value) -> Response<Body> {
+    let mut response = Response::new(full(body.to_string()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn message(status: StatusCode, text: &str) -> Response<Body> {
+    json(status, &serde_json::json!({"message": text}))
+}
+
+fn refusal(refused: Refused) -> Response<Body> {
+    if refused == Refused::Outside {
+        return message(StatusCode::FORBIDDEN, refused.message());
+    }
+    let mut response = message(StatusCode::UNAUTHORIZED, refused.message());
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    response
+}
+
+impl Proxy {
+    async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+        if request.uri().path() == HEALTH_PATH && matches!(*request.method(), Method::GET | Method::HEAD) {
+            return Response::new(full(""));
+        }
+        // Queries are not logged: some servers take their tokens there.
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let address = peer.address;
+        let response = match self.access.judge(request.headers(), address) {
+            Ok(()) => self.forward(request, peer).await,
+            Err(refused) => refusal(refused),
+        };
+        tracing::info!(%method, path, status = response.status().as_u16(), peer = %address, "request");
+        response
+    }
+
+    async fn forward(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+        self.activity.touch(Timestamp::now());
+        let (mut head, body) = request.into_parts();
+        let wanted = rewrite::upgrade(&head);
+        let client_side = wanted.as_ref().and_then(|_| head.extensions.remove::<OnUpgrade>());
+        if self.target.rewrite(&mut head, peer.address).is_err() {
+            return message(StatusCode::BAD_REQUEST, "the request's target is not a path");
+        }
+        self.access.conceal(&mut head.headers);
+        let request = Request::from_parts(head, self.watched(body));
+        let mut response = match self.client.request(request).await {
+            Ok(response) => response,
+            Err(error) => {
+                tracing::warn!(error = causes(&error), "the session does not answer");
+                return message(StatusCode::BAD_GATEWAY, "the session does not answer");
+            }
+        };
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            let (Some(client_side), Some(wanted)) = (client_side, wanted) else {
+                return message(StatusCode::BAD_GATEWAY, "the session changed the protocol unasked");
+            };
+            let session_side = hyper::upgrade::on(&mut response);
+            let activity = self.activity.clone();
+            tokio::spawn(tunnel(client_side, session_side, activity, rewrite::is_websocket(&wanted), peer));
+            let (mut head, _) = response.into_parts();
+            rewrite::end_to_end(&mut head.headers, Some(&wanted));
+            return Response::from_parts(head, full(""));
+        }
+        let (mut head, body) = response.into_parts();
+        rewrite::end_to_end(&mut head.headers, None);
+        // The listener knows what it speaks to its client.
+        head.version = http::Version::HTTP_11;
+        Response::from_parts(head, self.watched(body))
+    }
+
+    /// `body`, whose parts keep the session in use as they pass.
+    fn watched(&self, body: Incoming) -> Body {
+        let activity = self.activity.clone();
+        body.map_frame(move |frame| {
+            activity.touch(Timestamp::now());
+            frame
+        })
+        .boxed_unsync()
+    }
+}
+
+/// Carries bytes both ways until both sides have ended or one has failed.
+async fn tunnel(client: OnUpgrade, session: OnUpgrade, activity: Activity, websocket: bool, peer: Peer) {
+    let carry = async {
+        let (client, session) = (client.await?, session.await?);
+        let mut client = Watched::new(TokioIo::new(client), activity, websocket);
+        let mut session = TokioIo::new(session);
+        copy_bidirectional_with_sizes(&mut client, &mut session, TUNNEL, TUNNEL).await?;
+        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
+    };
+    if let Err(error) = carry.await {
+        tracing::debug!(%error, "a tunnel ended early");
+    }
+    drop(peer.slot);
+}

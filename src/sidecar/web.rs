@@ -1,0 +1,169 @@
+//! What sidecars ask of others by HTTP: tokens.
+//!
+//! Each question has a deadline, its answer a bound, and a token goes to the host that it is for only.
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use serde::{Deserialize, de::DeserializeOwned};
+use std::{fmt, time::Duration};
+
+/// How long an answer may take, redirects included.
+const DEADLINE: Duration = Duration::from_secs(30);
+const CONNECT: Duration = Duration::from_secs(10);
+const LONGEST_ANSWER: usize = 1 << 20;
+const MOST_REDIRECTS: usize = 5;
+
+/// There is no token.
+#[derive(Debug, thiserror::Error)]
+pub enum AskToken {
+    /// The address cannot be asked.
+    #[error("the address for tokens is no address like https://example.org/token")]
+    Address,
+    /// Nobody answered, or not in time.
+    #[error("no token could be asked for: {0}")]
+    Ask(String),
+    /// The answer is a refusal.
+    #[error("the question for a token was answered with {0}")]
+    Status(StatusCode),
+    /// The answer is something else.
+    #[error("the answer to the question for a token cannot be read")]
+    Read,
+}
+
+/// A token for a git provider.
+#[derive(Clone, Deserialize)]
+pub struct GitToken {
+    /// The token.
+    pub access_token: String,
+    /// When it ends, in seconds since 1970.
+    #[serde(default)]
+    pub expires_at: Option<f64>,
+}
+
+impl fmt::Debug for GitToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GitToken").field("expires_at", &self.expires_at).finish_non_exhaustive()
+    }
+}
+
+/// Asks by HTTP and HTTPS.
+#[derive(Clone)]
+pub struct Web(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+
+impl Default for Web {
+    fn default() -> Self {
+        Self(Client::builder(TokioExecutor::new()).build(connector()))
+    }
+}
+
+/// Connects by HTTP and HTTPS, trusting the public authorities of the image, or those that `SSL_CERT_FILE` names.
+pub(super) fn connector() -> HttpsConnector<HttpConnector> {
+    rustls::crypto::ring::default_provider().install_default().ok();
+    let mut http = HttpConnector::new();
+    http.set_connect_timeout(Some(CONNECT));
+    http.set_nodelay(true);
+    http.enforce_http(false);
+    // An image without authorities can still speak plain HTTP.
+    let builder = HttpsConnectorBuilder::new().with_native_roots().unwrap_or_else(|error| {
+        tracing::warn!(%error, "this image has no public authorities: no server can be trusted by HTTPS");
+        let none = rustls::ClientConfig::builder()
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
+        HttpsConnectorBuilder::new().with_tls_config(none)
+    });
+    builder.https_or_http().enable_http1().wrap_connector(http)
+}
+
+impl Web {
+    /// A token for a provider, from `url`, for who shows `bearer`.
+    pub async fn git_token(&self, url: &str, bearer: &str) -> Result<GitToken, AskToken> {
+        let authorization = HeaderValue::from_str(&format!("Bearer {bearer}")).map_err(|_| AskToken::Read)?;
+        self.ask(Method::GET, url, Some(authorization), "").await
+    }
+
+    /// Asks `url` with a form, and reads the answer as JSON.
+    pub async fn post<T: DeserializeOwned>(
+        &self,
+        url: &str,
+        authorization: Option<HeaderValue>,
+        form: &str,
+    ) -> Result<T, AskToken> {
+        self.ask(Method::POST, url, authorization, form).await
+    }
+
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        url: &str,
+        authorization: Option<HeaderValue>,
+        form: &str,
+    ) -> Result<T, AskToken> {
+        let url: Uri = url.parse().map_err(|_| AskToken::Address)?;
+        let asking = self.follow(method, url, authorization, form);
+        tokio::time::timeout(DEADLINE, asking)
+            .await
+            .unwrap_or_else(|_| Err(AskToken::Ask("no answer in time".into())))
+    }
+
+    async fn follow<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        mut url: Uri,
+        mut authorization: Option<HeaderValue>,
+        form: &str,
+    ) -> Result<T, AskToken> {
+        for _ in 0..=MOST_REDIRECTS {
+            let mut request = Request::builder().method(method.clone()).uri(url.clone());
+            if let Some(authorization) = &authorization {
+                request = request.header(header::AUTHORIZATION, authorization);
+            }
+            if method == Method::POST {
+                request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+            }
+            let request =
+                request.body(Full::new(Bytes::from(form.to_owned()))).map_err(|_| AskToken::Address)?;
+            let response = self.0.request(request).await.map_err(|error| AskToken::Ask(causes(&error)))?;
+            if response.status().is_redirection() && method == Method::GET {
+                let next =
+                    response.headers().get(header::LOCATION).and_then(|to| next(&url, to.to_str().ok()?));
+                let next = next.ok_or(AskToken::Status(response.status()))?;
+                if next.host() != url.host() {
+                    authorization = None;
+                }
+                url = next;
+                continue;
+            }
+            if !response.status().is_success() {
+                return Err(AskToken::Status(response.status()));
+            }
+            let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await;
+            let body = body.map_err(|error| AskToken::Ask(error.to_string()))?.to_bytes();
+            return serde_json::from_slice(&body).map_err(|_| AskToken::Read);
+        }
+        Err(AskToken::Ask("it leads from one address to the next".to_owned()))
+    }
+}
+
+/// Where a redirect from `from` leads. Never from HTTPS to plain HTTP.
+fn next(from: &Uri, to: &str) -> Option<Uri> {
+    let next = url::Url::parse(&from.to_string()).ok()?.join(to).ok()?;
+    let weaker = from.scheme_str() == Some("https") && next.scheme() != "https";
+    next.as_str().parse().ok().filter(|_| !weaker)
+}
+
+/// An error with all that led to it, on one line.
+pub(super) fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
