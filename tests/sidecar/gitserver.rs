@@ -9,6 +9,7 @@ use axum::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, StatusCode, header};
 use sha2::{Digest, Sha256};
+use sojourn::serve::webhooks::{Limits, serve_router};
 use sojourn_certs::{authority::Authority, leaf::Leaf, names::Names, server::CertResolver};
 use std::{
     io::{Read, Write},
@@ -71,8 +72,8 @@ impl Server {
         resolver.set(leaf.certified_key().unwrap());
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
         let router = Router::new().fallback(serve).with_state(server.clone());
-        let serving =
-            sojourn::serve::webhooks::serve_router(listener, resolver, router, CancellationToken::new());
+        let stop = CancellationToken::new();
+        let serving = serve_router(listener, resolver, router, Limits::default(), stop);
         tokio::spawn(serving);
         (server, authority.certificate_pem().to_owned())
     }
