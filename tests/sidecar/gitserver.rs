@@ -28,6 +28,9 @@ pub(crate) const TOKEN: &str = "git-token";
 /// The content of the file that is stored with LFS.
 pub(crate) const LARGE: &str = "large content\n";
 
+/// Host and `Authorization` of a request.
+type Asked = (String, Option<String>);
+
 /// A folder of repositories, served by HTTP. Those whose name begins with `private` ask for [`USER`] or
 /// for [`TOKEN`].
 #[derive(Clone)]
@@ -36,7 +39,7 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) root: Arc<TempDir>,
     /// Host and `Authorization` of each request.
-    pub(crate) seen: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    pub(crate) seen: Arc<Mutex<Vec<Asked>>>,
 }
 
 /// Runs git with nothing of this machine's configuration.

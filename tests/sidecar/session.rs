@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 /// Starts one; ends with the runtime of the test.
 pub(crate) async fn start() -> SocketAddr {
     let router = Router::new()
-        .route("/echo", post(async |request: Request| Body::from(request.into_body())))
+        .route("/echo", post(async |request: Request| request.into_body()))
         .route("/drain", post(drain))
         .route("/zeros/{mib}", get(zeros))
         .route("/tunnel", any(tunnel))
