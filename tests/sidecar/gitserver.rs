@@ -29,7 +29,7 @@ pub(crate) const TOKEN: &str = "git-token";
 pub(crate) const LARGE: &str = "large content\n";
 
 /// Host and `Authorization` of a request.
-pub(crate) type Seen = (String, Option<String>);
+type Asked = (String, Option<String>);
 
 /// A folder of repositories, served by HTTP. Those whose name begins with `private` ask for [`USER`] or
 /// for [`TOKEN`].
@@ -38,8 +38,8 @@ pub(crate) struct Server {
     scheme: &'static str,
     pub(crate) address: SocketAddr,
     pub(crate) root: Arc<TempDir>,
-    /// What was asked so far.
-    pub(crate) seen: Arc<Mutex<Vec<Seen>>>,
+    /// Host and `Authorization` of each request.
+    pub(crate) seen: Arc<Mutex<Vec<Asked>>>,
 }
 
 /// Runs git with nothing of this machine's configuration.
@@ -75,7 +75,8 @@ impl Server {
         resolver.set(leaf.certified_key().unwrap());
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
         let router = Router::new().fallback(serve).with_state(server.clone());
-        let serving = serve_router(listener, resolver, router, Limits::default(), CancellationToken::new());
+        let stop = CancellationToken::new();
+        let serving = serve_router(listener, resolver, router, Limits::default(), stop);
         tokio::spawn(serving);
         (server, authority.certificate_pem().to_owned())
     }

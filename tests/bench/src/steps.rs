@@ -155,7 +155,7 @@ fn steady(fresh: &World, context: &Context) -> anyhow::Result<World> {
         let live = Live::cut(kind, object).context("a manifest has a name")?;
         applied.children.insert((kind, name), Arc::new(live));
     }
-    let mut steady = fresh.after(&applied);
+    let mut steady = fresh.after(&applied).into_owned();
     let mut session = (*fresh.session).clone();
     session.status = Some(status(&checked, &steady, &applied, context).status);
     steady.session = Arc::new(session);
