@@ -65,6 +65,7 @@ fn reason(session: &Session, what: Decision) -> String {
         Decision::Delete(why) => format!("delete it: {}", rule(why)),
         Decision::GiveUpScheduling => "say that it failed: no node took its pod".to_owned(),
         Decision::TellUnready => "say which container is not ready".to_owned(),
+        Decision::ForgetFailure => "see that it has not crashed again".to_owned(),
         Decision::AskIfIdle => "ask whether somebody uses it".to_owned(),
         Decision::TellUnschedulable => "say that no node takes its pod".to_owned(),
     }

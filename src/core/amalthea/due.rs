@@ -1,7 +1,7 @@
 //! When something is due for a session because of the time alone. Nothing polls: the earliest of these
 //! moments is when a session is looked at again.
 
-use super::{Checked, Context, World, conditions, idle, run};
+use super::{Checked, Context, World, conditions, idle, run, status::containers};
 use crate::core::live::Kind;
 use k8s_openapi::{
     api::{
@@ -91,7 +91,8 @@ pub fn hibernations(
             .collect();
     }
     let began = status.run_id.as_deref().and_then(|id| run::began(checked.session, id));
-    let failing = status.failing_since.as_ref().map(|time| time.0);
+    // Between two crashes the rule waits for the next one.
+    let failing = status.failing_since.as_ref().filter(|_| status.state == State::Failed).map(|time| time.0);
     let mut dues: Vec<Due> = [
         after(began, timeouts.max_age, Why::Age),
         after(starting_since(status, began), timeouts.max_starting, Why::Starting),
@@ -203,6 +204,8 @@ pub enum Decision {
     TellUnready,
     /// Whoever knows is asked whether somebody uses the session.
     AskIfIdle,
+    /// A session that crashed has been well for long enough.
+    ForgetFailure,
 }
 
 /// When the session must be looked at again, if nothing happens before; soonest first.
@@ -225,6 +228,8 @@ pub fn wakes(
         pod.as_ref().and_then(unschedulable).and_then(unschedulable_from).filter(|at| *at > context.now);
     let unready = pod.as_ref().and_then(unready).map(|(_, from)| from).filter(|at| *at > context.now);
     let silent = idle::ask_again(checked, world, context).filter(|_| status.state == State::Running);
+    let recovered = containers::recovering_until(world.pod())
+        .filter(|at| status.failing_since.is_some() && status.state != State::Failed && *at > context.now);
     let mut wakes: Vec<Wake> = [
         hibernation.map(|due| Wake { at: due.at, what: Decision::Hibernate(due.why) }),
         deletion(checked, status).map(|due| Wake { at: due.at, what: Decision::Delete(due.why) }),
@@ -232,6 +237,7 @@ pub fn wakes(
         refused.map(|at| Wake { at, what: Decision::TellUnschedulable }),
         unready.map(|at| Wake { at, what: Decision::TellUnready }),
         silent.map(|at| Wake { at, what: Decision::AskIfIdle }),
+        recovered.map(|at| Wake { at, what: Decision::ForgetFailure }),
     ]
     .into_iter()
     .flatten()

@@ -55,6 +55,22 @@ fn sidecars(pod: &Live) -> Vec<String> {
         .collect()
 }
 
+/// How long a container that crashed must run before it counts as well again: as long as the kubelet remembers its
+/// crashes when it decides how long to wait before the next start.
+const RECOVERY: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
+
+/// Until when a container that was started again after a crash may be between two crashes.
+pub(in crate::core::amalthea) fn recovering_until(pod: Option<&Live>) -> Option<Timestamp> {
+    let status: PodStatus = pod?.status();
+    let containers = status.container_statuses.into_iter().chain(status.init_container_statuses).flatten();
+    let started = containers.filter_map(|container| {
+        let crash = container.last_state?.terminated?;
+        let running = container.state?.running?;
+        running.started_at.filter(|_| crash.exit_code != 0 && container.restart_count > 0)
+    });
+    started.map(|at| at.0).max()?.checked_add(RECOVERY).ok()
+}
+
 /// How long the session's container must run before its CPU use says anything.
 const SETTLING: jiff::SignedDuration = jiff::SignedDuration::from_secs(15);
 

@@ -69,7 +69,8 @@ pub fn status(checked: &Checked, before: &World, applied: &Applied, context: &Co
 
     let hibernated = checked.spec.hibernated && !due::is_finished(old);
     status.hibernated_since = since(&old.hibernated_since, hibernated, now);
-    status.failing_since = since(&old.failing_since, seen.state == State::Failed, now);
+    let failing = seen.state == State::Failed || is_between_crashes(checked, world, old, &seen, now);
+    status.failing_since = since(&old.failing_since, failing, now);
     status.failed_scheduling_since = since(
         &old.failed_scheduling_since,
         seen.unschedulable && !hibernated && seen.state != State::Running,
@@ -88,6 +89,22 @@ pub fn status(checked: &Checked, before: &World, applied: &Applied, context: &Co
 /// A "since" that is set when something begins to hold, and cleared when it holds no more.
 fn since(old: &Option<Time>, holds: bool, now: Timestamp) -> Option<Time> {
     if holds { old.clone().or_else(|| Some(whole_seconds(now))) } else { None }
+}
+
+/// Whether a session that failed only seems to be well because its container was just started again. A crash loop
+/// is one failure, or `maxFailedDuration` would never be over.
+fn is_between_crashes(
+    checked: &Checked,
+    world: &World,
+    old: &AmaltheaSessionStatus,
+    seen: &Seen,
+    now: Timestamp,
+) -> bool {
+    let ends = checked.spec.hibernated || checked.session.metadata.deletion_timestamp.is_some();
+    old.failing_since.is_some()
+        && !ends
+        && matches!(seen.state, State::Running | State::NotReady)
+        && containers::recovering_until(world.pod()).is_some_and(|until| now < until)
 }
 
 fn set_idle(

@@ -21,6 +21,32 @@ fn failing_since() {
     assert_eq!(cluster.status().failing_since, None);
 }
 
+/// Between two crashes a container runs for a while. That is no recovery.
+#[test]
+fn a_crash_loop_is_one_failure() {
+    let crashed = || json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}});
+    let mut cluster = cluster(session("hello").max_failed("20m")).running(10);
+    cluster.pass_time(10).container(crashed()).settle();
+    let restarted = |cluster: &mut super::cluster::Cluster| {
+        cluster.pass_time(40).pod_ready();
+        let container = &mut cluster.pod()["status"]["containerStatuses"][0];
+        container["restartCount"] = json!(1);
+        container["lastState"] = json!({"terminated": {"exitCode": 1, "reason": "Error"}});
+        cluster.settle();
+    };
+    restarted(&mut cluster);
+    let status = cluster.status();
+    assert_eq!((status.state, seconds_of(&status.failing_since)), (State::Running, Some(20)));
+    assert_eq!((status.will_hibernate_at, cluster.seen().wake), (None, Some(at(660))));
+    cluster.pass_time(40).container(crashed()).settle();
+    let status = cluster.status();
+    assert_eq!((status.state, seconds_of(&status.failing_since)), (State::Failed, Some(20)));
+    assert_eq!(seconds_of(&status.will_hibernate_at), Some(1220));
+    restarted(&mut cluster);
+    cluster.pass_time(600).settle();
+    assert_eq!((cluster.status().state, cluster.status().failing_since), (State::Running, None));
+}
+
 #[rstest]
 #[case::interactive(session("hello"))]
 #[case::batch(session("hello").batch())]
