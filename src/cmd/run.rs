@@ -20,6 +20,7 @@ use crate::{
         self,
         admin::{self, Admin},
         ready::Readiness,
+        webhooks::Ending,
     },
     settings::{Settings, flags::Flags},
     telemetry::{
@@ -181,7 +182,8 @@ pub async fn serve(
                 unsynced: &unsynced,
                 metrics: webhook_metrics,
             };
-            Some(server.start(watchers, &close, &mut background).await?)
+            let ending = Ending { leaving: stop.clone(), stop: close.clone() };
+            Some(server.start(watchers, ending, &mut background).await?)
         }
         None => {
             watchers.readiness.ready();

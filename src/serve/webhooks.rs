@@ -10,8 +10,9 @@ mod watched;
 use axum::{Router, body::Body};
 use connections::{Connections, Place};
 use hyper::{
-    Request, Response,
+    Request, Response, Version,
     body::{Body as _, Incoming},
+    header::{CONNECTION, HeaderValue},
     server::conn::{http1, http2},
     service::service_fn,
 };
@@ -77,6 +78,23 @@ const SWEEP: Duration = Duration::from_millis(250);
 /// How long to wait when the system has no more file descriptors.
 const EXHAUSTED: Duration = Duration::from_millis(50);
 
+/// How a server ends.
+#[derive(Clone, Debug)]
+pub struct Ending {
+    /// The replica goes. It serves on until the cluster has learned that, and whoever asks on a connection is told not
+    /// to ask there again: an API server may hold on to a connection to a pod that is not an endpoint any more.
+    pub leaving: CancellationToken,
+    /// No new request is taken; those under way are answered.
+    pub stop: CancellationToken,
+}
+
+/// A server that nobody holds connections to ends at once.
+impl From<CancellationToken> for Ending {
+    fn from(stop: CancellationToken) -> Self {
+        Self { leaving: stop.clone(), stop }
+    }
+}
+
 /// Why the server does not serve.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeWebhooks {
@@ -85,17 +103,17 @@ pub enum ServeWebhooks {
     Tls(#[from] ServerConfigError),
 }
 
-/// Serves the webhooks until `stop`, then lets requests that are under way end.
+/// Serves the webhooks until the end, then lets requests that are under way end.
 pub async fn serve(
     listener: TcpListener,
     resolver: Arc<CertResolver>,
     guard: Guard,
-    stop: CancellationToken,
+    ending: Ending,
 ) -> Result<(), ServeWebhooks> {
     let routes = router(guard);
     #[cfg(feature = "otel")]
     let routes = crate::telemetry::trace::continued(routes);
-    serve_router(listener, resolver, routes, Limits::default(), stop).await
+    serve_router(listener, resolver, routes, Limits::default(), ending).await
 }
 
 /// Serves any routes as the webhooks are served; benchmarks put routes beside them to compare with.
@@ -104,15 +122,17 @@ pub async fn serve_router(
     resolver: Arc<CertResolver>,
     routes: Router,
     limits: Limits,
-    stop: CancellationToken,
+    ending: impl Into<Ending>,
 ) -> Result<(), ServeWebhooks> {
+    let ending = ending.into();
+    let stop = ending.stop.clone();
     let server = Server {
         tls: TlsAcceptor::from(server_config(resolver)?),
         // Routes without a state left to fill in are ready once, and not made so for each request.
         routes: routes.with_state(()),
         requests: Semaphore::new(limits.requests),
         large_requests: Semaphore::new(limits.large_requests),
-        stop: stop.clone(),
+        ending,
     };
     let connections = Arc::new(Connections::new(limits));
     tokio::select! {
@@ -139,7 +159,7 @@ struct Server {
     routes: Router,
     requests: Semaphore,
     large_requests: Semaphore,
-    stop: CancellationToken,
+    ending: Ending,
 }
 
 /// Takes connections in for as long as it is asked to.
@@ -206,7 +226,7 @@ async fn answer_all(
             let mut connection = pin!($builder.serve_connection(TokioIo::new($stream), service));
             tokio::select! {
                 ended = connection.as_mut() => return Ok(ended?),
-                () = server.stop.cancelled() => connection.as_mut().graceful_shutdown(),
+                () = server.ending.stop.cancelled() => connection.as_mut().graceful_shutdown(),
             }
             Ok(connection.await?)
         }};
@@ -232,5 +252,11 @@ async fn answer(
     let large = request.body().size_hint().upper().is_none_or(|size| size > LARGE);
     // A semaphore that nobody closes always gives a permit, some time.
     let _turn = if large { server.large_requests.acquire().await } else { server.requests.acquire().await };
-    server.routes.clone().oneshot(request).await
+    // By HTTP/2 the end of a connection is not told in a header.
+    let told = server.ending.leaving.is_cancelled() && request.version() < Version::HTTP_2;
+    let mut response = server.routes.clone().oneshot(request).await?;
+    if told {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
 }

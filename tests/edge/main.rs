@@ -13,7 +13,7 @@ use axum::Router;
 use client::{Protocol, Target};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use sojourn::serve::webhooks::{Limits, serve_router};
+use sojourn::serve::webhooks::{Ending, Limits, serve_router};
 use sojourn_certs::{Authority, CertResolver, Leaf, Names};
 use sojourn_webhooks::{
     GuardSettings, Offline,
@@ -39,10 +39,10 @@ struct Served {
 impl Served {
     /// The webhooks as the operator serves them.
     async fn start(limits: Limits) -> Self {
-        Self::start_with(router(guard()), limits).await
+        Self::start_with(router(guard()), limits, CancellationToken::new()).await
     }
 
-    async fn start_with(routes: Router, limits: Limits) -> Self {
+    async fn start_with(routes: Router, limits: Limits, leaving: CancellationToken) -> Self {
         let now = Timestamp::now();
         let authority = Authority::generate(now).unwrap();
         let leaf = Leaf::issue(&authority, &Names::loopback(), now).unwrap();
@@ -51,7 +51,8 @@ impl Served {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let target = Target::new(listener.local_addr().unwrap(), authority.certificate_pem());
         let stop = CancellationToken::new();
-        tokio::spawn(serve_router(listener, resolver, routes, limits, stop.clone()));
+        let ending = Ending { leaving, stop: stop.clone() };
+        tokio::spawn(serve_router(listener, resolver, routes, limits, ending));
         Self { target, _stop: stop.drop_guard() }
     }
 

@@ -8,6 +8,7 @@ use sojourn_webhooks::{
     http::{router, router_of},
     table::{FailurePolicy, Row, Rule},
 };
+use tokio_util::sync::CancellationToken;
 
 static PANICKING: [Row; 1] = [Row {
     name: "panics.test",
@@ -33,7 +34,7 @@ async fn a_panic_is_an_answer_and_the_connection_goes_on(
     #[values(Protocol::Http1, Protocol::Http2)] protocol: Protocol,
 ) {
     let routes = router(guard()).merge(router_of(&PANICKING, guard()));
-    let served = Served::start_with(routes, Limits::default()).await;
+    let served = Served::start_with(routes, Limits::default(), CancellationToken::new()).await;
     let mut client = served.target.connect(protocol).await.unwrap();
     for _ in 0..3 {
         let (status, answer) = client.post("/panics", "application/json", good_review()).await.unwrap();

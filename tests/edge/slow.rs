@@ -4,12 +4,14 @@
 use crate::{
     Served,
     client::{Protocol, rest},
-    good_review, path,
+    good_review, guard, path,
 };
 use rstest::rstest;
 use sojourn::serve::webhooks::Limits;
+use sojourn_webhooks::http::router;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio_util::sync::CancellationToken;
 
 /// Limits that a test can wait for, and that an honest client of the same test still keeps.
 fn short() -> Limits {
@@ -103,4 +105,29 @@ async fn slow_bodies_do_not_keep_others_out() {
         slow.push(stream);
     }
     served.still_serves().await;
+}
+
+/// A replica that goes answers on, and asks not to be asked again on this connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_leaves_says_so_with_each_answer() {
+    let leaving = CancellationToken::new();
+    let served = Served::start_with(router(guard()), Limits::default(), leaving.clone()).await;
+    for (leaves, told) in [(false, false), (true, true)] {
+        if leaves {
+            leaving.cancel();
+        }
+        let mut stream = served.target.tls(Protocol::Http1).await.unwrap();
+        let body = good_review();
+        let head = format!(
+            "POST {} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            path(),
+            body.len()
+        );
+        stream.write_all(&[head.as_bytes(), &body].concat()).await.unwrap();
+        let mut answer = vec![0; 4096];
+        let length = stream.read(&mut answer).await.unwrap();
+        let answer = String::from_utf8_lossy(&answer[..length]).to_lowercase();
+        assert!(answer.starts_with("http/1.1 200"), "{answer}");
+        assert_eq!(answer.contains("connection: close"), told, "{answer}");
+    }
 }

@@ -9,7 +9,7 @@ use crate::{
         terms,
         watch::Unsynced,
     },
-    serve::webhooks::{ServeWebhooks, serve as serve_webhooks},
+    serve::webhooks::{Ending, ServeWebhooks, serve as serve_webhooks},
     settings::{Scope, Settings, WebhookSettings, WebhookTarget},
 };
 use anyhow::Context as _;
@@ -31,7 +31,6 @@ use sojourn_webhooks::{
 };
 use std::sync::Arc;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 
 /// The server at work.
 pub(super) struct Serving {
@@ -62,7 +61,7 @@ impl Server<'_> {
     pub(super) async fn start(
         self,
         watchers: Watchers,
-        stop: &CancellationToken,
+        ending: Ending,
         background: &mut JoinSet<()>,
     ) -> anyhow::Result<Serving> {
         let Self { settings, webhook, client, operator, unsynced, metrics } = self;
@@ -85,7 +84,7 @@ impl Server<'_> {
             ClusterFacts { operator: operator.clone(), others, unsynced: unsynced.clone(), settings: guard };
         let guard =
             Guard { facts: Arc::new(facts), authorizer: Arc::new(AccessReviews(client.clone())), metrics };
-        let task = tokio::spawn(serve_webhooks(listener, resolver.clone(), guard, stop.clone()));
+        let task = tokio::spawn(serve_webhooks(listener, resolver.clone(), guard, ending));
         let farewell =
             certificate::start(client, (settings, webhook), (address, resolver), watchers, background);
         if webhook.install {
