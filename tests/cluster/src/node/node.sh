@@ -30,7 +30,8 @@ mount --bind "$dir/node/tmp" /tmp
 for folder in /run /var/lib /var/log; do mount -t tmpfs -o mode=0755 node "$folder"; done
 if ! [ -d "$dir" ]; then
     mkdir -p "$root"
-    mount --bind /proc/self/fd/9 "$root"
+    # By the open folder itself: its name leads to the new one.
+    mount --no-canonicalize --bind /proc/self/fd/9 "$root"
 fi
 exec 9<&-
 mount --make-rshared /
