@@ -88,3 +88,33 @@ pub fn assemble(names: &Names, columns: &[Column], description: &str, spec: Valu
     }
     crd
 }
+
+/// Tells a client how a kind is addressed: by the `NAMES` of the module, with the `metadata` of the type.
+macro_rules! resource {
+    ($kind:ty, $scope:ty) => {
+        impl kube::Resource for $kind {
+            type DynamicType = ();
+            type Scope = $scope;
+
+            fn kind(_: &()) -> std::borrow::Cow<'_, str> {
+                NAMES.kind.into()
+            }
+            fn group(_: &()) -> std::borrow::Cow<'_, str> {
+                NAMES.group.into()
+            }
+            fn version(_: &()) -> std::borrow::Cow<'_, str> {
+                NAMES.version.into()
+            }
+            fn plural(_: &()) -> std::borrow::Cow<'_, str> {
+                NAMES.plural.into()
+            }
+            fn meta(&self) -> &ObjectMeta {
+                &self.metadata
+            }
+            fn meta_mut(&mut self) -> &mut ObjectMeta {
+                &mut self.metadata
+            }
+        }
+    };
+}
+pub(crate) use resource;

@@ -5,7 +5,6 @@ use crate::crd::Names;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
-use std::borrow::Cow;
 
 /// The kind.
 pub const KIND: &str = "AgenticSession";
@@ -74,29 +73,7 @@ impl Serialize for AgenticSession {
     }
 }
 
-impl kube::Resource for AgenticSession {
-    type DynamicType = ();
-    type Scope = k8s_openapi::NamespaceResourceScope;
-
-    fn kind(_: &()) -> Cow<'_, str> {
-        KIND.into()
-    }
-    fn group(_: &()) -> Cow<'_, str> {
-        GROUP.into()
-    }
-    fn version(_: &()) -> Cow<'_, str> {
-        VERSION.into()
-    }
-    fn plural(_: &()) -> Cow<'_, str> {
-        PLURAL.into()
-    }
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
-    }
-}
+crate::crd::resource!(AgenticSession, k8s_openapi::NamespaceResourceScope);
 
 /// The CRD of the kind.
 pub fn crd() -> Value {

@@ -18,7 +18,6 @@ use crate::crd::{Column, Names};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
-use std::borrow::Cow;
 
 /// Group of the kind.
 pub const GROUP: &str = "usvc-dev.developer.microsoft.com";
@@ -94,29 +93,7 @@ impl Serialize for IdeSession {
     }
 }
 
-impl kube::Resource for IdeSession {
-    type DynamicType = ();
-    type Scope = k8s_openapi::ClusterResourceScope;
-
-    fn kind(_: &()) -> Cow<'_, str> {
-        KIND.into()
-    }
-    fn group(_: &()) -> Cow<'_, str> {
-        GROUP.into()
-    }
-    fn version(_: &()) -> Cow<'_, str> {
-        NAMES.version.into()
-    }
-    fn plural(_: &()) -> Cow<'_, str> {
-        NAMES.plural.into()
-    }
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
-    }
-}
+crate::crd::resource!(IdeSession, k8s_openapi::ClusterResourceScope);
 
 /// The CRD of the kind.
 pub fn crd() -> Value {

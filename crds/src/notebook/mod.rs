@@ -19,7 +19,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use names::NameNotebookError;
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
-use std::borrow::Cow;
 
 /// Group of the kind.
 pub const GROUP: &str = "sojourn.dev";
@@ -129,29 +128,7 @@ impl Serialize for Notebook {
     }
 }
 
-impl kube::Resource for Notebook {
-    type DynamicType = ();
-    type Scope = k8s_openapi::NamespaceResourceScope;
-
-    fn kind(_: &()) -> Cow<'_, str> {
-        KIND.into()
-    }
-    fn group(_: &()) -> Cow<'_, str> {
-        GROUP.into()
-    }
-    fn version(_: &()) -> Cow<'_, str> {
-        NAMES.version.into()
-    }
-    fn plural(_: &()) -> Cow<'_, str> {
-        NAMES.plural.into()
-    }
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
-    }
-}
+crate::crd::resource!(Notebook, k8s_openapi::NamespaceResourceScope);
 
 /// The CRD of the kind.
 ///
