@@ -6,12 +6,13 @@
 //! * [`live`]: what the cluster holds, as small as we need it
 //! * [`manifest`]: what we want it to hold, and how the two are compared
 //! * [`settings`], [`images`]: the choices of whoever installed the operator
-//! * [`conditions`], [`note`]: what is said of an object
+//! * [`conditions`], [`note`], [`error`]: what is said of an object, and what went wrong
 //! * [`amalthea`]: the decisions for `AmaltheaSession`
 //! * [`ide_session`]: the decisions for `IdeSession`
 
 pub mod amalthea;
 pub mod conditions;
+pub mod error;
 pub mod ide_session;
 pub mod images;
 pub mod live;
