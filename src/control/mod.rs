@@ -7,6 +7,7 @@ pub mod apply;
 pub mod certificates;
 pub mod errors;
 pub mod facts;
+pub mod ide_session;
 pub mod index;
 pub mod lease;
 pub mod queue;
