@@ -7,8 +7,10 @@
 //! * [`manifest`]: what we want it to hold, and how the two are compared
 //! * [`settings`], [`images`]: the choices of whoever installed the operator
 //! * [`amalthea`]: the decisions for `AmaltheaSession`
+//! * [`ide_session`]: the decisions for `IdeSession`
 
 pub mod amalthea;
+pub mod ide_session;
 pub mod images;
 pub mod live;
 pub mod manifest;
