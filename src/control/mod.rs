@@ -8,6 +8,7 @@ pub mod api;
 pub mod certificates;
 pub mod errors;
 pub mod facts;
+pub mod ide_session;
 pub mod key;
 pub mod lease;
 pub mod queue;

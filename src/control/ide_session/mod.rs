@@ -1,0 +1,3 @@
+//! `IdeSession`: debug run sessions in IDEs, which no object of the cluster stands for.
+
+pub mod endpoints;
