@@ -144,6 +144,10 @@ pub struct Flags {
     /// How many sessions have metrics of their own at most.
     #[arg(long, default_value_t = 2000, value_name = "N", help_heading = OURS)]
     pub per_session_metrics_limit: usize,
+    /// Where what IDE sessions write is kept. By default DCP_SESSION_FOLDER if it is there, else a directory below the
+    /// temporary one.
+    #[arg(long, value_name = "DIRECTORY", help_heading = OURS)]
+    pub ide_log_directory: Option<PathBuf>,
     /// How long a terminating replica keeps serving, while the cluster learns that it goes.
     #[arg(long, default_value = "10s", value_parser = go_duration, value_name = "DURATION",
           help_heading = OURS)]

@@ -239,3 +239,33 @@ fn a_switch_that_is_neither_true_nor_false_is_off_and_said_so() {
     assert!(!settings.sessions.https_ingress);
     assert_eq!(settings.notes.len(), 1);
 }
+
+#[rstest]
+#[case::nothing(&[], &[], "/tmp/sojourn-ide-logs", None)]
+#[case::temporary(&[], &[("TMPDIR", "/scratch")], "/scratch/sojourn-ide-logs", None)]
+#[case::originals(&[], &[("DCP_SESSION_FOLDER", "/dcp")], "/tmp/sojourn-ide-logs", Some("/dcp"))]
+#[case::flag(&["--ide-log-directory=/logs"], &[("DCP_SESSION_FOLDER", "/dcp")], "/logs", None)]
+fn where_output_is_kept(
+    #[case] args: &[&str],
+    #[case] env: &[(&str, &str)],
+    #[case] directory: &str,
+    #[case] shared: Option<&str>,
+) {
+    let capture = read(args, env).unwrap().capture;
+    let expected =
+        CaptureSettings { directory: directory.into(), shared: shared.map(PathBuf::from), preserve: false };
+    assert_eq!(capture, expected);
+}
+
+#[rstest]
+#[case("1", true)]
+#[case("TRUE", true)]
+#[case("On", true)]
+#[case("yes", true)]
+#[case("0", false)]
+#[case("y", false)]
+#[case("", false)]
+fn output_is_preserved_as_in_the_original(#[case] value: &str, #[case] preserve: bool) {
+    let settings = read(&[], &[("DCP_PRESERVE_EXECUTABLE_LOGS", value)]).unwrap();
+    assert_eq!(settings.capture.preserve, preserve);
+}
