@@ -166,6 +166,10 @@ pub struct Flags {
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..), value_name = "N",
           help_heading = OURS)]
     pub ide_sessions_per_endpoint: u32,
+    /// Where what IDE sessions write is kept. By default DCP_SESSION_FOLDER if it is there, else a directory below the
+    /// temporary one.
+    #[arg(long, value_name = "DIRECTORY", help_heading = OURS)]
+    pub ide_log_directory: Option<PathBuf>,
     /// How long a terminating replica keeps serving, while the cluster learns that it goes.
     #[arg(long, default_value = "10s", value_parser = go_duration, value_name = "DURATION",
           help_heading = OURS)]

@@ -293,3 +293,33 @@ fn what_is_no_setting_of_ides_is_refused(#[case] flag: &str) {
     let problems = read(&[flag], &[]).unwrap_err().0;
     assert!(problems[0].starts_with(flag.split('=').next().unwrap()), "{problems:?}");
 }
+
+#[rstest]
+#[case::nothing(&[], &[], "/tmp/sojourn-ide-logs", None)]
+#[case::temporary(&[], &[("TMPDIR", "/scratch")], "/scratch/sojourn-ide-logs", None)]
+#[case::originals(&[], &[("DCP_SESSION_FOLDER", "/dcp")], "/tmp/sojourn-ide-logs", Some("/dcp"))]
+#[case::flag(&["--ide-log-directory=/logs"], &[("DCP_SESSION_FOLDER", "/dcp")], "/logs", None)]
+fn where_output_is_kept(
+    #[case] args: &[&str],
+    #[case] env: &[(&str, &str)],
+    #[case] directory: &str,
+    #[case] shared: Option<&str>,
+) {
+    let capture = read(args, env).unwrap().capture;
+    let expected =
+        CaptureSettings { directory: directory.into(), shared: shared.map(PathBuf::from), preserve: false };
+    assert_eq!(capture, expected);
+}
+
+#[rstest]
+#[case("1", true)]
+#[case("TRUE", true)]
+#[case("On", true)]
+#[case("yes", true)]
+#[case("0", false)]
+#[case("y", false)]
+#[case("", false)]
+fn output_is_preserved_as_in_the_original(#[case] value: &str, #[case] preserve: bool) {
+    let settings = read(&[], &[("DCP_PRESERVE_EXECUTABLE_LOGS", value)]).unwrap();
+    assert_eq!(settings.capture.preserve, preserve);
+}
