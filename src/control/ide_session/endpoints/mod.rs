@@ -66,6 +66,13 @@ impl Endpoints {
         self.tell(gone);
     }
 
+    /// Gives a source an endpoint, or none: whatever it is, it may be on loopback, where IDEs under test are.
+    #[cfg(test)]
+    pub(super) fn put(&self, source: Source, known: Option<Arc<Known>>) {
+        self.write().put(&source, known);
+        self.tell([source]);
+    }
+
     fn tell(&self, changed: impl IntoIterator<Item = Source>) {
         for source in changed {
             // Nobody listens when the process ends.

@@ -167,6 +167,19 @@ impl Offer {
         Some(Source::Secret(name))
     }
 
+    /// Gives a source an endpoint, or none.
+    #[cfg(test)]
+    pub(super) fn put(&mut self, source: &Source, known: Option<Arc<Known>>) {
+        match (source, known) {
+            (Source::Environment, known) => self.environment = known.map(Ok),
+            (Source::Secret(secret), Some(known)) => {
+                let uid = known.secret_uid.clone().unwrap_or_default();
+                self.secrets.insert(secret.clone(), Entry { uid, read: Ok(known) });
+            }
+            (Source::Secret(secret), None) => drop(self.secrets.remove(secret)),
+        }
+    }
+
     /// Forgets a Secret. Returns its source if it was known.
     pub fn remove(&mut self, secret: &Secret) -> Option<Source> {
         let name = name(secret)?;
