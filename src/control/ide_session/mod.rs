@@ -1,4 +1,5 @@
 //! `IdeSession`: debug run sessions in IDEs, which no object of the cluster stands for.
 
 pub mod endpoints;
+pub mod output;
 pub mod runs;

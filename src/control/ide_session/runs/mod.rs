@@ -173,6 +173,7 @@ impl Runs {
     pub fn forget(&self, uid: &str) {
         let run = self.lock().forget(&uid.into());
         self.end(uid, run);
+        self.output.forget(uid);
     }
 
     /// Follows changes of endpoints: who has new credentials is connected by them, who is gone is not. To be run on
@@ -229,7 +230,7 @@ impl Runs {
     fn facts(&self, state: &State, source: &Source, known: &Known) -> EndpointFacts {
         let said = match state.peers.get(source) {
             Some(peer) => peer::said_of(&peer.connection.link().borrow()),
-            None => (false, "NotNeeded", "the IDE is connected when the session is to run".to_owned()),
+            None => (false, "NotNeeded", "The IDE is connected when the session is to run".to_owned()),
         };
         peer::facts(known, said)
     }
