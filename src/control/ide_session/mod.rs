@@ -1,5 +1,4 @@
 //! `IdeSession`: debug run sessions in IDEs, which no object of the cluster stands for.
 
 pub mod endpoints;
-pub mod output;
 pub mod runs;

@@ -173,7 +173,6 @@ impl Runs {
     pub fn forget(&self, uid: &str) {
         let run = self.lock().forget(&uid.into());
         self.end(uid, run);
-        self.output.forget(uid);
     }
 
     /// Follows changes of endpoints: who has new credentials is connected by them, who is gone is not. To be run on

@@ -19,9 +19,6 @@ pub trait Output: Debug + Send + Sync + 'static {
     /// No more will come.
     fn end(&self, uid: &str);
 
-    /// The session is gone. What was kept of it is found when this replica begins to lead again.
-    fn forget(&self, uid: &str);
-
     /// Removes what was kept.
     fn remove(&self, name: Arc<str>, uid: Arc<str>) -> BoxFuture<'_, ()>;
 }

@@ -48,10 +48,6 @@ impl Output for Kept {
         self.add(format!("{uid} ends"));
     }
 
-    fn forget(&self, uid: &str) {
-        self.add(format!("{uid} gone"));
-    }
-
     fn remove(&self, _: Arc<str>, uid: Arc<str>) -> BoxFuture<'_, ()> {
         self.add(format!("{uid} removed"));
         Box::pin(std::future::ready(()))
