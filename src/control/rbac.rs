@@ -93,7 +93,8 @@ const RIGHTS: [Right; 20] = [
         "secrets",
         &["list", "watch", "create", "patch", "delete"],
         All,
-        "internal secrets of sessions; adopted secrets go with their session",
+        "internal secrets of sessions; adopted secrets go with their session; those that are labelled say how IDEs \
+         are reached",
     ),
     right(
         Sessions,
@@ -101,7 +102,7 @@ const RIGHTS: [Right; 20] = [
         "services",
         &["list", "watch", "create", "patch"],
         All,
-        "addresses of interactive sessions",
+        "addresses of interactive sessions; see which Services of IDEs lead out of the cluster",
     ),
     right(
         Sessions,
@@ -127,7 +128,14 @@ const RIGHTS: [Right; 20] = [
         All,
         "ways into interactive sessions; a hibernated session has none",
     ),
-    right(Sessions, "", "pods", &["list", "watch"], All, "see what became of a session's containers"),
+    right(
+        Sessions,
+        "",
+        "pods",
+        &["list", "watch"],
+        All,
+        "see what became of a session's containers, and which addresses are those of IDEs",
+    ),
     right(
         Sessions,
         "",

@@ -114,7 +114,7 @@ impl Runs {
     /// This replica does not lead any more. Sessions go on, but for those that were accepted and of which nobody
     /// knows yet: they are stopped, since nobody else ever will.
     pub async fn retire(&self) {
-        let state = std::mem::take(&mut *self.lock());
+        let state = self.lock().clear();
         for run in state.members.values().filter_map(|member| member.run.as_ref()) {
             run.cancel.cancel();
         }
