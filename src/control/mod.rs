@@ -17,5 +17,6 @@ pub mod rbac;
 pub mod replica;
 pub mod scrapers;
 pub mod terms;
+pub mod version;
 pub mod watch;
 pub mod worker;
