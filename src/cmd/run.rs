@@ -12,8 +12,9 @@ use crate::{
         Operator,
         certificates::Shown,
         lease::{ApiLease, Election, Gate, LEASE_NAME, elector::Timing},
-        scrapers::Reviews,
-        usage, watch,
+        usage,
+        visitors::Reviews,
+        watch,
     },
     core::settings::SessionSettings,
     serve::{
@@ -181,6 +182,7 @@ pub async fn serve(
                 operator: &operator,
                 unsynced: &unsynced,
                 metrics: webhook_metrics,
+                logs: None,
             };
             let ending = Ending { leaving: stop.clone(), stop: close.clone() };
             Some(server.start(watchers, ending, &mut background).await?)

@@ -14,9 +14,9 @@ pub mod rbac;
 pub mod reconcile;
 pub mod report;
 mod requests;
-pub mod scrapers;
 pub mod terms;
 pub mod usage;
+pub mod visitors;
 pub mod watch;
 
 pub use reconcile::Operator;
