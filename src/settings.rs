@@ -5,8 +5,11 @@
 
 pub mod address;
 pub mod flags;
+pub mod ide;
 #[cfg(test)]
 mod tests;
+
+pub use ide::IdeSettings;
 
 use crate::core::{images::Rules, settings::SessionSettings};
 use address::Address;
@@ -143,6 +146,8 @@ pub struct Settings {
     pub webhook: Option<WebhookSettings>,
     /// What shapes sessions.
     pub sessions: SessionSettings,
+    /// The IDEs of IdeSessions.
+    pub ide: IdeSettings,
     /// What IDE sessions write.
     pub capture: CaptureSettings,
     /// Logging.
@@ -214,6 +219,7 @@ impl Settings {
                 ask_proxies: flags.ask_proxies,
                 idle_check_interval: flags.idle_check_interval,
             },
+            ide: ide::read(&flags, &namespace, env, &mut problems),
             capture: capture(&flags, &var),
             log: log(&flags, &mut problems),
             cluster_domain: var("KUBERNETES_CLUSTER_DOMAIN").unwrap_or_else(|| "cluster.local".to_owned()),

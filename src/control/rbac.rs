@@ -5,7 +5,10 @@
 
 use super::lease::LEASE_NAME;
 use k8s_openapi::api::rbac::v1::PolicyRule;
-use sojourn_crds::amalthea::{GROUP, KIND};
+use sojourn_crds::{
+    amalthea::{GROUP, KIND},
+    ide_session,
+};
 use sojourn_webhooks::OWNERS;
 
 /// Names that the installation chooses.
@@ -61,7 +64,7 @@ const fn right(
 use Objects::{All, Lease, WebhookConfiguration, WebhookSecret};
 use Place::{Cluster, Own, Sessions};
 
-const RIGHTS: [Right; 20] = [
+const RIGHTS: [Right; 23] = [
     right(
         Sessions,
         GROUP,
@@ -78,6 +81,30 @@ const RIGHTS: [Right; 20] = [
         &["update"],
         All,
         "own children that block the deletion of their session, where that is enforced",
+    ),
+    right(
+        Sessions,
+        ide_session::GROUP,
+        "idesessions",
+        &["list", "watch", "patch"],
+        All,
+        "follow debug sessions in IDEs, hold and release their finalizers",
+    ),
+    right(
+        Sessions,
+        ide_session::GROUP,
+        "idesessions/status",
+        &["patch"],
+        All,
+        "say how a debug session is doing",
+    ),
+    right(
+        Sessions,
+        ide_session::GROUP,
+        "idesessions/finalizers",
+        &["update"],
+        All,
+        "own what belongs to a debug session, where that is enforced",
     ),
     right(
         Sessions,
