@@ -1,4 +1,4 @@
-//! Which changes of a spec reach a session that runs, and what becomes of its Ingress.
+//! Which changes of a spec reach a session that runs, and what becomes of its Ingress and its data sources.
 
 use crate::{
     objects::{PATIENCE, acting, condition, is_observed},
@@ -155,4 +155,27 @@ async fn the_class_that_the_cluster_gave_an_ingress_stays() {
         })
         .await;
     assert_eq!(changed["spec"]["ingressClassName"], "usual");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_claim_of_a_data_source_goes_when_the_spec_drops_it() {
+    let scene = scene("data-sources").await;
+    let class = json!({
+        "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
+        "metadata": {"name": "csi-rclone-secret-annotation"},
+        "provisioner": "kubernetes.io/host-path",
+    });
+    must(kubectl(&scene.stage.cluster, &["apply", "-f", "-"], Some(&class.to_string())).await.unwrap());
+    let source = |name: &str| json!({"mountPath": format!("/{name}"), "accessMode": "ReadWriteOnce", "secretRef": {"name": name}});
+    scene.session("main", json!({"dataSources": [source("kept"), source("dropped")]})).await;
+    scene.reaches("main", State::Running).await;
+    let (pod, files) = (scene.pod_uid("main").await, scene.json("pvc", "main").await);
+
+    must(scene.patch("main", json!({"spec": {"dataSources": [source("kept")]}})).await);
+    scene.gone("pvc", "amalthea-main-ds-1").await;
+    scene.reaches("main", State::Running).await;
+    assert_ne!(scene.pod_uid("main").await, pod, "the pod that mounted it ended first");
+    let claim = |claim: &Value| claim["metadata"]["uid"].clone();
+    assert_eq!(claim(&scene.json("pvc", "main").await), claim(&files));
+    assert_eq!(scene.json("pvc", "amalthea-main-ds-0").await["status"]["phase"], "Bound");
 }
