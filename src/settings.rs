@@ -190,6 +190,7 @@ impl Settings {
                     .unwrap_or_else(|| "csi-rclone-secret-annotation".to_owned()),
                 sidecars_image: var("SIDECARS_IMAGE").unwrap_or_else(|| "renku/sidecars:latest".to_owned()),
                 oauth2_proxy_image: flags.oauth2_proxy_image.clone(),
+                pull_secrets: flags.pull_secrets.clone(),
                 none_same_site_cookie: switch("USE_NONE_SAME_SITE_SESSION_COOKIE", &var, &mut problems.notes),
                 https_ingress: switch("HTTPS_SESSION_INGRESS", &var, &mut problems.notes),
                 image_rewrite: problems.check(
@@ -197,7 +198,6 @@ impl Settings {
                     Rules::parse(&var("AMALTHEA_IMAGE_REWRITE_RULES").unwrap_or_default()),
                 ),
                 on_deadline: flags.non_interactive_on_deadline,
-                openshift: false,
                 ask_proxies: flags.ask_proxies,
                 idle_check_interval: flags.idle_check_interval,
             },
@@ -216,6 +216,9 @@ impl Settings {
         }
         if settings.sessions.oauth2_proxy_image.trim().is_empty() {
             problems.errors.push("--oauth2-proxy-image: an image is needed".to_owned());
+        }
+        if settings.sessions.pull_secrets.iter().any(|name| name.trim().is_empty()) {
+            problems.errors.push("--pull-secret: the name of a secret is needed".to_owned());
         }
         if !problems.errors.is_empty() {
             return Err(ReadSettings(problems.errors));

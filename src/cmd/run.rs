@@ -15,7 +15,6 @@ use crate::{
         scrapers::Reviews,
         usage, watch,
     },
-    core::settings::SessionSettings,
     serve::{
         self,
         admin::{self, Admin},
@@ -63,12 +62,6 @@ pub fn run(flags: Flags) -> anyhow::Result<()> {
         traces.end();
     }
     ended
-}
-
-/// OpenShift is told by its API of projects. Asked once: clusters do not change what they are.
-pub(super) async fn is_openshift(client: &Client) -> anyhow::Result<bool> {
-    let groups = client.list_api_groups().await.context("the API server does not say what it serves")?;
-    Ok(groups.groups.iter().any(|group| group.name == "project.openshift.io"))
 }
 
 /// Cancels `stop` on SIGTERM or Ctrl-C.
@@ -123,7 +116,7 @@ pub async fn serve(
     } else {
         Gate::open()
     };
-    let sessions = SessionSettings { openshift: is_openshift(&client).await?, ..settings.sessions.clone() };
+    let sessions = settings.sessions.clone();
     let operator =
         Arc::new(Operator::new(client.clone(), sessions, identity, metrics.reconcile.clone(), gate));
     let unsynced = watch::Unsynced::default();

@@ -58,6 +58,37 @@ async fn always_replaces_the_pod_and_never_leaves_it() {
     assert_eq!(pod_memory(&scene, "never").await, "64Mi");
 }
 
+/// W26: the original leaves these as they were when the session was first started.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_field_of_the_pod_can_be_changed_and_dropped() {
+    let scene = scene("strategy-pod").await;
+    for name in ["one", "two"] {
+        must(scene.kubectl(&["create", "serviceaccount", name]).await);
+    }
+    let fields = |account: &str, group: i64| {
+        json!({"serviceAccountName": account, "imagePullSecrets": [{"name": account}],
+               "session": {"runAsGroup": group}})
+    };
+    let pod = async |name: &str| {
+        let spec = &scene.json("pod", &format!("{name}-0")).await["spec"];
+        json!([spec["serviceAccountName"], spec["imagePullSecrets"], spec["securityContext"]["fsGroup"]])
+    };
+    scene.session("main", fields("one", 100)).await;
+    scene.reaches("main", State::Running).await;
+    assert_eq!(pod("main").await, json!(["one", [{"name": "one"}], 100]));
+    must(scene.patch("main", json!({"spec": fields("two", 200)})).await);
+    let expected = json!(["two", [{"name": "two"}], 200]);
+    eventually("the pod has the other fields", PATIENCE, async || pod("main").await == expected)
+        .await
+        .unwrap();
+    let none = json!({"spec": {"serviceAccountName": null, "imagePullSecrets": null}});
+    must(scene.patch("main", none).await);
+    let expected = json!(["default", null, 200]);
+    let gone = eventually("the pod has them no more", PATIENCE, async || pod("main").await == expected).await;
+    assert!(gone.is_ok(), "{:#}", scene.json("statefulset", "main").await);
+    scene.reaches("main", State::Running).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_waits_for_hibernation_when_told_to() {
     let scene = scene("strategy-wait").await;
