@@ -9,8 +9,14 @@
 mod batch;
 mod failures;
 mod interactive;
+mod login;
 mod operator;
+mod repositories;
 mod stage;
+
+#[path = "../sidecar/gitserver.rs"]
+#[allow(dead_code, reason = "shared with the tests of the sidecars, which use all of it")]
+mod gitserver;
 
 #[path = "../e2e/objects.rs"]
 #[allow(dead_code, reason = "shared with the end-to-end tests, which use all of it")]

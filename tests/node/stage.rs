@@ -1,6 +1,9 @@
 //! One cluster with a real node for the whole run, and Sojourn on it as its users install it.
 
-use crate::support::{Scene, Stage, must};
+use crate::{
+    login,
+    support::{Scene, Stage, must},
+};
 use serde_json::{Value, json};
 use sojourn_cluster::{Cluster, Image, Options, Output, eventually, kubectl, test_namespace};
 use std::{
@@ -29,12 +32,14 @@ pub(crate) async fn scene(name: &str) -> Scene {
 
 async fn set() -> Stage {
     rustls::crypto::ring::default_provider().install_default().ok();
-    // Under the names that the chart's values have for them.
-    let operator = format!("ghcr.io/sojourn-dev/sojourn:{}", env!("CARGO_PKG_VERSION"));
     let program = Path::new(env!("CARGO_BIN_EXE_sojourn"));
-    let operator = Image::of_dockerfile(&operator, include_str!("../../Dockerfile"), program);
-    let sidecars = operator.clone().named("renku/sidecars:latest");
-    let images = vec![operator, sidecars];
+    // Under the names that the chart's values have for them.
+    let ours = |name: &str, stage: &str| {
+        let name = format!("ghcr.io/sojourn-dev/{name}:{}", env!("CARGO_PKG_VERSION"));
+        Image::of_dockerfile(&name, include_str!("../../Dockerfile"), stage, program)
+    };
+    let images =
+        vec![ours("sojourn", "operator"), ours("sojourn-sidecars", "sidecars"), login::proxy_image().await];
     let options = Options { node: true, images, metrics: false, ..Options::default() };
     let cluster = Cluster::start(options).await.unwrap_or_else(|error| panic!("{error}"));
     install(&cluster).await;
