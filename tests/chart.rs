@@ -110,10 +110,10 @@ async fn values_of_the_original_chart_are_accepted() {
 async fn sidecars_are_of_this_version_unless_an_image_is_named() {
     let own = concat!("ghcr.io/sojourn-dev/sojourn-sidecars:", env!("CARGO_PKG_VERSION"));
     for (values, image) in [
-        ("image.tag=9", own),
+        ("image.repository=mirror.example.org/sojourn", own),
         ("sidecars.image.tag=1.2.3", "renku/sidecars:1.2.3"),
         ("sidecars.image.repository=mirror.example.org/sidecars", "mirror.example.org/sidecars:latest"),
-        ("sidecars.image.repository=a/b,sidecars.image.tag=2", "a/b:2"),
+        ("sidecars.image.repository=a/b,sidecars.image.tag=v2", "a/b:v2"),
     ] {
         let rendered = must(template(&["--set", values]).await);
         let variable = serde_json::json!({"name": "SIDECARS_IMAGE", "value": image});

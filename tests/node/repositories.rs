@@ -9,14 +9,11 @@ use crate::{
 use serde_json::{Value, json};
 use sojourn_cluster::{NODE_ADDRESS, eventually};
 use sojourn_crds::amalthea::{AmaltheaSession, State};
-use std::net::TcpListener;
-
 const WAITS: &str = "trap 'exit 0' TERM; sleep 1000 & wait";
 
 /// A server that pods reach.
 async fn server(scene: &Scene) -> Server {
-    let listener = scene.stage.cluster.inside(|| TcpListener::bind((NODE_ADDRESS, 0))).unwrap().unwrap();
-    Server::start_on(listener, NODE_ADDRESS).await
+    Server::start_on(scene.listener(), NODE_ADDRESS).await
 }
 
 fn session(repositories: Value) -> Value {
