@@ -10,7 +10,13 @@ use kube::{
 };
 use serde_json::{Value, json};
 use sojourn::{
-    control::{Operator, api, lease::Gate, watch},
+    control::{
+        amalthea, api,
+        lease::Gate,
+        replica::{Reconciled, Replica},
+        watch::Unsynced,
+        worker,
+    },
     core::live,
     core::settings::SessionSettings,
     settings::Scope,
@@ -185,7 +191,7 @@ impl<'a> Story<'a> {
 /// Everything that a session is made of.
 fn resources() -> Vec<(&'static str, ApiResource)> {
     let children = live::Kind::CHILDREN.into_iter().chain([live::Kind::Pod]);
-    let sessions = (sojourn_crds::amalthea::KIND, api::sessions());
+    let sessions = (sojourn_crds::amalthea::KIND, AmaltheaSession::resource());
     children.map(|kind| (kind.name(), api::resource(kind))).chain([sessions]).collect()
 }
 
@@ -193,22 +199,23 @@ fn resources() -> Vec<(&'static str, ApiResource)> {
 async fn start_operator(cluster: &Cluster, namespace: &str, life: &Life) -> JoinSet<()> {
     let kubeconfig = Kubeconfig::read_from(cluster.kubeconfig()).unwrap();
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
-    let operator = Arc::new(Operator::new(
-        life.client(config),
-        settings(),
-        "crash-test".into(),
-        Metrics::default().reconcile,
-        Gate::open(),
-    ));
+    let replica = Replica {
+        client: life.client(config),
+        identity: "crash-test".into(),
+        metrics: Metrics::default().reconcile,
+        gate: Gate::open(),
+    };
+    let reconciler = Arc::new(amalthea::Reconciler::new(replica, settings()));
     let mut tasks = JoinSet::new();
-    let unsynced = watch::Unsynced::default();
-    watch::start(&operator, &Scope::Namespaces(vec![namespace.to_owned()]), &unsynced, &mut tasks);
+    let unsynced = Unsynced::default();
+    amalthea::watch::start(
+        &reconciler,
+        &Scope::Namespaces(vec![namespace.to_owned()]),
+        &unsynced,
+        &mut tasks,
+    );
     unsynced.wait().await;
-    for _ in 0..2 {
-        let operator = operator.clone();
-        tasks.spawn(async move { operator.work().await });
-    }
-    tasks.spawn(async move { operator.look_at_all_when_leading().await });
+    worker::start(&reconciler, 2, &mut tasks);
     tasks
 }
 
