@@ -59,7 +59,15 @@ impl Image {
         self
     }
 
-    /// Adds a file that has a text in it.
+    /// A shell with its tools: the image `busybox` of every node, to add to.
+    ///
+    /// # Errors
+    /// This machine has no busybox that is whole.
+    pub fn shell() -> Result<Self, Error> {
+        super::shell()
+    }
+
+    /// Adds a file that has a text in it; a script can be run.
     #[must_use]
     pub fn text(mut self, path: &str, text: &str) -> Self {
         self.texts.push((path.to_owned(), text.to_owned()));
@@ -160,6 +168,9 @@ impl Image {
             let place = inside(path);
             paths::create_dir(place.parent().unwrap_or(root))?;
             std::fs::write(&place, text).map_err(Error::file("write", &place))?;
+            let mode = if text.starts_with("#!") { 0o755 } else { 0o644 };
+            std::fs::set_permissions(&place, std::fs::Permissions::from_mode(mode))
+                .map_err(Error::file("protect", &place))?;
         }
         for (path, target) in &self.links {
             link(Path::new(target), &inside(path))?;
