@@ -18,6 +18,8 @@ const BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 
 pub enum Kind {
     /// `amalthea.dev/v1alpha1 AmaltheaSession`
     AmaltheaSession,
+    /// `usvc-dev.developer.microsoft.com/v1 IdeSession`
+    IdeSession,
 }
 
 /// How a reconcile ended.

@@ -1,9 +1,8 @@
 //! What a running sessions shows of itself.
 
 use crate::{
-    control::{amalthea::Reconciler, certificates::Shown, watch::Unsynced},
+    control::{amalthea::Reconciler, certificates::Shown, ide_session, watch::Unsynced, worker::Reconcile},
     telemetry::{
-        metrics::Kind,
         queues::{QueueCollector, Waiting},
         sessions::{SessionGauge, SessionGauges},
     },
@@ -46,24 +45,35 @@ impl SessionGauges for Gauges {
 }
 
 /// What waits for this replica. What collects in the queue of one that does not lead waits for nobody.
-pub(super) fn queues(sessions: Arc<Reconciler>) -> QueueCollector {
-    QueueCollector::default().with(Kind::AmaltheaSession, move || {
-        if sessions.replica.gate.is_open() { sessions.agenda.queue.waiting() } else { Waiting::default() }
-    })
+pub(super) fn queues(
+    sessions: Arc<Reconciler>,
+    ides: Option<Arc<ide_session::Reconciler>>,
+) -> QueueCollector {
+    let mut queues = QueueCollector::default().with(Reconciler::KIND, move || waiting(&*sessions));
+    if let Some(ides) = ides {
+        queues = queues.with(ide_session::Reconciler::KIND, move || waiting(&*ides));
+    }
+    queues
+}
+
+fn waiting(reconciler: &impl Reconcile) -> Waiting {
+    if reconciler.replica().gate.is_open() { reconciler.agenda().queue.waiting() } else { Waiting::default() }
 }
 
 /// The debug page: how much is known, and how much is to be done.
 pub(super) fn debug_state(
     sessions: Arc<Reconciler>,
+    ides: Option<Arc<ide_session::Reconciler>>,
     unsynced: Unsynced,
     certificate: Shown,
 ) -> impl Fn() -> serde_json::Value {
     move || {
         let (held, children, pods) = sessions.index().sizes();
         let Waiting { due, oldest } = sessions.agenda.queue.waiting();
+        let ides = ides.as_ref().map(|ides| ides.index().keys().len());
         serde_json::json!({
             "watches": {"synced": unsynced.is_synced()},
-            "index": {"sessions": held, "children": children, "pods": pods},
+            "index": {"sessions": held, "children": children, "pods": pods, "ideSessions": ides},
             "queue": {"due": due, "oldestSeconds": oldest.as_secs_f64()},
             "webhookCertificate": certificate.state(),
             "leading": sessions.replica.gate.is_open(),
