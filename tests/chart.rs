@@ -156,6 +156,19 @@ async fn what_is_off_by_default_fits_in_when_it_is_on() {
     let pod = |rendered: &str| of_kind(rendered, "Deployment")[0]["spec"]["template"]["spec"].clone();
     assert_eq!(pod(&plain)["priorityClassName"], of_kind(&plain, "PriorityClass")[0]["metadata"]["name"]);
 
+    let logs = |rendered: &str| {
+        let volumes = pod(rendered)["volumes"].as_array().unwrap().clone();
+        volumes.into_iter().find(|volume| volume["name"] == "ide-logs").unwrap()
+    };
+    assert_eq!(logs(&plain), serde_json::json!({"name": "ide-logs", "emptyDir": {}}));
+    let mounted = &pod(&plain)["containers"][0];
+    let directory = mounted["volumeMounts"][0]["mountPath"].as_str().unwrap();
+    let told = format!("--ide-log-directory={directory}");
+    assert!(mounted["args"].as_array().unwrap().contains(&told.into()));
+    let readers = of_kind(&plain, "ClusterRole");
+    let may_read = |role: &&Value| role["rules"][0]["resources"][0] == "idesessions/log";
+    assert_eq!(readers.iter().filter(may_read).count(), 1, "and the operator itself may not");
+
     let all = "clusterScoped=true,networkPolicy.enabled=true,serviceMonitor.enabled=true,prometheusRule.enabled=true";
     let more = "webhooks.excludedNamespaces={ci},priorityClassName=other,serviceMonitor.labels.team=a";
     let rendered = must(template(&["--set", all, "--set", more]).await);

@@ -14,7 +14,7 @@ use crate::{
         ide_session,
         lease::{ApiLease, Election, Gate, LEASE_NAME, elector::Timing},
         replica::Replica,
-        scrapers::Reviews,
+        visitors::Reviews,
         watch::Unsynced,
         worker,
     },
@@ -218,6 +218,7 @@ pub async fn serve(
                 sessions: &amalthea,
                 unsynced: &unsynced,
                 metrics: webhook_metrics,
+                logs: None,
             };
             let ending = Ending { leaving: stop.clone(), stop: close.clone() };
             Some(server.start(watchers, ending, &mut background).await?)

@@ -234,7 +234,7 @@ const RIGHTS: [Right; 23] = [
         "tokenreviews",
         &["create"],
         All,
-        "with --metrics-secure: know whose token a scraper shows",
+        "know whose token is shown to read the log of an IdeSession or, with --metrics-secure, the metrics",
     ),
 ];
 
