@@ -27,6 +27,7 @@ use crate::{
     settings::{Scope, Settings, flags::Flags},
     telemetry::{
         certificates::CertificateMetrics,
+        ides::IdeCollector,
         log::{self, LogHandle},
         metrics::Metrics,
         sessions::SessionCollector,
@@ -153,6 +154,10 @@ pub async fn serve(
         .registry
         .register_collector(Box::new(SessionCollector::new(gauges, settings.metrics.per_session)));
     metrics.registry.register_collector(Box::new(observe::queues(amalthea.clone(), ides.clone())));
+    if let Some(ides) = &ides {
+        let (requests, ides) = (ides.runs.requests().clone(), ides.clone());
+        IdeCollector::register(&mut metrics.registry, &requests, move || observe::ides(&ides));
+    }
     let webhook_metrics = Arc::new(sojourn_webhooks::metrics::Metrics::default());
     webhook_metrics.register(&mut metrics.registry);
     let watchers = certificate::Watchers {
