@@ -116,10 +116,35 @@ async fn values_without_a_meaning_are_refused() {
         ("namespaces={A_b}", "namespaces"),
         ("networkPolicy.webhooksFrom[0].cidr=1.2.3.4/32", "networkPolicy"),
         ("priorityClass.value=2000000000", "priorityClass"),
+        ("ide.endpointSecret=vscode", "endpointSecret"),
+        ("ide.allowedNetworks={10.0.0.1}", "allowedNetworks"),
+        ("ide.sessionsPerEndpoint=0", "sessionsPerEndpoint"),
     ] {
         let output = template(&["--set", value]).await;
         assert!(!output.success() && output.stderr.contains(path), "{value}: {}", output.stderr);
     }
+}
+
+#[tokio::test]
+async fn what_is_said_of_ides_reaches_the_operator() {
+    let args = |rendered: &str| {
+        let deployment = &of_kind(rendered, "Deployment")[0];
+        let args = &deployment["spec"]["template"]["spec"]["containers"][0]["args"];
+        let args: Vec<String> = serde_json::from_value(args.clone()).unwrap();
+        args.into_iter().filter(|arg| arg.starts_with("--ide-")).collect::<Vec<_>>()
+    };
+    assert_eq!(args(&must(template(&[]).await)), ["--ide-sessions-per-endpoint=64"]);
+    let values = "ide.endpointSecret=ides/vscode,ide.endpointNamespaces={a,b},ide.allowedNetworks={10.0.0.0/8},\
+                  ide.allowedSuffixes={example.com},ide.plainText=true,ide.sessionsPerEndpoint=7";
+    let expected = [
+        "--ide-endpoint-secret=ides/vscode",
+        "--ide-endpoint-namespaces=a,b",
+        "--ide-allow-network=10.0.0.0/8",
+        "--ide-allow-suffix=example.com",
+        "--ide-plain-text",
+        "--ide-sessions-per-endpoint=7",
+    ];
+    assert_eq!(args(&must(template(&["--set", values]).await)), expected);
 }
 
 #[tokio::test]

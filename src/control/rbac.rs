@@ -120,7 +120,8 @@ const RIGHTS: [Right; 23] = [
         "secrets",
         &["list", "watch", "create", "patch", "delete"],
         All,
-        "internal secrets of sessions; adopted secrets go with their session",
+        "internal secrets of sessions; adopted secrets go with their session; those that are labelled say how IDEs \
+         are reached",
     ),
     right(
         Sessions,
@@ -128,7 +129,7 @@ const RIGHTS: [Right; 23] = [
         "services",
         &["list", "watch", "create", "patch"],
         All,
-        "addresses of interactive sessions",
+        "addresses of interactive sessions; see which Services of IDEs lead out of the cluster",
     ),
     right(
         Sessions,
@@ -154,7 +155,14 @@ const RIGHTS: [Right; 23] = [
         All,
         "ways into interactive sessions; a hibernated session has none",
     ),
-    right(Sessions, "", "pods", &["list", "watch"], All, "see what became of a session's containers"),
+    right(
+        Sessions,
+        "",
+        "pods",
+        &["list", "watch"],
+        All,
+        "see what became of a session's containers, and which addresses are those of IDEs",
+    ),
     right(
         Sessions,
         "",

@@ -114,7 +114,7 @@ impl Runs {
     /// This replica does not lead any more. Sessions go on, but for those that were accepted and of which nobody
     /// knows yet: they are stopped, since nobody else ever will.
     pub async fn retire(&self) {
-        let state = std::mem::take(&mut *self.lock());
+        let state = self.lock().clear();
         for run in state.members.values().filter_map(|member| member.run.as_ref()) {
             run.cancel.cancel();
         }
@@ -229,7 +229,7 @@ impl Runs {
     fn facts(&self, state: &State, source: &Source, known: &Known) -> EndpointFacts {
         let said = match state.peers.get(source) {
             Some(peer) => peer::said_of(&peer.connection.link().borrow()),
-            None => (false, "NotNeeded", "the IDE is connected when the session is to run".to_owned()),
+            None => (false, "NotNeeded", "The IDE is connected when the session is to run".to_owned()),
         };
         peer::facts(known, said)
     }

@@ -50,6 +50,12 @@ pub(super) struct State {
 }
 
 impl State {
+    /// Forgets everything but which numbers were given. Returns what is to be dropped without the lock.
+    pub(super) fn clear(&mut self) -> Self {
+        let numbers = self.numbers;
+        std::mem::replace(self, Self { numbers, ..Self::default() })
+    }
+
     /// A number that nothing else has.
     pub(super) fn number(&mut self) -> u64 {
         self.numbers += 1;
