@@ -21,6 +21,7 @@ use crate::{
     serve::{
         self,
         admin::{self, Admin},
+        logs::Logs,
         ready::Readiness,
         webhooks::Ending,
     },
@@ -210,7 +211,10 @@ pub async fn serve(
                 sessions: &amalthea,
                 unsynced: &unsynced,
                 metrics: webhook_metrics,
-                logs: None,
+                logs: ides.as_ref().map(|ides| {
+                    let visitors = Arc::new(Reviews(client.clone()));
+                    Logs::new(ides.clone(), ides.outputs.store().clone(), visitors, close.clone())
+                }),
             };
             let ending = Ending { leaving: stop.clone(), stop: close.clone() };
             Some(server.start(watchers, ending, &mut background).await?)
