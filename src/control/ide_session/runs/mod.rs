@@ -9,6 +9,7 @@
 //! * [`Runs::carry_out`] takes commands. Each can be repeated.
 //! * [`Runs::retire`] closes all connections. No session is stopped by that.
 
+mod figures;
 mod output;
 mod peer;
 mod run;
@@ -27,6 +28,7 @@ use crate::{
     core::ide_session::{Command, EndpointFacts, RunFacts, StartFacts},
     ide::{Notification, SessionId, What, egress::Egress, gate::Limits, notification::Level},
     settings::IdeSettings,
+    telemetry::ides::RequestMetrics,
 };
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -48,6 +50,7 @@ pub struct Runs {
     setup: Arc<Setup>,
     output: Arc<dyn Output>,
     wakes: Wakes,
+    requests: RequestMetrics,
     state: Mutex<State>,
 }
 
@@ -88,6 +91,7 @@ impl Runs {
             endpoints,
             output,
             wakes: Wakes::new(wake),
+            requests: RequestMetrics::default(),
             state: Mutex::default(),
         })
     }
