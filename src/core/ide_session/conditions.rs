@@ -110,7 +110,9 @@ fn endpoint<'a>(world: &World, state: State) -> Option<Say<'a>> {
 }
 
 fn connected<'a>(world: &World, state: State) -> Option<Say<'a>> {
-    needs_ide(world, state).then(|| match &world.endpoint {
+    // Before it has begun, nobody waits for the IDE.
+    let concerned = needs_ide(world, state) && state != State::Initial;
+    concerned.then(|| match &world.endpoint {
         EndpointFacts::Missing { .. } => {
             let message = "It is not known how the IDE is reached; see the condition EndpointReady";
             say_of(IDE_CONNECTED, false, "EndpointNotReady", message)

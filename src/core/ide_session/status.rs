@@ -23,10 +23,8 @@ pub fn status(world: &World, step: &Step, now: Timestamp) -> IdeSessionStatus {
     let ended = old.state.is_terminal();
     let run = world.run.as_ref().filter(|_| !ended);
     let mut status = IdeSessionStatus { state: step.to, ..old };
-    if let Some((at, endpoint)) = &step.attempt {
-        status.start_attempt_time = Some(moment(*at));
-        status.endpoint = Some(endpoint.clone());
-    }
+    status.start_attempt_time = step.attempt.map(moment).or(status.start_attempt_time);
+    status.endpoint = step.endpoint.clone().or(status.endpoint);
     if let Some(session_id) = &step.session_id {
         status.session_id = Some(session_id.clone());
     }
