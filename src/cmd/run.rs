@@ -18,10 +18,10 @@ use crate::{
         watch::Unsynced,
         worker,
     },
-    core::settings::SessionSettings,
     serve::{
         self,
         admin::{self, Admin},
+        logs::Logs,
         ready::Readiness,
         webhooks::Ending,
     },
@@ -70,12 +70,6 @@ pub fn run(flags: Flags) -> anyhow::Result<()> {
         traces.end();
     }
     ended
-}
-
-/// OpenShift is told by its API of projects. Asked once: clusters do not change what they are.
-pub(super) async fn is_openshift(client: &Client) -> anyhow::Result<bool> {
-    let groups = client.list_api_groups().await.context("the API server does not say what it serves")?;
-    Ok(groups.groups.iter().any(|group| group.name == "project.openshift.io"))
 }
 
 /// Cancels `stop` on SIGTERM or Ctrl-C.
@@ -150,11 +144,10 @@ pub async fn serve(
     } else {
         Gate::open()
     };
-    let sessions = SessionSettings { openshift: is_openshift(&client).await?, ..settings.sessions.clone() };
     let replica = Replica { client: client.clone(), identity, metrics: metrics.reconcile.clone(), gate };
     let unsynced = Unsynced::default();
     let ides = ides(&replica, &settings, &unsynced, &mut background);
-    let amalthea = Arc::new(amalthea::Reconciler::new(replica, sessions));
+    let amalthea = Arc::new(amalthea::Reconciler::new(replica, settings.sessions.clone()));
     amalthea::watch::start(&amalthea, &settings.scope, &unsynced, &mut background);
 
     let gauges = Arc::new(observe::Gauges(amalthea.clone()));
@@ -218,7 +211,10 @@ pub async fn serve(
                 sessions: &amalthea,
                 unsynced: &unsynced,
                 metrics: webhook_metrics,
-                logs: None,
+                logs: ides.as_ref().map(|ides| {
+                    let visitors = Arc::new(Reviews(client.clone()));
+                    Logs::new(ides.clone(), ides.outputs.store().clone(), visitors, close.clone())
+                }),
             };
             let ending = Ending { leaving: stop.clone(), stop: close.clone() };
             Some(server.start(watchers, ending, &mut background).await?)

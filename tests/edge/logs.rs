@@ -19,7 +19,7 @@ use sojourn::{
     capture::{Capture, Owner, Stream, Writer},
     serve::{
         door::{Visitor, Visitors, Wish},
-        logs::{Found, Keeper, Logs, Sessions},
+        logs::{Found, Logs, Sessions},
         webhooks::Limits,
     },
     settings::CaptureSettings,
@@ -45,8 +45,8 @@ impl Sessions for Web {
         self.0.subscribe()
     }
 
-    fn keeper(&self) -> Keeper {
-        Keeper::This
+    fn keeps(&self) -> bool {
+        true
     }
 }
 

@@ -10,9 +10,13 @@
 
 mod endpoints;
 mod lifecycle;
+mod logs;
 mod restarts;
 mod stage;
 
+#[path = "../edge/client.rs"]
+#[allow(dead_code, reason = "shared with the tests of the server, which use all of it")]
+mod client;
 #[path = "../e2e/objects.rs"]
 #[allow(dead_code, reason = "shared with the other end-to-end tests, which use all of it")]
 mod objects;

@@ -13,12 +13,18 @@ use sojourn::telemetry::log::{self, LogHandle};
 use sojourn_cluster::{Cluster, Options, eventually};
 use sojourn_crds::ide_session::{IdeSession, IdeSessionStatus, State};
 use sojourn_fake_ide::FakeIde;
-use std::{path::PathBuf, sync::OnceLock, thread::JoinHandle, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::OnceLock,
+    thread::JoinHandle,
+    time::Duration,
+};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use tokio_util::sync::CancellationToken;
 
 /// How long a test waits for something that is to happen.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Ground {
     cluster: Cluster,
@@ -131,6 +137,17 @@ impl Stage {
         let operator = self.operator.take().unwrap();
         operator.kill.cancel();
         tokio::task::spawn_blocking(move || operator.thread.join().unwrap()).await.unwrap();
+    }
+
+    /// Where the operator serves by TLS.
+    pub(crate) fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.ground.port).into()
+    }
+
+    /// The files of what sessions wrote.
+    pub(crate) fn files(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.logs.path()).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
 
     pub(crate) fn api(&self) -> Api<IdeSession> {

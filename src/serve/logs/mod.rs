@@ -45,25 +45,14 @@ pub struct Found {
     pub deleting: bool,
 }
 
-/// Who keeps what sessions write.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Keeper {
-    /// This replica: it leads.
-    This,
-    /// The replica of this name.
-    Other(String),
-    /// Nobody leads now.
-    Nobody,
-}
-
 /// Who knows the sessions.
 pub trait Sessions: Send + Sync + 'static {
     /// The session of that name.
     fn find(&self, name: &str) -> Option<Found>;
-    /// Changes whenever a session does, or the keeper. It may tell too often, never too seldom.
+    /// Whether this replica keeps what sessions write: it does while it leads.
+    fn keeps(&self) -> bool;
+    /// Changes whenever one of these answers does. It may tell too often, never too seldom.
     fn changes(&self) -> watch::Receiver<u64>;
-    /// Who keeps what sessions write.
-    fn keeper(&self) -> Keeper;
 }
 
 /// What serves logs.
@@ -87,12 +76,10 @@ enum ShowLog {
     #[error("idesessions.{GROUP} {0:?} not found")]
     NotFound(String),
     #[error(
-        "this replica does not keep what sessions write; {0} does: ask that pod, for example by \
-         `kubectl port-forward pod/{0}`"
+        "this replica does not keep what sessions write, the one that leads does: the holder of the operator's Lease, \
+         which `kubectl get leases` shows"
     )]
-    KeptElsewhere(String),
-    #[error("no replica keeps what sessions write at the moment; ask again when one leads")]
-    KeptNowhere,
+    KeptElsewhere,
     #[error("too many read logs at once")]
     Crowd,
     #[error("the log cannot be read: {0}")]
@@ -109,9 +96,7 @@ impl ShowLog {
             },
             Self::Query(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "NotFound"),
-            Self::KeptElsewhere(_) | Self::KeptNowhere => {
-                (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable")
-            }
+            Self::KeptElsewhere => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
             Self::Crowd => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequests"),
             Self::Read(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
         }
@@ -168,10 +153,8 @@ impl Logs {
         self.door.admit(headers, Wish::IdeLog(name.clone())).await?;
         let query = Query::read(query)?;
         let found = self.sessions.find(&name).ok_or_else(|| ShowLog::NotFound(name.clone()))?;
-        match self.sessions.keeper() {
-            Keeper::This => {}
-            Keeper::Other(replica) => return Err(ShowLog::KeptElsewhere(replica)),
-            Keeper::Nobody => return Err(ShowLog::KeptNowhere),
+        if !self.sessions.keeps() {
+            return Err(ShowLog::KeptElsewhere);
         }
         let Source::Kept(stream) = query.source else { return Ok(text(Body::empty())) };
         let owner = Owner::new(&name, &found.uid).map_err(|_| ShowLog::NotFound(name))?;

@@ -1,6 +1,6 @@
 //! Reads a file from its beginning to its end, and on if it is followed.
 
-use super::{Keeper, Logs, Sessions, cut::Cut, query::Query};
+use super::{Logs, Sessions, cut::Cut, query::Query};
 use crate::capture::{Capture, News, Owner, Stream};
 use bytes::Bytes;
 use std::{
@@ -156,7 +156,7 @@ impl Follow {
             // A change from here on ends the wait below.
             self.changes.borrow_and_update();
             let Some(found) = self.sessions.find(owner.name()) else { return true };
-            if found.uid != owner.uid() || found.deleting || self.sessions.keeper() != Keeper::This {
+            if found.uid != owner.uid() || found.deleting || !self.sessions.keeps() {
                 return true;
             }
             if found.state.is_terminal() {

@@ -8,7 +8,10 @@ use jiff::Timestamp;
 use rstest::rstest;
 use std::{
     collections::HashMap,
-    sync::{Mutex, MutexGuard},
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 use tempfile::TempDir;
 use tokio::time::Instant;
@@ -18,7 +21,7 @@ const MOMENT: &str = "2026-05-27T17:03:48.123Z";
 
 struct Objects {
     found: Mutex<HashMap<String, Found>>,
-    keeper: Mutex<Keeper>,
+    keeps: AtomicBool,
     changes: watch::Sender<u64>,
 }
 
@@ -32,8 +35,8 @@ impl Objects {
         self.change(|mut found| found.get_mut("web").unwrap().state = state);
     }
 
-    fn is_kept_by(&self, keeper: Keeper) {
-        *self.keeper.lock().unwrap() = keeper;
+    fn leads_no_more(&self) {
+        self.keeps.store(false, Ordering::Relaxed);
         self.changes.send_modify(|count| *count += 1);
     }
 }
@@ -47,8 +50,8 @@ impl Sessions for Objects {
         self.changes.subscribe()
     }
 
-    fn keeper(&self) -> Keeper {
-        self.keeper.lock().unwrap().clone()
+    fn keeps(&self) -> bool {
+        self.keeps.load(Ordering::Relaxed)
     }
 }
 
@@ -85,7 +88,7 @@ impl World {
         let session = |uid: &str| Found { uid: uid.into(), state: SessionState::Running, deleting: false };
         let objects = Arc::new(Objects {
             found: Mutex::new([("web".into(), session("1")), ("other".into(), session("2"))].into()),
-            keeper: Mutex::new(Keeper::This),
+            keeps: AtomicBool::new(true),
             changes: watch::Sender::new(0),
         });
         let stop = CancellationToken::new();
@@ -215,12 +218,11 @@ async fn who_gets_nothing_learns_why(
 #[tokio::test]
 async fn only_the_replica_that_keeps_a_log_shows_it() {
     let world = World::new();
-    world.objects.is_kept_by(Keeper::Other("sojourn-1".into()));
+    world.objects.leads_no_more();
     let response = world.ask("alice", "web", "").await;
     assert_eq!(response.status(), 503);
-    assert!(String::from_utf8(whole(response).await).unwrap().contains("port-forward pod/sojourn-1"));
-    world.objects.is_kept_by(Keeper::Nobody);
-    assert_eq!(world.ask("alice", "web", "").await.status(), 503);
+    let told = String::from_utf8(whole(response).await).unwrap();
+    assert!(told.contains("the holder of the operator's Lease"), "{told}");
 }
 
 #[tokio::test]
@@ -267,7 +269,7 @@ async fn a_follower_hears_what_is_written_and_what_comes_shortly_after_the_end()
 #[case::deleting(|world: &World| world.objects.change(|mut found| found.get_mut("web").unwrap().deleting = true))]
 #[case::gone(|world: &World| world.objects.change(|mut found| drop(found.remove("web"))))]
 #[case::another(|world: &World| world.objects.change(|mut found| found.get_mut("web").unwrap().uid = "3".into()))]
-#[case::leads_no_more(|world: &World| world.objects.is_kept_by(Keeper::Nobody))]
+#[case::leads_no_more(|world: &World| world.objects.leads_no_more())]
 #[case::ends(|world: &World| world.stop.cancel())]
 #[tokio::test(start_paused = true)]
 async fn a_follower_is_let_go_at_once_with_all_there_is(#[case] happens: fn(&World)) {
