@@ -131,6 +131,29 @@ async fn an_error_of_the_ide_is_known() {
     assert_eq!((run.message.as_deref(), run.start), (Some("E1: broken"), StartFacts::Owned));
 }
 
+/// Nobody waits long for the deletion of a session whose IDE is gone.
+#[tokio::test]
+async fn a_stop_fails_at_once_where_no_ide_is_or_none_answers() {
+    let bench = Bench::with(settings()).await;
+    let stopping = on_record("a", json!({"state": "Stopping", "sessionID": "test-session-7"}));
+    bench.runs.lead([stopping.clone()]).await;
+    let failed = |stop: StopFacts, expected: u32| match stop {
+        StopFacts::Failed { tries, message, .. } => {
+            assert_eq!(
+                (tries, &*message),
+                (expected, "run session could not be stopped: the IDE is not connected")
+            );
+        }
+        other => panic!("it has not failed: {other:?}"),
+    };
+    failed(bench.stop(&stopping, "test-session-7").await, 1);
+    let refusal = Answer::Status(StatusCode::UNAUTHORIZED, String::new());
+    bench.ide.script(|script| script.info.extend(vec![vec![refusal.into()]; 1000]));
+    bench.endpoints.put(Source::Environment, Some(known(&bench.ide)));
+    bench.until("it is refused", || bench.endpoint(&stopping) == (false, "TokenRefused")).await;
+    failed(bench.stop(&stopping, "test-session-7").await, 2);
+}
+
 #[tokio::test]
 async fn a_stop_waits_for_an_ide_that_is_not_connected_yet() {
     let bench = Bench::with(settings()).await;
