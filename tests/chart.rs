@@ -106,6 +106,46 @@ async fn values_of_the_original_chart_are_accepted() {
     assert!(of_kind(&rendered, "PodDisruptionBudget").is_empty(), "one replica would hold drains up");
 }
 
+/// The original's chart has the labels of its metrics Service among the annotations, and its check of the storage
+/// class is never rendered.
+#[tokio::test]
+async fn labels_and_values_of_the_original_have_their_place() {
+    let rendered = must(template(&["--set", "rcloneStorageClass=other"]).await);
+    for kind in ["Service", "Deployment", "ServiceAccount"] {
+        for object in of_kind(&rendered, kind) {
+            let metadata = &object["metadata"];
+            assert_eq!(metadata["labels"]["app.kubernetes.io/instance"], "release", "{metadata}");
+            let annotations = metadata["annotations"].as_object();
+            let stray =
+                annotations.into_iter().flatten().find(|(key, _)| key.starts_with("app.kubernetes.io"));
+            assert!(stray.is_none(), "{metadata}");
+        }
+    }
+    let image = &of_kind(&rendered, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]["image"];
+    assert_eq!(image.as_str().unwrap().rsplit(':').next(), Some(env!("CARGO_PKG_VERSION")), "{image}");
+    let disruption = of_kind(&rendered, "PodDisruptionBudget");
+    assert!(disruption.iter().all(|budget| !budget.to_string().contains("user-sessions")), "{disruption:?}");
+    let empty = template(&["--set", "rcloneStorageClass="]).await;
+    assert!(!empty.success() && empty.stderr.contains("rcloneStorageClass"), "{}", empty.stderr);
+}
+
+#[tokio::test]
+async fn sidecars_are_of_this_version_unless_an_image_is_named() {
+    let own = concat!("ghcr.io/sojourn-dev/sojourn-sidecars:", env!("CARGO_PKG_VERSION"));
+    for (values, image) in [
+        ("image.repository=mirror.example.org/sojourn", own),
+        ("sidecars.image.tag=1.2.3", "renku/sidecars:1.2.3"),
+        ("sidecars.image.repository=mirror.example.org/sidecars", "mirror.example.org/sidecars:latest"),
+        ("sidecars.image.repository=a/b,sidecars.image.tag=v2", "a/b:v2"),
+    ] {
+        let rendered = must(template(&["--set", values]).await);
+        let variable = serde_json::json!({"name": "SIDECARS_IMAGE", "value": image});
+        let deployment = &of_kind(&rendered, "Deployment")[0];
+        let env = &deployment["spec"]["template"]["spec"]["containers"][0]["env"];
+        assert!(env.as_array().unwrap().contains(&variable), "{values}: {env}");
+    }
+}
+
 #[tokio::test]
 async fn values_without_a_meaning_are_refused() {
     for (value, path) in [
