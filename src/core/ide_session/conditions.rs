@@ -124,8 +124,11 @@ fn connected<'a>(world: &World, state: State) -> Option<Say<'a>> {
 }
 
 fn logs<'a>(world: &World, status: &IdeSessionStatus) -> Option<Say<'a>> {
+    if matches!(status.state, State::Initial | State::Starting) {
+        return None;
+    }
     match &world.capture {
-        Capture::Kept(_) if status.state != State::Initial => {
+        Capture::Kept(_) => {
             Some(say_of(LOGS_AVAILABLE, true, "Captured", "What the session writes can be read"))
         }
         Capture::Unavailable { reason, message } => Some(say_of(LOGS_AVAILABLE, false, reason, message)),
@@ -134,6 +137,6 @@ fn logs<'a>(world: &World, status: &IdeSessionStatus) -> Option<Say<'a>> {
                            operator moved, or is with another replica";
             Some(say_of(LOGS_AVAILABLE, false, "NotHere", message))
         }
-        Capture::Kept(_) | Capture::None => None,
+        Capture::None => None,
     }
 }

@@ -36,7 +36,9 @@ pub fn status(world: &World, step: &Step, now: Timestamp) -> IdeSessionStatus {
         status.message = Some(cut(message));
     }
     status.pid = run.and_then(|run| run.pid).or(status.pid).filter(|_| !ends);
-    if let (Capture::Kept(files), true) = (&world.capture, step.to != State::Initial) {
+    // Output is told of together with the session, which saves a write.
+    let created = !matches!(step.to, State::Initial | State::Starting);
+    if let (Capture::Kept(files), true) = (&world.capture, created) {
         status.std_out_file.get_or_insert_with(|| files.std_out.clone());
         status.std_err_file.get_or_insert_with(|| files.std_err.clone());
     }
