@@ -130,6 +130,23 @@ async fn labels_and_values_of_the_original_have_their_place() {
 }
 
 #[tokio::test]
+async fn sidecars_are_of_this_version_unless_an_image_is_named() {
+    let own = concat!("ghcr.io/sojourn-dev/sojourn-sidecars:", env!("CARGO_PKG_VERSION"));
+    for (values, image) in [
+        ("image.repository=mirror.example.org/sojourn", own),
+        ("sidecars.image.tag=1.2.3", "renku/sidecars:1.2.3"),
+        ("sidecars.image.repository=mirror.example.org/sidecars", "mirror.example.org/sidecars:latest"),
+        ("sidecars.image.repository=a/b,sidecars.image.tag=v2", "a/b:v2"),
+    ] {
+        let rendered = must(template(&["--set", values]).await);
+        let variable = serde_json::json!({"name": "SIDECARS_IMAGE", "value": image});
+        let deployment = &of_kind(&rendered, "Deployment")[0];
+        let env = &deployment["spec"]["template"]["spec"]["containers"][0]["env"];
+        assert!(env.as_array().unwrap().contains(&variable), "{values}: {env}");
+    }
+}
+
+#[tokio::test]
 async fn values_without_a_meaning_are_refused() {
     for (value, path) in [
         ("replica=1", "replica"),

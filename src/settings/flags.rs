@@ -122,6 +122,10 @@ pub struct Flags {
     /// What happens to a non-interactive session that reaches its deadline: Fail or Hibernate.
     #[arg(long, default_value = "Fail", value_parser = on_deadline, value_name = "WHAT", help_heading = OURS)]
     pub non_interactive_on_deadline: OnDeadline,
+    /// Image of what stands beside a session: proxy, cloner, git proxy. Also: SIDECARS_IMAGE. By default that of
+    /// this version.
+    #[arg(long, value_name = "IMAGE", help_heading = OURS)]
+    pub sidecars_image: Option<String>,
     /// Image of oauth2-proxy in sessions that authenticate with it.
     #[arg(long, default_value = super::OAUTH2_PROXY_IMAGE, value_name = "IMAGE", help_heading = OURS)]
     pub oauth2_proxy_image: String,
