@@ -197,6 +197,7 @@ impl Settings {
                     .or_else(|| var("SIDECARS_IMAGE"))
                     .unwrap_or_else(|| SIDECARS_IMAGE.to_owned()),
                 oauth2_proxy_image: flags.oauth2_proxy_image.clone(),
+                pull_secrets: flags.pull_secrets.clone(),
                 none_same_site_cookie: switch("USE_NONE_SAME_SITE_SESSION_COOKIE", &var, &mut problems.notes),
                 https_ingress: switch("HTTPS_SESSION_INGRESS", &var, &mut problems.notes),
                 image_rewrite: problems.check(
@@ -204,7 +205,6 @@ impl Settings {
                     Rules::parse(&var("AMALTHEA_IMAGE_REWRITE_RULES").unwrap_or_default()),
                 ),
                 on_deadline: flags.non_interactive_on_deadline,
-                openshift: false,
                 ask_proxies: flags.ask_proxies,
                 idle_check_interval: flags.idle_check_interval,
             },
@@ -228,6 +228,9 @@ impl Settings {
             if image.trim().is_empty() {
                 problems.errors.push(format!("{flag}: an image is needed"));
             }
+        }
+        if settings.sessions.pull_secrets.iter().any(|name| name.trim().is_empty()) {
+            problems.errors.push("--pull-secret: the name of a secret is needed".to_owned());
         }
         if !problems.errors.is_empty() {
             return Err(ReadSettings(problems.errors));

@@ -106,6 +106,29 @@ async fn values_of_the_original_chart_are_accepted() {
     assert!(of_kind(&rendered, "PodDisruptionBudget").is_empty(), "one replica would hold drains up");
 }
 
+/// The original's chart has the labels of its metrics Service among the annotations, and its check of the storage
+/// class is never rendered.
+#[tokio::test]
+async fn labels_and_values_of_the_original_have_their_place() {
+    let rendered = must(template(&["--set", "rcloneStorageClass=other"]).await);
+    for kind in ["Service", "Deployment", "ServiceAccount"] {
+        for object in of_kind(&rendered, kind) {
+            let metadata = &object["metadata"];
+            assert_eq!(metadata["labels"]["app.kubernetes.io/instance"], "release", "{metadata}");
+            let annotations = metadata["annotations"].as_object();
+            let stray =
+                annotations.into_iter().flatten().find(|(key, _)| key.starts_with("app.kubernetes.io"));
+            assert!(stray.is_none(), "{metadata}");
+        }
+    }
+    let image = &of_kind(&rendered, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]["image"];
+    assert_eq!(image.as_str().unwrap().rsplit(':').next(), Some(env!("CARGO_PKG_VERSION")), "{image}");
+    let disruption = of_kind(&rendered, "PodDisruptionBudget");
+    assert!(disruption.iter().all(|budget| !budget.to_string().contains("user-sessions")), "{disruption:?}");
+    let empty = template(&["--set", "rcloneStorageClass="]).await;
+    assert!(!empty.success() && empty.stderr.contains("rcloneStorageClass"), "{}", empty.stderr);
+}
+
 #[tokio::test]
 async fn sidecars_are_of_this_version_unless_an_image_is_named() {
     let own = concat!("ghcr.io/sojourn-dev/sojourn-sidecars:", env!("CARGO_PKG_VERSION"));

@@ -17,7 +17,6 @@ use crate::{
         watch::Unsynced,
         worker,
     },
-    core::settings::SessionSettings,
     serve::{
         self,
         admin::{self, Admin},
@@ -65,12 +64,6 @@ pub fn run(flags: Flags) -> anyhow::Result<()> {
         traces.end();
     }
     ended
-}
-
-/// OpenShift is told by its API of projects. Asked once: clusters do not change what they are.
-pub(super) async fn is_openshift(client: &Client) -> anyhow::Result<bool> {
-    let groups = client.list_api_groups().await.context("the API server does not say what it serves")?;
-    Ok(groups.groups.iter().any(|group| group.name == "project.openshift.io"))
 }
 
 /// Cancels `stop` on SIGTERM or Ctrl-C.
@@ -125,9 +118,8 @@ pub async fn serve(
     } else {
         Gate::open()
     };
-    let sessions = SessionSettings { openshift: is_openshift(&client).await?, ..settings.sessions.clone() };
     let replica = Replica { client: client.clone(), identity, metrics: metrics.reconcile.clone(), gate };
-    let amalthea = Arc::new(amalthea::Reconciler::new(replica, sessions));
+    let amalthea = Arc::new(amalthea::Reconciler::new(replica, settings.sessions.clone()));
     let unsynced = Unsynced::default();
     amalthea::watch::start(&amalthea, &settings.scope, &unsynced, &mut background);
 

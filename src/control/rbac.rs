@@ -83,9 +83,9 @@ const RIGHTS: [Right; 20] = [
         Sessions,
         "",
         "persistentvolumeclaims",
-        &["list", "watch", "create", "patch"],
+        &["list", "watch", "create", "patch", "delete"],
         All,
-        "volumes of sessions",
+        "volumes of sessions; that of a data source goes when the spec drops it",
     ),
     right(
         Sessions,

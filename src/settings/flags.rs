@@ -129,6 +129,9 @@ pub struct Flags {
     /// Image of oauth2-proxy in sessions that authenticate with it.
     #[arg(long, default_value = super::OAUTH2_PROXY_IMAGE, value_name = "IMAGE", help_heading = OURS)]
     pub oauth2_proxy_image: String,
+    /// A secret of the session's namespace to pull images with, beside the session's own; repeatable.
+    #[arg(long = "pull-secret", value_name = "NAME", action = clap::ArgAction::Append, help_heading = OURS)]
+    pub pull_secrets: Vec<String>,
     /// How many sessions are reconciled at a time.
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024), value_name = "N",
           help_heading = OURS)]

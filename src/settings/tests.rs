@@ -126,6 +126,8 @@ fn our_own_flags() {
             "--install-webhooks",
             "--trusted-user=a",
             "--trusted-user=b",
+            "--pull-secret=mirror",
+            "--pull-secret=other",
             "--namespaces=two,one",
             "--namespaces=one",
             "--non-interactive-on-deadline=Hibernate",
@@ -146,6 +148,7 @@ fn our_own_flags() {
     assert_eq!(settings.operator_user.as_deref(), Some("system:serviceaccount:ops:sojourn"));
     assert_eq!(settings.lease.host, "sojourn-0");
     assert_eq!(settings.sessions.on_deadline, OnDeadline::Hibernate);
+    assert_eq!(settings.sessions.pull_secrets, ["mirror", "other"]);
     assert_eq!(settings.sessions.idle_check_interval, Duration::from_secs(90));
     assert_eq!(settings.metrics.per_session, None);
     assert_eq!(settings.shutdown_delay, Duration::ZERO);

@@ -66,6 +66,7 @@
   - watch
   - create
   - patch
+  - delete
 - apiGroups:
   - ""
   resources:
