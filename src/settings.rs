@@ -5,8 +5,11 @@
 
 pub mod address;
 pub mod flags;
+pub mod ide;
 #[cfg(test)]
 mod tests;
+
+pub use ide::IdeSettings;
 
 use crate::core::{images::Rules, settings::SessionSettings};
 use address::Address;
@@ -103,6 +106,17 @@ pub struct WebhookSettings {
     pub trusted_users: Vec<String>,
 }
 
+/// Where what IDE sessions write is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaptureSettings {
+    /// The operator's own directory for it; made, and cleared of what belongs to no session.
+    pub directory: PathBuf,
+    /// A directory that others have files in; goes before the other one if it is there, and is never cleared.
+    pub shared: Option<PathBuf>,
+    /// Keep the files when their session is deleted.
+    pub preserve: bool,
+}
+
 /// What is logged and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogSettings {
@@ -135,6 +149,10 @@ pub struct Settings {
     pub webhook: Option<WebhookSettings>,
     /// What shapes sessions.
     pub sessions: SessionSettings,
+    /// The IDEs of IdeSessions.
+    pub ide: IdeSettings,
+    /// What IDE sessions write.
+    pub capture: CaptureSettings,
     /// Logging.
     pub log: LogSettings,
     /// How many sessions are reconciled at a time.
@@ -208,6 +226,8 @@ impl Settings {
                 ask_proxies: flags.ask_proxies,
                 idle_check_interval: flags.idle_check_interval,
             },
+            ide: ide::read(&flags, &namespace, env, &mut problems),
+            capture: capture(&flags, &var),
             log: log(&flags, &mut problems),
             cluster_domain: var("KUBERNETES_CLUSTER_DOMAIN").unwrap_or_else(|| "cluster.local".to_owned()),
             kubeconfig: flags.kubeconfig.clone(),
@@ -247,6 +267,18 @@ fn switch(name: &str, var: &dyn Fn(&str) -> Option<String>, notes: &mut Vec<Stri
         notes.push(format!("{name}: {value:?} is read as false, only \"true\" switches it on"));
     }
     on
+}
+
+/// The variables are the original's.
+fn capture(flags: &Flags, var: &dyn Fn(&str) -> Option<String>) -> CaptureSettings {
+    let temporary = || PathBuf::from(var("TMPDIR").unwrap_or_else(|| "/tmp".to_owned()));
+    let shared = var("DCP_SESSION_FOLDER").map(PathBuf::from);
+    let preserve = var("DCP_PRESERVE_EXECUTABLE_LOGS").unwrap_or_default();
+    CaptureSettings {
+        shared: shared.filter(|_| flags.ide_log_directory.is_none()),
+        directory: flags.ide_log_directory.clone().unwrap_or_else(|| temporary().join("sojourn-ide-logs")),
+        preserve: ["1", "true", "on", "yes"].iter().any(|yes| preserve.eq_ignore_ascii_case(yes)),
+    }
 }
 
 fn scope(all: bool, listed: &[String], release: String, problems: &mut Problems) -> Scope {

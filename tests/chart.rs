@@ -172,10 +172,35 @@ async fn values_without_a_meaning_are_refused() {
         ("namespaces={A_b}", "namespaces"),
         ("networkPolicy.webhooksFrom[0].cidr=1.2.3.4/32", "networkPolicy"),
         ("priorityClass.value=2000000000", "priorityClass"),
+        ("ide.endpointSecret=vscode", "endpointSecret"),
+        ("ide.allowedNetworks={10.0.0.1}", "allowedNetworks"),
+        ("ide.sessionsPerEndpoint=0", "sessionsPerEndpoint"),
     ] {
         let output = template(&["--set", value]).await;
         assert!(!output.success() && output.stderr.contains(path), "{value}: {}", output.stderr);
     }
+}
+
+#[tokio::test]
+async fn what_is_said_of_ides_reaches_the_operator() {
+    let args = |rendered: &str| {
+        let deployment = &of_kind(rendered, "Deployment")[0];
+        let args = &deployment["spec"]["template"]["spec"]["containers"][0]["args"];
+        let args: Vec<String> = serde_json::from_value(args.clone()).unwrap();
+        args.into_iter().filter(|arg| arg.starts_with("--ide-")).collect::<Vec<_>>()
+    };
+    assert_eq!(args(&must(template(&[]).await)), ["--ide-sessions-per-endpoint=64"]);
+    let values = "ide.endpointSecret=ides/vscode,ide.endpointNamespaces={a,b},ide.allowedNetworks={10.0.0.0/8},\
+                  ide.allowedSuffixes={example.com},ide.plainText=true,ide.sessionsPerEndpoint=7";
+    let expected = [
+        "--ide-endpoint-secret=ides/vscode",
+        "--ide-endpoint-namespaces=a,b",
+        "--ide-allow-network=10.0.0.0/8",
+        "--ide-allow-suffix=example.com",
+        "--ide-plain-text",
+        "--ide-sessions-per-endpoint=7",
+    ];
+    assert_eq!(args(&must(template(&["--set", values]).await)), expected);
 }
 
 #[tokio::test]
@@ -186,6 +211,19 @@ async fn what_is_off_by_default_fits_in_when_it_is_on() {
     }
     let pod = |rendered: &str| of_kind(rendered, "Deployment")[0]["spec"]["template"]["spec"].clone();
     assert_eq!(pod(&plain)["priorityClassName"], of_kind(&plain, "PriorityClass")[0]["metadata"]["name"]);
+
+    let logs = |rendered: &str| {
+        let volumes = pod(rendered)["volumes"].as_array().unwrap().clone();
+        volumes.into_iter().find(|volume| volume["name"] == "ide-logs").unwrap()
+    };
+    assert_eq!(logs(&plain), serde_json::json!({"name": "ide-logs", "emptyDir": {}}));
+    let mounted = &pod(&plain)["containers"][0];
+    let directory = mounted["volumeMounts"][0]["mountPath"].as_str().unwrap();
+    let told = format!("--ide-log-directory={directory}");
+    assert!(mounted["args"].as_array().unwrap().contains(&told.into()));
+    let readers = of_kind(&plain, "ClusterRole");
+    let may_read = |role: &&Value| role["rules"][0]["resources"][0] == "idesessions/log";
+    assert_eq!(readers.iter().filter(may_read).count(), 1, "and the operator itself may not");
 
     let all = "clusterScoped=true,networkPolicy.enabled=true,serviceMonitor.enabled=true,prometheusRule.enabled=true";
     let more = "webhooks.excludedNamespaces={ci},priorityClassName=other,serviceMonitor.labels.team=a";

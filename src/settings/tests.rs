@@ -245,3 +245,87 @@ fn a_switch_that_is_neither_true_nor_false_is_off_and_said_so() {
     assert!(!settings.sessions.https_ingress);
     assert_eq!(settings.notes.len(), 1);
 }
+
+#[test]
+fn without_a_word_of_ides_only_labelled_secrets_beside_the_operator_are_read() {
+    let ide = read(&[], &[("POD_NAMESPACE", "home")]).unwrap().ide;
+    let expected = ide::IdeSettings { namespaces: vec!["home".into()], sessions: 64, ..Default::default() };
+    assert_eq!(ide, expected);
+}
+
+#[test]
+fn ides_as_flags_and_environment_describe_them() {
+    let args = [
+        "--ide-endpoint-secret=ides/vscode",
+        "--ide-endpoint-namespaces=b,a",
+        "--ide-allow-network=10.1.0.0/16",
+        "--ide-allow-suffix=ides.example.com",
+        "--ide-plain-text",
+        "--ide-sessions-per-endpoint=7",
+    ];
+    let env = [
+        ("DEBUG_SESSION_PORT", "localhost:4711"),
+        ("DEBUG_SESSION_TOKEN", "s3cret"),
+        ("DCP_IDE_REQUEST_TIMEOUT_SECONDS", "9"),
+    ];
+    let settings = read(&args, &env).unwrap();
+    assert!(!format!("{settings:?}").contains("s3cret"));
+    let ide = settings.ide;
+    assert_eq!(ide.default_secret.unwrap().to_string(), "ides/vscode");
+    assert_eq!(ide.namespaces, ["a", "b", "ides"]);
+    assert_eq!(ide.environment.unwrap().unwrap().authority(), "localhost:4711");
+    assert_eq!(ide.timing.request, Duration::from_secs(9));
+    assert_eq!((ide.networks.len(), ide.suffixes.len(), ide.plain_text, ide.sessions), (1, 1, true, 7));
+}
+
+#[test]
+fn an_environment_without_a_usable_ide_is_a_note_and_no_error() {
+    let settings = read(&[], &[("DEBUG_SESSION_PORT", "4711")]).unwrap();
+    assert_eq!(
+        settings.notes,
+        [
+            "IDE-backed sessions cannot be started: missing required environment variable 'DEBUG_SESSION_TOKEN'"
+        ]
+    );
+    assert!(settings.ide.environment.unwrap().is_err());
+}
+
+#[rstest]
+#[case("--ide-endpoint-secret=vscode")]
+#[case("--ide-endpoint-secret=A/vscode")]
+#[case("--ide-endpoint-namespaces=a,B")]
+#[case("--ide-allow-suffix=.")]
+fn what_is_no_setting_of_ides_is_refused(#[case] flag: &str) {
+    let problems = read(&[flag], &[]).unwrap_err().0;
+    assert!(problems[0].starts_with(flag.split('=').next().unwrap()), "{problems:?}");
+}
+
+#[rstest]
+#[case::nothing(&[], &[], "/tmp/sojourn-ide-logs", None)]
+#[case::temporary(&[], &[("TMPDIR", "/scratch")], "/scratch/sojourn-ide-logs", None)]
+#[case::originals(&[], &[("DCP_SESSION_FOLDER", "/dcp")], "/tmp/sojourn-ide-logs", Some("/dcp"))]
+#[case::flag(&["--ide-log-directory=/logs"], &[("DCP_SESSION_FOLDER", "/dcp")], "/logs", None)]
+fn where_output_is_kept(
+    #[case] args: &[&str],
+    #[case] env: &[(&str, &str)],
+    #[case] directory: &str,
+    #[case] shared: Option<&str>,
+) {
+    let capture = read(args, env).unwrap().capture;
+    let expected =
+        CaptureSettings { directory: directory.into(), shared: shared.map(PathBuf::from), preserve: false };
+    assert_eq!(capture, expected);
+}
+
+#[rstest]
+#[case("1", true)]
+#[case("TRUE", true)]
+#[case("On", true)]
+#[case("yes", true)]
+#[case("0", false)]
+#[case("y", false)]
+#[case("", false)]
+fn output_is_preserved_as_in_the_original(#[case] value: &str, #[case] preserve: bool) {
+    let settings = read(&[], &[("DCP_PRESERVE_EXECUTABLE_LOGS", value)]).unwrap();
+    assert_eq!(settings.capture.preserve, preserve);
+}

@@ -4,7 +4,7 @@
 //! lists the API server for an answer that is here.
 
 use crate::{
-    control::key::Key,
+    control::{key::Key, version::is_newer},
     core::{
         amalthea::{Requests, Usage, World, adoption, world::Warning},
         live::{Kind, Live},
@@ -276,16 +276,6 @@ impl Index {
 /// The session that an object is about, by its label.
 fn session_of(live: &Live) -> Option<Key> {
     Some(Key::new(&live.namespace, live.labels.get(names::LABEL_INSTANCE)?))
-}
-
-/// Whether one version of an object is newer than another. Versions are numbers that grow; should one not
-/// be, the newcomer wins.
-fn is_newer(new: Option<&str>, known: Option<&str>) -> bool {
-    let number = |version: Option<&str>| version.and_then(|version| version.parse::<u64>().ok());
-    match (number(new), number(known)) {
-        (Some(new), Some(known)) => new > known,
-        _ => true,
-    }
 }
 
 #[cfg(test)]
