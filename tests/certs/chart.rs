@@ -26,9 +26,12 @@ fn reads_files(objects: &[Value], secret: &str) -> bool {
     let args = container(objects)["args"].as_array().unwrap();
     let volumes = &of_kind(objects, "Deployment")[0]["spec"]["template"]["spec"]["volumes"];
     let mounts = &container(objects)["volumeMounts"];
+    let any = |list: &Value, wanted: fn(&Value) -> &Value, value: &str| {
+        list.as_array().unwrap().iter().any(|item| wanted(item) == value)
+    };
     let told = args.iter().any(|arg| arg == "--webhook-certificates=files");
-    assert_eq!(told, mounts[0]["mountPath"] == "/etc/sojourn/webhook-certificate");
-    assert_eq!(told, volumes[0]["secret"]["secretName"] == secret);
+    assert_eq!(told, any(mounts, |mount| &mount["mountPath"], "/etc/sojourn/webhook-certificate"));
+    assert_eq!(told, any(volumes, |volume| &volume["secret"]["secretName"], secret));
     told
 }
 
