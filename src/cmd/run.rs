@@ -240,6 +240,9 @@ pub async fn serve(
     stop.cancelled().await;
     tracing::info!("ending");
     staying.not_ready("the process ends");
+    if let Some(ides) = &ides {
+        ides.settle().await;
+    }
     // The writers end before the Lease is handed over: whoever has it next may begin at once.
     workers.shutdown().await;
     if let Some(ides) = &ides {

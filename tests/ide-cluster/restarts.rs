@@ -2,6 +2,9 @@
 
 use crate::stage::Stage;
 use sojourn_crds::ide_session::State;
+use sojourn_fake_ide::Step;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_that_runs_is_taken_over_and_stopped_by_the_next() {
@@ -36,5 +39,42 @@ async fn a_start_that_waits_for_the_ide_goes_on_with_the_next() {
     stage.replace_ide(port).await;
     stage.reaches("patient", State::Running).await;
     assert_eq!(stage.ide.asked_for("PUT", "/run_session").len(), 1);
+    stage.strike().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_operator_that_is_asked_to_end_sees_to_the_starts_that_it_sent() {
+    let mut stage = Stage::set().await;
+    let held = Arc::new(Semaphore::new(0));
+    stage.ide.script(|script| script.create.push_back(vec![Step::Hold(held.clone())]));
+    stage.create("late", "Running").await;
+    stage.ide.until("the start was sent", |ide| !ide.asked_for("PUT", "/run_session").is_empty()).await;
+    let answer = async {
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        held.add_permits(1);
+    };
+    tokio::join!(stage.stop_operator(), answer);
+    let running = stage.reaches("late", State::Running).await;
+    assert!(running.session_id.is_some());
+    assert!(stage.ide.asked_for("DELETE", "/").is_empty(), "no session is stopped by that");
+    stage.start_operator().await;
+    stage.desire("late", "Stopped").await;
+    stage.reaches("late", State::Stopped).await;
+    stage.strike().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_was_sent_by_an_operator_that_is_gone_is_not_repeated() {
+    let mut stage = Stage::set().await;
+    let held = Arc::new(Semaphore::new(0));
+    stage.ide.script(|script| script.create.push_back(vec![Step::Hold(held.clone())]));
+    stage.create("lost", "Running").await;
+    stage.ide.until("the start was sent", |ide| !ide.asked_for("PUT", "/run_session").is_empty()).await;
+    stage.kill_operator().await;
+    stage.start_operator().await;
+    let failed = stage.reaches("lost", State::Failed).await;
+    assert_eq!(failed.message.as_deref(), Some("operator restarted while the start request was in flight"));
+    assert_eq!(stage.ide.asked_for("PUT", "/run_session").len(), 1);
+    held.add_permits(1);
     stage.strike().await;
 }

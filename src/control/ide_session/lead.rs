@@ -2,7 +2,13 @@
 //! connections are closed when another replica is to open them.
 
 use super::Reconciler;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+use tokio::time::{sleep, timeout};
+
+/// How long the end of a process is put off at most for starts that it sent.
+const LAST_STARTS: Duration = Duration::from_secs(5);
+/// How often they are looked at then.
+const LOOK: Duration = Duration::from_millis(50);
 
 impl Reconciler {
     /// Opens and closes the gate of the workers, for as long as the process runs. To be started when the watches have
@@ -19,6 +25,19 @@ impl Reconciler {
             self.index().tell();
             outer.closed().await;
             self.retire().await;
+        }
+    }
+
+    /// Waits for a moment until the outcome of every start that was sent is on record: whoever comes next must take it
+    /// for failed. The workers must still be at work.
+    pub async fn settle(&self) {
+        let settled = async {
+            while self.replica.gate.is_open() && self.runs.is_starting() {
+                sleep(LOOK).await;
+            }
+        };
+        if timeout(LAST_STARTS, settled).await.is_err() {
+            tracing::warn!("a start is not waited for any longer; its session will be said to have failed");
         }
     }
 

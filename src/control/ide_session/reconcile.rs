@@ -1,4 +1,4 @@
-//! The reconciler of sessions: observe, plan, apply, status, report, apply.
+//! The reconciler of sessions: observe, plan, apply, status, report, apply, tell.
 
 use super::{
     endpoints::{Changes, Endpoints, Places},
@@ -81,9 +81,10 @@ impl Reconcile for Reconciler {
             return Ok(next.no_later_than(Duration::ZERO));
         }
         let status = debug_span!("status").in_scope(|| status(&world, &plan.step, now));
-        let notes = notes::of_status(&world, &status);
-        let wrote = self.report(&world.session, &status, notes).instrument(debug_span!("report")).await?;
+        let wrote = self.report(&world.session, &status).instrument(debug_span!("report")).await?;
+        // At once: what is on record as about to be sent is taken for sent by whoever comes next.
         self.apply(&world, plan.then).instrument(debug_span!("apply")).await?;
+        self.tell(&world.session, notes::of_status(&world, &status)).await;
         // What follows from what is on record, or known, by now is for the next pass.
         Ok(if begun || wrote { next.no_later_than(Duration::ZERO) } else { next })
     }

@@ -9,22 +9,22 @@ use kube::core::DynamicObject;
 use sojourn_crds::ide_session::{IdeSession, IdeSessionStatus};
 
 impl Reconciler {
-    /// Writes the status if it differs, and tells what is new. Returns whether there was anything to write.
+    /// Writes the status if it differs. Returns whether there was anything to write.
     pub(super) async fn report(
         &self,
         session: &IdeSession,
         status: &IdeSessionStatus,
-        notes: Vec<Note>,
     ) -> Result<bool, CallError> {
-        let patch = status_patch(session.status.as_ref(), status)?;
-        let wrote = patch.is_some();
-        if let Some(patch) = patch {
-            self.learn(self.replica.write_status(session, patch).await?);
-        }
+        let Some(patch) = status_patch(session.status.as_ref(), status)? else { return Ok(false) };
+        self.learn(self.replica.write_status(session, patch).await?);
+        Ok(true)
+    }
+
+    /// Tells people what is new.
+    pub(super) async fn tell(&self, session: &IdeSession, notes: Vec<Note>) {
         for note in &notes {
             self.replica.publish(session, note).await;
         }
-        Ok(wrote)
     }
 
     /// Sets the finalizers, unless somebody changed the session since it was read.

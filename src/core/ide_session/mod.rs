@@ -5,8 +5,9 @@
 //! plan      (&World, now) -> Plan              what it becomes, and what to do before and after that is on record
 //! apply     (Plan.first)                       what comes before                            (I/O)
 //! status    (&World, &Step, now) -> Status     what to report
-//! report    write it if it differs, tell it                                                 (I/O)
+//! report    write it if it differs                                                          (I/O)
 //! apply     (Plan.then)                        what comes after                             (I/O)
+//! tell      (&World, &status)                  as Events                                    (I/O)
 //! ```
 //!
 //! There is no `validate`: launch configurations are for the IDE to read, and what cannot even be sent to it fails the

@@ -128,6 +128,13 @@ impl Runs {
         join_all(state.peers.values().map(|peer| peer.connection.close())).await;
     }
 
+    /// Whether a start was sent whose outcome is not on record yet.
+    pub fn is_starting(&self) -> bool {
+        let state = self.lock();
+        let mut runs = state.members.values().filter_map(|member| member.run.as_ref());
+        runs.any(|run| matches!(run.facts.start, StartFacts::Sent | StartFacts::Accepted { .. }))
+    }
+
     /// What is known of the IDE of a session, and of its run. Connects the IDE if the session needs it.
     pub fn observe(&self, session: &IdeSession) -> (EndpointFacts, Option<RunFacts>) {
         let mut state = self.lock();
