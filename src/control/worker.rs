@@ -38,16 +38,24 @@ pub trait Reconcile: Send + Sync + 'static {
 pub enum Next {
     /// After that time, or only when something happens.
     At(Option<Duration>),
-    /// After an error.
-    Retry(ErrorClass),
+    /// After an error, or after that time if it is shorter: what is due does not wait for what fails.
+    Retry(ErrorClass, Option<Duration>),
 }
 
 impl Next {
     /// The same, but after `limit` at the latest.
     pub fn no_later_than(self, limit: Duration) -> Self {
+        let limited = |at: Option<Duration>| Some(at.map_or(limit, |at| at.min(limit)));
         match self {
-            Next::At(at) => Next::At(Some(at.map_or(limit, |at| at.min(limit)))),
-            retry => retry,
+            Next::At(at) => Next::At(limited(at)),
+            Next::Retry(class, at) => Next::Retry(class, limited(at)),
+        }
+    }
+
+    /// The same, when something failed beside.
+    pub fn after_error(self, class: ErrorClass) -> Self {
+        match self {
+            Next::At(at) | Next::Retry(_, at) => Next::Retry(class, at),
         }
     }
 
@@ -74,11 +82,12 @@ impl Agenda {
                 self.failures().remove(key);
                 at
             }
-            Next::Retry(class) => {
+            Next::Retry(class, at) => {
                 let mut failures = self.failures();
                 let count = failures.entry(key.clone()).or_default();
                 *count = count.saturating_add(1);
-                Some(errors::backoff(class, *count, rand::random()))
+                let wait = errors::backoff(class, *count, rand::random());
+                Some(at.map_or(wait, |at| at.min(wait)))
             }
         };
         if let Some(delay) = delay {
@@ -138,10 +147,10 @@ async fn work_one<R: Reconcile>(reconciler: &R) {
     let pass = debug_span!("reconcile", kind = ?R::KIND, session = %key);
     let next = reconciler.reconcile(&key, Timestamp::now()).instrument(pass).await.unwrap_or_else(|error| {
         tracing::debug!(session = %key, %error, "pass failed");
-        Next::Retry(error.class())
+        Next::Retry(error.class(), None)
     });
     match next {
-        Next::Retry(class) => {
+        Next::Retry(class, _) => {
             metrics.failed(R::KIND, metrics_class(class));
             measured.ended(Outcome::Failed);
         }
@@ -170,5 +179,31 @@ fn metrics_class(class: ErrorClass) -> metrics::ErrorClass {
         ErrorClass::Quota => metrics::ErrorClass::Quota,
         ErrorClass::Forbidden => metrics::ErrorClass::Forbidden,
         ErrorClass::Foreign | ErrorClass::Invalid => metrics::ErrorClass::Invalid,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::Instant;
+
+    /// How long the object is left alone.
+    async fn wait(agenda: &Agenda, next: Next) -> Duration {
+        let (key, began) = (Key::new("team", "hello"), Instant::now());
+        agenda.schedule(&key, next);
+        assert_eq!(agenda.queue.next().await, key);
+        agenda.queue.done(&key);
+        began.elapsed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_due_does_not_wait_for_what_fails() {
+        let agenda = Agenda::default();
+        let due = Next::At(Some(Duration::from_secs(2))).after_error(ErrorClass::Quota);
+        assert!(wait(&agenda, due).await < Duration::from_secs(5));
+        let nothing_due = Next::At(None).after_error(ErrorClass::Quota);
+        assert!(wait(&agenda, nothing_due).await > Duration::from_secs(20));
+        let late = Next::At(Some(Duration::from_secs(86_400))).after_error(ErrorClass::Transient);
+        assert!(wait(&agenda, late).await < Duration::from_secs(5));
     }
 }

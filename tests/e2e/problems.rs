@@ -199,3 +199,33 @@ async fn a_node_that_does_not_answer_is_told_until_it_is_removed() {
     assert_eq!(error(&running), "");
     assert!(condition(&running, "Interrupted", "True").is_some(), "it can still be read");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_namespace_does_not_allow_is_told_and_holds_nothing_up() {
+    let scene = scene("refused").await;
+    let quota = json!({"metadata": {"name": "none"}, "spec": {"hard": {"persistentvolumeclaims": "0"}}});
+    scene.create("resourcequota", quota).await;
+    scene.becomes("resourcequota", "none", "counts", |quota| !quota["status"]["hard"].is_null()).await;
+    // The scheduler says of its pod that the claim is not there; why it is not is what helps.
+    let parts = ["PersistentVolumeClaim main: ", "exceeded quota: none"];
+    says(&scene, "main", json!({"culling": {"maxFailedDuration": "2s"}}), State::Failed, &parts).await;
+    let culled = scene.reaches("main", State::Hibernated).await;
+    assert!(condition(&culled, "Reconciled", "False").is_some_and(|text| text.contains("exceeded quota")));
+    scene.tells("main", "Hibernating: spec.culling.maxFailedDuration (2s) is over").await;
+    scene.delete_session("main").await;
+
+    must(scene.kubectl(&["delete", "resourcequota", "none"]).await);
+    let restricted = "pod-security.kubernetes.io/enforce=restricted";
+    must(scene.kubectl(&["label", "namespace", &scene.namespace, restricted]).await);
+    let parts = ["the pod of the session cannot be created: ", "violates PodSecurity"];
+    tokio::join!(
+        says(&scene, "secure", json!({}), State::Failed, &parts),
+        says(&scene, "secure-batch", batch(json!({})), State::Failed, &parts),
+    );
+    for name in ["secure", "secure-batch"] {
+        must(scene.patch(name, json!({"spec": {"hibernated": true}})).await);
+        let asleep = scene.reaches(name, State::Hibernated).await;
+        assert_eq!(error(&asleep), "", "{name}");
+        scene.delete_session(name).await;
+    }
+}

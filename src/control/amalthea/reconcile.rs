@@ -101,7 +101,7 @@ impl Reconcile for Reconciler {
         let notes = told.into_iter().chain(notes::of_report(&world.session, &report)).collect();
         let reporting = self.report(key, &session, &report, notes, now);
         let next = reporting.instrument(debug_span!("report")).await?;
-        Ok(worst(&applied).map_or(next, Next::Retry))
+        Ok(worst(&applied).map_or(next, |class| next.after_error(class)))
     }
 }
 

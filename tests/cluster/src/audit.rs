@@ -16,6 +16,8 @@ pub struct AuditEntry {
     /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, `deletecollection`; for paths
     /// that are not resources the HTTP method in lower case.
     pub verb: String,
+    /// API group of the resource, empty for the core group.
+    pub group: String,
     /// Plural of the resource, empty for paths that are not resources.
     pub resource: String,
     /// Such as `status`, else empty.
@@ -106,6 +108,8 @@ struct User {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct ObjectRef {
+    #[serde(rename = "apiGroup")]
+    group: String,
     resource: String,
     subresource: String,
     namespace: String,
@@ -124,6 +128,7 @@ fn parse(line: &[u8]) -> Option<AuditEntry> {
     Some(AuditEntry {
         user: event.user.username,
         verb: event.verb,
+        group: object.group,
         resource: object.resource,
         subresource: object.subresource,
         namespace: object.namespace,
