@@ -8,8 +8,10 @@
     reason = "a helper of a test that cannot go on ends the test"
 )]
 
+mod endpoints;
 mod lifecycle;
 mod logs;
+mod quiet;
 mod restarts;
 mod stage;
 
