@@ -32,7 +32,7 @@ async fn a_batch_session_ends_as_its_container_does() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_session_ends_at_its_deadline() {
     let scene = scene("deadline").await;
-    let spec = job("trap 'exit 0' TERM; sleep 1000 & wait", json!({"culling": {"maxAge": "20s"}}));
+    let spec = job("trap 'exit 0' TERM; sleep 1000 & wait", json!({"culling": {"maxAge": "60s"}}));
     scene.session("late", spec).await;
     scene.waits_for("late", "runs", |session| state(session) == State::Running).await;
     let late = scene.waits_for("late", "fails", |session| state(session) == State::Failed).await;
