@@ -109,7 +109,7 @@ pub(crate) fn settings(flags: &[&str]) -> Settings {
             "POD_NAME" => "sojourn-0".to_owned(),
             "SERVICE_ACCOUNT" => OPERATOR.1.to_owned(),
             "CLUSTER_SCOPED" => "true".to_owned(),
-            _ => return None,
+            other => return crate::variable(other),
         })
     };
     Settings::read(arguments.flags, &env).unwrap()
