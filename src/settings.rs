@@ -19,6 +19,9 @@ use std::{path::PathBuf, time::Duration};
 /// The original's constant. Another image restarts sessions that authenticate with it.
 pub const OAUTH2_PROXY_IMAGE: &str = "harbor.renkulab.io/bitnami-mirror/oauth2-proxy:7.6.0";
 
+/// What the sidecars' stage of the Dockerfile makes. Another image restarts sessions that have it.
+pub const SIDECARS_IMAGE: &str = concat!("ghcr.io/sojourn-dev/sojourn-sidecars:", env!("CARGO_PKG_VERSION"));
+
 /// The settings that cannot be used, all of them.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
@@ -206,8 +209,13 @@ impl Settings {
             sessions: SessionSettings {
                 rclone_storage_class: var("RCLONE_STORAGE_CLASS")
                     .unwrap_or_else(|| "csi-rclone-secret-annotation".to_owned()),
-                sidecars_image: var("SIDECARS_IMAGE").unwrap_or_else(|| "renku/sidecars:latest".to_owned()),
+                sidecars_image: flags
+                    .sidecars_image
+                    .clone()
+                    .or_else(|| var("SIDECARS_IMAGE"))
+                    .unwrap_or_else(|| SIDECARS_IMAGE.to_owned()),
                 oauth2_proxy_image: flags.oauth2_proxy_image.clone(),
+                pull_secrets: flags.pull_secrets.clone(),
                 none_same_site_cookie: switch("USE_NONE_SAME_SITE_SESSION_COOKIE", &var, &mut problems.notes),
                 https_ingress: switch("HTTPS_SESSION_INGRESS", &var, &mut problems.notes),
                 image_rewrite: problems.check(
@@ -215,7 +223,6 @@ impl Settings {
                     Rules::parse(&var("AMALTHEA_IMAGE_REWRITE_RULES").unwrap_or_default()),
                 ),
                 on_deadline: flags.non_interactive_on_deadline,
-                openshift: false,
                 ask_proxies: flags.ask_proxies,
                 idle_check_interval: flags.idle_check_interval,
             },
@@ -234,8 +241,16 @@ impl Settings {
         if settings.sessions.idle_check_interval < Duration::from_secs(1) {
             problems.errors.push("--idle-check-interval: at least 1s is needed".to_owned());
         }
-        if settings.sessions.oauth2_proxy_image.trim().is_empty() {
-            problems.errors.push("--oauth2-proxy-image: an image is needed".to_owned());
+        for (flag, image) in [
+            ("--oauth2-proxy-image", &settings.sessions.oauth2_proxy_image),
+            ("--sidecars-image", &settings.sessions.sidecars_image),
+        ] {
+            if image.trim().is_empty() {
+                problems.errors.push(format!("{flag}: an image is needed"));
+            }
+        }
+        if settings.sessions.pull_secrets.iter().any(|name| name.trim().is_empty()) {
+            problems.errors.push("--pull-secret: the name of a secret is needed".to_owned());
         }
         if !problems.errors.is_empty() {
             return Err(ReadSettings(problems.errors));

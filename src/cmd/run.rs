@@ -14,20 +14,21 @@ use crate::{
         ide_session,
         lease::{ApiLease, Election, Gate, LEASE_NAME, elector::Timing},
         replica::Replica,
-        scrapers::Reviews,
+        visitors::Reviews,
         watch::Unsynced,
         worker,
     },
-    core::settings::SessionSettings,
     serve::{
         self,
         admin::{self, Admin},
+        logs::Logs,
         ready::Readiness,
         webhooks::Ending,
     },
     settings::{Scope, Settings, flags::Flags},
     telemetry::{
         certificates::CertificateMetrics,
+        ides::IdeCollector,
         log::{self, LogHandle},
         metrics::Metrics,
         sessions::SessionCollector,
@@ -69,12 +70,6 @@ pub fn run(flags: Flags) -> anyhow::Result<()> {
         traces.end();
     }
     ended
-}
-
-/// OpenShift is told by its API of projects. Asked once: clusters do not change what they are.
-pub(super) async fn is_openshift(client: &Client) -> anyhow::Result<bool> {
-    let groups = client.list_api_groups().await.context("the API server does not say what it serves")?;
-    Ok(groups.groups.iter().any(|group| group.name == "project.openshift.io"))
 }
 
 /// Cancels `stop` on SIGTERM or Ctrl-C.
@@ -149,11 +144,10 @@ pub async fn serve(
     } else {
         Gate::open()
     };
-    let sessions = SessionSettings { openshift: is_openshift(&client).await?, ..settings.sessions.clone() };
     let replica = Replica { client: client.clone(), identity, metrics: metrics.reconcile.clone(), gate };
     let unsynced = Unsynced::default();
     let ides = ides(&replica, &settings, &unsynced, &mut background);
-    let amalthea = Arc::new(amalthea::Reconciler::new(replica, sessions));
+    let amalthea = Arc::new(amalthea::Reconciler::new(replica, settings.sessions.clone()));
     amalthea::watch::start(&amalthea, &settings.scope, &unsynced, &mut background);
 
     let gauges = Arc::new(observe::Gauges(amalthea.clone()));
@@ -161,6 +155,10 @@ pub async fn serve(
         .registry
         .register_collector(Box::new(SessionCollector::new(gauges, settings.metrics.per_session)));
     metrics.registry.register_collector(Box::new(observe::queues(amalthea.clone(), ides.clone())));
+    if let Some(ides) = &ides {
+        let (requests, ides) = (ides.runs.requests().clone(), ides.clone());
+        IdeCollector::register(&mut metrics.registry, &requests, move || observe::ides(&ides));
+    }
     let webhook_metrics = Arc::new(sojourn_webhooks::metrics::Metrics::default());
     webhook_metrics.register(&mut metrics.registry);
     let watchers = certificate::Watchers {
@@ -213,6 +211,10 @@ pub async fn serve(
                 sessions: &amalthea,
                 unsynced: &unsynced,
                 metrics: webhook_metrics,
+                logs: ides.as_ref().map(|ides| {
+                    let visitors = Arc::new(Reviews(client.clone()));
+                    Logs::new(ides.clone(), ides.outputs.store().clone(), visitors, close.clone())
+                }),
             };
             let ending = Ending { leaving: stop.clone(), stop: close.clone() };
             Some(server.start(watchers, ending, &mut background).await?)

@@ -110,9 +110,9 @@ const RIGHTS: [Right; 23] = [
         Sessions,
         "",
         "persistentvolumeclaims",
-        &["list", "watch", "create", "patch"],
+        &["list", "watch", "create", "patch", "delete"],
         All,
-        "volumes of sessions",
+        "volumes of sessions; that of a data source goes when the spec drops it",
     ),
     right(
         Sessions,
@@ -120,7 +120,8 @@ const RIGHTS: [Right; 23] = [
         "secrets",
         &["list", "watch", "create", "patch", "delete"],
         All,
-        "internal secrets of sessions; adopted secrets go with their session",
+        "internal secrets of sessions; adopted secrets go with their session; those that are labelled say how IDEs \
+         are reached",
     ),
     right(
         Sessions,
@@ -128,7 +129,7 @@ const RIGHTS: [Right; 23] = [
         "services",
         &["list", "watch", "create", "patch"],
         All,
-        "addresses of interactive sessions",
+        "addresses of interactive sessions; see which Services of IDEs lead out of the cluster",
     ),
     right(
         Sessions,
@@ -154,7 +155,14 @@ const RIGHTS: [Right; 23] = [
         All,
         "ways into interactive sessions; a hibernated session has none",
     ),
-    right(Sessions, "", "pods", &["list", "watch"], All, "see what became of a session's containers"),
+    right(
+        Sessions,
+        "",
+        "pods",
+        &["list", "watch"],
+        All,
+        "see what became of a session's containers, and which addresses are those of IDEs",
+    ),
     right(
         Sessions,
         "",
@@ -226,7 +234,7 @@ const RIGHTS: [Right; 23] = [
         "tokenreviews",
         &["create"],
         All,
-        "with --metrics-secure: know whose token a scraper shows",
+        "know whose token is shown to read the log of an IdeSession or, with --metrics-secure, the metrics",
     ),
 ];
 

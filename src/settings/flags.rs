@@ -122,9 +122,16 @@ pub struct Flags {
     /// What happens to a non-interactive session that reaches its deadline: Fail or Hibernate.
     #[arg(long, default_value = "Fail", value_parser = on_deadline, value_name = "WHAT", help_heading = OURS)]
     pub non_interactive_on_deadline: OnDeadline,
+    /// Image of what stands beside a session: proxy, cloner, git proxy. Also: SIDECARS_IMAGE. By default that of
+    /// this version.
+    #[arg(long, value_name = "IMAGE", help_heading = OURS)]
+    pub sidecars_image: Option<String>,
     /// Image of oauth2-proxy in sessions that authenticate with it.
     #[arg(long, default_value = super::OAUTH2_PROXY_IMAGE, value_name = "IMAGE", help_heading = OURS)]
     pub oauth2_proxy_image: String,
+    /// A secret of the session's namespace to pull images with, beside the session's own; repeatable.
+    #[arg(long = "pull-secret", value_name = "NAME", action = clap::ArgAction::Append, help_heading = OURS)]
+    pub pull_secrets: Vec<String>,
     /// How many sessions are reconciled at a time.
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024), value_name = "N",
           help_heading = OURS)]

@@ -32,7 +32,8 @@ fn nothing_at_all_gives_the_defaults_of_the_original() {
     assert!(!settings.lease.enabled);
     assert_eq!(settings.scope, Scope::Namespaces(vec!["default".into()]));
     assert_eq!(settings.sessions.rclone_storage_class, "csi-rclone-secret-annotation");
-    assert_eq!(settings.sessions.sidecars_image, "renku/sidecars:latest");
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(settings.sessions.sidecars_image, format!("ghcr.io/sojourn-dev/sojourn-sidecars:{version}"));
     assert_eq!(settings.sessions.image_rewrite, None);
     assert_eq!(settings.sessions.on_deadline, OnDeadline::Fail);
     assert_eq!(settings.sessions.idle_check_interval, Duration::from_secs(30));
@@ -85,6 +86,8 @@ fn the_args_and_the_environment_of_the_originals_chart() {
     assert_eq!((settings.namespace.as_str(), settings.lease.namespace.as_str()), ("renku", "renku"));
     assert_eq!(settings.sessions.rclone_storage_class, "other-class");
     assert_eq!(settings.sessions.sidecars_image, "renku/sidecars:2");
+    let flag = read(&["--sidecars-image=own/sidecars:3"], &[("SIDECARS_IMAGE", "renku/sidecars:2")]).unwrap();
+    assert_eq!(flag.sessions.sidecars_image, "own/sidecars:3");
     assert!(settings.sessions.none_same_site_cookie && settings.sessions.https_ingress);
     let rules = settings.sessions.image_rewrite.as_ref().unwrap();
     assert_eq!(rules.rewrite("python"), "hub.local/library/python:latest");
@@ -123,6 +126,8 @@ fn our_own_flags() {
             "--install-webhooks",
             "--trusted-user=a",
             "--trusted-user=b",
+            "--pull-secret=mirror",
+            "--pull-secret=other",
             "--namespaces=two,one",
             "--namespaces=one",
             "--non-interactive-on-deadline=Hibernate",
@@ -143,6 +148,7 @@ fn our_own_flags() {
     assert_eq!(settings.operator_user.as_deref(), Some("system:serviceaccount:ops:sojourn"));
     assert_eq!(settings.lease.host, "sojourn-0");
     assert_eq!(settings.sessions.on_deadline, OnDeadline::Hibernate);
+    assert_eq!(settings.sessions.pull_secrets, ["mirror", "other"]);
     assert_eq!(settings.sessions.idle_check_interval, Duration::from_secs(90));
     assert_eq!(settings.metrics.per_session, None);
     assert_eq!(settings.shutdown_delay, Duration::ZERO);

@@ -25,7 +25,7 @@ async fn before(cluster: &sojourn_cluster::Cluster) {
     takeover::leave_by_the_original(cluster).await;
 }
 
-/// What the operator's environment says beside that: nothing.
-fn variable(_: &str) -> Option<String> {
-    None
+/// More variables in the operator's environment: none.
+fn variables() -> Vec<(&'static str, String)> {
+    Vec::new()
 }

@@ -28,7 +28,7 @@ const FLAGS: &[&str] = &["--idle-check-interval=1s"];
 /// What is done on the cluster before the operator starts: nothing.
 async fn before(_: &sojourn_cluster::Cluster) {}
 
-/// What the operator's environment says beside that: nothing.
-fn variable(_: &str) -> Option<String> {
-    None
+/// More variables in the operator's environment: none.
+fn variables() -> Vec<(&'static str, String)> {
+    Vec::new()
 }

@@ -47,10 +47,8 @@ async fn before(_: &sojourn_cluster::Cluster) {
 }
 
 /// What the operator's environment says of the IDE, as the IDE would have it.
-fn variable(name: &str) -> Option<String> {
-    if name == "DCP_SESSION_FOLDER" {
-        return Some(FILES.get().unwrap().path().display().to_string());
-    }
-    let variables = IDE.get().unwrap().variables();
-    variables.into_iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+fn variables() -> Vec<(&'static str, String)> {
+    let mut variables = IDE.get().unwrap().variables();
+    variables.push(("DCP_SESSION_FOLDER", FILES.get().unwrap().path().display().to_string()));
+    variables
 }

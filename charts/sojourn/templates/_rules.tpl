@@ -86,6 +86,7 @@
   - watch
   - create
   - patch
+  - delete
 - apiGroups:
   - ""
   resources:

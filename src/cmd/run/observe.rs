@@ -3,12 +3,14 @@
 use crate::{
     control::{amalthea::Reconciler, certificates::Shown, ide_session, watch::Unsynced, worker::Reconcile},
     telemetry::{
+        ides::{IdeFigures, Tally},
         queues::{QueueCollector, Waiting},
         sessions::{SessionGauge, SessionGauges},
     },
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use sojourn_crds::ide_session::State;
 use std::sync::Arc;
 
 /// The sessions as metrics show them.
@@ -42,6 +44,20 @@ impl SessionGauges for Gauges {
             })
             .collect()
     }
+}
+
+/// What is known of IDEs, and of the sessions for them.
+pub(super) fn ides(ides: &ide_session::Reconciler) -> IdeFigures {
+    let mut sessions: Tally = State::ALL.map(|state| (word(state), 0)).into();
+    for session in ides.index().sessions() {
+        *sessions.entry(word(session.state())).or_default() += 1;
+    }
+    IdeFigures { sessions, ..ides.runs.figures() }
+}
+
+/// A state as a label: that of a session which has not begun is empty.
+fn word(state: State) -> &'static str {
+    if state == State::Initial { "Initial" } else { state.as_str() }
 }
 
 /// What waits for this replica. What collects in the queue of one that does not lead waits for nobody.

@@ -6,11 +6,14 @@ use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
 };
+use tokio::sync::watch;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Index {
     sessions: HashMap<Key, Arc<IdeSession>>,
+    /// Counts changes.
+    changes: watch::Sender<u64>,
 }
 
 /// What news of a session changed.
@@ -34,6 +37,7 @@ impl Index {
         }
         let gone = known.filter(|known| known.uid() != session.uid()).map(|known| known.uid().to_owned());
         self.sessions.insert(key.clone(), Arc::new(session));
+        self.tell();
         Change { about: Some(key), gone }
     }
 
@@ -41,6 +45,7 @@ impl Index {
     pub fn remove(&mut self, key: &Key, uid: &str) -> Change {
         if self.sessions.get(key).is_some_and(|known| known.uid() == uid) {
             self.sessions.remove(key);
+            self.tell();
         }
         Change { about: Some(key.clone()), gone: Some(uid.to_owned()) }
     }
@@ -48,7 +53,21 @@ impl Index {
     /// After a new list: forgets what was not in it, by UID.
     pub fn retain(&mut self, listed: &HashSet<String>) -> Vec<Change> {
         let gone = self.sessions.extract_if(|_, session| !listed.contains(session.uid()));
-        gone.map(|(key, session)| Change { about: Some(key), gone: Some(session.uid().to_owned()) }).collect()
+        let gone = gone
+            .map(|(key, session)| Change { about: Some(key), gone: Some(session.uid().to_owned()) })
+            .collect();
+        self.tell();
+        gone
+    }
+
+    /// Tells those who wait for changes that there is one.
+    pub fn tell(&self) {
+        self.changes.send_modify(|count| *count += 1);
+    }
+
+    /// Changes whenever a session does, and when somebody tells of what else concerns all of them.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     /// The session of that name.
@@ -105,5 +124,18 @@ mod tests {
         assert_eq!(index.retain(&HashSet::from(["b".to_owned()])), []);
         assert_eq!(index.retain(&HashSet::new())[0].gone.as_deref(), Some("b"));
         assert!(index.keys().is_empty());
+    }
+
+    #[test]
+    fn who_waits_hears_of_every_change() {
+        let mut index = Index::default();
+        let mut changes = index.changes();
+        index.apply(session("a", "5"));
+        assert!(changes.has_changed().unwrap());
+        changes.mark_unchanged();
+        index.apply(session("a", "4"));
+        assert!(!changes.has_changed().unwrap());
+        index.remove(&Key::new("", "web"), "a");
+        assert!(changes.has_changed().unwrap());
     }
 }

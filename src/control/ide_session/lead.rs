@@ -16,6 +16,7 @@ impl Reconciler {
             self.outputs.sweep(alive).await;
             self.runs.lead(sessions).await;
             self.keeper.send_replace(true);
+            self.index().tell();
             outer.closed().await;
             self.retire().await;
         }
@@ -24,6 +25,8 @@ impl Reconciler {
     /// Closes the gate of the workers and all connections to IDEs. Sessions go on.
     pub async fn retire(&self) {
         self.keeper.send_replace(false);
+        // Who follows a log here is let go.
+        self.index().tell();
         self.runs.retire().await;
     }
 }

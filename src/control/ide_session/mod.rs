@@ -4,12 +4,13 @@
 //! * [`watch`], [`index`]: the sessions that there are
 //! * [`endpoints`]: which IDE a session is for
 //! * [`runs`]: what is done in IDEs, and what becomes of it
-//! * [`outputs`]: what sessions write
+//! * [`outputs`], [`logs`]: what sessions write, and what its readers have to know
 //! * [`lead`]: what begins and ends with leadership
 
 pub mod endpoints;
 pub mod index;
 pub mod lead;
+pub mod logs;
 pub mod outputs;
 pub mod reconcile;
 pub mod report;

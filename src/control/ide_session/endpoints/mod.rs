@@ -12,7 +12,7 @@ pub use places::Places;
 
 use crate::settings::IdeSettings;
 use k8s_openapi::api::core::v1::Secret;
-use sojourn_crds::ide_session::{EndpointSecret, IdeSession};
+use sojourn_crds::ide_session::IdeSession;
 use std::{
     collections::HashSet,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
@@ -60,8 +60,8 @@ impl Endpoints {
         self.tell(changed);
     }
 
-    /// After a new list of a namespace: forgets what was not in it.
-    fn retain(&self, namespace: &str, listed: &HashSet<EndpointSecret>) {
+    /// After a new list of a namespace: forgets what was not in it, by UID.
+    fn retain(&self, namespace: &str, listed: &HashSet<String>) {
         let gone = self.write().retain(namespace, listed);
         self.tell(gone);
     }

@@ -98,7 +98,7 @@ impl Offer {
                 Some(secret) => self.of_secret(&secret),
                 None => Err(missing(
                     "EndpointInvalid",
-                    format!("the annotation {ENDPOINT_ANNOTATION} must be <namespace>/<name> of a Secret"),
+                    format!("The annotation {ENDPOINT_ANNOTATION} must be <namespace>/<name> of a Secret"),
                 )),
             },
             (None, Some(secret)) => self.of_secret(secret),
@@ -106,7 +106,7 @@ impl Offer {
             (None, None) => Err(missing(
                 "NoEndpoint",
                 format!(
-                    "no IDE is known for the session: write the annotation {ENDPOINT_ANNOTATION}: \
+                    "No IDE is known for the session: write the annotation {ENDPOINT_ANNOTATION}: \
                      <namespace>/<name> of a Secret that says how one is reached, or have the operator run with \
                      --ide-endpoint-secret"
                 ),
@@ -118,11 +118,11 @@ impl Offer {
         match &self.environment {
             Some(Ok(known)) => Ok((Source::Environment, known.clone())),
             Some(Err(error)) => {
-                Err(missing("EnvironmentInvalid", format!("the operator's environment: {error}")))
+                Err(missing("EnvironmentInvalid", format!("The operator's environment: {error}")))
             }
             None => Err(missing(
                 "NoEndpoint",
-                "the IDE of the operator's environment, where the session ran, is not there any more"
+                "The IDE of the operator's environment, where the session ran, is not there any more"
                     .to_owned(),
             )),
         }
@@ -134,14 +134,14 @@ impl Offer {
             None if !self.namespaces.contains(&secret.namespace) => Err(missing(
                 "NamespaceNotRead",
                 format!(
-                    "the operator does not read Secrets of namespace {}: name it in --ide-endpoint-namespaces",
+                    "The operator does not read Secrets of namespace {}: name it in --ide-endpoint-namespaces",
                     secret.namespace
                 ),
             )),
             None => Err(missing(
                 "SecretNotFound",
                 format!(
-                    "there is no Secret {secret} with the label {ENDPOINT_LABEL}: {ENDPOINT_LABEL_VALUE:?}"
+                    "There is no Secret {secret} with the label {ENDPOINT_LABEL}: {ENDPOINT_LABEL_VALUE:?}"
                 ),
             )),
         }
@@ -186,16 +186,19 @@ impl Offer {
         self.secrets.remove(&name).map(|_| Source::Secret(name))
     }
 
-    /// Forgets the Secrets of a namespace that are not listed. Returns their sources.
-    pub fn retain(&mut self, namespace: &str, listed: &HashSet<EndpointSecret>) -> Vec<Source> {
-        let gone = |secret: &&EndpointSecret| secret.namespace == namespace && !listed.contains(*secret);
-        let gone: Vec<_> = self.secrets.keys().filter(gone).cloned().collect();
-        gone.into_iter().inspect(|secret| drop(self.secrets.remove(secret))).map(Source::Secret).collect()
+    /// Forgets the Secrets of a namespace whose UIDs are not listed. Returns their sources.
+    pub fn retain(&mut self, namespace: &str, listed: &HashSet<String>) -> Vec<Source> {
+        let gone = |(secret, entry): &(&EndpointSecret, &Entry)| {
+            secret.namespace == namespace && !listed.contains(&entry.uid)
+        };
+        let gone: Vec<_> = self.secrets.iter().filter(gone).map(|(secret, _)| secret.clone()).collect();
+        gone.iter().for_each(|secret| drop(self.secrets.remove(secret)));
+        gone.into_iter().map(Source::Secret).collect()
     }
 }
 
 /// Namespace and name of a Secret.
-pub(super) fn name(secret: &Secret) -> Option<EndpointSecret> {
+fn name(secret: &Secret) -> Option<EndpointSecret> {
     let namespace = secret.metadata.namespace.clone()?;
     Some(EndpointSecret { namespace, name: secret.metadata.name.clone()? })
 }
@@ -221,7 +224,7 @@ fn known(endpoint: Endpoint, secret_uid: Option<String>, name: &str) -> Result<A
 fn usable(secret: &EndpointSecret, entry: &Entry) -> Result<(Source, Arc<Known>), Missing> {
     match &entry.read {
         Ok(known) => Ok((Source::Secret(secret.clone()), known.clone())),
-        Err(error) => Err(missing("SecretInvalid", format!("the Secret {secret}: {error}"))),
+        Err(error) => Err(missing("SecretInvalid", format!("The Secret {secret}: {error}"))),
     }
 }
 

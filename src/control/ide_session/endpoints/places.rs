@@ -22,8 +22,8 @@ pub struct Places {
 struct Namespace {
     /// Addresses by UID of their pod.
     pods: HashMap<String, Vec<IpAddr>>,
-    /// Names of the Services of type ExternalName.
-    external: HashSet<String>,
+    /// Names of the Services of type ExternalName, by their UID.
+    external: HashMap<String, String>,
     /// Whether `external` is complete. Until then nobody knows where a Service leads.
     complete: bool,
 }
@@ -69,20 +69,21 @@ impl Places {
 
     /// Takes in a Service of type ExternalName.
     pub(super) fn apply_external(&self, namespace: &str, service: &Service) {
-        let Some(name) = service.metadata.name.clone() else { return };
-        self.change(namespace, |known| known.external.insert(name));
+        let metadata = &service.metadata;
+        let (Some(uid), Some(name)) = (metadata.uid.clone(), metadata.name.clone()) else { return };
+        self.change(namespace, |known| known.external.insert(uid, name));
     }
 
     /// Forgets one, which is gone or of another type now.
     pub(super) fn remove_external(&self, namespace: &str, service: &Service) {
-        let Some(name) = &service.metadata.name else { return };
-        self.change(namespace, |known| known.external.remove(name));
+        let Some(uid) = &service.metadata.uid else { return };
+        self.change(namespace, |known| known.external.remove(uid));
     }
 
     /// After a new list: knows them all.
     pub(super) fn retain_external(&self, namespace: &str, listed: &HashSet<String>) {
         self.change(namespace, |known| {
-            known.external.retain(|name| listed.contains(name));
+            known.external.retain(|uid, _| listed.contains(uid));
             known.complete = true;
         });
     }
@@ -95,7 +96,7 @@ impl Places {
         let namespaces = self.read();
         // A Service of another namespace is allowed by the operator's settings, or not at all.
         let Some(known) = namespaces.get(namespace) else { return Ok(name.to_owned()) };
-        if known.external.contains(service) {
+        if known.external.values().any(|external| external == service) {
             return Err(Distrust::External);
         }
         if !known.complete {

@@ -1,17 +1,18 @@
 //! The watches behind endpoints: in each namespace in which Secrets may say how IDEs are reached, those that are
 //! labelled, the Services that lead out of the cluster, and the addresses of pods.
 
-use super::{Endpoints, offer};
+use super::Endpoints;
 use crate::control::{
-    errors,
-    watch::{Pending, Unsynced},
+    key::Key,
+    watch::{Intake, Unsynced, follow},
 };
-use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::{Pod, Secret, Service};
 use kube::{
     Api, Client, Resource,
-    runtime::{WatchStreamExt, watcher},
+    core::{ApiResource, DynamicObject},
+    runtime::watcher,
 };
+use serde::de::DeserializeOwned;
 use sojourn_crds::ide_session::endpoint::{ENDPOINT_LABEL, ENDPOINT_LABEL_VALUE};
 use std::{collections::HashSet, sync::Arc};
 use tokio::task::JoinSet;
@@ -25,130 +26,115 @@ impl Endpoints {
         unsynced: &Unsynced,
         tasks: &mut JoinSet<()>,
     ) {
+        let all = watcher::Config::default;
+        let labelled = format!("{ENDPOINT_LABEL}={ENDPOINT_LABEL_VALUE}");
         for namespace in namespaces {
-            let labelled =
-                watcher::Config::default().labels(&format!("{ENDPOINT_LABEL}={ENDPOINT_LABEL_VALUE}"));
-            let external = watcher::Config::default().fields("spec.type=ExternalName");
-            let secrets = watcher(Api::<Secret>::namespaced(client.clone(), namespace), labelled);
-            let services = watcher(Api::<Service>::namespaced(client.clone(), namespace), external);
-            let pods = watcher(Api::<Pod>::namespaced(client.clone(), namespace), watcher::Config::default());
-            let place = || (self.clone(), namespace.clone());
-            tasks.spawn(follow(Secrets(place()), secrets, unsynced.one()));
-            tasks.spawn(follow(External(place()), services, unsynced.one()));
-            tasks.spawn(follow(Pods(place()), pods, unsynced.one()));
+            let place = Place { endpoints: self.clone(), namespace: namespace.clone() };
+            let secrets = watcher(api::<Secret>(client, namespace), all().labels(&labelled));
+            tasks.spawn(follow(secrets, Secrets(place.clone()), unsynced.one()));
+            let external = watcher(api::<Service>(client, namespace), all().fields("spec.type=ExternalName"));
+            tasks.spawn(follow(external, External(place.clone()), unsynced.one()));
+            let pods = watcher(api::<Pod>(client, namespace), all());
+            tasks.spawn(follow(pods, Pods(place), unsynced.one()));
         }
     }
+}
+
+fn api<K: Resource<DynamicType = ()>>(client: &Client, namespace: &str) -> Api<DynamicObject> {
+    Api::namespaced_with(client.clone(), namespace, &ApiResource::erase::<K>(&()))
+}
+
+/// Reads an object. What does not fit its type is as good as not there.
+fn read<K: Resource<DynamicType = ()> + DeserializeOwned>(object: DynamicObject) -> Option<K> {
+    // The error could show what stands in a Secret.
+    let read = object.try_parse().ok();
+    if read.is_none() {
+        tracing::warn!(kind = %K::kind(&()), "an object beside IDEs cannot be read; it is left alone");
+    }
+    read
 }
 
 /// Where a watch puts what it sees, and of which namespace it is.
-type Place = (Arc<Endpoints>, String);
-
-/// What a watch does with what it sees.
-trait Intake: Send + 'static {
-    type Object: Resource<DynamicType = ()> + Send;
-    /// What tells objects apart in a list.
-    type Id: std::hash::Hash + Eq + Send;
-    fn id(object: &Self::Object) -> Option<Self::Id>;
-    fn apply(&self, object: &Self::Object);
-    fn remove(&self, object: &Self::Object);
-    /// All that there is was listed.
-    fn retain(&self, listed: &HashSet<Self::Id>);
+#[derive(Clone)]
+struct Place {
+    endpoints: Arc<Endpoints>,
+    namespace: String,
 }
 
+/// Takes in the Secrets that say how IDEs are reached. Who has to look is found out by who follows the changes.
 struct Secrets(Place);
 
 impl Intake for Secrets {
-    type Object = Secret;
-    type Id = sojourn_crds::ide_session::EndpointSecret;
-
-    fn id(secret: &Secret) -> Option<Self::Id> {
-        offer::name(secret)
+    fn kind(&self) -> &'static str {
+        "Secret"
     }
 
-    fn apply(&self, secret: &Secret) {
-        self.0.0.apply(secret);
+    fn apply(&self, object: DynamicObject) -> Option<Key> {
+        self.0.endpoints.apply(&read(object)?);
+        None
     }
 
-    fn remove(&self, secret: &Secret) {
-        self.0.0.remove(secret);
+    fn remove(&self, object: DynamicObject) -> Option<Key> {
+        self.0.endpoints.remove(&read(object)?);
+        None
     }
 
-    fn retain(&self, listed: &HashSet<Self::Id>) {
-        self.0.0.retain(&self.0.1, listed);
+    fn retain(&self, listed: &HashSet<String>) -> Vec<Key> {
+        self.0.endpoints.retain(&self.0.namespace, listed);
+        Vec::new()
     }
+
+    fn ask(&self, _: Key) {}
 }
 
+/// Takes in Services of type ExternalName. They are asked about when something is connected to.
 struct External(Place);
 
 impl Intake for External {
-    type Object = Service;
-    type Id = String;
-
-    fn id(service: &Service) -> Option<String> {
-        service.metadata.name.clone()
+    fn kind(&self) -> &'static str {
+        "Service"
     }
 
-    fn apply(&self, service: &Service) {
-        self.0.0.places.apply_external(&self.0.1, service);
+    fn apply(&self, object: DynamicObject) -> Option<Key> {
+        self.0.endpoints.places.apply_external(&self.0.namespace, &read(object)?);
+        None
     }
 
-    fn remove(&self, service: &Service) {
-        self.0.0.places.remove_external(&self.0.1, service);
+    fn remove(&self, object: DynamicObject) -> Option<Key> {
+        self.0.endpoints.places.remove_external(&self.0.namespace, &read(object)?);
+        None
     }
 
-    fn retain(&self, listed: &HashSet<String>) {
-        self.0.0.places.retain_external(&self.0.1, listed);
+    fn retain(&self, listed: &HashSet<String>) -> Vec<Key> {
+        self.0.endpoints.places.retain_external(&self.0.namespace, listed);
+        Vec::new()
     }
+
+    fn ask(&self, _: Key) {}
 }
 
+/// Takes in the addresses of pods. They are asked about when something is connected to.
 struct Pods(Place);
 
 impl Intake for Pods {
-    type Object = Pod;
-    type Id = String;
-
-    fn id(pod: &Pod) -> Option<String> {
-        pod.metadata.uid.clone()
+    fn kind(&self) -> &'static str {
+        "Pod"
     }
 
-    fn apply(&self, pod: &Pod) {
-        self.0.0.places.apply_pod(&self.0.1, pod);
+    fn apply(&self, object: DynamicObject) -> Option<Key> {
+        self.0.endpoints.places.apply_pod(&self.0.namespace, &read(object)?);
+        None
     }
 
-    fn remove(&self, pod: &Pod) {
-        self.0.0.places.remove_pod(&self.0.1, pod);
+    fn remove(&self, object: DynamicObject) -> Option<Key> {
+        self.0.endpoints.places.remove_pod(&self.0.namespace, &read(object)?);
+        None
     }
 
-    fn retain(&self, listed: &HashSet<String>) {
-        self.0.0.places.retain_pods(&self.0.1, listed);
+    fn retain(&self, listed: &HashSet<String>) -> Vec<Key> {
+        self.0.endpoints.places.retain_pods(&self.0.namespace, listed);
+        Vec::new()
     }
-}
 
-async fn follow<I: Intake>(
-    intake: I,
-    stream: impl Stream<Item = watcher::Result<watcher::Event<I::Object>>> + Send,
-    mut pending: Pending,
-) {
-    let mut stream = std::pin::pin!(stream.default_backoff());
-    let mut listed = HashSet::new();
-    while let Some(event) = stream.next().await {
-        match event {
-            Ok(watcher::Event::Init) => listed.clear(),
-            Ok(watcher::Event::InitApply(object)) => {
-                listed.extend(I::id(&object));
-                intake.apply(&object);
-            }
-            Ok(watcher::Event::InitDone) => {
-                intake.retain(&std::mem::take(&mut listed));
-                pending.done();
-            }
-            Ok(watcher::Event::Apply(object)) => intake.apply(&object),
-            Ok(watcher::Event::Delete(object)) => intake.remove(&object),
-            Err(error) => tracing::warn!(
-                error = errors::said_by_watch(&error),
-                kind = %I::Object::kind(&()),
-                "watch interrupted; trying again"
-            ),
-        }
-    }
+    fn ask(&self, _: Key) {}
 }

@@ -9,6 +9,7 @@
 //! * [`Runs::carry_out`] takes commands. Each can be repeated.
 //! * [`Runs::retire`] closes all connections. No session is stopped by that.
 
+mod figures;
 mod output;
 mod peer;
 mod run;
@@ -27,6 +28,7 @@ use crate::{
     core::ide_session::{Command, EndpointFacts, RunFacts, StartFacts},
     ide::{Notification, SessionId, What, egress::Egress, gate::Limits, notification::Level},
     settings::IdeSettings,
+    telemetry::ides::RequestMetrics,
 };
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -48,6 +50,7 @@ pub struct Runs {
     setup: Arc<Setup>,
     output: Arc<dyn Output>,
     wakes: Wakes,
+    requests: RequestMetrics,
     state: Mutex<State>,
 }
 
@@ -88,6 +91,7 @@ impl Runs {
             endpoints,
             output,
             wakes: Wakes::new(wake),
+            requests: RequestMetrics::default(),
             state: Mutex::default(),
         })
     }
@@ -114,7 +118,7 @@ impl Runs {
     /// This replica does not lead any more. Sessions go on, but for those that were accepted and of which nobody
     /// knows yet: they are stopped, since nobody else ever will.
     pub async fn retire(&self) {
-        let state = std::mem::take(&mut *self.lock());
+        let state = self.lock().clear();
         for run in state.members.values().filter_map(|member| member.run.as_ref()) {
             run.cancel.cancel();
         }
@@ -229,7 +233,7 @@ impl Runs {
     fn facts(&self, state: &State, source: &Source, known: &Known) -> EndpointFacts {
         let said = match state.peers.get(source) {
             Some(peer) => peer::said_of(&peer.connection.link().borrow()),
-            None => (false, "NotNeeded", "the IDE is connected when the session is to run".to_owned()),
+            None => (false, "NotNeeded", "The IDE is connected when the session is to run".to_owned()),
         };
         peer::facts(known, said)
     }

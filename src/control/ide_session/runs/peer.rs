@@ -145,13 +145,19 @@ async fn follow(runs: Weak<Runs>, source: Source, mut link: watch::Receiver<Link
 pub(super) fn said_of(link: &Link) -> (bool, &'static str, String) {
     let message = match link {
         Link::Connected(agreed) => {
-            format!("the IDE is connected, by version {} of the protocol", agreed.version)
+            format!("The IDE is connected, by version {} of the protocol", agreed.version)
         }
-        Link::Connecting { why: Some(why), .. } => why.to_string(),
-        Link::Connecting { why: None, .. } => "the IDE is being connected".to_owned(),
-        Link::Closed => "the connection to the IDE was closed".to_owned(),
+        Link::Connecting { why: Some(why), .. } => sentence(&why.to_string()),
+        Link::Connecting { why: None, .. } => "The IDE is being connected".to_owned(),
+        Link::Closed => "The connection to the IDE was closed".to_owned(),
     };
     (matches!(link, Link::Connected(_)), link.reason(), message)
+}
+
+/// An error as a sentence of its own.
+fn sentence(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().into_iter().flat_map(char::to_uppercase).chain(rest.as_str().chars()).collect()
 }
 
 /// What is known of an endpoint.

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     core::ide_session::StartFacts,
     ide::{Connection, Launch, RunRequest, Start, StartCause, StartError},
+    telemetry::ides::{Answer, Request},
 };
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -78,13 +79,22 @@ impl Runs {
             if !self.change(asked, StartFacts::Waiting, StartFacts::Sent) {
                 return;
             }
+            let begun = Instant::now();
             let result = connection.start(&request).await;
             drop(place);
             match result {
                 // It was lost while we waited for our place. Nothing was sent.
                 Err(StartError { cause: StartCause::NotConnected })
                     if self.change(asked, StartFacts::Sent, StartFacts::Waiting) => {}
-                result => return self.started(asked, result),
+                result => {
+                    let answer = match &result {
+                        Ok(Start::Running(_)) => Answer::Done,
+                        Ok(Start::Over { .. }) => Answer::Over,
+                        Err(_) => Answer::Failed,
+                    };
+                    self.requests.count(Request::Start, answer, begun.elapsed());
+                    return self.started(asked, result);
+                }
             }
         }
     }

@@ -5,6 +5,7 @@
 //! * a session of an earlier life is made known to its connection before that is opened, or at once when it is open.
 
 use super::{
+    figures::Past,
     peer::{Peer, Setup},
     run::Run,
 };
@@ -44,12 +45,22 @@ pub(super) struct State {
     pub(super) leads: bool,
     pub(super) members: HashMap<Uid, Member>,
     pub(super) peers: HashMap<Source, Peer>,
+    /// What connections counted that are closed.
+    pub(super) past: Past,
     /// Whose sessions they are.
     ids: HashMap<Source, HashMap<SessionId, Uid>>,
     numbers: u64,
 }
 
 impl State {
+    /// Forgets everything but what was counted, and which numbers were given. Returns what is to be dropped without the
+    /// lock.
+    pub(super) fn clear(&mut self) -> Self {
+        self.peers.values().for_each(|peer| self.past.add(peer));
+        let (numbers, past) = (self.numbers, std::mem::take(&mut self.past));
+        std::mem::replace(self, Self { numbers, past, ..Self::default() })
+    }
+
     /// A number that nothing else has.
     pub(super) fn number(&mut self) -> u64 {
         self.numbers += 1;
@@ -156,6 +167,7 @@ impl State {
     /// Closes the connection to an IDE. Returns who needs it.
     pub(super) fn close(&mut self, source: &Source) -> HashSet<Uid> {
         let Some(peer) = self.peers.remove(source) else { return HashSet::new() };
+        self.past.add(&peer);
         let connection = peer.connection;
         tokio::spawn(async move { connection.close().await });
         peer.members

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     core::ide_session::StopFacts,
     ide::{SessionId, StartCause, Stop, StopCause, StopError},
+    telemetry::ides::{Answer, Request},
 };
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -49,10 +50,15 @@ impl Runs {
         loop {
             let reach = timeout_at(deadline, self.reach(&asked.uid, not)).await.map_err(late)?;
             let place = reach.stops.acquire().await;
+            let begun = Instant::now();
             match reach.connection.stop(session).await {
                 // It has not been connected since it is ours. The place is for those who can be asked.
                 Err(StopError { cause: StopCause::NotConnected }) => drop(place),
-                result => return Ok((result?, reach.number)),
+                result => {
+                    let answer = if result.is_ok() { Answer::Done } else { Answer::Failed };
+                    self.requests.count(Request::Stop, answer, begun.elapsed());
+                    return Ok((result?, reach.number));
+                }
             }
             match timeout_at(deadline, reach.connection.connected()).await.map_err(late)? {
                 Ok(()) => {}

@@ -52,6 +52,8 @@ pub(super) struct Cluster {
     pub(super) started_jobs: BTreeSet<String>,
     /// What the operator wrote.
     pub(super) log: Vec<String>,
+    /// When the operator wants to look again, as its last pass said.
+    pub(super) wake: Option<Timestamp>,
     applied: BTreeMap<ChildKey, Value>,
     read: RefCell<BTreeMap<ChildKey, (Value, Arc<Live>)>>,
     version: u64,
@@ -75,6 +77,7 @@ pub(super) fn cluster(draft: Draft) -> Cluster {
         calls_left: None,
         started_jobs: BTreeSet::new(),
         log: Vec::new(),
+        wake: None,
         applied: BTreeMap::new(),
         read: RefCell::default(),
         version: 1,
@@ -214,6 +217,7 @@ impl Cluster {
     }
 
     fn pass_over_session(&mut self) {
+        self.wake = None;
         if self.session.get("spec").is_none() {
             let report = status::unworkable(&self.typed(), self.now);
             return self.write_status(&report.status);
@@ -230,6 +234,7 @@ impl Cluster {
             return;
         }
         let report = status::status(&self.checked(&world.session), &world, &applied, &self.context());
+        self.wake = report.wake;
         self.write_status(&report.status);
         match report.cull {
             Some(Cull::Hibernate(due)) if self.call(format!("hibernate {:?}", due.why)) => {

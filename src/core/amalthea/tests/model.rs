@@ -11,7 +11,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use rstest::rstest;
 use serde_json::json;
 use sojourn_crds::{
-    amalthea::{OnDeadline, State},
+    amalthea::{OnDeadline, State, names},
     duration::parse,
 };
 
@@ -64,7 +64,7 @@ impl Model {
 
     fn step(&mut self) {
         self.cluster.now += jiff::SignedDuration::from_millis(1);
-        let lever = self.chance.random_range(0..25);
+        let lever = self.chance.random_range(0..26);
         let note = match lever {
             0..=3 => self.let_time_pass(),
             4..=6 => {
@@ -96,6 +96,11 @@ impl Model {
                 format!("uses {millis}m")
             }
             22 => self.unschedulable(),
+            24 => {
+                let count = self.chance.random_range(0..3);
+                let source = |index| json!({"mountPath": format!("/d{index}"), "secretRef": {"name": "s"}});
+                self.edit("dataSources", (0..count).map(source).collect())
+            }
             23 => {
                 let kind = *Kind::CHILDREN.choose(&mut self.chance).unwrap();
                 let class = *[ErrorClass::Quota, ErrorClass::Transient].choose(&mut self.chance).unwrap();
@@ -133,7 +138,7 @@ impl Model {
         let until = self.cluster.now + seconds(span);
         for _ in 0..100 {
             self.settle();
-            let wake = if self.cluster.session.is_null() { None } else { self.cluster.seen().wake };
+            let wake = if self.cluster.session.is_null() { None } else { self.cluster.wake };
             let next = wake.map_or(until, |wake| (wake + jiff::SignedDuration::from_millis(1)).min(until));
             self.quiet_until(next);
             self.cluster.now = self.cluster.now.max(next);
@@ -227,6 +232,12 @@ impl Model {
         }
         let status = cluster.status();
         let spec = cluster.typed().spec.unwrap();
+        if cluster.refuse.is_none() {
+            let claim = |name: String| cluster.objects.contains_key(&(Kind::PersistentVolumeClaim, name));
+            let wanted = spec.data_sources.len();
+            assert!(claim(cluster.name()), "the user's files are gone");
+            assert!((0..wanted).all(|index| claim(names::data_source("hello", index))));
+        }
         let workloads =
             [Kind::StatefulSet, Kind::Job].into_iter().filter(|kind| cluster.find(*kind).is_some());
         assert!(workloads.count() <= 1);

@@ -7,7 +7,7 @@ use crate::core::ide_session::StartFacts;
 use k8s_openapi::jiff::SignedDuration;
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use rstest::rstest;
-use sojourn_crds::ide_session::{DesiredState, State};
+use sojourn_crds::ide_session::{DesiredState, IdeSession, State};
 
 const STEPS: usize = 40;
 
@@ -91,10 +91,9 @@ impl Model {
     /// An edit that admission lets through.
     fn edit(&mut self) -> String {
         let wish = *DesiredState::ALL.choose(&mut self.chance).unwrap();
-        if let Some(session) = &mut self.peer.session {
-            if session.spec.desired().unwrap_or_default().may_become(wish) {
-                session.spec.desired_state = wish.as_str().to_owned();
-            }
+        let allowed = |session: &&mut IdeSession| session.spec.desired().unwrap_or_default().may_become(wish);
+        if let Some(session) = self.peer.session.as_mut().filter(allowed) {
+            session.spec.desired_state = wish.as_str().to_owned();
         }
         format!("edit {wish:?}")
     }

@@ -27,7 +27,11 @@ fn places() -> (Arc<System>, Places) {
 
 fn service(name: &str) -> Service {
     Service {
-        metadata: ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() },
+        metadata: ObjectMeta {
+            name: Some(name.to_owned()),
+            uid: Some(format!("uid-{name}")),
+            ..ObjectMeta::default()
+        },
         ..Service::default()
     }
 }
@@ -58,7 +62,7 @@ async fn a_service_that_can_lead_anywhere_is_not_resolved() {
     let error = places.resolve("out.ides.svc").await.unwrap_err().to_string();
     assert_eq!(error, "the Services of its namespace are not known yet");
     places.apply_external("ides", &service("out"));
-    places.retain_external("ides", &["out".to_owned()].into());
+    places.retain_external("ides", &["uid-out".to_owned()].into());
     for name in ["out.ides.svc", "out.ides.svc.cluster.local"] {
         let error = places.resolve(name).await.unwrap_err().to_string();
         assert_eq!(error, "it is a Service of type ExternalName, which can lead anywhere");

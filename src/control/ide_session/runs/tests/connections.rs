@@ -153,6 +153,24 @@ async fn an_endpoint_that_goes_takes_its_connection_along_and_no_session() {
 }
 
 #[tokio::test]
+async fn what_was_counted_outlives_connections() {
+    let bench = Bench::new().await;
+    let session = session("a");
+    let id = bench.running(&session).await;
+    bench.ide.end(&id, Some(0));
+    bench.run(&session, |run| run.end.is_some()).await;
+    let figures = bench.runs.figures();
+    assert_eq!((figures.connected, figures.connecting, figures.connections), (1, 0, 1));
+    bench.carry_out(&session, Command::Release).await;
+    let figures = bench.runs.figures();
+    assert_eq!((figures.connected, figures.connections, figures.held), (0, 1, 0));
+    bench.running(&super::support::session("b")).await;
+    bench.runs.retire().await;
+    let figures = bench.runs.figures();
+    assert_eq!((figures.connections, figures.received.get("sessionTerminated")), (2, Some(&1)));
+}
+
+#[tokio::test]
 async fn nothing_that_is_shown_holds_a_token() {
     let bench = Bench::new().await;
     bench.running(&session("a")).await;

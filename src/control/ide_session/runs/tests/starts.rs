@@ -128,6 +128,22 @@ async fn an_accepted_session_that_is_released_is_stopped() {
     bench.asked("DELETE", &format!("/run_session/{id}"), 1).await;
 }
 
+/// F2: nobody will ever know of it but by this replica, which leads no more.
+#[tokio::test]
+async fn a_start_that_outlives_leadership_is_stopped() {
+    let bench = Bench::new().await;
+    let (session, hold) = (session("a"), Arc::new(Semaphore::new(0)));
+    bench.ide.script(|script| script.create.push_back(vec![Step::Hold(hold.clone())]));
+    bench.ask(&session).await;
+    bench.asked("PUT", "/run_session", 1).await;
+    bench.runs.retire().await;
+    bench.runs.lead([]).await;
+    bench.carry_out(&session, Command::Record).await;
+    hold.add_permits(1);
+    bench.asked("DELETE", "/run_session/test-session-1", 1).await;
+    assert_eq!(bench.facts(&session).unwrap().start, StartFacts::NotAsked);
+}
+
 /// F4: a start is not sent into a connection that is down, and goes out when it is back.
 #[tokio::test]
 async fn a_start_waits_for_the_connection() {
