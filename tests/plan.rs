@@ -96,3 +96,31 @@ fn other_kinds_get_an_answer_and_unreadable_input_does_too() {
     );
     assert_eq!(plan(&[], "a: [").0, 2);
 }
+
+const IDE_SESSION: &str = r#"
+apiVersion: usvc-dev.developer.microsoft.com/v1
+kind: IdeSession
+metadata: {name: web-client}
+spec: {launchConfigurations: '[{"type": "project", "project_path": "/src"}]', desiredState: Running}
+"#;
+
+#[test]
+fn a_session_in_an_ide_has_steps_and_no_children() {
+    let (code, out) = plan(&[], IDE_SESSION);
+    assert_eq!(code, 0, "{out}");
+    for line in [
+        "IdeSession web-client: as in a cluster that has nothing of it",
+        "note: it is supposed that the IDE of the session is known and connected",
+        "  + the IDE is asked to create the session\n",
+        "  status Starting\n",
+    ] {
+        assert!(out.contains(line), "{line:?} is missing in\n{out}");
+    }
+    let (code, out) = plan(&["--output=json"], &IDE_SESSION.replace("Running", "\"\""));
+    let plans: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &plans[0]["status"]["state"]), (0, &Value::from("")), "{out}");
+    let steps = plans[0]["plan"]["steps"].as_array().unwrap();
+    assert!(steps.len() == 1 && steps[0].as_str().unwrap().contains("finalizers"), "{out}");
+    let (code, out) = plan(&[], &IDE_SESSION.replace("Running", "Paused"));
+    assert!(code == 1 && out.contains("it would be refused"), "{out}");
+}

@@ -3,6 +3,7 @@
 //! What decides is the core that the operator runs ([`preview`]); this file reads, asks a cluster when it is told to,
 //! and prints. Nothing is written anywhere.
 
+mod ide;
 mod live;
 mod outline;
 mod report;
@@ -31,7 +32,10 @@ use k8s_openapi::jiff::SignedDuration;
 use live::Known;
 use outline::{Outline, Session, Subject};
 use report::Output;
-use sojourn_crds::amalthea::{self, AmaltheaSession, OnDeadline};
+use sojourn_crds::{
+    amalthea::{self, AmaltheaSession, OnDeadline},
+    ide_session,
+};
 use sojourn_webhooks::GuardSettings;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -114,10 +118,11 @@ impl Show {
         let mut outlines = Vec::new();
         for input in inputs {
             for document in &input.documents {
-                let known = match &client {
-                    Some(client) if is_session(document) => {
+                let known = match (&client, planned(document)) {
+                    (Some(client), Some(Planned::Amalthea)) => {
                         live::observe(client, &namespace_of(document, &namespace), &name(document)).await?
                     }
+                    (Some(client), Some(Planned::Ide)) => ide::observe(client, &name(document)).await?,
                     _ => Known::default(),
                 };
                 let mut outline = outline(&kinds, input, document, &namespace, &known, settings)?;
@@ -136,11 +141,27 @@ impl Show {
     }
 }
 
-fn is_session(document: &Document) -> bool {
-    document.text("apiVersion") == amalthea::API_VERSION && document.text("kind") == amalthea::KIND
+/// Kinds that something is planned for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Planned {
+    Amalthea,
+    Ide,
 }
 
+/// What an object is to be planned as.
+fn planned(document: &Document) -> Option<Planned> {
+    match (document.text("apiVersion"), document.text("kind")) {
+        (amalthea::API_VERSION, amalthea::KIND) => Some(Planned::Amalthea),
+        (ide_session::API_VERSION, ide_session::KIND) => Some(Planned::Ide),
+        _ => None,
+    }
+}
+
+/// Where an object is; empty for a kind that belongs to no namespace.
 fn namespace_of(document: &Document, default: &str) -> String {
+    if planned(document) == Some(Planned::Ide) {
+        return String::new();
+    }
     let named = document.object["metadata"]["namespace"].as_str().filter(|name| !name.is_empty());
     named.unwrap_or(default).to_owned()
 }
@@ -172,9 +193,7 @@ fn outline(
         notes: known.notes.clone(),
         subject: Subject::Unknown,
     };
-    if !is_session(document) {
-        return Ok(outline);
-    }
+    let Some(kind) = planned(document) else { return Ok(outline) };
     let examination = examined(kinds, input, document, known, settings, now)?;
     let denied = examination.denied > 0;
     outline.problems = examination.problems;
@@ -182,10 +201,19 @@ fn outline(
         outline.subject = Subject::Denied;
         return Ok(outline);
     }
-    let session =
-        live::as_stored(&document.object, known.session.as_ref(), &outline.namespace, &outline.name, now)
-            .context("the session cannot be read")?;
-    outline.subject = Subject::Session(Box::new(foresee(session, known, settings, now)?));
+    let stored =
+        live::as_stored(&document.object, known.session.as_ref(), &outline.namespace, &outline.name, now);
+    outline.subject = match kind {
+        Planned::Amalthea => {
+            let session = serde_json::from_value(stored).context("the session cannot be read")?;
+            Subject::Session(Box::new(foresee(session, known, settings, now)?))
+        }
+        Planned::Ide => {
+            let session = serde_json::from_value(stored).context("the session cannot be read")?;
+            outline.notes.extend(ide::SUPPOSED.map(str::to_owned));
+            Subject::IdeSession(Box::new(ide::foresee(&session, known, now)))
+        }
+    };
     Ok(outline)
 }
 
@@ -204,8 +232,8 @@ fn examined(
         None => Vec::new(),
     };
     let mut new = document.clone();
-    if let Some(session) = &known.session {
-        new.object["metadata"]["namespace"] = session["metadata"]["namespace"].clone();
+    if let Some(namespace) = known.session.as_ref().and_then(|session| session["metadata"].get("namespace")) {
+        new.object["metadata"]["namespace"] = namespace.clone();
     }
     let guard = GuardSettings { on_deadline: settings.on_deadline, ..GuardSettings::default() };
     Ok(examine::examine(kinds, &of(vec![new]), &of(old), guard, now))

@@ -99,7 +99,7 @@ pub(super) fn as_stored(
     namespace: &str,
     name: &str,
     now: Timestamp,
-) -> Result<AmaltheaSession, serde_json::Error> {
+) -> Value {
     let mut object = live.cloned().unwrap_or_else(|| {
         json!({"metadata": {
             "uid": UNBORN,
@@ -108,13 +108,15 @@ pub(super) fn as_stored(
             "creationTimestamp": now.to_string(),
         }})
     });
-    object["metadata"]["namespace"] = json!(namespace);
+    if !namespace.is_empty() {
+        object["metadata"]["namespace"] = json!(namespace);
+    }
     object["metadata"]["name"] = json!(name);
     for field in ["labels", "annotations"] {
         json_patch::merge(&mut object["metadata"][field], &manifest["metadata"][field]);
     }
     object["spec"] = manifest["spec"].clone();
-    serde_json::from_value(object)
+    object
 }
 
 #[cfg(test)]
@@ -130,14 +132,18 @@ mod tests {
             "spec": {"hibernated": true, "session": {"image": "a"}},
             "status": {"state": "Running", "runID": "r"},
         });
-        let stored = as_stored(&manifest, Some(&live), "team", "a", now).unwrap();
+        let stored = |live| {
+            let object = as_stored(&manifest, live, "team", "a", now);
+            serde_json::from_value::<AmaltheaSession>(object).unwrap()
+        };
+        let born = stored(None);
+        let stored = stored(Some(&live));
         assert_eq!(stored.uid(), "u");
         assert_eq!(stored.status.unwrap().run_id.as_deref(), Some("r"));
         assert_eq!(stored.metadata.labels.unwrap().into_keys().collect::<Vec<_>>(), ["new", "old"]);
         let spec = stored.spec.unwrap();
         assert_eq!((spec.hibernated, spec.session.image.as_str()), (false, "b"));
 
-        let born = as_stored(&manifest, None, "team", "a", now).unwrap();
         assert_eq!(born.metadata.creation_timestamp.as_ref().unwrap().0, now);
         assert_eq!((born.uid(), born.status.is_none()), (UNBORN, true));
     }

@@ -2,7 +2,10 @@
 
 use crate::{
     cmd::check::{document::Place, examine::Located},
-    core::amalthea::{Preview, World},
+    core::{
+        amalthea::{Preview, World},
+        ide_session,
+    },
 };
 use jiff::Timestamp;
 
@@ -36,6 +39,19 @@ pub(super) enum Subject {
     Denied,
     /// A session that the operator would work for.
     Session(Box<Session>),
+    /// A session in an IDE that it would work for.
+    IdeSession(Box<IdeSession>),
+}
+
+/// A session in an IDE, and what would be done for it.
+#[derive(Debug)]
+pub(super) struct IdeSession {
+    /// Whether it is in the cluster.
+    pub(super) exists: bool,
+    /// Whether a cluster was asked.
+    pub(super) asked: bool,
+    /// What would be done.
+    pub(super) preview: ide_session::Preview,
 }
 
 /// A session, and what would be done for it.

@@ -1,6 +1,9 @@
 //! Plans as text, for people, and as JSON or YAML, for programs.
 
-use super::outline::{Outline, Session, Subject};
+use super::{
+    ide,
+    outline::{Outline, Session, Subject},
+};
 use crate::{
     cmd::check::report::{object as problem_object, printable, text as problem_text},
     core::{
@@ -16,7 +19,11 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use sojourn_crds::amalthea::{API_VERSION, KIND};
+use sojourn_crds::{
+    amalthea::{API_VERSION, KIND},
+    condition::Condition,
+    ide_session,
+};
 use std::fmt::Write as _;
 
 /// How the result is written.
@@ -85,29 +92,33 @@ fn until(at: Timestamp, now: Timestamp) -> String {
 
 fn text(outline: &Outline) -> String {
     let mut out = String::new();
-    let head = format!("{} {}/{}", outline.kind, outline.namespace, outline.name);
-    let head = printable(&head);
+    let of = if outline.namespace.is_empty() { String::new() } else { format!("{}/", outline.namespace) };
+    let head = printable(&format!("{} {of}{}", outline.kind, outline.name));
+    let standing = |asked: bool, exists: bool| match (asked, exists) {
+        (false, _) => "as in a cluster that has nothing of it (--kubeconfig compares with one)",
+        (true, true) => "it is there and would be changed",
+        (true, false) => "it would be created",
+    };
     // Writing to a String cannot fail.
     let _ = match &outline.subject {
         Subject::Unknown => writeln!(
             out,
-            "{head}: nothing is planned for this kind; sojourn plan knows {KIND} ({API_VERSION})"
+            "{head}: nothing is planned for this kind; sojourn plan knows {KIND} ({API_VERSION}) and {} ({})",
+            ide_session::KIND,
+            ide_session::API_VERSION
         ),
         Subject::Denied => writeln!(out, "{head}: it would be refused, so nothing would be done"),
-        Subject::Session(session) if !session.asked => {
-            writeln!(out, "{head}: as in a cluster that has nothing of it (--kubeconfig compares with one)")
-        }
-        Subject::Session(session) if session.exists => {
-            writeln!(out, "{head}: it is there and would be changed")
-        }
-        Subject::Session(_) => writeln!(out, "{head}: it would be created"),
+        Subject::Session(session) => writeln!(out, "{head}: {}", standing(session.asked, session.exists)),
+        Subject::IdeSession(session) => writeln!(out, "{head}: {}", standing(session.asked, session.exists)),
     };
     for note in &outline.notes {
         let _ = writeln!(out, "note: {}", printable(note));
     }
     out.extend(outline.problems.iter().map(problem_text));
-    if let Subject::Session(session) = &outline.subject {
-        out.push_str(&session_text(session));
+    match &outline.subject {
+        Subject::Session(session) => out.push_str(&session_text(session)),
+        Subject::IdeSession(session) => out.push_str(&ide::text(session)),
+        Subject::Unknown | Subject::Denied => {}
     }
     out
 }
@@ -157,12 +168,7 @@ fn session_text(session: &Session) -> String {
             let _ = writeln!(out, "    {name}: {}", printable(text));
         }
     }
-    for condition in &status.conditions {
-        let why = [condition.reason.as_deref(), condition.message.as_deref()];
-        let why: Vec<_> = why.into_iter().flatten().collect();
-        let line = format!("{}={} ({})", condition.kind, condition.status, why.join(": "));
-        let _ = writeln!(out, "    {}", printable(&line));
-    }
+    out.push_str(&conditions_text(&status.conditions));
     if preview.wakes.is_empty() {
         out.push_str("  next: nothing is due because of the time alone\n");
     }
@@ -171,6 +177,17 @@ fn session_text(session: &Session) -> String {
         let _ = writeln!(out, "  next: {when}: {}", reason(session, wake.what));
     }
     out
+}
+
+/// The conditions of a status, one a line.
+pub(super) fn conditions_text(conditions: &[Condition]) -> String {
+    let line = |condition: &Condition| {
+        let why = [condition.reason.as_deref(), condition.message.as_deref()];
+        let why: Vec<_> = why.into_iter().flatten().collect();
+        let line = format!("{}={} ({})", condition.kind, condition.status, why.join(": "));
+        format!("    {}\n", printable(&line))
+    };
+    conditions.iter().map(line).collect()
 }
 
 /// Seconds are enough for people.
@@ -197,9 +214,14 @@ fn object(outline: &Outline) -> Value {
         "verdict": match &outline.subject {
             Subject::Unknown => "unknown",
             Subject::Denied => "denied",
-            Subject::Session(_) => "planned",
+            Subject::Session(_) | Subject::IdeSession(_) => "planned",
         },
     });
+    if let Subject::IdeSession(session) = &outline.subject {
+        object["plan"] = ide::object(session);
+        object["status"] = json!(session.preview.status);
+        object["next"] = json!([]);
+    }
     if let Subject::Session(session) = &outline.subject {
         object["plan"] = plan_object(session);
         object["status"] = json!(session.preview.report.status);

@@ -15,11 +15,13 @@
 pub mod conditions;
 pub mod notes;
 pub mod plan;
+pub mod preview;
 pub mod status;
 pub mod step;
 pub mod world;
 
 pub use plan::{Plan, plan};
+pub use preview::{Preview, preview};
 pub use status::status;
 pub use step::Step;
 pub use world::{Capture, Command, EndFacts, EndpointFacts, Files, RunFacts, StartFacts, StopFacts, World};

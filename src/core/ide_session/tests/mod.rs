@@ -11,6 +11,7 @@ mod deletion;
 mod ends;
 mod model;
 mod moments;
+mod preview;
 mod restarts;
 mod starts;
 mod stops;
