@@ -8,6 +8,7 @@
     reason = "a helper of a test that cannot go on ends the test"
 )]
 
+mod endpoints;
 mod lifecycle;
 mod logs;
 mod restarts;
