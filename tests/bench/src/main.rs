@@ -7,6 +7,7 @@ mod admission;
 mod check;
 mod create;
 mod fixture;
+mod ides;
 mod instructions;
 mod load;
 mod memory;
@@ -28,7 +29,7 @@ use table::Table;
 #[derive(Parser)]
 struct Arguments {
     /// Parts to run, separated by commas.
-    #[arg(long, value_delimiter = ',', value_enum, default_value = "a,b,c,d,e,f,g")]
+    #[arg(long, value_delimiter = ',', value_enum, default_value = "a,b,c,d,e,f,g,h")]
     only: Vec<Part>,
     /// Fail when a bound is missed.
     #[arg(long)]
@@ -65,6 +66,8 @@ enum Part {
     F,
     /// Memory with webhooks only.
     G,
+    /// IdeSessions in one IDE, and an IDE that talks without end.
+    H,
 }
 
 #[tokio::main]
@@ -83,7 +86,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     }
     rustls::crypto::ring::default_provider().install_default().ok();
     let mut table = Table::default();
-    for part in [Part::D, Part::E, Part::F, Part::A, Part::B, Part::G, Part::C] {
+    for part in [Part::D, Part::E, Part::F, Part::A, Part::B, Part::G, Part::H, Part::C] {
         if !arguments.only.contains(&part) {
             continue;
         }
@@ -95,6 +98,7 @@ async fn main() -> anyhow::Result<ExitCode> {
             Part::E => instructions::run(&mut table)?,
             Part::F => check::run(&mut table)?,
             Part::G => memory::run(&mut table).await?,
+            Part::H => ides::run(&mut table).await?,
         }
     }
     print!("{table}");
