@@ -147,6 +147,22 @@ async fn sidecars_are_of_this_version_unless_an_image_is_named() {
 }
 
 #[tokio::test]
+async fn the_image_of_the_login_can_be_named() {
+    let image = "oauth2Proxy.image=mirror.example.org/oauth2-proxy:7";
+    for (values, expected) in [
+        (&[][..], vec![]),
+        (&["--set", image], vec!["--oauth2-proxy-image=mirror.example.org/oauth2-proxy:7"]),
+    ] {
+        let deployment = of_kind(&must(template(values).await), "Deployment").remove(0);
+        let args =
+            deployment["spec"]["template"]["spec"]["containers"][0]["args"].as_array().unwrap().clone();
+        let mut args: Vec<_> = args.iter().map(|arg| arg.as_str().unwrap()).collect();
+        args.retain(|arg| arg.starts_with("--oauth2-proxy"));
+        assert_eq!(args, expected);
+    }
+}
+
+#[tokio::test]
 async fn values_without_a_meaning_are_refused() {
     for (value, path) in [
         ("replica=1", "replica"),

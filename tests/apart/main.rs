@@ -7,6 +7,8 @@
 )]
 
 mod on_deadline;
+#[allow(dead_code, reason = "shared with the tests on a real node, which use all of it")]
+mod original;
 mod outage;
 mod takeover;
 

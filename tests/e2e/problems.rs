@@ -1,10 +1,11 @@
 //! What goes wrong with a session is named in its status.
 
 use crate::{
-    objects::{acting, batch, error},
+    objects::{PATIENCE, acting, batch, condition, error},
     support::{Scene, must, scene},
 };
 use serde_json::{Value, json};
+use sojourn_cluster::{eventually, kubectl};
 use sojourn_crds::amalthea::State;
 use std::time::Duration;
 
@@ -133,4 +134,68 @@ async fn an_evicted_pod_is_no_success() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     panic!("main did not come back: {:?}", scene.get("main").await);
+}
+
+/// Makes a node whose kubelet is never heard of again, and lets it look ready at first.
+async fn make_silent_node(scene: &Scene, name: &str) {
+    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": {"place": name}},
+        // Pods of other tests stay away.
+        "spec": {"taints": [{"key": "silent", "effect": "NoSchedule"}]}});
+    must(kubectl(&scene.stage.cluster, &["apply", "-f", "-"], Some(&node.to_string())).await.unwrap());
+    let room = json!({"cpu": "8", "memory": "16Gi", "pods": "10"});
+    let ready = json!({"status": {"capacity": room, "allocatable": room, "conditions": [
+        {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "",
+         "lastHeartbeatTime": jiff::Timestamp::now(), "lastTransitionTime": jiff::Timestamp::now()}]}});
+    let patch = ["patch", "node", name, "--subresource=status", "-p", &ready.to_string()];
+    must(kubectl(&scene.stage.cluster, &patch, None).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_does_not_answer_is_told_until_it_is_removed() {
+    let scene = scene("lost").await;
+    make_silent_node(&scene, "lost").await;
+    let soon = json!([
+        {"key": "silent", "operator": "Exists"},
+        {"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 2},
+    ]);
+    let spec = json!({"nodeSelector": {"place": "lost"}, "tolerations": soon});
+    scene.session("main", spec).await;
+    scene.becomes("pod", "main-0", "has its node", |pod| pod["spec"]["nodeName"] == "lost").await;
+    // What a kubelet would say.
+    let started = jiff::Timestamp::now().to_string();
+    let up = json!({"name": "amalthea-session", "ready": true, "started": true, "image": "", "imageID": "",
+                    "restartCount": 0, "state": {"running": {"startedAt": started}}});
+    let conditions = json!([{"type": "Ready", "status": "True", "lastTransitionTime": started}]);
+    let running = json!({"phase": "Running", "conditions": conditions, "containerStatuses": [up]});
+    scene.set_status("pod", "main-0", running).await;
+    scene.reaches("main", State::Running).await;
+
+    // The node controller waits for most of a minute before it gives a node up.
+    let says = async |state: State, part: &str| {
+        eventually(part, PATIENCE * 2, async || {
+            scene.get("main").await.is_some_and(|session| {
+                session.status.as_ref().is_some_and(|status| status.state == state)
+                    && error(&session).contains(part)
+            })
+        })
+        .await
+        .unwrap();
+    };
+    says(State::NotReady, "the node that the session runs on does not answer").await;
+    scene.becomes("pod", "main-0", "is to go", |pod| !pod["metadata"]["deletionTimestamp"].is_null()).await;
+    says(State::NotReady, "an administrator has to remove the node").await;
+    scene
+        .eventually("main", "says what its pod ended for", |session| {
+            condition(session, "Interrupted", "True").is_some_and(|text| text.contains("Taint manager"))
+        })
+        .await;
+
+    // The way out that the text names.
+    must(kubectl(&scene.stage.cluster, &["delete", "node", "lost"], None).await.unwrap());
+    must(scene.patch("main", json!({"spec": {"nodeSelector": null}})).await);
+    let gone = ["delete", "pod", "main-0", "--force", "--grace-period=0", "--wait=false"];
+    must(scene.kubectl(&gone).await);
+    let running = scene.reaches("main", State::Running).await;
+    assert_eq!(error(&running), "");
+    assert!(condition(&running, "Interrupted", "True").is_some(), "it can still be read");
 }

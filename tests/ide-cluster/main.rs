@@ -11,6 +11,7 @@
 mod endpoints;
 mod lifecycle;
 mod logs;
+mod quiet;
 mod restarts;
 mod stage;
 

@@ -18,3 +18,23 @@ async fn a_session_that_runs_is_taken_over_and_stopped_by_the_next() {
     assert_eq!(stage.ide.asked_for("PUT", "/run_session").len(), 1);
     stage.strike().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_waits_for_the_ide_goes_on_with_the_next() {
+    let mut stage = Stage::set().await;
+    let port = stage.ide.address().port();
+    stage.replace_ide(0).await;
+    stage.create("patient", "Running").await;
+    let waiting = stage
+        .eventually("patient", "waits for its IDE", |status| {
+            status.conditions.iter().any(|c| c.reason.as_deref() == Some("WaitingForIDE"))
+        })
+        .await;
+    assert_eq!((waiting.state, waiting.start_attempt_time), (State::Starting, None));
+    stage.kill_operator().await;
+    stage.start_operator().await;
+    stage.replace_ide(port).await;
+    stage.reaches("patient", State::Running).await;
+    assert_eq!(stage.ide.asked_for("PUT", "/run_session").len(), 1);
+    stage.strike().await;
+}

@@ -10,7 +10,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 use sojourn::telemetry::log::{self, LogHandle};
-use sojourn_cluster::{Cluster, Options, eventually};
+use sojourn_cluster::{AuditCursor, Cluster, Options, eventually};
 use sojourn_crds::ide_session::{IdeSession, IdeSessionStatus, State};
 use sojourn_fake_ide::FakeIde;
 use std::{
@@ -41,6 +41,8 @@ pub(crate) struct Stage {
     pub(crate) client: Client,
     pub(crate) ide: FakeIde,
     operator: Option<Operator>,
+    /// What tells the operator of its IDE.
+    variables: Vec<(&'static str, String)>,
     ground: &'static Ground,
     logs: tempfile::TempDir,
     _turn: MutexGuard<'static, ()>,
@@ -50,7 +52,26 @@ pub(crate) struct Stage {
 struct Operator {
     stop: CancellationToken,
     kill: CancellationToken,
-    thread: JoinHandle<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Operator {
+    /// Waits until nothing of it is left.
+    fn wait(mut self) {
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap();
+        }
+    }
+}
+
+/// A test that failed leaves the place to the next one.
+impl Drop for Operator {
+    fn drop(&mut self) {
+        self.kill.cancel();
+        if let Some(thread) = self.thread.take() {
+            thread.join().ok();
+        }
+    }
 }
 
 async fn prepare() -> Ground {
@@ -73,9 +94,11 @@ impl Stage {
     pub(crate) async fn with(options: sojourn_fake_ide::Options) -> Self {
         let ground = GROUND.get_or_init(prepare).await;
         let turn = ground.turn.lock().await;
+        let ide = FakeIde::start(options).await.unwrap();
         let mut stage = Self {
             client: ground.cluster.client().await.unwrap(),
-            ide: FakeIde::start(options).await.unwrap(),
+            variables: ide.variables(),
+            ide,
             operator: None,
             ground,
             logs: tempfile::tempdir().unwrap(),
@@ -85,6 +108,30 @@ impl Stage {
         stage
     }
 
+    /// Another IDE takes the place of this one. The operator goes on looking for one where the first one was.
+    pub(crate) async fn replace_ide(&mut self, port: u16) {
+        let options = sojourn_fake_ide::Options { port, ..sojourn_fake_ide::Options::default() };
+        self.ide = FakeIde::start(options).await.unwrap();
+    }
+
+    /// What the operator asked the API server for since then, about these objects and their Events, watches apart.
+    pub(crate) fn asked_since(&self, since: AuditCursor) -> Vec<String> {
+        let (entries, _) = self.ground.cluster.audit().unwrap().since(since).unwrap();
+        let entries = entries.into_iter().filter(|entry| {
+            entry.user == OPERATOR_USER
+                && entry.verb != "watch"
+                && matches!(entry.resource.as_str(), "idesessions" | "events")
+        });
+        entries
+            .map(|entry| format!("{} {}/{} {}", entry.verb, entry.resource, entry.subresource, entry.code))
+            .collect()
+    }
+
+    /// This moment, as the API server counts requests.
+    pub(crate) fn moment(&self) -> AuditCursor {
+        self.ground.cluster.audit().unwrap().cursor().unwrap()
+    }
+
     /// Starts an operator; there must be none.
     pub(crate) async fn start_operator(&mut self) {
         assert!(self.operator.is_none());
@@ -92,7 +139,7 @@ impl Stage {
         let bind = format!("--webhook-bind-address=127.0.0.1:{}", self.ground.port);
         let url = format!("--webhook-url=https://127.0.0.1:{}", self.ground.port);
         let flags = [bind.as_str(), &url, &logs, "--health-probe-bind-address=0", "--shutdown-delay=0s"];
-        let settings = settings(&flags, &self.ide.variables());
+        let settings = settings(&flags, &self.variables);
         let config = client_config(&self.ground.operator).await;
         let (stop, kill) = (CancellationToken::new(), CancellationToken::new());
         let log = LOG.get_or_init(|| log::init(&settings.log).unwrap()).clone();
@@ -109,7 +156,7 @@ impl Stage {
             });
             runtime.shutdown_background();
         });
-        self.operator = Some(Operator { stop, kill, thread });
+        self.operator = Some(Operator { stop, kill, thread: Some(thread) });
         let client = &self.client;
         eventually("the webhooks answer", PATIENCE, async || {
             webhooks_published(client).await && self.is_guarded().await
@@ -129,14 +176,14 @@ impl Stage {
     pub(crate) async fn stop_operator(&mut self) {
         let operator = self.operator.take().unwrap();
         operator.stop.cancel();
-        tokio::task::spawn_blocking(move || operator.thread.join().unwrap()).await.unwrap();
+        tokio::task::spawn_blocking(move || operator.wait()).await.unwrap();
     }
 
     /// Ends the operator at once, whatever it was doing.
     pub(crate) async fn kill_operator(&mut self) {
         let operator = self.operator.take().unwrap();
         operator.kill.cancel();
-        tokio::task::spawn_blocking(move || operator.thread.join().unwrap()).await.unwrap();
+        tokio::task::spawn_blocking(move || operator.wait()).await.unwrap();
     }
 
     /// Where the operator serves by TLS.

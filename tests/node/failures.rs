@@ -8,7 +8,7 @@ use crate::{
 use serde_json::{Value, json};
 use sojourn_crds::amalthea::{AmaltheaSession, State};
 
-/// Starts a session, and waits for a state with a text.
+/// Starts a session, and waits for a state with a text, which `kubectl describe` shows too.
 async fn says(scene: &Scene, name: &str, spec: Value, state: State, part: &str) {
     scene.session(name, spec).await;
     let what = format!("is {state:?} and says {part:?}");
@@ -18,6 +18,9 @@ async fn says(scene: &Scene, name: &str, spec: Value, state: State, part: &str) 
                 && error(session).contains(part)
         })
         .await;
+    let described = must(scene.kubectl(&["describe", "ams", name]).await);
+    // It breaks no lines, and shows quotes as they are.
+    assert!(described.contains(part), "{described}");
 }
 
 const SESSION: &str = "amalthea-session";
@@ -110,7 +113,86 @@ async fn a_pod_that_its_node_evicts_says_why() {
     let small = json!({"session": {"resources": {"limits": {"ephemeral-storage": "5Mi"}}}});
     let large = "dd if=/dev/zero of=/tmp/file bs=1M count=50; sleep 1000";
     let text = "Pod ephemeral local storage usage exceeds the total limit of containers 5Mi.";
-    says(&scene, "batch", job(large, small), State::Failed, text).await;
+    // The first pod of it only: the file says that there was one.
+    let once = format!("test -e /workspace/again && exec sleep 1000; touch /workspace/again; {large}");
+    let interactive = async {
+        scene.session("interactive", script(&once, small.clone())).await;
+        let what = "runs again, and says why it had to";
+        let told = |session: &AmaltheaSession| {
+            let running = session.status.as_ref().is_some_and(|status| status.state == State::Running);
+            running && condition(session, "Interrupted", "True").is_some_and(|message| message.contains(text))
+        };
+        scene.waits_for("interactive", what, told).await;
+        let described = must(scene.kubectl(&["describe", "ams", "interactive"]).await);
+        assert!(described.contains("Evicted"), "{described}");
+    };
+    tokio::join!(says(&scene, "batch", job(large, small.clone()), State::Failed, text), interactive);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_told_in_the_words_of_the_command() {
+    let scene = scene("disk").await;
+    let full = "dd if=/dev/zero of=/dev/shm/file bs=1M count=8 2>/dev/termination-log";
+    let small = json!({"session": {"shmSize": "1Mi"}});
+    let text = "No space left on device";
+    let mut prepare = small.clone();
+    prepare["initContainers"] = json!([{
+        "name": "prepare", "image": "busybox", "imagePullPolicy": "IfNotPresent", "command": ["sh", "-c", full],
+        "volumeMounts": [{"name": "amalthea-dev-shm", "mountPath": "/dev/shm"}],
+    }]);
+    tokio::join!(
+        says(&scene, "interactive", script(full, small.clone()), State::Failed, text),
+        says(&scene, "batch", job(full, small.clone()), State::Failed, text),
+        says(&scene, "init", script("sleep 1000", prepare), State::Failed, text),
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_keeps_a_pod_from_the_node_is_told() {
+    let scene = scene("nowhere").await;
+    let never = json!({
+        "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": "asleep"},
+        "provisioner": "example.org/asleep",
+    });
+    must(scene.apply(&never).await);
+    let quota = json!({"metadata": {"name": "little"}, "spec": {"hard": {"limits.memory": "1Gi"}}});
+    scene.create("resourcequota", quota).await;
+    scene.becomes("resourcequota", "little", "counts", |quota| !quota["status"]["hard"].is_null()).await;
+    let limited = |more: Value| {
+        let mut spec = json!({"session": {"resources": {"limits": {"memory": "32Mi"}}}});
+        json_patch::merge(&mut spec, &more);
+        script("sleep 1000", spec)
+    };
+    let huge = limited(json!({"session": {"resources": {"requests": {"cpu": "10000"}}}}));
+    let mars = limited(
+        json!({"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
+            "nodeSelectorTerms": [{"matchExpressions": [{"key": "planet", "operator": "In", "values": ["mars"]}]}],
+        }}}}),
+    );
+    let claim = limited(json!({"session": {"storage": {"className": "asleep"}}}));
+    let unknown = limited(json!({"session": {"storage": {"className": "no-such-class"}}}));
+    let greedy = limited(json!({"session": {"resources": {"limits": {"memory": "2Gi"}}}}));
+    let priority = limited(json!({"priorityClassName": "no-such-priority"}));
+    tokio::join!(
+        says(&scene, "huge", huge, State::NotReady, "Insufficient cpu"),
+        says(&scene, "mars", mars, State::NotReady, "didn't match Pod's node affinity/selector"),
+        says(&scene, "claim", claim, State::NotReady, "unbound immediate PersistentVolumeClaims"),
+        says(&scene, "unknown", unknown, State::Failed, "the PVC \"unknown\" cannot be provisioned"),
+        says(&scene, "greedy", greedy, State::Failed, "Quota exceeded"),
+        says(&scene, "priority", priority, State::Failed, "no PriorityClass with name no-such-priority"),
+    );
+    // Whatever keeps it from running keeps nobody from stopping or removing it.
+    for name in ["huge", "claim", "unknown", "greedy", "priority"] {
+        must(scene.patch(name, json!({"spec": {"hibernated": true}})).await);
+        scene
+            .waits_for(name, "is hibernated", |session| {
+                session.status.as_ref().is_some_and(|status| status.state == State::Hibernated)
+                    && error(session).is_empty()
+            })
+            .await;
+        must(scene.kubectl(&["delete", "ams", name, "--wait=false"]).await);
+        scene.session_gone(name).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

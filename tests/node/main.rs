@@ -15,6 +15,7 @@ mod operator;
 mod provider;
 mod repositories;
 mod stage;
+mod takeover;
 mod token;
 
 #[path = "../sidecar/gitserver.rs"]
@@ -27,6 +28,9 @@ mod process;
 #[path = "../sidecar/session.rs"]
 #[allow(dead_code, reason = "shared with the tests of the sidecars, which use all of it")]
 mod session;
+
+#[path = "../apart/original.rs"]
+mod original;
 
 #[path = "../e2e/objects.rs"]
 #[allow(dead_code, reason = "shared with the end-to-end tests, which use all of it")]

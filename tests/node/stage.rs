@@ -31,6 +31,14 @@ pub(crate) async fn scene(name: &str) -> Scene {
 }
 
 async fn set() -> Stage {
+    let cluster = start().await;
+    home(&cluster).await;
+    install(&cluster).await;
+    Stage { cluster }
+}
+
+/// Starts a cluster with a real node that has our images.
+pub(crate) async fn start() -> Cluster {
     rustls::crypto::ring::default_provider().install_default().ok();
     let program = Path::new(env!("CARGO_BIN_EXE_sojourn"));
     // Under the names that the chart's values have for them.
@@ -41,16 +49,24 @@ async fn set() -> Stage {
     let images =
         vec![ours("sojourn", "operator"), ours("sojourn-sidecars", "sidecars"), login::proxy_image().await];
     let options = Options { node: true, images, metrics: false, ..Options::default() };
-    let cluster = Cluster::start(options).await.unwrap_or_else(|error| panic!("{error}"));
-    install(&cluster).await;
-    Stage { cluster }
+    Cluster::start(options).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Installs the chart with its own values, into a namespace that takes only pods that give up every right.
-async fn install(cluster: &Cluster) {
+/// Makes the operator's namespace, which takes only pods that give up every right.
+pub(crate) async fn home(cluster: &Cluster) {
     let as_admin = async |args: &[&str]| must(kubectl(cluster, args, None).await.unwrap());
     as_admin(&["create", "namespace", HOME]).await;
     as_admin(&["label", "namespace", HOME, "pod-security.kubernetes.io/enforce=restricted"]).await;
+}
+
+/// Removes the release.
+pub(crate) async fn uninstall(cluster: &Cluster) {
+    must(helm(cluster, &["uninstall", RELEASE, "--wait"]).await);
+}
+
+/// Installs the chart with its own values.
+pub(crate) async fn install(cluster: &Cluster) {
+    let as_admin = async |args: &[&str]| must(kubectl(cluster, args, None).await.unwrap());
     let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/sojourn");
     must(helm(cluster, &["install", RELEASE, chart, "--set", "clusterScoped=true"]).await);
     as_admin(&["rollout", "status", "deployment", RELEASE, "-n", HOME, "--timeout=120s"]).await;

@@ -162,7 +162,8 @@ fn warning(event: CoreEvent) -> Option<(String, Warning)> {
         "Pod" => Kind::Pod,
         _ => return None,
     };
-    let spoken_of = ["FailedCreate", "ProvisioningFailed", "FailedMount", "FailedAttachVolume"];
+    let spoken_of =
+        ["FailedCreate", "ProvisioningFailed", "FailedMount", "FailedAttachVolume", "NodeNotReady"];
     let reason = event.reason.filter(|reason| spoken_of.contains(&reason.as_str()))?;
     let name = event.involved_object.name?;
     let at = event

@@ -22,11 +22,13 @@ impl Reconciler {
         }
     }
 
-    /// Closes the gate of the workers and all connections to IDEs. Sessions go on.
+    /// Closes the gate of the workers and all connections to IDEs, and writes down what these said last. Sessions go
+    /// on.
     pub async fn retire(&self) {
         self.keeper.send_replace(false);
         // Who follows a log here is let go.
         self.index().tell();
         self.runs.retire().await;
+        self.outputs.store().flush().await;
     }
 }

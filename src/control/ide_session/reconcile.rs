@@ -19,7 +19,7 @@ use crate::{
     settings::Settings,
     telemetry::metrics,
 };
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use sojourn_crds::ide_session::IdeSession;
 use std::{
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak},
@@ -46,6 +46,8 @@ pub struct Reconciler {
     pub runs: Arc<Runs>,
     /// What sessions write.
     pub outputs: Arc<Outputs>,
+    /// How long a session waits for its IDE.
+    patience: SignedDuration,
     /// Whether this replica leads.
     pub(super) outer: Gate,
     /// Opens the gate of `replica`.
@@ -117,6 +119,7 @@ impl Reconciler {
                 endpoints,
                 runs,
                 outputs,
+                patience: settings.ide.timing.request.try_into().unwrap_or(SignedDuration::MAX),
                 outer,
                 keeper,
             }
@@ -129,7 +132,7 @@ impl Reconciler {
         let session = self.index().session(key)?;
         let (endpoint, run) = self.runs.observe(&session);
         let capture = self.outputs.of(&session).await;
-        Some(World { session, endpoint, run, capture })
+        Some(World { session, endpoint, run, capture, patience: self.patience })
     }
 
     /// Carries commands out, in their order. Returns whether there were any.

@@ -8,3 +8,6 @@ pub const ROUTING_READY: &str = "RoutingReady";
 pub const RECONCILED: &str = "Reconciled";
 /// True once the result of a batch job is on record. Until the next run nothing runs again.
 pub const FINISHED: &str = "Finished";
+/// True when what ran in the current run of an interactive session was ended, and why. It stays for as long as
+/// the run does: the next pod comes at once, and then nothing else would tell.
+pub const INTERRUPTED: &str = "Interrupted";

@@ -110,7 +110,9 @@ fn endpoint<'a>(world: &World, state: State) -> Option<Say<'a>> {
 }
 
 fn connected<'a>(world: &World, state: State) -> Option<Say<'a>> {
-    needs_ide(world, state).then(|| match &world.endpoint {
+    // Before it has begun, nobody waits for the IDE.
+    let concerned = needs_ide(world, state) && state != State::Initial;
+    concerned.then(|| match &world.endpoint {
         EndpointFacts::Missing { .. } => {
             let message = "It is not known how the IDE is reached; see the condition EndpointReady";
             say_of(IDE_CONNECTED, false, "EndpointNotReady", message)
@@ -122,8 +124,11 @@ fn connected<'a>(world: &World, state: State) -> Option<Say<'a>> {
 }
 
 fn logs<'a>(world: &World, status: &IdeSessionStatus) -> Option<Say<'a>> {
+    if matches!(status.state, State::Initial | State::Starting) {
+        return None;
+    }
     match &world.capture {
-        Capture::Kept(_) if status.state != State::Initial => {
+        Capture::Kept(_) => {
             Some(say_of(LOGS_AVAILABLE, true, "Captured", "What the session writes can be read"))
         }
         Capture::Unavailable { reason, message } => Some(say_of(LOGS_AVAILABLE, false, reason, message)),
@@ -132,6 +137,6 @@ fn logs<'a>(world: &World, status: &IdeSessionStatus) -> Option<Say<'a>> {
                            operator moved, or is with another replica";
             Some(say_of(LOGS_AVAILABLE, false, "NotHere", message))
         }
-        Capture::Kept(_) | Capture::None => None,
+        Capture::None => None,
     }
 }

@@ -4,7 +4,7 @@
 //! session goes on record, then its notifications are let through.
 
 use super::{
-    step::{Step, retry, step},
+    step::{Step, give_up, retry, step},
     world::{Command, RunFacts, StartFacts, StopFacts, World},
 };
 use k8s_openapi::jiff::Timestamp;
@@ -46,15 +46,14 @@ pub fn plan(world: &World, now: Timestamp) -> Plan {
         finalizers: None,
         first: before(world, &step),
         then: after(world, &step, now),
-        wake: stop_again(world, &step).filter(|at| *at > now),
+        wake: look_again(world, &step).filter(|at| *at > now),
         step,
     }
 }
 
 fn before(world: &World, step: &Step) -> Vec<Command> {
-    let begins = world.session.state() == State::Initial && step.to == State::Starting;
     match &world.run {
-        None if begins => vec![Command::Record],
+        None if step.to == State::Starting => vec![Command::Record],
         None if matches!(step.to, State::Running | State::Stopping) => {
             let adopt = |id: &str| Command::Adopt { session_id: id.to_owned() };
             world.session_id().map(adopt).into_iter().collect()
@@ -65,17 +64,17 @@ fn before(world: &World, step: &Step) -> Vec<Command> {
 }
 
 fn after(world: &World, step: &Step, now: Timestamp) -> Vec<Command> {
-    let start = || Command::Start { launch: world.session.spec.launch_configurations.clone() };
+    let unasked = world.run.as_ref().is_none_or(|run| run.start == StartFacts::NotAsked);
+    if step.to == State::Starting {
+        let due = unasked && (step.attempt.is_some() || world.may_have_been_sent());
+        let launch = || world.session.spec.launch_configurations.clone();
+        return due.then(|| Command::Start { launch: launch() }).into_iter().collect();
+    }
     let Some(run) = &world.run else {
-        return match step.to {
-            State::Starting => vec![start()],
-            State::Stopping => stop(world, step).into_iter().collect(),
-            _ => Vec::new(),
-        };
+        return stop(world, step).filter(|_| step.to == State::Stopping).into_iter().collect();
     };
     let accepted = matches!(run.start, StartFacts::Accepted { .. });
     match step.to {
-        State::Starting if run.start == StartFacts::NotAsked => vec![start()],
         State::Running if accepted => vec![Command::Confirm],
         State::Stopping => {
             let confirm = accepted.then_some(Command::Confirm);
@@ -97,9 +96,12 @@ fn stop(world: &World, step: &Step) -> Option<Command> {
     Some(Command::Stop { session_id: session_id.to_owned() })
 }
 
-fn stop_again(world: &World, step: &Step) -> Option<Timestamp> {
-    match &world.run.as_ref()?.stop {
-        StopFacts::Failed { tries, at, .. } if step.to == State::Stopping => retry(*tries, *at),
+/// When time alone decides: a stop is tried again, or it is not waited for the IDE any longer.
+fn look_again(world: &World, step: &Step) -> Option<Timestamp> {
+    let run = world.run.as_ref()?;
+    match (&run.stop, &run.start) {
+        (StopFacts::Failed { tries, at, .. }, _) if step.to == State::Stopping => retry(*tries, *at),
+        (_, StartFacts::NotAsked) if step.to == State::Starting => give_up(world),
         _ => None,
     }
 }

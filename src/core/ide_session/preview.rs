@@ -8,7 +8,7 @@ use super::{
     status::status,
     world::{Capture, EndpointFacts, RunFacts, StartFacts, StopFacts, World},
 };
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use sojourn_crds::ide_session::{Endpoint, IdeSession, IdeSessionStatus, State};
 use std::sync::Arc;
 
@@ -59,5 +59,6 @@ fn supposed(session: IdeSession) -> World {
         State::Stopping => Some(RunFacts { stop: StopFacts::Asked, ..owned }),
         State::Initial | State::Stopped | State::Failed => None,
     };
-    World { session: Arc::new(session), endpoint, run, capture: Capture::None }
+    let patience = SignedDuration::MAX;
+    World { session: Arc::new(session), endpoint, run, capture: Capture::None, patience }
 }

@@ -23,10 +23,8 @@ pub fn status(world: &World, step: &Step, now: Timestamp) -> IdeSessionStatus {
     let ended = old.state.is_terminal();
     let run = world.run.as_ref().filter(|_| !ended);
     let mut status = IdeSessionStatus { state: step.to, ..old };
-    if let Some((at, endpoint)) = &step.attempt {
-        status.start_attempt_time = Some(moment(*at));
-        status.endpoint = Some(endpoint.clone());
-    }
+    status.start_attempt_time = step.attempt.map(moment).or(status.start_attempt_time);
+    status.endpoint = step.endpoint.clone().or(status.endpoint);
     if let Some(session_id) = &step.session_id {
         status.session_id = Some(session_id.clone());
     }
@@ -38,7 +36,9 @@ pub fn status(world: &World, step: &Step, now: Timestamp) -> IdeSessionStatus {
         status.message = Some(cut(message));
     }
     status.pid = run.and_then(|run| run.pid).or(status.pid).filter(|_| !ends);
-    if let (Capture::Kept(files), true) = (&world.capture, step.to != State::Initial) {
+    // Output is told of together with the session, which saves a write.
+    let created = !matches!(step.to, State::Initial | State::Starting);
+    if let (Capture::Kept(files), true) = (&world.capture, created) {
         status.std_out_file.get_or_insert_with(|| files.std_out.clone());
         status.std_err_file.get_or_insert_with(|| files.std_err.clone());
     }

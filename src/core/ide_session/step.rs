@@ -3,7 +3,11 @@
 //! A step is taken from what is on record, so that a process that knows nothing but that goes on from it. Facts of
 //! this process only ever move it on.
 
-use super::world::{EndFacts, EndpointFacts, RunFacts, StartFacts, StopFacts, World};
+use super::{
+    conditions::IDE_CONNECTED,
+    world::{EndFacts, EndpointFacts, RunFacts, StartFacts, StopFacts, World},
+};
+use crate::core::conditions::find;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use sojourn_crds::ide_session::{DesiredState, Endpoint, State};
 
@@ -21,8 +25,10 @@ const STOP_RETRIES: [SignedDuration; 3] =
 pub struct Step {
     /// The state. Mostly the one that it is in.
     pub to: State,
-    /// When the start is about to be asked for, and of whom.
-    pub attempt: Option<(Timestamp, Endpoint)>,
+    /// The IDE that is to be asked.
+    pub endpoint: Option<Endpoint>,
+    /// When the request to create is about to be sent.
+    pub attempt: Option<Timestamp>,
     /// The IDE's name for the session.
     pub session_id: Option<String>,
     /// When the IDE had answered.
@@ -67,27 +73,60 @@ pub fn step(world: &World, now: Timestamp) -> Step {
 }
 
 fn initial(world: &World, now: Timestamp) -> Step {
-    let EndpointFacts::Known { secret_uid, instance_id, .. } = &world.endpoint else {
-        return Step::stay(State::Initial);
-    };
-    if !world.wants_start() {
-        return Step::stay(State::Initial);
+    match world.endpoint {
+        EndpointFacts::Known { .. } if world.wants_start() => begin(world, now),
+        _ => Step::stay(State::Initial),
     }
+}
+
+/// The request is about to be sent when the IDE is there to take it. Until then nothing is at stake, whoever goes on.
+fn begin(world: &World, now: Timestamp) -> Step {
+    let starting = Step::stay(State::Starting);
+    let EndpointFacts::Known { secret_uid, instance_id, connected, .. } = &world.endpoint else {
+        return starting;
+    };
     let endpoint = Endpoint { secret_uid: secret_uid.clone(), instance_id: Some(instance_id.clone()) };
-    Step { attempt: Some((now, endpoint)), ..Step::stay(State::Starting) }
+    Step { endpoint: Some(endpoint), attempt: connected.then_some(now), ..starting }
+}
+
+/// A session whose start was not asked for yet.
+fn unasked(world: &World, now: Timestamp) -> Step {
+    if world.is_to_end() {
+        // There is nothing to ask the IDE for.
+        return Step::stay(State::Stopping);
+    }
+    if give_up(world).is_some_and(|at| at <= now) {
+        let failure =
+            "IdeSession could not be started: run session could not be started: the IDE is not connected";
+        return Step { startup: Some(now), ..Step::failed(failure, now) };
+    }
+    if world.may_have_been_sent() { Step::stay(State::Starting) } else { begin(world, now) }
+}
+
+/// When it is not waited for the IDE any longer. It counts from when it was last seen to be away.
+pub fn give_up(world: &World) -> Option<Timestamp> {
+    let status = world.session.status.as_ref().filter(|status| status.state == State::Starting)?;
+    let away = matches!(
+        world.endpoint,
+        EndpointFacts::Missing { .. } | EndpointFacts::Known { connected: false, .. }
+    );
+    let since = find(&status.conditions, IDE_CONNECTED).filter(|said| away && said.status == "False")?;
+    since.last_transition_time.as_ref()?.0.checked_add(world.patience).ok()
 }
 
 fn starting(world: &World, now: Timestamp) -> Step {
     let Some(run) = &world.run else {
-        // A request to create cannot be repeated: nobody knows whether it was sent.
-        let known = world.session_id().is_some();
-        return if known { Step::stay(State::Running) } else { Step::failed(START_OUTCOME_UNKNOWN, now) };
+        return match world.session_id() {
+            Some(_) => Step::stay(State::Running),
+            // A request to create cannot be repeated.
+            None if world.may_have_been_sent() => Step::failed(START_OUTCOME_UNKNOWN, now),
+            None => unasked(world, now),
+        };
     };
     match &run.start {
-        // Nothing was sent, so there is nothing to ask the IDE for.
-        StartFacts::NotAsked if world.is_to_end() => Step::stay(State::Stopping),
+        StartFacts::NotAsked => unasked(world, now),
         StartFacts::Cancelled => Step::stay(State::Stopping),
-        StartFacts::NotAsked | StartFacts::Waiting | StartFacts::Sent => Step::stay(State::Starting),
+        StartFacts::Waiting | StartFacts::Sent => Step::stay(State::Starting),
         StartFacts::Accepted { session_id, at } => Step::stay(State::Running).created(session_id, *at),
         StartFacts::Owned => Step::stay(State::Running),
         StartFacts::Over { session_id, process, exit_code, at } => {
@@ -166,6 +205,11 @@ impl World {
     /// Whether it is asked to run.
     pub fn wants_start(&self) -> bool {
         !self.is_deleting() && self.session.spec.desired() == Some(DesiredState::Running)
+    }
+
+    /// Whether the request to create may have been sent, as far as the record tells.
+    pub fn may_have_been_sent(&self) -> bool {
+        self.session.status.as_ref().is_some_and(|status| status.start_attempt_time.is_some())
     }
 
     /// The IDE's name for it, as it is on record.

@@ -3,7 +3,7 @@
 //! These values are all that the decisions and those who carry them out share. Facts come from whoever talks to
 //! IDEs, by the UID of the session, so that an object of the same name never gets those of another.
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use sojourn_crds::ide_session::IdeSession;
 use std::sync::Arc;
 
@@ -18,6 +18,8 @@ pub struct World {
     pub run: Option<RunFacts>,
     /// What it wrote.
     pub capture: Capture,
+    /// How long it waits for its IDE to be connected.
+    pub patience: SignedDuration,
 }
 
 /// What is known of the IDE that a session is for.
@@ -174,10 +176,10 @@ pub struct Files {
 /// Something to do for a session. Each can be asked for again without harm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Remember that a start may follow, as [`StartFacts::NotAsked`]. Comes before the status says `Starting`, so
-    /// that a process that does not remember it knows that another one may have sent the request.
+    /// Remember that a start may follow, as [`StartFacts::NotAsked`]. Comes before the status says when the request is
+    /// about to be sent, so that a process that does not remember it knows that another one may have sent it.
     Record,
-    /// Ask the IDE to create the session. Comes after the status says `Starting`, and once.
+    /// Ask the IDE to create the session. Comes after the status says when that was about to be, and once.
     Start {
         /// The launch configurations, as they stand in the spec.
         launch: String,

@@ -1,4 +1,4 @@
-//! Part h: many IdeSessions in one IDE, and one session that talks without end beside one that says something now and
+//! Part i: many IdeSessions in one IDE, and one session that talks without end beside one that says something now and
 //! then.
 
 use crate::{
@@ -80,7 +80,7 @@ async fn many(
     println!("requests until {SESSIONS} IdeSessions ran: {requests}");
     let each = |count: usize| count as f64 / SESSIONS as f64;
     let mut add = |figure: String, unit, value, bound| {
-        table.add(Row { part: 'h', figure, unit, value, limit: None, bound });
+        table.add(Row { part: 'i', figure, unit, value, limit: None, bound });
     };
     add(format!("{SESSIONS} IdeSessions until Running"), "/s", arrived.rate, Bound::None);
     add("one IdeSession until Running, median".into(), "s", arrived.median, Bound::None);
@@ -135,7 +135,7 @@ async fn loud(table: &mut Table, client: &Client, operator: &Operator, ide: &Fak
     let kept = fs::metadata(&loud_file)?.len() as f64 / (1 << 20) as f64;
     println!("the loud session's file has {kept:.1} MiB");
     let mut add = |figure: &str, unit, value, bound| {
-        table.add(Row { part: 'h', figure: figure.to_owned(), unit, value, limit: None, bound });
+        table.add(Row { part: 'i', figure: figure.to_owned(), unit, value, limit: None, bound });
     };
     add("notifications of one IdeSession", "/s", rate, Bound::None);
     add("meanwhile another one's are late by, median", "ms", delays[delays.len() / 2], Bound::None);

@@ -13,6 +13,7 @@ mod load;
 mod memory;
 mod operator;
 mod process;
+mod proxy;
 mod requests;
 mod sessions;
 mod steps;
@@ -29,7 +30,7 @@ use table::Table;
 #[derive(Parser)]
 struct Arguments {
     /// Parts to run, separated by commas.
-    #[arg(long, value_delimiter = ',', value_enum, default_value = "a,b,c,d,e,f,g,h")]
+    #[arg(long, value_delimiter = ',', value_enum, default_value = "a,b,c,d,e,f,g,h,i")]
     only: Vec<Part>,
     /// Fail when a bound is missed.
     #[arg(long)]
@@ -66,8 +67,10 @@ enum Part {
     F,
     /// Memory with webhooks only.
     G,
-    /// IdeSessions in one IDE, and an IDE that talks without end.
+    /// The proxy of a session, against nginx.
     H,
+    /// IdeSessions in one IDE, and an IDE that talks without end.
+    I,
 }
 
 #[tokio::main]
@@ -86,7 +89,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     }
     rustls::crypto::ring::default_provider().install_default().ok();
     let mut table = Table::default();
-    for part in [Part::D, Part::E, Part::F, Part::A, Part::B, Part::G, Part::H, Part::C] {
+    for part in [Part::D, Part::E, Part::F, Part::H, Part::A, Part::B, Part::G, Part::I, Part::C] {
         if !arguments.only.contains(&part) {
             continue;
         }
@@ -98,7 +101,8 @@ async fn main() -> anyhow::Result<ExitCode> {
             Part::E => instructions::run(&mut table)?,
             Part::F => check::run(&mut table)?,
             Part::G => memory::run(&mut table).await?,
-            Part::H => ides::run(&mut table).await?,
+            Part::H => proxy::run(&mut table).await?,
+            Part::I => ides::run(&mut table).await?,
         }
     }
     print!("{table}");

@@ -11,6 +11,9 @@ use kube::{Api, Client};
 
 use crate::{Error, Options, metrics};
 
+/// The label of the nodes whose pods are pretended.
+pub(crate) const PRETENDED: (&str, &str) = ("type", "kwok");
+
 /// Creates them. Nodes become ready when kwok has seen them.
 pub(crate) async fn create(client: &Client, options: &Options) -> Result<(), Error> {
     if options.metrics {
@@ -66,7 +69,7 @@ fn node(number: u32) -> Node {
         ("kubernetes.io/hostname", name.as_str()),
         ("kubernetes.io/os", "linux"),
         ("kubernetes.io/arch", "amd64"),
-        ("type", "kwok"),
+        PRETENDED,
     ];
     Node {
         metadata: ObjectMeta {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use crate::addons::PRETENDED;
 use crate::assets::Binaries;
 use crate::{Options, node, pki};
 
@@ -169,12 +170,13 @@ impl Plan<'_> {
         self.component(SCHEDULER, args)
     }
 
-    /// The nodes. Without leases the node controller would declare them lost after 50 s.
+    /// The nodes, and no others that somebody makes. Without leases the node controller would declare them lost
+    /// after 50 s.
     pub(crate) fn kwok(&self) -> Component {
         let mut args = self.client_of(KWOK);
         args.extend([
             format!("--config={}", self.stages_path().display()),
-            "--manage-all-nodes=true".into(),
+            format!("--manage-nodes-with-label-selector={}={}", PRETENDED.0, PRETENDED.1),
             "--node-lease-duration-seconds=40".into(),
             "--cidr=10.244.0.1/16".into(),
             // Pods say where they run. Nothing listens there, so asking for logs fails at once.

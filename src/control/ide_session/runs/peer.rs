@@ -100,7 +100,8 @@ impl Runs {
         }
     }
 
-    fn reach_now(&self, uid: &Uid) -> Option<Reach> {
+    /// The connection of a session's IDE, if there is one.
+    pub(super) fn reach_now(&self, uid: &Uid) -> Option<Reach> {
         let state = self.lock();
         let peer = state.peers.get(state.members.get(uid)?.source.as_ref()?)?;
         Some(Reach {

@@ -113,6 +113,7 @@ impl State {
         if let Some(source) = &member.source {
             let ids = self.ids.entry(source.clone()).or_default();
             if *ids.entry(session.clone()).or_insert_with(|| uid.clone()) != *uid {
+                run.session = None;
                 return false;
             }
             // What was only accepted is made known when it is confirmed.

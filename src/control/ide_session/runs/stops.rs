@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     core::ide_session::StopFacts,
-    ide::{SessionId, StartCause, Stop, StopCause, StopError},
+    ide::{Link, SessionId, Stop, StopCause, StopError},
     telemetry::ides::{Answer, Request},
 };
 use jiff::Timestamp;
@@ -42,13 +42,12 @@ impl Runs {
         });
     }
 
-    /// Asks the IDE, once. Returns the number of the connection by which it was asked.
+    /// Asks the IDE, once. Returns the number of the connection by which it was asked. An IDE that is just being
+    /// connected is waited for; one that does not answer, or of which it is not known how it is reached, is not.
     async fn ask_to_stop(&self, asked: &Asked, session: &SessionId) -> Result<(Stop, u64), StopError> {
         let deadline = Instant::now() + self.setup.timing.request;
-        let late = |_| StopError::from(StopCause::NotConnected);
-        let mut not = None;
         loop {
-            let reach = timeout_at(deadline, self.reach(&asked.uid, not)).await.map_err(late)?;
+            let reach = self.reach_now(&asked.uid).ok_or(StopCause::NotConnected)?;
             let place = reach.stops.acquire().await;
             let begun = Instant::now();
             match reach.connection.stop(session).await {
@@ -60,10 +59,16 @@ impl Runs {
                     return Ok((result?, reach.number));
                 }
             }
-            match timeout_at(deadline, reach.connection.connected()).await.map_err(late)? {
-                Ok(()) => {}
-                Err(error) if matches!(error.cause, StartCause::Closed) => not = Some(reach.number),
-                Err(_) => return Err(StopCause::NotConnected.into()),
+            let mut link = reach.connection.link();
+            let settled = link.wait_for(|link| !matches!(link, Link::Connecting { failures: 0, .. }));
+            // A copy: whoever holds on to the link holds up those who change it.
+            let settled =
+                timeout_at(deadline, settled).await.ok().and_then(Result::ok).map(|link| link.clone());
+            let replaced = || self.reach_now(&asked.uid).is_some_and(|now| now.number != reach.number);
+            match settled {
+                Some(Link::Connected(_)) => {}
+                Some(Link::Closed) if replaced() => {}
+                _ => return Err(StopCause::NotConnected.into()),
             }
         }
     }

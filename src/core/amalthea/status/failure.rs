@@ -35,15 +35,17 @@ pub(super) fn of_pod(pod: &PodStatus, live: Option<&Live>) -> Option<String> {
     containers
         .into_iter()
         .find_map(of_container)
-        .or_else(|| {
-            let disrupted = pod
-                .conditions
-                .iter()
-                .flatten()
-                .find(|condition| condition.type_ == "DisruptionTarget" && condition.status == "True")?;
-            disrupted.message.clone().or_else(|| disrupted.reason.clone())
-        })
+        .or_else(|| disruption(pod).map(|(_, message)| message.to_owned()))
         .or_else(|| rejected(pod, live))
+}
+
+/// Why Kubernetes ends a pod that is none the worse: in one word, and for people.
+pub(super) fn disruption(pod: &PodStatus) -> Option<(&str, &str)> {
+    let mut conditions = pod.conditions.iter().flatten();
+    let disrupted =
+        conditions.find(|condition| condition.type_ == "DisruptionTarget" && condition.status == "True")?;
+    let reason = disrupted.reason.as_deref().unwrap_or("Disrupted");
+    Some((reason, disrupted.message.as_deref().unwrap_or(reason)))
 }
 
 /// A pod that the node refused or evicted has failed without any container saying why.

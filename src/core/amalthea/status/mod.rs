@@ -5,6 +5,7 @@
 
 pub(super) mod containers;
 mod failure;
+mod interruption;
 mod state;
 
 use super::{
@@ -81,6 +82,7 @@ pub fn status(checked: &Checked, before: &World, applied: &Applied, context: &Co
     );
     set_idle(&mut status, checked, world, &seen, context);
     set_conditions(&mut status.conditions, checked, world, applied, &seen, now);
+    interruption::tell(&mut status.conditions, checked, world, old, &seen, now);
 
     let dues = due::hibernations(checked, world, &status, context);
     status.will_hibernate_at = dues.first().map(|due| whole_seconds(due.at));

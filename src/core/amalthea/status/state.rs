@@ -81,7 +81,7 @@ pub(super) fn see(
         return Seen::new(State::Running, None);
     }
     let mut seen = waiting(old, pod.as_ref(), context);
-    seen.error = seen.error.or_else(|| mounting(world, pod.as_ref()?));
+    seen.error = seen.error.or_else(|| mounting(world, pod.as_ref()?)).or_else(|| lost(world));
     seen
 }
 
@@ -202,6 +202,24 @@ fn mounting(world: &World, pod: &PodStatus) -> Option<String> {
     })?;
     let waits = pod.phase.as_deref() == Some("Pending");
     waits.then(|| format!("the session waits for a volume: {}", refused.message.trim_end()))
+}
+
+/// A node that does not answer takes the pod along, also one that is to be deleted: nobody confirms its end.
+fn lost(world: &World) -> Option<String> {
+    let live = world.pod()?;
+    let pod: PodStatus = live.status();
+    let mut conditions = pod.conditions.iter().flatten();
+    let unready = conditions.find(|condition| condition.type_ == "Ready" && condition.status == "False")?;
+    let since = unready.last_transition_time.as_ref().map(|time| time.0.as_second());
+    let told = world.warnings.iter().any(|warning| {
+        warning.kind == Kind::Pod
+            && warning.name == live.name
+            && warning.reason == "NodeNotReady"
+            && since.is_none_or(|since| warning.at.as_second() >= since)
+    });
+    told.then(|| {
+        "the node that the session runs on does not answer. The session goes on when the node comes back; otherwise an administrator has to remove the node".to_owned()
+    })
 }
 
 /// Not there yet: says for what the session waits, and gives up on nodes after a while.

@@ -15,6 +15,7 @@ mod edits;
 mod failures;
 mod goldens;
 mod idle;
+mod interruptions;
 mod jobs;
 mod model;
 mod plan;

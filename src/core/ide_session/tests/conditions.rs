@@ -93,6 +93,8 @@ fn output_that_is_not_here_any_more_is_said() {
     let mut full = scene(State::Running).run(owned());
     full.0.capture = Capture::Unavailable { reason: "CaptureFailed", message: "disk full".into() };
     assert_eq!(full.decide(3).says("LogsAvailable"), Some(("False", "CaptureFailed")));
-    assert_eq!(scene(State::Initial).captured().decide(0).says("LogsAvailable"), Some(("True", "Captured")));
-    assert_eq!(scene(State::Initial).desired("").captured().decide(0).says("LogsAvailable"), None);
+    for state in [State::Initial, State::Starting] {
+        let early = scene(state).captured().start(StartFacts::NotAsked).decide(0);
+        assert_eq!((early.says("LogsAvailable"), early.status.std_out_file.as_deref()), (None, None));
+    }
 }

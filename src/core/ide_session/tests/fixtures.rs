@@ -9,7 +9,7 @@ use crate::core::{
     note::Note,
 };
 use k8s_openapi::{
-    apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time},
+    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, Time},
     jiff::{SignedDuration, Timestamp},
 };
 use sojourn_crds::{
@@ -26,6 +26,10 @@ pub(super) const ID: &str = "run-1";
 /// So many seconds after the beginning of the tests: 2026-01-01T00:00:00Z.
 pub(super) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_767_225_600).unwrap() + SignedDuration::from_secs(seconds)
+}
+
+pub(super) fn seconds(seconds: i64) -> SignedDuration {
+    SignedDuration::from_secs(seconds)
 }
 
 /// An endpoint that is known.
@@ -104,10 +108,20 @@ pub(super) struct Decision {
 /// known of a run.
 pub(super) fn scene(state: State) -> Scene {
     let named = matches!(state, State::Running | State::Stopping);
-    let status =
-        IdeSessionStatus { state, session_id: named.then(|| ID.to_owned()), ..IdeSessionStatus::default() };
+    let status = IdeSessionStatus {
+        state,
+        start_attempt_time: (state != State::Initial).then(|| MicroTime(at(0))),
+        session_id: named.then(|| ID.to_owned()),
+        ..IdeSessionStatus::default()
+    };
     let session = IdeSession { status: Some(status), ..session("Running") };
-    Scene(World { session: Arc::new(session), endpoint: known(true), run: None, capture: Capture::None })
+    Scene(World {
+        session: Arc::new(session),
+        endpoint: known(true),
+        run: None,
+        capture: Capture::None,
+        patience: seconds(120),
+    })
 }
 
 impl Scene {

@@ -64,7 +64,13 @@ impl Peer {
         let files = || Files { std_out: "/logs/out".into(), std_err: "/logs/err".into() };
         let capture = if self.files { Capture::Kept(files()) } else { Capture::None };
         let session = Arc::new(self.session.clone()?);
-        Some(World { session, endpoint: self.endpoint.clone(), run: self.run.clone(), capture })
+        Some(World {
+            session,
+            endpoint: self.endpoint.clone(),
+            run: self.run.clone(),
+            capture,
+            patience: seconds(30),
+        })
     }
 
     /// Passes until there is nothing to do. What is planned then is nothing.
@@ -191,6 +197,8 @@ impl Peer {
     pub(super) fn send(&mut self) {
         if let Some(run) = self.run.as_mut().filter(|run| run.start == StartFacts::Waiting) {
             run.start = StartFacts::Sent;
+            let status = self.session.as_ref().and_then(|session| session.status.as_ref());
+            assert!(status.is_some_and(|status| status.start_attempt_time.is_some()), "not on record");
             self.starts += 1;
             self.files = true;
         }

@@ -21,6 +21,16 @@ fn f12_a_start_that_may_have_been_sent_is_never_repeated() {
 }
 
 #[test]
+fn a_start_that_was_surely_not_sent_is_made_up_for() {
+    let unsent = scene(State::Starting).status(|status| status.start_attempt_time = None);
+    let decision = unsent.decide(1);
+    assert_eq!((decision.plan.first, decision.plan.then), (vec![Command::Record], vec![start()]));
+    assert_eq!(decision.status.start_attempt_time.map(|time| time.0), Some(at(1)));
+    let ended = unsent.desired("Stopped").decide(1);
+    assert_eq!((ended.status.state, ended.plan.first, ended.plan.then), (State::Stopping, vec![], vec![]));
+}
+
+#[test]
 fn a_session_that_runs_is_taken_over() {
     let decision = scene(State::Running).decide(1);
     assert_eq!((decision.plan.first, decision.plan.then), (vec![adopt()], vec![]));

@@ -1,7 +1,7 @@
 //! From nothing to running: T1 to T9.
 
 use super::fixtures::*;
-use crate::core::ide_session::{Command, RunFacts, StartFacts, World, plan};
+use crate::core::ide_session::{Command, EndpointFacts, RunFacts, StartFacts, World, plan};
 use rstest::rstest;
 use sojourn_crds::ide_session::{Endpoint, FINALIZER, State};
 
@@ -24,6 +24,37 @@ fn t1_a_start_is_remembered_then_recorded_then_sent() {
     let asked = Endpoint { secret_uid: Some("uid-of-secret".into()), instance_id: Some("me-abc".into()) };
     assert_eq!(status.endpoint, Some(asked));
     assert_eq!(status.startup_timestamp, None, "that is for after the call");
+}
+
+#[test]
+fn a_request_is_not_about_to_be_sent_while_the_ide_is_away() {
+    let away = scene(State::Initial).endpoint(known(false));
+    let begun = away.decide(1);
+    assert_eq!((&begun.plan.first, &begun.plan.then), (&vec![Command::Record], &vec![]));
+    assert_eq!((begun.status.state, &begun.status.start_attempt_time), (State::Starting, &None));
+    let waiting = away.status(|status| *status = begun.status).start(StartFacts::NotAsked);
+    let still = waiting.decide(5);
+    assert_eq!(
+        (still.status.state, still.plan.then, still.plan.wake),
+        (State::Starting, vec![], Some(at(121)))
+    );
+    let there = waiting.endpoint(known(true)).decide(60);
+    assert_eq!((there.plan.first, there.plan.then), (vec![], vec![start()]));
+    assert_eq!(there.status.start_attempt_time.map(|time| time.0), Some(at(60)));
+}
+
+#[rstest]
+#[case::known_and_away(known(false))]
+#[case::not_there_any_more(missing())]
+fn f7_it_is_not_waited_for_the_ide_for_ever(#[case] endpoint: EndpointFacts) {
+    let begun = scene(State::Initial).endpoint(known(false)).decide(1).status;
+    let waiting = scene(State::Starting).status(|status| *status = begun).start(StartFacts::NotAsked);
+    let waiting = waiting.endpoint(endpoint);
+    assert_eq!(waiting.decide(120).status.state, State::Starting);
+    let over = waiting.decide(121);
+    assert_eq!((over.status.state, over.plan.then.as_slice()), (State::Failed, &[Command::Release][..]));
+    assert!(over.message().ends_with("run session could not be started: the IDE is not connected"));
+    assert_eq!(over.status.finish_timestamp.map(|time| time.0), Some(at(121)));
 }
 
 #[rstest]

@@ -119,6 +119,23 @@ async fn the_session_of_another_is_not_stopped() {
     assert_eq!(run.end.unwrap().exit_code, Some(5));
 }
 
+/// F14: nor when it was not known yet whose it is.
+#[tokio::test]
+async fn the_first_at_an_ide_has_the_session() {
+    let bench = Bench::with(settings()).await;
+    let status = json!({"state": "Running", "sessionID": "test-session-7"});
+    let (owner, thief) = (on_record("owner", status.clone()), on_record("thief", status));
+    bench.runs.lead([owner.clone(), thief.clone()]).await;
+    bench.endpoints.put(Source::Environment, Some(known(&bench.ide)));
+    bench.until("it is connected", || bench.endpoint(&owner) == (true, "Connected")).await;
+    assert_eq!(bench.endpoint(&thief), (true, "Connected"));
+    let stop = bench.stop(&thief, "test-session-7").await;
+    assert!(matches!(&stop, StopFacts::Failed { message, .. } if message.contains("session ID")), "{stop:?}");
+    bench.ide.end("test-session-7", Some(5));
+    bench.run(&owner, |run| run.end.is_some()).await;
+    assert_eq!(bench.facts(&thief).unwrap().end, None);
+}
+
 /// F5: what the IDE says of an error is known, and changes nothing else.
 #[tokio::test]
 async fn an_error_of_the_ide_is_known() {
@@ -129,6 +146,29 @@ async fn an_error_of_the_ide_is_known() {
         "code": "E1", "message": "broken"}));
     let run = bench.run(&session, |run| run.message.is_some()).await;
     assert_eq!((run.message.as_deref(), run.start), (Some("E1: broken"), StartFacts::Owned));
+}
+
+/// Nobody waits long for the deletion of a session whose IDE is gone.
+#[tokio::test]
+async fn a_stop_fails_at_once_where_no_ide_is_or_none_answers() {
+    let bench = Bench::with(settings()).await;
+    let stopping = on_record("a", json!({"state": "Stopping", "sessionID": "test-session-7"}));
+    bench.runs.lead([stopping.clone()]).await;
+    let failed = |stop: StopFacts, expected: u32| match stop {
+        StopFacts::Failed { tries, message, .. } => {
+            assert_eq!(
+                (tries, &*message),
+                (expected, "run session could not be stopped: the IDE is not connected")
+            );
+        }
+        other => panic!("it has not failed: {other:?}"),
+    };
+    failed(bench.stop(&stopping, "test-session-7").await, 1);
+    let refusal = Answer::Status(StatusCode::UNAUTHORIZED, String::new());
+    bench.ide.script(|script| script.info.extend(vec![vec![refusal.into()]; 1000]));
+    bench.endpoints.put(Source::Environment, Some(known(&bench.ide)));
+    bench.until("it is refused", || bench.endpoint(&stopping) == (false, "TokenRefused")).await;
+    failed(bench.stop(&stopping, "test-session-7").await, 2);
 }
 
 #[tokio::test]
