@@ -26,3 +26,8 @@ const FLAGS: &[&str] = &["--idle-check-interval=1s", "--non-interactive-on-deadl
 async fn before(cluster: &sojourn_cluster::Cluster) {
     takeover::leave_by_the_original(cluster).await;
 }
+
+/// More variables in the operator's environment: none.
+fn variables() -> Vec<(&'static str, String)> {
+    Vec::new()
+}

@@ -27,3 +27,8 @@ const FLAGS: &[&str] = &["--idle-check-interval=1s"];
 
 /// What is done on the cluster before the operator starts: nothing.
 async fn before(_: &sojourn_cluster::Cluster) {}
+
+/// More variables in the operator's environment: none.
+fn variables() -> Vec<(&'static str, String)> {
+    Vec::new()
+}

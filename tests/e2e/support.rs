@@ -100,13 +100,8 @@ struct Arguments {
     flags: Flags,
 }
 
-/// Settings of an operator beside the cluster, from its flags.
-pub(crate) fn settings(flags: &[&str]) -> Settings {
-    settings_with(flags, &[])
-}
-
-/// The same, with more variables in its environment.
-pub(crate) fn settings_with(flags: &[&str], variables: &[(&str, String)]) -> Settings {
+/// Settings of an operator beside the cluster, from its flags and more variables in its environment.
+pub(crate) fn settings(flags: &[&str], variables: &[(&str, String)]) -> Settings {
     let arguments = Arguments::parse_from(["sojourn"].iter().chain(flags));
     let env = |name: &str| {
         Some(match name {
@@ -127,7 +122,7 @@ async fn start_operator(kubeconfig: &std::path::Path, port: u16, flags: &[&str])
     let bind = format!("--webhook-bind-address=127.0.0.1:{port}");
     let url = format!("--webhook-url=https://127.0.0.1:{port}");
     let common = [bind.as_str(), url.as_str(), "--health-probe-bind-address=0", "--leader-elect", NO_PROXIES];
-    let settings = settings(&[&common, flags].concat());
+    let settings = settings(&[&common, flags].concat(), &crate::variables());
     let config = client_config(kubeconfig).await;
     std::thread::spawn(move || {
         let runtime =

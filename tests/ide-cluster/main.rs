@@ -30,3 +30,8 @@ const FLAGS: &[&str] = &[];
 
 /// What is done on the cluster before the shared part would start an operator: nothing.
 async fn before(_: &sojourn_cluster::Cluster) {}
+
+/// More variables in the environment of that operator: none.
+fn variables() -> Vec<(&'static str, String)> {
+    Vec::new()
+}

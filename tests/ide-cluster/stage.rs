@@ -1,7 +1,7 @@
 //! One cluster for the run; an IDE and an operator for each test.
 
 use crate::support::{
-    OPERATOR, OPERATOR_USER, client_config, free_port, install, settings_with, webhooks_published,
+    OPERATOR, OPERATOR_USER, client_config, free_port, install, settings, webhooks_published,
 };
 use k8s_openapi::api::core::v1::Event;
 use kube::{
@@ -139,7 +139,7 @@ impl Stage {
         let bind = format!("--webhook-bind-address=127.0.0.1:{}", self.ground.port);
         let url = format!("--webhook-url=https://127.0.0.1:{}", self.ground.port);
         let flags = [bind.as_str(), &url, &logs, "--health-probe-bind-address=0", "--shutdown-delay=0s"];
-        let settings = settings_with(&flags, &self.variables);
+        let settings = settings(&flags, &self.variables);
         let config = client_config(&self.ground.operator).await;
         let (stop, kill) = (CancellationToken::new(), CancellationToken::new());
         let log = LOG.get_or_init(|| log::init(&settings.log).unwrap()).clone();

@@ -44,3 +44,8 @@ const FLAGS: &[&str] = &[];
 
 /// What is done on a cluster before such an operator starts: nothing.
 async fn before(_: &sojourn_cluster::Cluster) {}
+
+/// More variables in its environment: none.
+fn variables() -> Vec<(&'static str, String)> {
+    Vec::new()
+}

@@ -7,6 +7,7 @@
 )]
 
 mod doctor;
+mod ides;
 mod load;
 mod metrics;
 mod replica;

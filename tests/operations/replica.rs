@@ -31,8 +31,16 @@ pub(crate) fn free_port() -> u16 {
 }
 
 impl Replica {
-    /// Starts one for all namespaces, called at `url`, with the rights of `kubeconfig`. It logs to a file of its name.
-    pub(crate) fn start(name: &str, kubeconfig: &Path, url: &str, folder: &Path, more: &[&str]) -> Self {
+    /// Starts one for all namespaces, called at `url`, with the rights of `kubeconfig` and `variables` in its
+    /// environment. It logs to a file of its name.
+    pub(crate) fn start(
+        name: &str,
+        kubeconfig: &Path,
+        url: &str,
+        folder: &Path,
+        more: &[&str],
+        variables: &[(&str, String)],
+    ) -> Self {
         let (webhooks, health) = (free_port(), free_port());
         let log = folder.join(format!("{name}.log"));
         let file = File::create(&log).unwrap();
@@ -55,6 +63,7 @@ impl Replica {
                 ("SERVICE_ACCOUNT", "sojourn"),
                 ("CLUSTER_SCOPED", "true"),
             ])
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(file.try_clone().unwrap())
             .stderr(file)

@@ -14,10 +14,10 @@ const NAMESPACE: &str = "vault";
 
 /// Values that must not be seen, by what they are.
 #[derive(Default)]
-struct Planted(BTreeMap<String, String>);
+pub(crate) struct Planted(BTreeMap<String, String>);
 
 impl Planted {
-    fn plant(&mut self, what: &str) -> String {
+    pub(crate) fn plant(&mut self, what: &str) -> String {
         let value = format!("planted-{what}-7Qx9");
         self.0.insert(what.to_owned(), value.clone());
         value
@@ -37,7 +37,7 @@ impl Planted {
     }
 
     /// The values in any form in which they are found in `text`.
-    fn found_in(&self, text: &str) -> Vec<String> {
+    pub(crate) fn found_in(&self, text: &str) -> Vec<String> {
         let base64 = |value: &String| base64::engine::general_purpose::STANDARD.encode(value);
         let forms = self.0.iter().flat_map(|(what, value)| [(what, value.clone()), (what, base64(value))]);
         forms.filter(|(_, form)| text.contains(form.as_str())).map(|(what, _)| what.clone()).collect()
@@ -80,7 +80,7 @@ async fn hibernate(stage: &Stage, name: &str, hibernated: bool) {
 }
 
 /// Everything that a replica shows of itself, by where it does.
-async fn shown(replica: &Replica) -> Vec<(String, String)> {
+pub(crate) async fn shown(replica: &Replica) -> Vec<(String, String)> {
     let mut texts = Vec::new();
     for path in ["/debug/state", "/debug/log", "/metrics", "/readyz?verbose"] {
         let (status, body) = page(replica.health, path).await.unwrap();

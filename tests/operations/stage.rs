@@ -98,9 +98,14 @@ impl Stage {
 
     /// Starts a replica with the release's rights and puts it behind the Service.
     pub(crate) async fn replica(&self, more: &[&str]) -> Replica {
+        self.replica_in(&[], more).await
+    }
+
+    /// As [`Stage::replica`], with variables in its environment.
+    pub(crate) async fn replica_in(&self, variables: &[(&str, String)], more: &[&str]) -> Replica {
         let kubeconfig = self.cluster.service_account_kubeconfig(HOME, "sojourn").await.unwrap();
         let name = format!("sojourn-{}", self.started.replace(self.started.get() + 1));
-        let replica = Replica::start(&name, &kubeconfig, &self.url(), self.cluster.dir(), more);
+        let replica = Replica::start(&name, &kubeconfig, &self.url(), self.cluster.dir(), more, variables);
         self.service.endpoints.add(replica.health, replica.webhooks);
         replica
     }

@@ -7,6 +7,7 @@ mod admission;
 mod check;
 mod create;
 mod fixture;
+mod ides;
 mod instructions;
 mod load;
 mod memory;
@@ -29,7 +30,7 @@ use table::Table;
 #[derive(Parser)]
 struct Arguments {
     /// Parts to run, separated by commas.
-    #[arg(long, value_delimiter = ',', value_enum, default_value = "a,b,c,d,e,f,g,h")]
+    #[arg(long, value_delimiter = ',', value_enum, default_value = "a,b,c,d,e,f,g,h,i")]
     only: Vec<Part>,
     /// Fail when a bound is missed.
     #[arg(long)]
@@ -68,6 +69,8 @@ enum Part {
     G,
     /// The proxy of a session, against nginx.
     H,
+    /// IdeSessions in one IDE, and an IDE that talks without end.
+    I,
 }
 
 #[tokio::main]
@@ -86,7 +89,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     }
     rustls::crypto::ring::default_provider().install_default().ok();
     let mut table = Table::default();
-    for part in [Part::D, Part::E, Part::F, Part::H, Part::A, Part::B, Part::G, Part::C] {
+    for part in [Part::D, Part::E, Part::F, Part::H, Part::A, Part::B, Part::G, Part::I, Part::C] {
         if !arguments.only.contains(&part) {
             continue;
         }
@@ -99,6 +102,7 @@ async fn main() -> anyhow::Result<ExitCode> {
             Part::F => check::run(&mut table)?,
             Part::G => memory::run(&mut table).await?,
             Part::H => proxy::run(&mut table).await?,
+            Part::I => ides::run(&mut table).await?,
         }
     }
     print!("{table}");

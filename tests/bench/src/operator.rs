@@ -30,6 +30,15 @@ pub(crate) struct Operator {
 impl Operator {
     /// Starts the operator that lies beside this binary.
     pub(crate) async fn start(cluster: &Cluster) -> anyhow::Result<Self> {
+        Self::start_with(cluster, &[], &[]).await
+    }
+
+    /// The same with more arguments, and variables in its environment.
+    pub(crate) async fn start_with(
+        cluster: &Cluster,
+        more: &[&str],
+        variables: &[(&str, String)],
+    ) -> anyhow::Result<Self> {
         let binary = std::env::current_exe()?.with_file_name("sojourn");
         ensure!(binary.is_file(), "{} is missing: build it, or use `make bench`", binary.display());
         let port = free_port()?;
@@ -45,6 +54,8 @@ impl Operator {
             .arg(format!("--webhook-url={url}"))
             // The pods that kwok plays have addresses that nobody has, so no proxy is to be asked there.
             .args(["--leader-elect", "--health-probe-bind-address=0", "--ask-proxies=false"])
+            .args(more)
+            .envs(variables.iter().map(|(name, value)| (name, value)))
             .env("POD_NAMESPACE", NAMESPACE)
             .env("POD_NAME", "sojourn-0")
             .env("SERVICE_ACCOUNT", ACCOUNT)

@@ -17,7 +17,7 @@ pub(crate) enum Bound {
 
 /// One figure.
 pub(crate) struct Row {
-    /// `a` to `h`.
+    /// `a` to `i`.
     pub(crate) part: char,
     /// What was measured.
     pub(crate) figure: String,

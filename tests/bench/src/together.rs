@@ -29,7 +29,8 @@ pub(crate) struct Arrived {
     pub(crate) median: f64,
 }
 
-/// Creates objects, each after what `beside` makes for its name, and waits until each has arrived.
+/// Creates objects, each after what `beside` makes for its name, and waits until each has arrived. With an empty
+/// namespace they belong to none.
 pub(crate) async fn until_all(
     client: &Client,
     resource: &ApiResource,
@@ -38,7 +39,10 @@ pub(crate) async fn until_all(
     beside: fn(&str) -> Vec<Value>,
     has_arrived: fn(&DynamicObject) -> bool,
 ) -> anyhow::Result<Arrived> {
-    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, resource);
+    let api: Api<DynamicObject> = match namespace {
+        "" => Api::all_with(client.clone(), resource),
+        _ => Api::namespaced_with(client.clone(), namespace, resource),
+    };
     let objects: Vec<DynamicObject> =
         objects.into_iter().map(serde_json::from_value).collect::<Result<_, _>>()?;
     let wanted = objects.len();

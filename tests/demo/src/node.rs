@@ -36,7 +36,7 @@ pub(crate) async fn set() -> anyhow::Result<Stage> {
     let rollout = ["rollout", "status", "deployment", release, "-n", namespace, "--timeout=60s"];
     shell.run("kubectl", &rollout).await?;
     webhooks(&shell).await?;
-    Stage { operator: None, shell, cluster }.begin(began).await
+    Stage { operator: None, _ide: None, shell, cluster }.begin(began).await
 }
 
 /// Waits until the API server knows whom to believe that it is a webhook.

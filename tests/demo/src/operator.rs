@@ -3,6 +3,7 @@
 use crate::shell::Shell;
 use anyhow::{Context, ensure};
 use serde_json::Value;
+use sojourn_fake_ide::FakeIde;
 use std::{
     fs::File,
     path::{Path, PathBuf},
@@ -36,9 +37,10 @@ pub(crate) struct Operator {
 
 impl Operator {
     /// Starts it with the arguments and the environment of `deployment`, changed so that it serves on the
-    /// ports of loopback only.
+    /// ports of loopback only, and is connected to `ide`.
     pub(crate) fn start(
         deployment: &Value,
+        ide: &FakeIde,
         kubeconfig: &Path,
         [webhooks, health]: [u16; 2],
         folder: &Path,
@@ -56,6 +58,7 @@ impl Operator {
             format!("--health-probe-bind-address=127.0.0.1:{health}"),
             format!("--metrics-bind-address=127.0.0.1:{health}"),
             "--shutdown-delay=0s".to_owned(),
+            format!("--ide-log-directory={}", folder.join("ide-logs").display()),
             // The pods that kwok plays have addresses that nobody has.
             "--ask-proxies=false".to_owned(),
         ]);
@@ -69,6 +72,7 @@ impl Operator {
             command.env(name, value.with_context(|| format!("the Deployment gives no {name}"))?);
         }
         let mut child = command
+            .envs(ide.variables())
             // Ctrl-C is for the demo, which then ends everything in order.
             .process_group(0)
             .stdin(Stdio::piped())

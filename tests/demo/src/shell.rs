@@ -78,8 +78,11 @@ impl Shell {
     }
 
     fn command(&self, program: &str, args: &[&str]) -> Command {
-        let path = if program == "helm" { &self.helm } else { &self.kubectl };
-        let mut command = Command::new(path);
+        let mut command = match program {
+            "helm" => Command::new(&self.helm),
+            "kubectl" => Command::new(&self.kubectl),
+            other => Command::new(other),
+        };
         command
             .args(args)
             .current_dir(&self.root)

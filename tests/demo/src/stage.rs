@@ -4,6 +4,7 @@ use crate::{operator::Operator, shell::Shell};
 use anyhow::{Context, bail};
 use serde_json::Value;
 use sojourn_cluster::{Cluster, Options};
+use sojourn_fake_ide::{FakeIde, Step};
 use std::{
     net::TcpListener,
     time::{Duration, Instant},
@@ -24,6 +25,8 @@ const READY: Duration = Duration::from_secs(30);
 pub(crate) struct Stage {
     /// When it runs beside the cluster.
     pub(crate) operator: Option<Operator>,
+    /// What that operator is connected to, for as long as it runs.
+    pub(crate) _ide: Option<FakeIde>,
     pub(crate) shell: Shell,
     pub(crate) cluster: Cluster,
 }
@@ -67,7 +70,10 @@ pub(crate) async fn set() -> anyhow::Result<Stage> {
         shell.quietly("kubectl", &["get", "deployment", release, "-n", namespace, "-o", "json"]).await?;
     let deployment: Value = serde_json::from_str(&deployment.text).context("the Deployment is not there")?;
     let kubeconfig = cluster.service_account_kubeconfig(namespace, release).await?;
-    let mut operator = Operator::start(&deployment, &kubeconfig, [webhooks, health], cluster.dir())?;
+    let ide = FakeIde::start(sojourn_fake_ide::Options { lively: true, ..Default::default() }).await?;
+    // It takes its time too.
+    ide.script(|script| script.create.push_back(vec![Step::Wait(Duration::from_secs(2))]));
+    let mut operator = Operator::start(&deployment, &ide, &kubeconfig, [webhooks, health], cluster.dir())?;
     let ready = tokio::select! {
         ready = ready(health) => ready,
         error = operator.ended() => Err(error),
@@ -77,7 +83,7 @@ pub(crate) async fn set() -> anyhow::Result<Stage> {
         operator.stop().await;
         return Err(error);
     }
-    Stage { operator: Some(operator), shell, cluster }.begin(began).await
+    Stage { operator: Some(operator), _ide: Some(ide), shell, cluster }.begin(began).await
 }
 
 impl Stage {

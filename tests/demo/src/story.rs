@@ -9,17 +9,23 @@ const BAD_DURATION: &str = "charts/sojourn/examples/bad-duration.yaml";
 const BAD_IMMUTABLE: &str = "charts/sojourn/examples/bad-immutable.yaml";
 const BAD_JOB: &str = "charts/sojourn/examples/bad-job.yaml";
 
+const IDE: &str = "charts/sojourn/examples/ide.yaml";
 const LOGIN: &str = "charts/sojourn/examples/login.yaml";
 
-/// Tells it all, to the end or to the first step that is not as told. With a real node there is more to tell.
+/// The process that the fake IDE gives to its first session.
+const FIRST_PROCESS: &str = "10014";
+
+/// Tells it all, to the end or to the first step that is not as told. With a real node the end is another one: there
+/// sessions are processes, and no IDE is connected.
 pub(crate) async fn tell(shell: &Shell, node: bool) -> anyhow::Result<()> {
     interactive(shell).await?;
     batch(shell).await?;
     hibernate_and_resume(shell).await?;
     refusals(shell).await?;
     described(shell).await?;
-    if node {
-        login(shell).await?;
+    match node {
+        true => login(shell).await?,
+        false => ide(shell).await?,
     }
     shell.title("All was as told")
 }
@@ -123,5 +129,37 @@ async fn login(shell: &Shell) -> anyhow::Result<()> {
     let visit = ["exec", "visitor", "--", "wget", "-qO-", token, &page];
     let seen = shell.run("kubectl", &visit).await?;
     ensure!(seen == "hello from the session\n", "the session was to answer");
+    Ok(())
+}
+
+async fn ide(shell: &Shell) -> anyhow::Result<()> {
+    shell.title("8. A debug session in an IDE, which is a fake one here, and the process that it debugs")?;
+    shell.run("kubectl", &["apply", "-f", IDE]).await?;
+    // The IDE tells of the process a moment after it has accepted the session.
+    shell.watch(&["get", "idesession", "web-client", "-w"], FIRST_PROCESS).await?;
+    let file = ["get", "idesession", "web-client", "-o", "jsonpath={.status.stdOutFile}"];
+    let file = shell.run("kubectl", &file).await?;
+    let lines = shell.run("head", &["-n", "1", &file]).await?;
+    ensure!(lines.starts_with("1 "), "what the process writes was to be captured");
+
+    shell.title("9. Something else to launch: refused, a session stays what it is")?;
+    let other = r#"{"spec":{"launchConfigurations":"[{\"type\":\"python\"}]"}}"#;
+    let edit = ["patch", "idesession", "web-client", "--type=merge", "-p", other];
+    let said = "launchConfigurations cannot be changed after the IdeSession is created.";
+    shell.refused("kubectl", &edit, &["spec.launchConfigurations", said]).await?;
+
+    shell.title("10. The session is stopped, for good")?;
+    let desire = |state: &str| format!("{{\"spec\":{{\"desiredState\":\"{state}\"}}}}");
+    let patch = ["patch", "idesession", "web-client", "--type=merge", "-p"];
+    shell.run("kubectl", &[&patch[..], &[&desire("Stopped")]].concat()).await?;
+    shell.watch(&["get", "idesession", "web-client", "-w"], "Stopped").await?;
+    let said = "desiredState cannot be changed once it is set to Stopped.";
+    shell
+        .refused("kubectl", &[&patch[..], &[&desire("Running")]].concat(), &["spec.desiredState", said])
+        .await?;
+    let events = shell.run_from("kubectl", &["describe", "idesession", "web-client"], "Events:").await?;
+    for reason in ["Starting", "Started", "Stopping", "Stopped"] {
+        ensure!(events.contains(reason), "the events were to tell of {reason:?}");
+    }
     Ok(())
 }

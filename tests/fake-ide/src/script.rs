@@ -1,9 +1,14 @@
 //! What the fake does instead of what it should. Each list holds what happens to the next requests of its
-//! kind, in order; with an empty list the fake behaves.
+//! kind, in order; with an empty list the fake behaves. What is said of one session comes before what is said of all,
+//! so that tests can share a fake.
 
 use http::StatusCode;
 use serde_json::Value;
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::sync::Semaphore;
 
 /// See the module.
@@ -15,6 +20,10 @@ pub struct Script {
     pub create: VecDeque<Vec<Step>>,
     /// `DELETE /run_session/{id}`.
     pub stop: VecDeque<Vec<Step>>,
+    /// `PUT /run_session` with a body that has this text, once each.
+    pub create_of: Vec<(String, Vec<Step>)>,
+    /// `DELETE /run_session/{id}`, by that id.
+    pub stop_of: BTreeMap<String, VecDeque<Vec<Step>>>,
     /// `GET /run_session/notify`.
     pub subscribe: VecDeque<Vec<Step>>,
     /// Whether it reads nothing from the WebSocket, so that pings stay unanswered.

@@ -16,7 +16,7 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use std::{io, sync::Arc, time::Duration};
+use std::{collections::VecDeque, io, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
@@ -89,7 +89,7 @@ impl Fake {
             Ok(about) => about,
             Err(reply) => return Ok(*reply),
         };
-        let mut steps = self.steps(&about).into_iter();
+        let mut steps = self.steps(&about, &asked.0.body).into_iter();
         let answer = loop {
             match steps.next() {
                 Some(Step::Answer(answer)) => break answer,
@@ -154,12 +154,18 @@ impl Fake {
         }
     }
 
-    fn steps(&self, about: &About) -> Vec<Step> {
+    fn steps(&self, about: &About, body: &str) -> Vec<Step> {
         let script = &mut self.record.lock().script;
         let next = match about {
             About::Info => script.info.pop_front(),
-            About::Create { .. } => script.create.pop_front(),
-            About::Stop { .. } => script.stop.pop_front(),
+            About::Create { .. } => {
+                let own = script.create_of.iter().position(|(text, _)| body.contains(text));
+                own.map(|own| script.create_of.remove(own).1).or_else(|| script.create.pop_front())
+            }
+            About::Stop { id, .. } => {
+                let own = script.stop_of.get_mut(id).and_then(VecDeque::pop_front);
+                own.or_else(|| script.stop.pop_front())
+            }
             About::Subscribe { .. } => script.subscribe.pop_front(),
         };
         next.unwrap_or_default()

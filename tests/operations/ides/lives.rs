@@ -1,0 +1,155 @@
+//! The operator is killed while its sessions are in every state, and another goes on from what is on record.
+
+use super::{creations, on_create, stops};
+use crate::stage::{Stage, WAIT};
+use http::StatusCode;
+use serde_json::json;
+use sojourn_cluster::eventually;
+use sojourn_crds::ide_session::{IdeSession, State};
+use sojourn_fake_ide::{Answer, FakeIde, Options, Step};
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+const UNKNOWN: &str = "operator restarted while the start request was in flight";
+
+fn message(session: &IdeSession) -> Option<&str> {
+    session.status.as_ref()?.message.as_deref()
+}
+
+/// Holds up what the IDE answers, for as long as there are no permits.
+fn held() -> Vec<Step> {
+    vec![Step::Hold(Arc::new(Semaphore::new(0)))]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f12_a_killed_operator_is_followed_by_one_that_knows_its_sessions() {
+    let stage = Stage::set().await;
+    let ide = FakeIde::start(Options { owners: true, ..Options::default() }).await.unwrap();
+    let first = stage.connected_to(&ide, &[]).await;
+    let on_stop = |id: &str, times: Vec<Vec<Step>>| {
+        ide.script(|script| script.stop_of.entry(id.to_owned()).or_default().extend(times));
+    };
+
+    // One session in each state, and in each way of being on its way.
+    stage.create("unasked", "", None).await;
+    stage.endpoint("away", json!({"DEBUG_SESSION_PORT": "1", "DEBUG_SESSION_TOKEN": "x"})).await;
+    stage.create("unsent", "Running", Some("away")).await;
+    stage.reaches("unsent", State::Starting).await;
+    on_create(&ide, "in-flight", held());
+    on_create(&ide, "in-flight-deleted", held());
+    for name in ["in-flight", "in-flight-deleted"] {
+        stage.create(name, "Running", None).await;
+        ide.until("it is asked for", |ide| creations(ide, name) == 1).await;
+    }
+    let runs = stage.running("runs").await;
+    let ends = stage.running("ends-meanwhile").await;
+    let deleted = stage.running("deleted-meanwhile").await;
+    let forgotten = stage.running("forgotten").await;
+    let stopping = stage.running("stopping").await;
+    let pending = stage.running("pending").await;
+    on_stop(&forgotten, vec![held(), vec![Answer::Status(StatusCode::NO_CONTENT, String::new()).into()]]);
+    on_stop(&stopping, vec![held()]);
+    on_stop(&pending, vec![held()]);
+    stage.desire("forgotten", "Stopped").await;
+    stage.desire("stopping", "Stopped").await;
+    stage.delete("pending").await;
+    stage.delete("in-flight-deleted").await;
+    for (name, id) in [("forgotten", &forgotten), ("stopping", &stopping), ("pending", &pending)] {
+        stage.reaches(name, State::Stopping).await;
+        ide.until("it is to be stopped", |ide| stops(ide, id) == 1).await;
+    }
+    let (stopped, failed) = (stage.running("stopped").await, stage.running("failed").await);
+    ide.end(&stopped, Some(0));
+    ide.end(&failed, Some(1));
+    stage.reaches("stopped", State::Stopped).await;
+    stage.reaches("failed", State::Failed).await;
+    let version = |session: &IdeSession| session.metadata.resource_version.clone();
+    let over = [stage.session("stopped").await.unwrap(), stage.session("failed").await.unwrap()];
+
+    stage.kill(first).await;
+    // What happens while nobody listens is told later.
+    ide.process(&runs, 4711);
+    ide.end(&ends, Some(6));
+    stage.delete("deleted-meanwhile").await;
+    let _second = stage.connected_to(&ide, &[]).await;
+
+    // Running: it is the operator's again, and what was missed is heard.
+    let session = stage
+        .becomes("runs", "has its process", |it| {
+            it.status.as_ref().is_some_and(|status| status.pid == Some(4711))
+        })
+        .await;
+    assert_eq!(session.state(), State::Running);
+    stage.desire("runs", "Stopped").await;
+    stage.reaches("runs", State::Stopped).await;
+    assert_eq!((creations(&ide, "runs"), stops(&ide, &runs)), (1, 1));
+    let session = stage.reaches("ends-meanwhile", State::Failed).await;
+    assert_eq!(session.status.unwrap().exit_code, Some(6));
+
+    // Starting: nobody knows whether it was sent, and it is never sent twice.
+    for (name, sent) in [("unsent", 0), ("in-flight", 1)] {
+        let session = stage.reaches(name, State::Failed).await;
+        assert_eq!((message(&session), creations(&ide, name)), (Some(UNKNOWN), sent), "{name}");
+        stage.tells(name, "SessionMayRemain: ").await;
+    }
+
+    // Stopping: it is asked for again, and an IDE that has forgotten the session is believed.
+    stage.reaches("stopping", State::Stopped).await;
+    stage.reaches("forgotten", State::Stopped).await;
+    assert_eq!((stops(&ide, &stopping), stops(&ide, &forgotten)), (2, 2));
+
+    // Deletion pending: first the IDE, then the object.
+    for name in ["pending", "deleted-meanwhile", "in-flight-deleted"] {
+        stage.gone(name).await;
+    }
+    assert_eq!((stops(&ide, &pending), stops(&ide, &deleted)), (2, 1));
+    assert_eq!(creations(&ide, "in-flight-deleted"), 1);
+    stage.tells("in-flight-deleted", "SessionMayRemain: ").await;
+
+    // Terminal: nothing at all. Not begun: as if nothing had happened.
+    for before in over {
+        let after = stage.session(before.metadata.name.as_deref().unwrap()).await.unwrap();
+        assert_eq!(version(&after), version(&before));
+    }
+    stage.desire("unasked", "Running").await;
+    stage.reaches("unasked", State::Running).await;
+    assert_eq!(ide.violations(), Vec::<String>::new());
+    let asked = ide.asked();
+    assert!(
+        asked.iter().all(|it| it.instance == asked[0].instance),
+        "the IDE sees one and the same operator"
+    );
+    stage.cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f20_an_operator_that_ends_takes_no_session_along() {
+    let stage = Stage::set().await;
+    let ide = FakeIde::start(Options::default()).await.unwrap();
+    let first = stage.connected_to(&ide, &[]).await;
+    let id = stage.running("long").await;
+    let subscriptions = || ide.asked_for("GET", "/run_session/notify").len();
+    // A standby watches, and leaves the IDE alone: a second connection would close the first.
+    let second = stage.connected_to(&ide, &[]).await;
+    assert_eq!(subscriptions(), 1);
+
+    stage.end(first).await;
+    ide.until("it says goodbye", |ide| ide.goodbyes() == 1).await;
+    ide.until("the standby is connected", |_| subscriptions() == 2).await;
+    assert_eq!(stops(&ide, &id), 0);
+    let session = stage.session("long").await.unwrap();
+    assert_eq!(session.state(), State::Running);
+    ide.process(&id, 99);
+    stage
+        .becomes("long", "has its process", |it| {
+            it.status.as_ref().is_some_and(|status| status.pid == Some(99))
+        })
+        .await;
+
+    stage.end(second).await;
+    ide.until("it says goodbye", |ide| ide.goodbyes() == 2).await;
+    assert_eq!((stops(&ide, &id), stage.session("long").await.unwrap().state()), (0, State::Running));
+    let silent = async || !ide.has_listener();
+    eventually("nobody listens", WAIT, silent).await.unwrap();
+    stage.cluster.stop().await;
+}
