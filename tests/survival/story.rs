@@ -1,0 +1,191 @@
+//! Tells a session's life with an operator on whose line something goes wrong once in each scene.
+
+use crate::{
+    line::{Fault, Lag, Line, Said},
+    operator::Life,
+    plots::{Act, NAME, Plot, Scene},
+    stage::Stage,
+};
+use k8s_openapi::api::core::v1::Secret;
+use kube::{
+    Api,
+    api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams},
+    core::DynamicObject,
+};
+use serde_json::{Value, json};
+use sojourn::{control::api, core::live::Kind};
+use sojourn_cluster::{ContainerUsage, eventually, set_pod_usage};
+use sojourn_crds::amalthea::AmaltheaSession;
+use std::{collections::BTreeSet, time::Duration};
+use tokio::time::Instant;
+
+/// Far longer than any scene takes.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// For so long nothing changes at the end of a scene.
+const REST: Duration = Duration::from_millis(400);
+/// The same, where nobody knows how the scene should end.
+const LONG_REST: Duration = Duration::from_secs(2);
+/// Without delay.
+pub(crate) const AT_ONCE: Lag = |_| Duration::ZERO;
+
+/// How a scene went.
+pub(crate) struct Told {
+    pub(crate) scene: &'static str,
+    /// What was said on the line.
+    pub(crate) said: Said,
+    /// What the namespace held at the end.
+    pub(crate) holdings: Value,
+}
+
+/// What goes wrong in a telling, and how its scenes should end all the same.
+#[derive(Clone, Copy)]
+pub(crate) struct Telling<'a> {
+    /// Happens once in each scene.
+    pub(crate) fault: Option<Fault>,
+    pub(crate) lag: Lag,
+    /// How another telling went, in which nothing went wrong. Without it scenes end as the plot says.
+    pub(crate) undisturbed: Option<&'a [Told]>,
+}
+
+struct Story<'a> {
+    stage: &'a Stage,
+    namespace: String,
+    sessions: Api<AmaltheaSession>,
+    lag: Lag,
+    life: Life,
+}
+
+/// Tells a story. The error says what ended otherwise than it should.
+pub(crate) async fn tell(stage: &Stage, plot: &Plot, telling: Telling<'_>) -> Result<Vec<Told>, String> {
+    let _turn = stage.turns.acquire().await;
+    let namespace = stage.namespace().await;
+    let line = Line::new(telling.lag);
+    line.arm(telling.fault);
+    let life = Life::start(stage.cluster, &namespace, line).await;
+    let sessions = Api::namespaced(stage.client.clone(), &namespace);
+    let mut story = Story { stage, namespace, sessions, lag: telling.lag, life };
+    let mut told = Vec::new();
+    for (index, scene) in plot.scenes.iter().enumerate() {
+        if index > 0 {
+            story.life.line.arm(telling.fault);
+        }
+        let begun = Instant::now();
+        let line = story.life.line.clone();
+        story.begin(&scene.act).await;
+        let expected = telling.undisturbed.map(|told| &told[index].holdings);
+        let holdings = story.rests(scene, expected).await.map_err(|holdings| {
+            let difference = expected.map(|expected| difference(expected, &holdings));
+            let Said { struck, calls, .. } = line.said();
+            let fault = telling.fault;
+            let difference = difference.unwrap_or_else(|| format!("{holdings:#}"));
+            format!("{}, {}: {fault:?} at {struck:?}: {difference}\ncalls {calls:#?}", plot.name, scene.name)
+        });
+        if std::env::var("TIMES").is_ok() { eprintln!("T {} {:?} {:?}", scene.name, telling.fault, begun.elapsed()); }
+        let said = line.said();
+        told.push(Told { scene: scene.name, said, holdings: holdings? });
+    }
+    story.life.end().await;
+    stage.is_free(story.namespace);
+    Ok(told)
+}
+
+impl Story<'_> {
+    async fn begin(&self, act: &Act) {
+        match act {
+            Act::Create(spec) => self.create(spec).await,
+            Act::Edit(spec) => {
+                let patch = Patch::Merge(json!({"spec": spec}));
+                self.sessions.patch(NAME, &PatchParams::default(), &patch).await.unwrap();
+            }
+            Act::Pods(annotations) => self.annotate(annotations).await,
+            Act::Uses(cpu) => {
+                let usage = ContainerUsage { container: "amalthea-session", cpu, memory: "1Mi" };
+                let pod = format!("{NAME}-0");
+                set_pod_usage(&self.stage.client, &self.namespace, &pod, &[usage]).await.unwrap();
+            }
+            Act::Vandal => {
+                let services = self.children(Kind::Service);
+                services.delete(NAME, &DeleteParams::background()).await.unwrap();
+                let patch = Patch::Merge(json!({"spec": {"replicas": 0}}));
+                let sets = self.children(Kind::StatefulSet);
+                sets.patch(NAME, &PatchParams::default(), &patch).await.unwrap();
+            }
+            Act::TakeResult => {
+                self.annotate(&json!({"sojourn.dev/test-complete-after": "0s"})).await;
+                eventually("the Job has ended", PATIENCE, async || {
+                    let jobs = self.stage.witness.objects(&self.namespace, "Job");
+                    jobs.iter().any(|job| job["status"]["completionTime"].is_string())
+                })
+                .await
+                .unwrap();
+                let jobs = self.children(Kind::Job);
+                jobs.delete(NAME, &DeleteParams::background()).await.unwrap();
+            }
+            Act::Delete => {
+                self.sessions.delete(NAME, &DeleteParams::default()).await.unwrap();
+            }
+        }
+    }
+
+    fn children(&self, kind: Kind) -> Api<DynamicObject> {
+        api::api(&self.stage.client, kind, Some(&self.namespace))
+    }
+
+    async fn create(&self, spec: &Value) {
+        let name = Some("adopted".to_owned());
+        let secret = Secret { metadata: ObjectMeta { name, ..ObjectMeta::default() }, ..Secret::default() };
+        let secrets: Api<Secret> = Api::namespaced(self.stage.client.clone(), &self.namespace);
+        secrets.create(&PostParams::default(), &secret).await.unwrap();
+        let session = serde_json::from_value(json!({
+            "apiVersion": "amalthea.dev/v1alpha1", "kind": "AmaltheaSession",
+            "metadata": {"name": NAME, "namespace": self.namespace}, "spec": spec,
+        }));
+        self.sessions.create(&PostParams::default(), &session.unwrap()).await.unwrap();
+    }
+
+    /// Says to all pods what they do from now on.
+    async fn annotate(&self, annotations: &Value) {
+        let patch = Patch::Merge(json!({"metadata": {"annotations": annotations}}));
+        for pod in self.stage.witness.objects(&self.namespace, "Pod") {
+            let name = pod["metadata"]["name"].as_str().unwrap();
+            self.children(Kind::Pod).patch(name, &PatchParams::default(), &patch).await.unwrap();
+        }
+    }
+
+    /// Waits until the scene has ended and nothing changes any more. Another operator takes over from one that
+    /// dies meanwhile. The error is what there is after a long wait.
+    async fn rests(&mut self, scene: &Scene, expected: Option<&Value>) -> Result<Value, Value> {
+        let started = Instant::now();
+        let rest = if expected.is_some() { REST } else { LONG_REST };
+        let (mut seen, mut holdings, mut since) = (None, json!({}), Instant::now());
+        loop {
+            if self.life.is_over() {
+                let next = Life::start(self.stage.cluster, &self.namespace, Line::new(self.lag)).await;
+                std::mem::replace(&mut self.life, next).end().await;
+            }
+            let changes = self.stage.witness.changes(&self.namespace);
+            if seen != Some(changes) {
+                (seen, holdings, since) = (Some(changes), self.stage.witness.holdings(&self.namespace), Instant::now());
+            }
+            if !self.life.is_at_work() {
+                since = Instant::now();
+            }
+            let ended = expected.map_or_else(|| (scene.ends)(&holdings), |expected| *expected == holdings);
+            if ended && since.elapsed() >= rest {
+                return Ok(holdings);
+            }
+            if started.elapsed() > PATIENCE {
+                return Err(holdings);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
+/// The objects that are not as they should be.
+fn difference(expected: &Value, found: &Value) -> String {
+    let keys: BTreeSet<&String> =
+        [expected, found].into_iter().filter_map(Value::as_object).flat_map(|held| held.keys()).collect();
+    let differing = keys.into_iter().filter(|key| expected[*key] != found[*key]);
+    differing.map(|key| format!("\n{key} should be {}\n  and is {}", expected[key], found[key])).collect()
+}
