@@ -17,7 +17,7 @@ use super::check::{
 };
 use super::connect::Cluster;
 use crate::{
-    control::index::Index,
+    control::amalthea::index::Index,
     core::{
         amalthea::{Context, obstacles, preview, validate},
         settings::SessionSettings,

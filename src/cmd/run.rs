@@ -9,11 +9,13 @@ use crate::telemetry::trace;
 use crate::{
     cmd::connect,
     control::{
-        Operator,
+        amalthea,
         certificates::Shown,
         lease::{ApiLease, Election, Gate, LEASE_NAME, elector::Timing},
+        replica::Replica,
         scrapers::Reviews,
-        usage, watch,
+        watch::Unsynced,
+        worker,
     },
     core::settings::SessionSettings,
     serve::{
@@ -124,16 +126,16 @@ pub async fn serve(
         Gate::open()
     };
     let sessions = SessionSettings { openshift: is_openshift(&client).await?, ..settings.sessions.clone() };
-    let operator =
-        Arc::new(Operator::new(client.clone(), sessions, identity, metrics.reconcile.clone(), gate));
-    let unsynced = watch::Unsynced::default();
-    watch::start(&operator, &settings.scope, &unsynced, &mut background);
+    let replica = Replica { client: client.clone(), identity, metrics: metrics.reconcile.clone(), gate };
+    let amalthea = Arc::new(amalthea::Reconciler::new(replica, sessions));
+    let unsynced = Unsynced::default();
+    amalthea::watch::start(&amalthea, &settings.scope, &unsynced, &mut background);
 
-    let gauges = Arc::new(observe::Gauges(operator.clone()));
+    let gauges = Arc::new(observe::Gauges(amalthea.clone()));
     metrics
         .registry
         .register_collector(Box::new(SessionCollector::new(gauges, settings.metrics.per_session)));
-    metrics.registry.register_collector(Box::new(observe::queues(operator.clone())));
+    metrics.registry.register_collector(Box::new(observe::queues(amalthea.clone())));
     let webhook_metrics = Arc::new(sojourn_webhooks::metrics::Metrics::default());
     webhook_metrics.register(&mut metrics.registry);
     let watchers = certificate::Watchers {
@@ -145,7 +147,7 @@ pub async fn serve(
         readiness,
         registry: Arc::new(metrics.registry),
         log,
-        debug: Arc::new(observe::debug_state(operator.clone(), unsynced.clone(), watchers.shown.clone())),
+        debug: Arc::new(observe::debug_state(amalthea.clone(), unsynced.clone(), watchers.shown.clone())),
     };
     let stopped = {
         let close = close.clone();
@@ -178,7 +180,7 @@ pub async fn serve(
                 settings: &settings,
                 webhook,
                 client: &client,
-                operator: &operator,
+                sessions: &amalthea,
                 unsynced: &unsynced,
                 metrics: webhook_metrics,
             };
@@ -196,15 +198,8 @@ pub async fn serve(
         () = stop.cancelled() => {}
     }
     let mut workers = JoinSet::new();
-    for _ in 0..settings.concurrency {
-        let operator = operator.clone();
-        workers.spawn(async move { operator.work().await });
-    }
-    {
-        let operator = operator.clone();
-        workers.spawn(async move { operator.look_at_all_when_leading().await });
-    }
-    workers.spawn(usage::measure(operator.clone(), settings.scope.clone()));
+    worker::start(&amalthea, settings.concurrency, &mut workers);
+    workers.spawn(amalthea::usage::measure(amalthea.clone(), settings.scope.clone()));
 
     stop.cancelled().await;
     tracing::info!("ending");

@@ -32,11 +32,6 @@ pub fn resource(kind: Kind) -> ApiResource {
     ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind.name()), kind.plural())
 }
 
-/// How sessions are addressed.
-pub fn sessions() -> ApiResource {
-    ApiResource::erase::<sojourn_crds::amalthea::AmaltheaSession>(&())
-}
-
 /// Waits for a call, but not for ever.
 pub async fn within<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, CallError> {
     match tokio::time::timeout(DEADLINE, call).await {

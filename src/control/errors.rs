@@ -1,6 +1,6 @@
 //! What an error of the API server means for what to do next.
 
-use crate::core::amalthea::ErrorClass;
+use crate::core::error::ErrorClass;
 use kube::runtime::watcher;
 use std::time::Duration;
 

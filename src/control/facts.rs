@@ -1,7 +1,7 @@
 //! What the admission rules may know of the cluster: the sessions that the watches hold, and what the API
 //! server answers when asked whether somebody may do something.
 
-use super::{index::Key, reconcile::Operator, terms::SessionTerms, watch::Unsynced};
+use super::{amalthea::Reconciler, key::Key, terms::SessionTerms, watch::Unsynced};
 use jiff::Timestamp;
 use k8s_openapi::api::{
     authentication::v1::UserInfo,
@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// Facts from the operator's index.
 pub struct ClusterFacts {
     /// Where the sessions are.
-    pub operator: Arc<Operator>,
+    pub sessions: Arc<Reconciler>,
     /// Sessions of other kinds.
     pub others: Arc<SessionTerms>,
     /// Whether they are all there.
@@ -32,7 +32,7 @@ impl Facts for ClusterFacts {
         if !owner.is(amalthea::GROUP, amalthea::KIND) {
             return self.others.get(owner, namespace, name);
         }
-        let session = self.operator.index().session(&Key::new(namespace, name))?;
+        let session = self.sessions.index().session(&Key::new(namespace, name))?;
         Some(amalthea_terms(&session, &self.settings))
     }
 

@@ -1,22 +1,19 @@
 //! Everything that talks to the API server: watches, reconciles, writes.
 //!
-//! Decisions are made in [`crate::core`]; here they are carried out.
+//! Decisions are made in [`crate::core`]; here they are carried out. What is the same for every kind stands here
+//! ([`worker`], [`queue`], [`watch`], [`replica`], [`api`]); each kind has a folder with the rest.
 
+pub mod amalthea;
 pub mod api;
-pub mod apply;
 pub mod certificates;
 pub mod errors;
 pub mod facts;
-pub mod index;
+pub mod key;
 pub mod lease;
 pub mod queue;
 pub mod rbac;
-pub mod reconcile;
-pub mod report;
-mod requests;
+pub mod replica;
 pub mod scrapers;
 pub mod terms;
-pub mod usage;
 pub mod watch;
-
-pub use reconcile::Operator;
+pub mod worker;

@@ -1,9 +1,9 @@
-//! The sessions that have to be looked at, and when.
+//! The objects of a kind that have to be looked at, and when.
 //!
-//! A session stands in the queue at most once, at the earliest moment that anybody asked for, and is
+//! An object stands in the queue at most once, at the earliest moment that anybody asked for, and is
 //! handed to one worker at a time. News that come while a worker has it bring it back afterwards.
 
-use super::index::Key;
+use super::key::Key;
 use crate::telemetry::queues::Waiting;
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -55,7 +55,7 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// The next session that is due and that no other worker has. Waits for one. Must be given back with
+    /// The next object that is due and that no other worker has. Waits for one. Must be given back with
     /// [`Queue::done`].
     pub async fn next(&self) -> Key {
         loop {
@@ -79,7 +79,7 @@ impl Queue {
         }
     }
 
-    /// A session that is due, or until when to wait for one.
+    /// An object that is due, or until when to wait for one.
     fn take(&self) -> Result<Key, Option<Instant>> {
         let now = Instant::now();
         let state = &mut *self.lock();
@@ -95,13 +95,13 @@ impl Queue {
         }
     }
 
-    /// Gives a session back.
+    /// Gives an object back.
     pub fn done(&self, key: &Key) {
         self.lock().working.remove(key);
         self.changed.notify_one();
     }
 
-    /// How many sessions are due now, and for how long the oldest has been. Looks at each of them.
+    /// How many objects are due now, and for how long the oldest has been. Looks at each of them.
     pub fn waiting(&self) -> Waiting {
         let now = Instant::now();
         let state = self.lock();

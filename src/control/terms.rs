@@ -5,15 +5,15 @@
 //! the cluster does not serve has no sessions.
 
 use super::{
-    api, errors,
-    watch::{Pending, Unsynced, parts},
+    api,
+    key::Key,
+    watch::{Intake, Unsynced, follow, parts},
 };
 use crate::settings::Scope;
-use futures::StreamExt;
 use kube::{
     Client,
     core::{ApiResource, DynamicObject, GroupVersionKind},
-    runtime::{WatchStreamExt, watcher},
+    runtime::watcher,
 };
 use sojourn_webhooks::{GuardSettings, OWNERS, Object, Owner, Terms};
 use std::{
@@ -22,46 +22,28 @@ use std::{
 };
 use tokio::task::JoinSet;
 
-/// A session: its kind, namespace and name.
-type Key = (&'static str, String, String);
+/// A session's UID, and what the session means for its Job.
+type Entry = (String, Terms);
 
-/// See the module.
+/// See the module. By kind, and then by name.
 #[derive(Default)]
-pub struct SessionTerms(RwLock<HashMap<Key, Terms>>);
+pub struct SessionTerms(RwLock<HashMap<(&'static str, Key), Entry>>);
 
 impl SessionTerms {
     /// What a session means for its Job.
     pub fn get(&self, owner: &Owner, namespace: &str, name: &str) -> Option<Terms> {
-        self.read().get(&(owner.kind, namespace.to_owned(), name.to_owned())).cloned()
+        let known = self.read();
+        known.get(&(owner.kind, Key::new(namespace, name))).map(|(_, terms)| terms.clone())
     }
 
     // A panic elsewhere leaves the map as whole as it was: each change is one call.
-    fn read(&self) -> RwLockReadGuard<'_, HashMap<Key, Terms>> {
+    fn read(&self) -> RwLockReadGuard<'_, HashMap<(&'static str, Key), Entry>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, HashMap<Key, Terms>> {
+    fn write(&self) -> RwLockWriteGuard<'_, HashMap<(&'static str, Key), Entry>> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// Takes in a session. One that cannot be read promises nothing to its Job.
-    fn apply(&self, owner: &Owner, object: &DynamicObject, settings: &GuardSettings) -> Option<Key> {
-        let key = key(owner, object)?;
-        let value = serde_json::to_value(object).unwrap_or_default();
-        match (owner.terms)(Object::Value(&value), settings) {
-            Ok(terms) => self.write().insert(key.clone(), terms),
-            Err(error) => {
-                tracing::warn!(%error, kind = owner.kind, namespace = key.1, name = key.2, "unreadable session");
-                self.write().remove(&key)
-            }
-        };
-        Some(key)
-    }
-}
-
-fn key(owner: &Owner, object: &DynamicObject) -> Option<Key> {
-    let metadata = &object.metadata;
-    Some((owner.kind, metadata.namespace.clone()?, metadata.name.clone()?))
 }
 
 /// Starts a watch for each kind of session but `watched`, as tasks that run until they are aborted with the set.
@@ -78,70 +60,59 @@ pub fn start(
         let kind = GroupVersionKind::gvk(owner.group, owner.version, owner.kind);
         let resource = ApiResource::from_gvk_with_plural(&kind, owner.plural);
         for part in parts(scope) {
-            let watch = Watch {
-                known: known.clone(),
-                owner,
-                settings: settings.clone(),
-                namespace: part.clone(),
-                pending: unsynced.one(),
-            };
             let api = api::of_resource(client, &resource, part.as_deref());
-            tasks.spawn(watch.follow(watcher(api, watcher::Config::default())));
+            let intake =
+                Sessions { known: known.clone(), owner, settings: settings.clone(), namespace: part };
+            tasks.spawn(follow(watcher(api, watcher::Config::default()), intake, unsynced.one()));
         }
     }
     known
 }
 
-struct Watch {
+/// Takes in the sessions of a kind. Nothing is reconciled for them, so nothing is asked for.
+struct Sessions {
     known: Arc<SessionTerms>,
     owner: &'static Owner,
     settings: GuardSettings,
     namespace: Option<String>,
-    pending: Pending,
 }
 
-impl Watch {
-    async fn follow(
-        mut self,
-        stream: impl futures::Stream<Item = watcher::Result<watcher::Event<DynamicObject>>> + Send,
-    ) {
-        let mut stream = std::pin::pin!(stream.default_backoff());
-        let mut listed = HashSet::new();
-        while let Some(event) = stream.next().await {
-            match event {
-                Ok(watcher::Event::Init) => listed.clear(),
-                Ok(watcher::Event::InitApply(object)) => {
-                    listed.extend(self.known.apply(self.owner, &object, &self.settings));
-                }
-                Ok(watcher::Event::InitDone) => {
-                    self.retain(&listed);
-                    listed = HashSet::new();
-                    self.pending.done();
-                }
-                Ok(watcher::Event::Apply(object)) => {
-                    self.known.apply(self.owner, &object, &self.settings);
-                }
-                Ok(watcher::Event::Delete(object)) => {
-                    if let Some(key) = key(self.owner, &object) {
-                        self.known.write().remove(&key);
-                    }
-                }
-                Err(error) if errors::is_not_served(&error) => {
-                    self.retain(&HashSet::new());
-                    self.pending.done();
-                }
-                Err(error) => {
-                    let error = errors::said_by_watch(&error);
-                    tracing::warn!(error, kind = self.owner.kind, "watch interrupted; trying again");
-                }
-            }
-        }
+impl Intake for Sessions {
+    fn kind(&self) -> &'static str {
+        self.owner.kind
     }
 
-    /// After a new list: forgets what was not in it.
-    fn retain(&self, listed: &HashSet<Key>) {
-        let elsewhere = |key: &Key| self.namespace.as_ref().is_some_and(|namespace| *namespace != key.1);
-        let other = |key: &Key| key.0 != self.owner.kind || elsewhere(key);
-        self.known.write().retain(|key, _| other(key) || listed.contains(key));
+    fn may_be_unknown(&self) -> bool {
+        true
     }
+
+    /// One that cannot be read promises nothing to its Job.
+    fn apply(&self, object: DynamicObject) -> Option<Key> {
+        let key = Key::of(&object)?;
+        let uid = object.metadata.uid.clone().unwrap_or_default();
+        let value = serde_json::to_value(&object).unwrap_or_default();
+        let slot = (self.owner.kind, key);
+        match (self.owner.terms)(Object::Value(&value), &self.settings) {
+            Ok(terms) => self.known.write().insert(slot, (uid, terms)),
+            Err(error) => {
+                tracing::warn!(%error, kind = self.owner.kind, session = %slot.1, "unreadable session");
+                self.known.write().remove(&slot)
+            }
+        };
+        None
+    }
+
+    fn remove(&self, object: DynamicObject) -> Option<Key> {
+        self.known.write().remove(&(self.owner.kind, Key::of(&object)?));
+        None
+    }
+
+    fn retain(&self, listed: &HashSet<String>) -> Vec<Key> {
+        let elsewhere = |key: &Key| self.namespace.as_ref().is_some_and(|here| **here != *key.namespace);
+        let other = |kind: &str, key: &Key| kind != self.owner.kind || elsewhere(key);
+        self.known.write().retain(|(kind, key), (uid, _)| other(kind, key) || listed.contains(uid));
+        Vec::new()
+    }
+
+    fn ask(&self, _: Key) {}
 }

@@ -6,11 +6,15 @@
 //! * [`live`]: what the cluster holds, as small as we need it
 //! * [`manifest`]: what we want it to hold, and how the two are compared
 //! * [`settings`], [`images`]: the choices of whoever installed the operator
+//! * [`conditions`], [`note`], [`error`]: what is said of an object, and what went wrong
 //! * [`amalthea`]: the decisions for `AmaltheaSession`
 
 pub mod amalthea;
+pub mod conditions;
+pub mod error;
 pub mod images;
 pub mod live;
 pub mod manifest;
 pub mod merge;
+pub mod note;
 pub mod settings;

@@ -62,6 +62,13 @@ pub(crate) struct Said {
     measured: bool,
 }
 
+impl Said {
+    /// How many calls or events there were that a trouble could befall.
+    pub(crate) fn count(&self, trouble: Trouble) -> u64 {
+        if trouble.of_events() { self.events } else { self.calls.len() as u64 }
+    }
+}
+
 /// How long the events of a watch are under way, by the path of the watch.
 pub(crate) type Lag = fn(&str) -> Duration;
 

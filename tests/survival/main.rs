@@ -6,9 +6,13 @@
     reason = "a helper of a test that cannot go on ends the test"
 )]
 
+mod answers;
+mod foreign;
 mod kills;
+mod late;
 mod line;
 mod operator;
+mod outages;
 mod plots;
 mod stage;
 mod story;

@@ -6,7 +6,13 @@ use kube::{
     config::{KubeConfigOptions, Kubeconfig},
 };
 use sojourn::{
-    control::{Operator, lease::Gate, usage, watch},
+    control::{
+        amalthea::{self, usage},
+        lease::Gate,
+        replica::Replica,
+        watch::Unsynced,
+        worker,
+    },
     core::settings::SessionSettings,
     settings::Scope,
     telemetry::metrics::Metrics,
@@ -16,12 +22,12 @@ use std::{sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 
 /// How often CPU use is measured while a decision depends on it.
-const MEASURED: Duration = Duration::from_secs(1);
+pub(crate) const MEASURED: Duration = Duration::from_secs(1);
 
 /// One life of an operator.
 pub(crate) struct Life {
     pub(crate) line: Line,
-    unsynced: watch::Unsynced,
+    unsynced: Unsynced,
     tasks: JoinSet<()>,
 }
 
@@ -30,25 +36,25 @@ impl Life {
     pub(crate) async fn start(cluster: &Cluster, namespace: &str, line: Line) -> Self {
         let kubeconfig = Kubeconfig::read_from(cluster.kubeconfig()).unwrap();
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
-        let operator = Arc::new(Operator::new(
-            line.client(config),
-            settings(),
-            "survival-test".into(),
-            Metrics::default().reconcile,
-            Gate::open(),
-        ));
+        let replica = Replica {
+            client: line.client(config),
+            identity: "survival-test".into(),
+            metrics: Metrics::default().reconcile,
+            gate: Gate::open(),
+        };
+        let reconciler = Arc::new(amalthea::Reconciler::new(replica, settings()));
         let scope = Scope::Namespaces(vec![namespace.to_owned()]);
         let mut tasks = JoinSet::new();
-        let unsynced = watch::Unsynced::default();
-        watch::start(&operator, &scope, &unsynced, &mut tasks);
+        let unsynced = Unsynced::default();
+        amalthea::watch::start(&reconciler, &scope, &unsynced, &mut tasks);
         let synced = unsynced.clone();
         tasks.spawn(async move {
             synced.wait().await;
             tokio::join!(
-                operator.work(),
-                operator.work(),
-                operator.look_at_all_when_leading(),
-                usage::measure(operator.clone(), scope),
+                worker::work(&*reconciler),
+                worker::work(&*reconciler),
+                worker::look_at_all_when_leading(&*reconciler),
+                usage::measure(reconciler.clone(), scope),
             );
         });
         Self { line, unsynced, tasks }

@@ -3,10 +3,7 @@
 use crate::witness::Witness;
 use kube::Client;
 use sojourn_cluster::{Cluster, Options, eventually, kubectl, test_namespace};
-use std::{
-    sync::Mutex,
-    time::Duration,
-};
+use std::{sync::Mutex, time::Duration};
 use tokio::sync::{OnceCell, Semaphore};
 
 /// Stories that are told at a time; they mostly wait.
@@ -14,26 +11,31 @@ const AT_A_TIME: usize = 16;
 
 static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
 static TURNS: Semaphore = Semaphore::const_new(AT_A_TIME);
-/// Namespaces in which nothing is left of the story that was told there.
-static FREE: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
-/// What a test sees of the cluster. Clients belong to the runtime that they are made in.
-pub(crate) struct Stage {
-    pub(crate) cluster: &'static Cluster,
+/// What a test sees of a cluster. Clients belong to the runtime that they are made in.
+pub(crate) struct Stage<'a> {
+    pub(crate) cluster: &'a Cluster,
     pub(crate) client: Client,
     pub(crate) witness: Witness,
     pub(crate) turns: &'static Semaphore,
+    /// Namespaces in which nothing is left of the story that was told there.
+    free: Mutex<Vec<String>>,
 }
 
-impl Stage {
+impl<'a> Stage<'a> {
+    /// The stage that tests share which do no harm to the cluster.
     pub(crate) async fn set() -> Self {
-        let cluster = CLUSTER.get_or_init(cluster).await;
-        let client = cluster.client().await.unwrap();
-        Self { cluster, witness: Witness::new(&client), client, turns: &TURNS }
+        Self::on(CLUSTER.get_or_init(cluster).await).await
     }
 
+    /// A stage on a cluster.
+    pub(crate) async fn on(cluster: &'a Cluster) -> Self {
+        let client = cluster.client().await.unwrap();
+        Self { cluster, witness: Witness::new(&client), client, turns: &TURNS, free: Mutex::default() }
+    }
+
+    /// A namespace in which there is nothing.
     pub(crate) async fn namespace(&self) -> String {
-        let free = FREE.lock().unwrap().pop();
+        let free = self.free.lock().unwrap().pop();
         match free {
             Some(namespace) => {
                 self.witness.forget(&namespace);
@@ -45,7 +47,7 @@ impl Stage {
 
     /// Gives a namespace back in which nothing is left.
     pub(crate) fn is_free(&self, namespace: String) {
-        FREE.lock().unwrap().push(namespace);
+        self.free.lock().unwrap().push(namespace);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     line::{Fault, Lag, Line, Said},
-    operator::Life,
+    operator::{Life, MEASURED},
     plots::{Act, NAME, Plot, Scene},
     stage::Stage,
 };
@@ -25,6 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 const REST: Duration = Duration::from_millis(400);
 /// The same, where nobody knows how the scene should end.
 const LONG_REST: Duration = Duration::from_secs(2);
+const CREATION: PostParams = PostParams { dry_run: false, field_manager: None };
 /// Without delay.
 pub(crate) const AT_ONCE: Lag = |_| Duration::ZERO;
 
@@ -47,8 +48,16 @@ pub(crate) struct Telling<'a> {
     pub(crate) undisturbed: Option<&'a [Told]>,
 }
 
+impl Telling<'_> {
+    /// Whether what goes wrong could still do so in the scene of that index, or in one after it.
+    fn is_over(&self, index: usize) -> bool {
+        let (Some(fault), Some(undisturbed)) = (self.fault, self.undisturbed) else { return false };
+        undisturbed[index..].iter().all(|told| told.said.count(fault.trouble) < fault.nth)
+    }
+}
+
 struct Story<'a> {
-    stage: &'a Stage,
+    stage: &'a Stage<'a>,
     namespace: String,
     sessions: Api<AmaltheaSession>,
     lag: Lag,
@@ -56,7 +65,7 @@ struct Story<'a> {
 }
 
 /// Tells a story. The error says what ended otherwise than it should.
-pub(crate) async fn tell(stage: &Stage, plot: &Plot, telling: Telling<'_>) -> Result<Vec<Told>, String> {
+pub(crate) async fn tell(stage: &Stage<'_>, plot: &Plot, telling: Telling<'_>) -> Result<Vec<Told>, String> {
     let _turn = stage.turns.acquire().await;
     let namespace = stage.namespace().await;
     let line = Line::new(telling.lag);
@@ -65,11 +74,20 @@ pub(crate) async fn tell(stage: &Stage, plot: &Plot, telling: Telling<'_>) -> Re
     let sessions = Api::namespaced(stage.client.clone(), &namespace);
     let mut story = Story { stage, namespace, sessions, lag: telling.lag, life };
     let mut told = Vec::new();
+    let early_end = Scene::early_end();
     for (index, scene) in plot.scenes.iter().enumerate() {
         if index > 0 {
             story.life.line.arm(telling.fault);
         }
-        let begun = Instant::now();
+        // Where nothing can go wrong any more there is nothing more to see.
+        if telling.is_over(index) {
+            story.begin(&early_end.act).await;
+            story
+                .rests(&early_end, Some(&json!({})))
+                .await
+                .map_err(|holdings| format!("not gone: {holdings:#}"))?;
+            break;
+        }
         let line = story.life.line.clone();
         story.begin(&scene.act).await;
         let expected = telling.undisturbed.map(|told| &told[index].holdings);
@@ -80,7 +98,6 @@ pub(crate) async fn tell(stage: &Stage, plot: &Plot, telling: Telling<'_>) -> Re
             let difference = difference.unwrap_or_else(|| format!("{holdings:#}"));
             format!("{}, {}: {fault:?} at {struck:?}: {difference}\ncalls {calls:#?}", plot.name, scene.name)
         });
-        if std::env::var("TIMES").is_ok() { eprintln!("T {} {:?} {:?}", scene.name, telling.fault, begun.elapsed()); }
         let said = line.said();
         told.push(Told { scene: scene.name, said, holdings: holdings? });
     }
@@ -95,20 +112,15 @@ impl Story<'_> {
             Act::Create(spec) => self.create(spec).await,
             Act::Edit(spec) => {
                 let patch = Patch::Merge(json!({"spec": spec}));
-                self.sessions.patch(NAME, &PatchParams::default(), &patch).await.unwrap();
+                insist(async || self.sessions.patch(NAME, &PatchParams::default(), &patch).await).await;
             }
             Act::Pods(annotations) => self.annotate(annotations).await,
-            Act::Uses(cpu) => {
-                let usage = ContainerUsage { container: "amalthea-session", cpu, memory: "1Mi" };
-                let pod = format!("{NAME}-0");
-                set_pod_usage(&self.stage.client, &self.namespace, &pod, &[usage]).await.unwrap();
-            }
+            Act::Uses(cpu) => self.uses(cpu).await,
             Act::Vandal => {
-                let services = self.children(Kind::Service);
-                services.delete(NAME, &DeleteParams::background()).await.unwrap();
+                self.delete(Kind::Service).await;
                 let patch = Patch::Merge(json!({"spec": {"replicas": 0}}));
                 let sets = self.children(Kind::StatefulSet);
-                sets.patch(NAME, &PatchParams::default(), &patch).await.unwrap();
+                insist(async || sets.patch(NAME, &PatchParams::default(), &patch).await).await;
             }
             Act::TakeResult => {
                 self.annotate(&json!({"sojourn.dev/test-complete-after": "0s"})).await;
@@ -118,11 +130,10 @@ impl Story<'_> {
                 })
                 .await
                 .unwrap();
-                let jobs = self.children(Kind::Job);
-                jobs.delete(NAME, &DeleteParams::background()).await.unwrap();
+                self.delete(Kind::Job).await;
             }
             Act::Delete => {
-                self.sessions.delete(NAME, &DeleteParams::default()).await.unwrap();
+                insist(async || self.sessions.delete(NAME, &DeleteParams::default()).await).await;
             }
         }
     }
@@ -131,25 +142,38 @@ impl Story<'_> {
         api::api(&self.stage.client, kind, Some(&self.namespace))
     }
 
+    async fn delete(&self, kind: Kind) {
+        let children = self.children(kind);
+        insist(async || children.delete(NAME, &DeleteParams::background()).await).await;
+    }
+
     async fn create(&self, spec: &Value) {
         let name = Some("adopted".to_owned());
         let secret = Secret { metadata: ObjectMeta { name, ..ObjectMeta::default() }, ..Secret::default() };
         let secrets: Api<Secret> = Api::namespaced(self.stage.client.clone(), &self.namespace);
-        secrets.create(&PostParams::default(), &secret).await.unwrap();
+        insist(async || secrets.create(&CREATION, &secret).await).await;
         let session = serde_json::from_value(json!({
             "apiVersion": "amalthea.dev/v1alpha1", "kind": "AmaltheaSession",
             "metadata": {"name": NAME, "namespace": self.namespace}, "spec": spec,
-        }));
-        self.sessions.create(&PostParams::default(), &session.unwrap()).await.unwrap();
+        }))
+        .unwrap();
+        insist(async || self.sessions.create(&CREATION, &session).await).await;
     }
 
     /// Says to all pods what they do from now on.
     async fn annotate(&self, annotations: &Value) {
         let patch = Patch::Merge(json!({"metadata": {"annotations": annotations}}));
+        let pods = self.children(Kind::Pod);
         for pod in self.stage.witness.objects(&self.namespace, "Pod") {
             let name = pod["metadata"]["name"].as_str().unwrap();
-            self.children(Kind::Pod).patch(name, &PatchParams::default(), &patch).await.unwrap();
+            insist(async || pods.patch(name, &PatchParams::default(), &patch).await).await;
         }
+    }
+
+    async fn uses(&self, cpu: &str) {
+        let usage = ContainerUsage { container: "amalthea-session", cpu, memory: "1Mi" };
+        // A pod that was just hibernated away uses nothing any more.
+        set_pod_usage(&self.stage.client, &self.namespace, &format!("{NAME}-0"), &[usage]).await.ok();
     }
 
     /// Waits until the scene has ended and nothing changes any more. Another operator takes over from one that
@@ -158,14 +182,22 @@ impl Story<'_> {
         let started = Instant::now();
         let rest = if expected.is_some() { REST } else { LONG_REST };
         let (mut seen, mut holdings, mut since) = (None, json!({}), Instant::now());
+        let mut measured = Instant::now();
         loop {
             if self.life.is_over() {
                 let next = Life::start(self.stage.cluster, &self.namespace, Line::new(self.lag)).await;
                 std::mem::replace(&mut self.life, next).end().await;
             }
+            if let Act::Uses(cpu) = scene.act
+                && measured.elapsed() > MEASURED
+            {
+                measured = Instant::now();
+                self.uses(cpu).await;
+            }
             let changes = self.stage.witness.changes(&self.namespace);
             if seen != Some(changes) {
-                (seen, holdings, since) = (Some(changes), self.stage.witness.holdings(&self.namespace), Instant::now());
+                (seen, holdings, since) =
+                    (Some(changes), self.stage.witness.holdings(&self.namespace), Instant::now());
             }
             if !self.life.is_at_work() {
                 since = Instant::now();
@@ -179,6 +211,19 @@ impl Story<'_> {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+}
+
+/// Repeats a call until it is done: the API server may be away. That the same was done before is as good.
+async fn insist<T>(call: impl AsyncFn() -> kube::Result<T>) {
+    let started = Instant::now();
+    loop {
+        match call().await {
+            Ok(_) => return,
+            Err(kube::Error::Api(status)) if status.is_not_found() || status.is_already_exists() => return,
+            Err(error) => assert!(started.elapsed() < PATIENCE, "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
 

@@ -7,20 +7,27 @@ use kube::{
     runtime::{WatchStreamExt, watcher},
 };
 use serde_json::{Map, Value, json};
-use sojourn::{control::api, core::live};
+use sojourn::{
+    control::{api, replica::Reconciled},
+    core::live,
+};
+use sojourn_crds::amalthea::{AmaltheaSession, KIND};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex},
 };
 use tokio::task::JoinSet;
 
-/// What there is in a namespace, and how many of each kind there have been.
+/// What there is in a namespace, and which objects of each kind there have been.
 #[derive(Default)]
 struct Namespace {
     objects: BTreeMap<(&'static str, String), Value>,
     ever: BTreeMap<&'static str, BTreeSet<String>>,
     changes: u64,
 }
+
+/// Label of pods of StatefulSets.
+const REVISION: &str = "controller-revision-hash";
 
 type Namespaces = Arc<Mutex<HashMap<String, Namespace>>>;
 
@@ -33,7 +40,7 @@ pub(crate) struct Witness {
 /// Everything that a session is made of.
 fn resources() -> Vec<(&'static str, ApiResource)> {
     let children = live::Kind::CHILDREN.into_iter().chain([live::Kind::Pod]);
-    let sessions = (sojourn_crds::amalthea::KIND, api::sessions());
+    let sessions = (KIND, AmaltheaSession::resource());
     children.map(|kind| (kind.name(), api::resource(kind))).chain([sessions]).collect()
 }
 
@@ -78,7 +85,10 @@ impl Witness {
             held.insert(format!("{kind} {name}"), lasting(kind, object));
         }
         if !held.is_empty() {
-            held.insert("ever".into(), namespace.ever.iter().map(|(kind, uids)| json!([kind, uids.len()])).collect());
+            held.insert(
+                "ever".into(),
+                namespace.ever.iter().map(|(kind, uids)| json!([kind, uids.len()])).collect(),
+            );
         }
         Value::Object(held)
     }
@@ -95,7 +105,10 @@ async fn follow(api: Api<DynamicObject>, kind: &'static str, namespaces: Namespa
                 let (namespace, name, uid) = address(&object);
                 listed.insert(uid.clone());
                 let namespace = namespaces.entry(namespace).or_default();
-                namespace.ever.entry(kind).or_default().insert(uid);
+                // kwok sometimes deletes the next pod of a StatefulSet together with the one before. What counts is
+                // how many different pods were asked for.
+                let revision = object.metadata.labels.as_ref().and_then(|labels| labels.get(REVISION));
+                namespace.ever.entry(kind).or_default().insert(revision.cloned().unwrap_or(uid));
                 namespace.objects.insert((kind, name), serde_json::to_value(object).unwrap());
                 namespace.changes += 1;
             }
@@ -148,13 +161,13 @@ fn lasting(kind: &str, object: &Value) -> Value {
     let conditions = || status["conditions"].as_array().into_iter().flatten();
     match kind {
         "Pod" => json!({"phase": status["phase"], "going": metadata["deletionTimestamp"].is_string()}),
+        // Counts of containers are not here: a change of nothing else may wait for half a minute.
         "AmaltheaSession" => json!({
             "spec": spec,
             "finalizers": metadata["finalizers"],
             "state": status["state"],
             "error": status["error"],
             "url": status["url"],
-            "counts": status["containerCounts"],
             "hasRun": status["runID"].is_string(),
             "hibernated": status["hibernatedSince"].is_string(),
             "failing": status["failingSince"].is_string(),

@@ -9,8 +9,9 @@ use crate::control::{
     errors::CallError,
     lease::LEASE_NAME,
     rbac::{OwnNames, cluster_rules, namespaced_rules, own_rules},
+    replica::Reconciled,
 };
-use crate::core::amalthea::ErrorClass;
+use crate::core::error::ErrorClass;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 use k8s_openapi::api::{
@@ -32,7 +33,7 @@ use kube::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use sojourn_crds::amalthea::{API_VERSION, KIND};
+use sojourn_crds::amalthea::{API_VERSION, AmaltheaSession, KIND};
 use sojourn_webhooks::table::TABLE;
 use std::{collections::BTreeMap, fmt::Debug};
 
@@ -253,7 +254,7 @@ impl Questions<'_> {
             Ok(object) => object,
             Err(error) => return Trial::Unknown(error.to_string()),
         };
-        let api = api::of_resource(&self.client, &api::sessions(), Some(namespace));
+        let api = api::of_resource(&self.client, &AmaltheaSession::resource(), Some(namespace));
         let params = PostParams { dry_run: true, ..PostParams::default() };
         match api::within(api.create(&params, &object)).await {
             Ok(_) => Trial::Admitted,

@@ -2,9 +2,9 @@
 
 use super::outline::Session;
 use crate::{
-    control::{api, errors::CallError},
+    control::{api, errors::CallError, replica::Reconciled},
     core::{
-        amalthea::ErrorClass,
+        error::ErrorClass,
         live::{Kind, Live},
         manifest::Write,
     },
@@ -58,7 +58,7 @@ pub(super) struct Known {
 /// What the cluster holds of the session of that name.
 pub(super) async fn observe(client: &Client, namespace: &str, name: &str) -> Result<Known, AskCluster> {
     let mut known = Known { asked: true, ..Known::default() };
-    let sessions = api::of_resource(client, &api::sessions(), Some(namespace));
+    let sessions = api::of_resource(client, &AmaltheaSession::resource(), Some(namespace));
     let found = api::within(sessions.get_opt(name)).await;
     let found = found.map_err(|source| AskCluster::Session { name: name.to_owned(), source })?;
     known.session = found.map(|session| serde_json::to_value(session).unwrap_or_default());

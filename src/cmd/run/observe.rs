@@ -1,7 +1,7 @@
-//! What a running operator shows of itself.
+//! What a running sessions shows of itself.
 
 use crate::{
-    control::{Operator, certificates::Shown, watch::Unsynced},
+    control::{amalthea::Reconciler, certificates::Shown, watch::Unsynced},
     telemetry::{
         metrics::Kind,
         queues::{QueueCollector, Waiting},
@@ -13,7 +13,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use std::sync::Arc;
 
 /// The sessions as metrics show them.
-pub(super) struct Gauges(pub(super) Arc<Operator>);
+pub(super) struct Gauges(pub(super) Arc<Reconciler>);
 
 impl SessionGauges for Gauges {
     fn snapshot(&self) -> Vec<SessionGauge> {
@@ -46,27 +46,27 @@ impl SessionGauges for Gauges {
 }
 
 /// What waits for this replica. What collects in the queue of one that does not lead waits for nobody.
-pub(super) fn queues(operator: Arc<Operator>) -> QueueCollector {
+pub(super) fn queues(sessions: Arc<Reconciler>) -> QueueCollector {
     QueueCollector::default().with(Kind::AmaltheaSession, move || {
-        if operator.gate.is_open() { operator.queue.waiting() } else { Waiting::default() }
+        if sessions.replica.gate.is_open() { sessions.agenda.queue.waiting() } else { Waiting::default() }
     })
 }
 
 /// The debug page: how much is known, and how much is to be done.
 pub(super) fn debug_state(
-    operator: Arc<Operator>,
+    sessions: Arc<Reconciler>,
     unsynced: Unsynced,
     certificate: Shown,
 ) -> impl Fn() -> serde_json::Value {
     move || {
-        let (sessions, children, pods) = operator.index().sizes();
-        let Waiting { due, oldest } = operator.queue.waiting();
+        let (held, children, pods) = sessions.index().sizes();
+        let Waiting { due, oldest } = sessions.agenda.queue.waiting();
         serde_json::json!({
             "watches": {"synced": unsynced.is_synced()},
-            "index": {"sessions": sessions, "children": children, "pods": pods},
+            "index": {"sessions": held, "children": children, "pods": pods},
             "queue": {"due": due, "oldestSeconds": oldest.as_secs_f64()},
             "webhookCertificate": certificate.state(),
-            "leading": operator.gate.is_open(),
+            "leading": sessions.replica.gate.is_open(),
         })
     }
 }

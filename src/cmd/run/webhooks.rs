@@ -3,7 +3,7 @@
 use super::certificate::{self, Watchers};
 use crate::{
     control::{
-        Operator,
+        amalthea::Reconciler,
         certificates::own::Farewell,
         facts::{AccessReviews, ClusterFacts},
         terms,
@@ -51,7 +51,7 @@ pub(super) struct Server<'a> {
     pub(super) settings: &'a Settings,
     pub(super) webhook: &'a WebhookSettings,
     pub(super) client: &'a Client,
-    pub(super) operator: &'a Arc<Operator>,
+    pub(super) sessions: &'a Arc<Reconciler>,
     pub(super) unsynced: &'a Unsynced,
     pub(super) metrics: Arc<Metrics>,
 }
@@ -64,7 +64,7 @@ impl Server<'_> {
         ending: Ending,
         background: &mut JoinSet<()>,
     ) -> anyhow::Result<Serving> {
-        let Self { settings, webhook, client, operator, unsynced, metrics } = self;
+        let Self { settings, webhook, client, sessions, unsynced, metrics } = self;
         let operator_user = match &settings.operator_user {
             Some(user) => user.clone(),
             None => who_am_i(client).await?,
@@ -81,7 +81,7 @@ impl Server<'_> {
         };
         let others = terms::start(client, &settings.scope, amalthea::KIND, &guard, unsynced, background);
         let facts =
-            ClusterFacts { operator: operator.clone(), others, unsynced: unsynced.clone(), settings: guard };
+            ClusterFacts { sessions: sessions.clone(), others, unsynced: unsynced.clone(), settings: guard };
         let guard =
             Guard { facts: Arc::new(facts), authorizer: Arc::new(AccessReviews(client.clone())), metrics };
         let task = tokio::spawn(serve_webhooks(listener, resolver.clone(), guard, ending));

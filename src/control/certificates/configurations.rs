@@ -163,7 +163,7 @@ impl Configurations {
                 Ok(())
             }
             // It changed meanwhile: the watch tells.
-            Err(error) if error.class() == crate::core::amalthea::ErrorClass::Invalid => {
+            Err(error) if error.class() == crate::core::error::ErrorClass::Invalid => {
                 tracing::debug!(%error, ?which, "somebody else wrote the webhook configuration first");
                 Ok(())
             }

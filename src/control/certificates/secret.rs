@@ -74,9 +74,7 @@ fn bytes(data: &SecretData) -> BTreeMap<String, ByteString> {
 fn written(answer: Result<Secret, CallError>) -> Result<Option<Version>, CallError> {
     match answer {
         Ok(object) => Ok(Some(Version::of(object))),
-        Err(error)
-            if error.is_not_found() || error.class() == crate::core::amalthea::ErrorClass::Conflict =>
-        {
+        Err(error) if error.is_not_found() || error.class() == crate::core::error::ErrorClass::Conflict => {
             Ok(None)
         }
         Err(error) => Err(error),

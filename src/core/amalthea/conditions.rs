@@ -1,8 +1,4 @@
-//! Conditions of a session, by the Kubernetes API conventions: `lastTransitionTime` moves only when
-//! `status` does.
-
-use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
-use sojourn_crds::amalthea::{AmaltheaSessionStatus, Condition};
+//! The conditions of a session, and what each says.
 
 /// True while the session can be used, or its batch job is at work.
 pub const READY: &str = "Ready";
@@ -12,51 +8,3 @@ pub const ROUTING_READY: &str = "RoutingReady";
 pub const RECONCILED: &str = "Reconciled";
 /// True once the result of a batch job is on record. Until the next run nothing runs again.
 pub const FINISHED: &str = "Finished";
-
-/// What a condition is to say.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Say<'a> {
-    /// Type of the condition.
-    pub kind: &'a str,
-    /// Whether it holds.
-    pub holds: bool,
-    /// Why, in one word.
-    pub reason: &'a str,
-    /// Why, for people.
-    pub message: String,
-}
-
-/// The condition of that type.
-pub fn find<'a>(status: &'a AmaltheaSessionStatus, kind: &str) -> Option<&'a Condition> {
-    status.conditions.iter().find(|condition| condition.kind == kind)
-}
-
-/// Whether the condition of that type is there and holds.
-pub fn holds(status: &AmaltheaSessionStatus, kind: &str) -> bool {
-    find(status, kind).is_some_and(|condition| condition.status == "True")
-}
-
-/// Says it; keeps the time of the last transition unless `status` moves.
-pub fn set(conditions: &mut Vec<Condition>, say: Say<'_>, generation: Option<i64>, now: Timestamp) {
-    let status = if say.holds { "True" } else { "False" };
-    let new = |since: Time| Condition {
-        kind: say.kind.to_owned(),
-        status: status.to_owned(),
-        last_transition_time: Some(since),
-        reason: Some(say.reason.to_owned()),
-        message: Some(say.message.clone()),
-        observed_generation: generation,
-    };
-    match conditions.iter_mut().find(|condition| condition.kind == say.kind) {
-        Some(condition) => {
-            let since = condition.last_transition_time.clone().filter(|_| condition.status == status);
-            *condition = new(since.unwrap_or_else(|| whole_seconds(now)));
-        }
-        None => conditions.push(new(whole_seconds(now))),
-    }
-}
-
-/// A time as the API holds it: in whole seconds.
-pub fn whole_seconds(at: Timestamp) -> Time {
-    Time(Timestamp::from_second(at.as_second()).unwrap_or(at))
-}

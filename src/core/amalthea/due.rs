@@ -1,8 +1,13 @@
 //! When something is due for a session because of the time alone. Nothing polls: the earliest of these
 //! moments is when a session is looked at again.
 
-use super::{Checked, Context, World, conditions, idle, run, status::containers};
-use crate::core::live::Kind;
+use super::{
+    Checked, Context, World,
+    conditions::{FINISHED, READY},
+    idle, run,
+    status::containers,
+};
+use crate::core::{conditions, live::Kind};
 use k8s_openapi::{
     api::{
         batch::v1::JobStatus,
@@ -119,7 +124,7 @@ pub fn decisive<'a>(dues: &'a [Due], checked: &Checked, world: &World, context: 
 /// that loses its pod after hours gets the whole time to start again.
 fn starting_since(status: &AmaltheaSessionStatus, began: Option<Timestamp>) -> Option<Timestamp> {
     let began = began.filter(|_| status.state == State::NotReady)?;
-    let unready = conditions::find(status, conditions::READY)
+    let unready = conditions::find(&status.conditions, READY)
         .and_then(|ready| ready.last_transition_time.as_ref())
         .map_or(began, |time| time.0);
     Some(began.max(unready))
@@ -142,7 +147,7 @@ pub fn deletion(checked: &Checked, status: &AmaltheaSessionStatus) -> Option<Due
 
 /// Whether the result of a batch session is on record.
 pub fn is_finished(status: &AmaltheaSessionStatus) -> bool {
-    conditions::holds(status, conditions::FINISHED)
+    conditions::holds(&status.conditions, FINISHED)
 }
 
 /// When the Job's own clock began; it begins again at each resume, and stands while a queue holds the Job.

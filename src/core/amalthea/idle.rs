@@ -4,7 +4,8 @@
 //! hibernated for idleness, so a session in use costs one question in each `maxIdleDuration`. Where nobody measures
 //! CPU use, the proxy alone decides; where the proxy does not answer, CPU use alone does.
 
-use super::{Checked, Context, Requests, World, conditions, status::containers};
+use super::{Checked, Context, Requests, World, conditions::READY, status::containers};
+use crate::core::conditions;
 use k8s_openapi::{api::core::v1::PodStatus, jiff::Timestamp};
 use sojourn_crds::amalthea::{AmaltheaSessionStatus, Location, State};
 
@@ -91,7 +92,7 @@ pub(super) fn counts_from(
         let alone = status.state == State::Running
             && has_proxy(checked, context)
             && cpu(checked, world, context) == Cpu::Unknown;
-        let ready = conditions::find(status, conditions::READY)?.last_transition_time.as_ref()?.0;
+        let ready = conditions::find(&status.conditions, READY)?.last_transition_time.as_ref()?.0;
         alone.then(|| ready.max(last_request(world, context.now).unwrap_or(ready)))
     };
     let since = status.idle_since.as_ref().map(|time| time.0).or_else(unwatched)?;

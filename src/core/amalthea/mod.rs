@@ -26,7 +26,7 @@ pub use plan::{Plan, plan};
 pub use preview::{Preview, preview};
 pub use status::status;
 pub use validate::{Checked, obstacles, validate};
-pub use world::{Applied, ChildError, Context, ErrorClass, Requests, Usage, World};
+pub use world::{Applied, ChildError, Context, Requests, Usage, World};
 
 #[cfg(test)]
 mod tests;

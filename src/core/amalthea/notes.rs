@@ -5,28 +5,14 @@ use super::{
     plan::Plan,
     status::{Cull, Report},
 };
+use crate::core::note::Note;
 use sojourn_crds::amalthea::{AmaltheaSession, State};
-
-/// An Event to publish on the session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
-    /// Whether somebody should look into it.
-    pub warning: bool,
-    /// Why, in one word.
-    pub reason: &'static str,
-    /// Why, for people.
-    pub message: String,
-}
-
-fn note(warning: bool, reason: &'static str, message: impl Into<String>) -> Note {
-    Note { warning, reason, message: message.into() }
-}
 
 /// What to tell of a plan.
 pub fn of_plan(plan: &Plan) -> Vec<Note> {
-    let resumed = plan.begin_run.as_ref().map(|_| note(false, "Resumed", "The session starts a new run"));
+    let resumed = plan.begin_run.as_ref().map(|_| Note::normal("Resumed", "The session starts a new run"));
     let kept = plan.keep_secrets.iter().map(|name| {
-        note(true, "SecretKept", format!("The adopted secret {name} stays: other sessions refer to it"))
+        Note::warning("SecretKept", format!("The adopted secret {name} stays: other sessions refer to it"))
     });
     resumed.into_iter().chain(kept).collect()
 }
@@ -37,21 +23,21 @@ pub fn of_report(session: &AmaltheaSession, report: &Report) -> Vec<Note> {
     let mut notes = Vec::new();
     let changed = old.is_none_or(|old| old.state != report.status.state || old.error != report.status.error);
     match (&report.status.error, report.status.state) {
-        (Some(error), State::Failed) if changed => notes.push(note(true, "Failed", error.clone())),
-        (Some(error), _) if changed => notes.push(note(true, "Waiting", error.clone())),
+        (Some(error), State::Failed) if changed => notes.push(Note::warning("Failed", error.clone())),
+        (Some(error), _) if changed => notes.push(Note::warning("Waiting", error.clone())),
         (None, State::Succeeded) if changed => {
-            notes.push(note(false, "Succeeded", "The batch job ended well"))
+            notes.push(Note::normal("Succeeded", "The batch job ended well"))
         }
         // Whoever asked for it: of what a timeout asked for, the reason was told before.
         (None, State::Hibernated) if old.is_some_and(|old| old.state != State::Hibernated) => {
-            notes.push(note(false, "Hibernated", "The session does not run; its files are kept"));
+            notes.push(Note::normal("Hibernated", "The session does not run; its files are kept"));
         }
         _ => {}
     }
     let over = |why: Why| format!("{} is over", rule(session, why));
     match &report.cull {
-        Some(Cull::Hibernate(due)) => notes.push(note(false, "Hibernating", over(due.why))),
-        Some(Cull::Delete(due)) => notes.push(note(false, "Deleting", over(due.why))),
+        Some(Cull::Hibernate(due)) => notes.push(Note::normal("Hibernating", over(due.why))),
+        Some(Cull::Delete(due)) => notes.push(Note::normal("Deleting", over(due.why))),
         None => {}
     }
     notes

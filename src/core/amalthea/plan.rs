@@ -1,9 +1,11 @@
 //! What to write and delete so that a session is as its spec says.
 
 use super::{
-    Checked, ChildError, Context, ErrorClass, World, adoption, children, conditions, due, run, run::Run,
+    Checked, ChildError, Context, World, adoption, children, conditions::RECONCILED, due, run, run::Run,
 };
 use crate::core::{
+    conditions,
+    error::ErrorClass,
     live::{Kind, Live},
     manifest::{self, Child, Write},
 };
@@ -206,7 +208,7 @@ fn gate_open(strategy: ReconcileStrategy, status: &AmaltheaSessionStatus) -> boo
         ReconcileStrategy::Always => true,
         ReconcileStrategy::Never => false,
         ReconcileStrategy::WhenFailedOrHibernated => {
-            let pending = conditions::find(status, conditions::RECONCILED)
+            let pending = conditions::find(&status.conditions, RECONCILED)
                 .is_some_and(|condition| condition.status == "False");
             matches!(status.state, State::Failed | State::Hibernated) || pending
         }

@@ -3,7 +3,8 @@
 
 use super::pod_status;
 use crate::core::{
-    amalthea::{Checked, Context, World, conditions, run},
+    amalthea::{Checked, Context, World, conditions::READY, run},
+    conditions,
     live::{Kind, Live},
 };
 use k8s_openapi::api::{
@@ -186,7 +187,7 @@ fn of_quota(checked: &Checked, world: &World, context: &Context) -> Option<Strin
         _ => None,
     };
     let old = checked.session.status.as_ref();
-    let ready = old.and_then(|status| conditions::find(status, conditions::READY));
+    let ready = old.and_then(|status| conditions::find(&status.conditions, READY));
     let turned = ready.and_then(|ready| ready.last_transition_time.as_ref()).map(|time| time.0);
     let since = began.max(turned);
     let refused = world.warnings.iter().find(|warning| {

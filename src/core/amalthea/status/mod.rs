@@ -9,12 +9,15 @@ mod state;
 
 use super::{
     Applied, Checked, Context, World, children,
-    conditions::{self, FINISHED, READY, RECONCILED, ROUTING_READY, Say, whole_seconds},
+    conditions::{FINISHED, READY, RECONCILED, ROUTING_READY},
     due::{self, Due},
     idle,
     run::{self, Run},
 };
-use crate::core::live::Kind;
+use crate::core::{
+    conditions::{self, Say, whole_seconds},
+    live::Kind,
+};
 use k8s_openapi::{api::core::v1::PodStatus, apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionStatus, Condition, State};
 use state::Seen;

@@ -3,10 +3,13 @@
 use super::{failure, pod_status};
 use crate::core::{
     amalthea::{
-        Applied, Checked, Context, World, conditions, due,
+        Applied, Checked, Context, World,
+        conditions::FINISHED,
+        due,
         plan::{Outcome, is_backstop, is_of_run, outcome},
         run::{self, Run},
     },
+    conditions,
     live::{Kind, Live},
 };
 use k8s_openapi::api::{apps::v1::StatefulSetStatus, batch::v1::JobStatus, core::v1::PodStatus};
@@ -52,7 +55,7 @@ pub(super) fn see(
         return Seen::new(State::NotReady, None);
     }
     // What is on record stays, whatever happens to the Job afterwards.
-    if let Some(record) = conditions::find(old, conditions::FINISHED).filter(|_| due::is_finished(old)) {
+    if let Some(record) = conditions::find(&old.conditions, FINISHED).filter(|_| due::is_finished(old)) {
         let mut seen = Seen::new(old.state, old.error.clone());
         seen.finished = Some(Finished {
             reason: record.reason.clone().unwrap_or_default(),

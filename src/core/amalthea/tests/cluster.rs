@@ -3,12 +3,13 @@
 use super::{fixtures::*, server};
 use crate::core::{
     amalthea::{
-        Applied, Checked, ChildError, Context, ErrorClass, Plan, Requests, Usage, World,
+        Applied, Checked, ChildError, Context, Plan, Requests, Usage, World,
         plan::{self, Release},
         status::{self, Cull, Report},
         validate,
         world::Warning,
     },
+    error::ErrorClass,
     live::{Kind, Live},
     manifest::{MANAGER, Write},
     merge,

@@ -6,7 +6,7 @@ use super::{
     controllers::has_ended,
     fixtures::*,
 };
-use crate::core::{amalthea::ErrorClass, live::Kind};
+use crate::core::{error::ErrorClass, live::Kind};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use rstest::rstest;
 use serde_json::json;

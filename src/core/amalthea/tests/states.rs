@@ -4,10 +4,7 @@ use super::{
     cluster::{Cluster, cluster},
     fixtures::*,
 };
-use crate::core::{
-    amalthea::{ErrorClass, world::Warning},
-    live::Kind,
-};
+use crate::core::{amalthea::world::Warning, error::ErrorClass, live::Kind};
 use rstest::rstest;
 use serde_json::json;
 use sojourn_crds::amalthea::State;

@@ -1,27 +1,29 @@
 //! The reconciler of sessions: observe, validate, plan, apply, status, report.
 
-use super::{
-    apply, errors,
-    errors::CallError,
-    index::{Index, Key},
-    lease::Gate,
-    queue::Queue,
-    requests::last_request,
-};
-use crate::core::{
-    amalthea::{
-        self, Applied, Context, ErrorClass, Plan, Requests, World, idle, notes, obstacles, plan,
-        plan::{farewell_without_spec, release_orphan},
-        status, validate,
+use super::{apply, index::Index, requests::last_request};
+use crate::{
+    control::{
+        errors::CallError,
+        key::Key,
+        replica::{Reconciled, Replica},
+        worker::{Agenda, Next, Reconcile},
     },
-    live::Live,
-    manifest::fingerprint,
-    settings::SessionSettings,
+    core::{
+        amalthea::{
+            self, Applied, Context, Plan, Requests, World, idle, notes, obstacles, plan,
+            plan::{farewell_without_spec, release_orphan},
+            status, validate,
+        },
+        error::ErrorClass,
+        live::Live,
+        manifest::fingerprint,
+        settings::SessionSettings,
+    },
+    telemetry::metrics,
 };
-use crate::telemetry::metrics::{self, Outcome, ReconcileMetrics, Verb};
 use k8s_openapi::jiff::Timestamp;
-use kube::Client;
 use serde_json::Value;
+use sojourn_crds::amalthea::AmaltheaSession;
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
@@ -30,123 +32,46 @@ use std::{
 use tokio::time::Instant;
 use tracing::{Instrument, debug_span};
 
-const METRICS_KIND: metrics::Kind = metrics::Kind::AmaltheaSession;
+impl Reconciled for AmaltheaSession {
+    const COUNTED: metrics::Kind = metrics::Kind::AmaltheaSession;
+}
 
 /// Everything that the reconciler works with.
-pub struct Operator {
-    /// The API server.
-    pub client: Client,
+pub struct Reconciler {
+    /// The process that it works in.
+    pub replica: Replica,
     /// What the cluster holds.
     pub index: RwLock<Index>,
     /// What has to be looked at.
-    pub queue: Queue,
+    pub agenda: Agenda,
     /// The choices of whoever installed the operator.
     pub settings: SessionSettings,
-    /// Name of this replica, for Events.
-    pub identity: String,
-    /// Where passes and writes are counted.
-    pub metrics: ReconcileMetrics,
-    /// Whether this replica may write.
-    pub gate: Gate,
     passes: Mutex<HashMap<Key, Pass>>,
 }
 
 /// What is remembered of a session between passes. Losing it costs at most a write that could have waited.
 #[derive(Default)]
 pub(super) struct Pass {
-    pub(super) failures: u32,
     pub(super) status_written: Option<Instant>,
     /// By UID of a child: what was last applied, and what the API server made of it.
     settled: HashMap<String, (String, String)>,
 }
 
-/// When to look at a session again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
-    /// After that time, or only when something happens.
-    At(Option<Duration>),
-    /// After an error.
-    Retry(ErrorClass),
-}
+impl Reconcile for Reconciler {
+    const KIND: metrics::Kind = AmaltheaSession::COUNTED;
 
-impl Next {
-    pub(super) fn no_later_than(self, limit: Duration) -> Self {
-        match self {
-            Next::At(at) => Next::At(Some(at.map_or(limit, |at| at.min(limit)))),
-            retry => retry,
-        }
-    }
-}
-
-impl Operator {
-    /// An operator that knows nothing of the cluster yet.
-    pub fn new(
-        client: Client,
-        settings: SessionSettings,
-        identity: String,
-        metrics: ReconcileMetrics,
-        gate: Gate,
-    ) -> Self {
-        Self {
-            client,
-            index: RwLock::default(),
-            queue: Queue::default(),
-            settings,
-            identity,
-            metrics,
-            gate,
-            passes: Mutex::default(),
-        }
+    fn replica(&self) -> &Replica {
+        &self.replica
     }
 
-    /// Works off the queue while this replica leads, one session at a time.
-    pub async fn work(&self) {
-        let mut gate = self.gate.clone();
-        let mut lost = self.gate.clone();
-        loop {
-            gate.opened().await;
-            tokio::select! {
-                biased;
-                // A pass that is cut off between two calls leaves a state that the next leader goes on from.
-                () = lost.closed() => {}
-                () = self.work_one() => {}
-            }
-        }
+    fn agenda(&self) -> &Agenda {
+        &self.agenda
     }
 
-    /// Puts every session in the queue: a new leader looks at each once.
-    pub async fn look_at_all_when_leading(&self) {
-        let mut gate = self.gate.clone();
-        loop {
-            gate.opened().await;
-            for key in self.index().keys() {
-                self.queue.add(key);
-            }
-            gate.closed().await;
-        }
+    fn keys(&self) -> Vec<Key> {
+        self.index().keys()
     }
 
-    async fn work_one(&self) {
-        let key = self.queue.next().await;
-        let taken = Taken { queue: &self.queue, key: &key };
-        let measured = self.metrics.measure(METRICS_KIND);
-        let pass = debug_span!("reconcile", kind = sojourn_crds::amalthea::KIND, session = %key);
-        let next = self.reconcile(&key, Timestamp::now()).instrument(pass).await.unwrap_or_else(|error| {
-            tracing::debug!(session = %key, %error, "pass failed");
-            Next::Retry(error.class())
-        });
-        match next {
-            Next::Retry(class) => {
-                self.metrics.failed(METRICS_KIND, metrics_class(class));
-                measured.ended(Outcome::Failed);
-            }
-            Next::At(_) => measured.ended(Outcome::Unchanged),
-        }
-        self.schedule(&key, next);
-        drop(taken);
-    }
-
-    /// One pass over one session.
     async fn reconcile(&self, key: &Key, now: Timestamp) -> Result<Next, CallError> {
         let context = self.context(now);
         let Some(world) = self.observe(key, &context).instrument(debug_span!("observe")).await else {
@@ -169,7 +94,7 @@ impl Operator {
         let Some(session) = session else {
             // It went with its finalizer. What became of its secrets is told all the same.
             for note in &told {
-                self.publish(&world.session, note).await;
+                self.replica.publish(&*world.session, note).await;
             }
             return Ok(Next::At(None));
         };
@@ -177,6 +102,19 @@ impl Operator {
         let reporting = self.report(key, &session, &report, notes, now);
         let next = reporting.instrument(debug_span!("report")).await?;
         Ok(worst(&applied).map_or(next, Next::Retry))
+    }
+}
+
+impl Reconciler {
+    /// A reconciler that knows nothing of the cluster yet.
+    pub fn new(replica: Replica, settings: SessionSettings) -> Self {
+        Self {
+            replica,
+            index: RwLock::default(),
+            agenda: Agenda::default(),
+            settings,
+            passes: Mutex::default(),
+        }
     }
 
     /// What is known of the session; no call, but for the question to its proxy on which its end depends.
@@ -223,7 +161,7 @@ impl Operator {
     async fn begin_run(&self, world: &World, run: &str, plan: &Plan) -> Result<Next, CallError> {
         self.write_status(&world.session, serde_json::json!({"runID": run})).await?;
         for note in notes::of_plan(plan) {
-            self.publish(&world.session, &note).await;
+            self.replica.publish(&*world.session, &note).await;
         }
         Ok(Next::At(Some(Duration::ZERO)))
     }
@@ -243,28 +181,6 @@ impl Operator {
         self.report(key, &world.session, &report, notes, context.now).await
     }
 
-    fn schedule(&self, key: &Key, next: Next) {
-        let delay = {
-            let mut passes = self.passes();
-            match next {
-                Next::At(at) => {
-                    if let Some(pass) = passes.get_mut(key) {
-                        pass.failures = 0;
-                    }
-                    at
-                }
-                Next::Retry(class) => {
-                    let pass = passes.entry(key.clone()).or_default();
-                    pass.failures = pass.failures.saturating_add(1);
-                    Some(errors::backoff(class, pass.failures, rand::random()))
-                }
-            }
-        };
-        if let Some(delay) = delay {
-            self.queue.add_after(key.clone(), delay);
-        }
-    }
-
     /// Whether this very manifest was applied to this very object before. Where somebody else's webhook changes
     /// what we apply, applying it again changes nothing.
     pub(super) fn is_settled(&self, key: &Key, manifest: &Value, live: &Live) -> bool {
@@ -278,15 +194,6 @@ impl Operator {
     pub(super) fn settle(&self, key: &Key, manifest: &Value, live: &Live) {
         let entry = (fingerprint(manifest), live.content_fingerprint());
         self.passes().entry(key.clone()).or_default().settled.insert(live.uid.clone(), entry);
-    }
-
-    /// Whether a write may begin: true only while this replica leads, whatever the election has noticed.
-    pub(super) fn may_write(&self) -> Result<(), CallError> {
-        if self.gate.is_open() { Ok(()) } else { Err(CallError::NotLeading) }
-    }
-
-    pub(super) fn wrote(&self, verb: Verb) {
-        self.metrics.wrote(METRICS_KIND, verb);
     }
 
     /// The index, for reading. Never held across an await.
@@ -304,29 +211,7 @@ impl Operator {
     }
 }
 
-/// A session that a worker has; given back whatever becomes of the worker.
-struct Taken<'a> {
-    queue: &'a Queue,
-    key: &'a Key,
-}
-
-impl Drop for Taken<'_> {
-    fn drop(&mut self) {
-        self.queue.done(self.key);
-    }
-}
-
 /// The error that decides when to try again: the one that comes back soonest.
 fn worst(applied: &Applied) -> Option<ErrorClass> {
     applied.errors.iter().map(|error| error.class).min()
-}
-
-fn metrics_class(class: ErrorClass) -> metrics::ErrorClass {
-    match class {
-        ErrorClass::Conflict => metrics::ErrorClass::Conflict,
-        ErrorClass::Transient => metrics::ErrorClass::Transient,
-        ErrorClass::Quota => metrics::ErrorClass::Quota,
-        ErrorClass::Forbidden => metrics::ErrorClass::Forbidden,
-        ErrorClass::Foreign | ErrorClass::Invalid => metrics::ErrorClass::Invalid,
-    }
 }

@@ -3,38 +3,18 @@
 //! A plain structure behind one lock. Webhooks, reconcilers and the debug page read it at once; nothing
 //! lists the API server for an answer that is here.
 
-use crate::core::{
-    amalthea::{Requests, Usage, World, adoption, world::Warning},
-    live::{Kind, Live},
+use crate::{
+    control::key::Key,
+    core::{
+        amalthea::{Requests, Usage, World, adoption, world::Warning},
+        live::{Kind, Live},
+    },
 };
 use sojourn_crds::amalthea::{AmaltheaSession, names};
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
-    fmt,
     sync::Arc,
 };
-
-/// Name of a session in the cluster.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key {
-    /// Namespace.
-    pub namespace: Arc<str>,
-    /// Name.
-    pub name: Arc<str>,
-}
-
-impl Key {
-    /// The key of the session of that name.
-    pub fn new(namespace: &str, name: &str) -> Self {
-        Self { namespace: namespace.into(), name: name.into() }
-    }
-}
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.namespace, self.name)
-    }
-}
 
 /// Warnings that are kept at most; a cluster in trouble makes more than anybody reads.
 const MOST_WARNINGS: usize = 20_000;

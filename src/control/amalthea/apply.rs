@@ -1,30 +1,34 @@
 //! Carries out a plan. Every write is attempted, whatever became of the others.
 
-use super::{api, errors::CallError, index::Key, reconcile::Operator};
-use crate::core::{
-    amalthea::{
-        Applied, ChildError, ErrorClass, Plan, adoption,
-        notes::Note,
-        plan::{Delete, Release, taken},
+use super::Reconciler;
+use crate::{
+    control::{api, errors::CallError, key::Key},
+    core::{
+        amalthea::{
+            Applied, ChildError, Plan, adoption,
+            plan::{Delete, Release, taken},
+        },
+        error::ErrorClass,
+        live::{Kind, Live},
+        manifest::Write,
+        note::Note,
     },
-    live::{Kind, Live},
-    manifest::Write,
+    telemetry::metrics::Verb,
 };
-use crate::telemetry::metrics::Verb;
-use kube::core::DynamicObject;
+use kube::{Api, core::DynamicObject};
 use serde_json::json;
 use sojourn_crds::amalthea::AmaltheaSession;
 use std::sync::Arc;
 
 /// Carries out `plan` for `session`.
-pub async fn apply(operator: &Operator, session: &AmaltheaSession, plan: &Plan) -> Applied {
+pub async fn apply(reconciler: &Reconciler, session: &AmaltheaSession, plan: &Plan) -> Applied {
     let mut applied = Applied { errors: plan.blocked.clone(), ..Applied::default() };
     for release in &plan.release {
-        let result = operator.release(release).await;
+        let result = reconciler.release(release).await;
         note(&mut applied, Kind::Job, &release.name, result);
     }
     for delete in &plan.delete {
-        let result = operator.delete_child(delete, session).await;
+        let result = reconciler.delete_child(delete, session).await;
         if result.is_ok() {
             applied.deleted.push((delete.kind, delete.name.clone()));
         }
@@ -35,7 +39,7 @@ pub async fn apply(operator: &Operator, session: &AmaltheaSession, plan: &Plan) 
             continue;
         }
         let (kind, name) = write.target();
-        let result = match operator.write(write, session).await {
+        let result = match reconciler.write(write, session).await {
             Ok(Written::Ours(live)) => {
                 applied.children.insert((kind, name.to_owned()), live);
                 Ok(())
@@ -50,12 +54,12 @@ pub async fn apply(operator: &Operator, session: &AmaltheaSession, plan: &Plan) 
     }
     let mut secrets_gone = true;
     for name in &plan.delete_secrets {
-        let result = operator.delete_adopted(session, name).await;
+        let result = reconciler.delete_adopted(session, name).await;
         secrets_gone &= result.is_ok();
         note(&mut applied, Kind::Secret, name, result);
     }
     if let Some(finalizers) = plan.finalizers.as_ref().filter(|_| secrets_gone)
-        && let Err(error) = operator.set_finalizers(session, finalizers).await
+        && let Err(error) = reconciler.set_finalizers(session, finalizers).await
         && !error.is_not_found()
     {
         let error = child_error(Kind::Secret, "finalizer of the session", &error);
@@ -93,12 +97,12 @@ fn child_error(kind: Kind, name: &str, error: &CallError) -> ChildError {
     ChildError { kind, name: name.to_owned(), class: error.class(), message: error.to_string() }
 }
 
-impl Operator {
+impl Reconciler {
     async fn write(&self, write: &Write, session: &AmaltheaSession) -> Result<Written, CallError> {
-        self.may_write()?;
+        self.replica.may_write()?;
         let (kind, name) = write.target();
         let key = Key::new(session.namespace(), session.name());
-        let api = api::api(&self.client, kind, Some(session.namespace()));
+        let api = self.api(kind, Some(session.namespace()));
         let object = match write {
             Write::Create { manifest, .. } => match api::create(&api, manifest.clone()).await {
                 Err(error) if error.is_already_exists() => {
@@ -130,7 +134,7 @@ impl Operator {
                 api::apply(&api, name, manifest).await?
             }
         };
-        self.wrote(Verb::Apply);
+        self.replica.wrote::<AmaltheaSession>(Verb::Apply);
         match self.learn(kind, object) {
             Some(live) => {
                 if let Write::Apply { manifest, .. } = write {
@@ -142,6 +146,11 @@ impl Operator {
         }
     }
 
+    /// The API of a kind of child.
+    fn api(&self, kind: Kind, namespace: Option<&str>) -> Api<DynamicObject> {
+        api::api(&self.replica.client, kind, namespace)
+    }
+
     /// Takes in what the API server answered to a write, ahead of the watch.
     fn learn(&self, kind: Kind, object: DynamicObject) -> Option<Arc<Live>> {
         let live = Live::cut(kind, object)?;
@@ -151,9 +160,8 @@ impl Operator {
 
     /// Takes our finalizer off a Job.
     pub(super) async fn release(&self, release: &Release) -> Result<(), CallError> {
-        self.may_write()?;
-        self.wrote(Verb::Patch);
-        let api = api::api(&self.client, Kind::Job, Some(&release.namespace));
+        self.replica.writes::<AmaltheaSession>(Verb::Patch)?;
+        let api = self.api(Kind::Job, Some(&release.namespace));
         let patch = json!({"metadata": {
             "resourceVersion": release.resource_version,
             "finalizers": release.finalizers,
@@ -177,9 +185,8 @@ impl Operator {
     }
 
     async fn delete_child(&self, delete: &Delete, session: &AmaltheaSession) -> Result<(), CallError> {
-        self.may_write()?;
-        self.wrote(Verb::Delete);
-        let api = api::api(&self.client, delete.kind, Some(session.namespace()));
+        self.replica.writes::<AmaltheaSession>(Verb::Delete)?;
+        let api = self.api(delete.kind, Some(session.namespace()));
         match api::delete(&api, &delete.name, &delete.uid).await? {
             Some(object) => {
                 self.learn(delete.kind, object);
@@ -194,9 +201,8 @@ impl Operator {
 
     /// Deletes a secret that the session adopted, unless the secret says that it is somebody else's.
     async fn delete_adopted(&self, session: &AmaltheaSession, name: &str) -> Result<(), CallError> {
-        self.may_write()?;
-        self.wrote(Verb::Delete);
-        let api = api::api(&self.client, Kind::Secret, Some(session.namespace()));
+        self.replica.writes::<AmaltheaSession>(Verb::Delete)?;
+        let api = self.api(Kind::Secret, Some(session.namespace()));
         let Some(secret) = api::find(&api, name).await? else { return Ok(()) };
         let owners = secret.metadata.owner_references.as_deref().unwrap_or_default();
         let owner =
@@ -204,7 +210,7 @@ impl Operator {
         let labels = secret.metadata.labels.clone().unwrap_or_default();
         if let Some(objection) = adoption::objection(session.name(), session.uid(), owner, &labels) {
             let message = format!("The adopted secret {name} stays: {objection}");
-            self.publish(session, &Note { warning: true, reason: "SecretKept", message }).await;
+            self.replica.publish(session, &Note::warning("SecretKept", message)).await;
             return Ok(());
         }
         let uid = secret.metadata.uid.unwrap_or_default();
@@ -216,14 +222,7 @@ impl Operator {
         session: &AmaltheaSession,
         finalizers: &[String],
     ) -> Result<(), CallError> {
-        self.may_write()?;
-        self.wrote(Verb::Patch);
-        let api = api::of_resource(&self.client, &api::sessions(), Some(session.namespace()));
-        let patch = json!({"metadata": {
-            "resourceVersion": session.metadata.resource_version,
-            "finalizers": finalizers,
-        }});
-        let object = api::merge(&api, session.name(), &patch).await?;
+        let object = self.replica.set_finalizers(session, finalizers).await?;
         if object.metadata.deletion_timestamp.is_some() && finalizers.is_empty() {
             self.index_mut().remove_session(&Key::new(session.namespace(), session.name()));
         } else {

@@ -1,9 +1,12 @@
 //! CPU use of sessions, from the metrics API: one list for all sessions that need it, at an interval, and
 //! none at all while none needs it.
 
-use super::{errors::CallError, index::Key, reconcile::Operator, watch::parts};
-use crate::core::amalthea::Usage;
-use crate::settings::Scope;
+use super::Reconciler;
+use crate::{
+    control::{api, errors::CallError, key::Key, watch::parts},
+    core::amalthea::Usage,
+    settings::Scope,
+};
 use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 use sojourn_crds::{
@@ -32,22 +35,22 @@ struct ContainerMetrics {
 }
 
 /// Measures while this replica leads.
-pub async fn measure(operator: Arc<Operator>, scope: Scope) {
-    let mut gate = operator.gate.clone();
-    let mut ticks = tokio::time::interval(operator.settings.idle_check_interval);
+pub async fn measure(reconciler: Arc<Reconciler>, scope: Scope) {
+    let mut gate = reconciler.replica.gate.clone();
+    let mut ticks = tokio::time::interval(reconciler.settings.idle_check_interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         gate.opened().await;
         ticks.tick().await;
         for part in parts(&scope) {
-            let needed = operator.index().sessions().any(|(key, session)| {
+            let needed = reconciler.index().sessions().any(|(key, session)| {
                 part.as_deref().is_none_or(|namespace| namespace == &*key.namespace) && needs_usage(session)
             });
             if !needed {
                 continue;
             }
-            match list(&operator, part.as_deref()).await {
-                Ok(list) => take_in(&operator, list),
+            match list(&reconciler, part.as_deref()).await {
+                Ok(list) => take_in(&reconciler, list),
                 Err(error) => tracing::debug!(%error, "CPU use is not known now"),
             }
         }
@@ -64,7 +67,7 @@ fn needs_usage(session: &AmaltheaSession) -> bool {
             .is_some_and(|spec| spec.session_type == SessionType::Interactive && spec.culling.is_some())
 }
 
-async fn list(operator: &Operator, namespace: Option<&str>) -> Result<PodMetricsList, CallError> {
+async fn list(reconciler: &Reconciler, namespace: Option<&str>) -> Result<PodMetricsList, CallError> {
     let part = namespace.map(|namespace| format!("namespaces/{namespace}/")).unwrap_or_default();
     let uri = format!(
         "/apis/metrics.k8s.io/v1beta1/{part}pods?labelSelector={}%3D{}",
@@ -72,19 +75,19 @@ async fn list(operator: &Operator, namespace: Option<&str>) -> Result<PodMetrics
         names::PART_OF_VALUE
     );
     let request = http::Request::get(uri).body(Vec::new()).map_err(kube::Error::HttpError)?;
-    super::api::within(operator.client.request::<PodMetricsList>(request)).await
+    api::within(reconciler.replica.client.request::<PodMetricsList>(request)).await
 }
 
 /// Takes in what was measured and wakes the sessions for which it changes something.
-fn take_in(operator: &Operator, list: PodMetricsList) {
+fn take_in(reconciler: &Reconciler, list: PodMetricsList) {
     let now = Timestamp::now();
     for pod in list.items {
         let Some(key) = session_of(&pod) else { continue };
-        let Some(session) = operator.index().session(&key) else { continue };
+        let Some(session) = reconciler.index().session(&key) else { continue };
         let Some(usage) = usage(&pod, now).filter(|_| needs_usage(&session)) else { continue };
-        operator.index_mut().apply_usage(&key, usage);
+        reconciler.index_mut().apply_usage(&key, usage);
         if changes_something(&session, usage, now) {
-            operator.queue.add(key);
+            reconciler.agenda.queue.add(key);
         }
     }
 }

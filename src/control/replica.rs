@@ -1,0 +1,162 @@
+//! One process of the operator as its reconcilers see it, and the writes that are the same for every kind: status,
+//! finalizers, deletion, Events.
+
+use super::{api, errors::CallError, lease::Gate};
+use crate::{
+    core::{merge, note::Note},
+    telemetry::metrics::{self, ReconcileMetrics, Verb},
+};
+use k8s_openapi::{
+    api::core::v1::{Event, EventSource},
+    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, Time},
+    jiff::Timestamp,
+};
+use kube::{
+    Api, Client, Resource,
+    api::PostParams,
+    core::{ApiResource, DynamicObject},
+};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// Where Events about objects are that belong to no namespace, by the convention of Kubernetes.
+const NAMESPACE_OF_NONE: &str = "default";
+/// The API server's limit for messages of Events.
+const LONGEST_MESSAGE: usize = 1000;
+
+/// What all reconcilers of a process share.
+#[derive(Clone)]
+pub struct Replica {
+    /// The API server.
+    pub client: Client,
+    /// Name of this replica, for Events.
+    pub identity: String,
+    /// Where passes and writes are counted.
+    pub metrics: ReconcileMetrics,
+    /// Whether this replica may write.
+    pub gate: Gate,
+}
+
+/// A kind that is reconciled.
+pub trait Reconciled: Resource<DynamicType = ()> + Sized {
+    /// Under which name its passes and writes are counted.
+    const COUNTED: metrics::Kind;
+
+    /// How the kind is addressed.
+    fn resource() -> ApiResource {
+        ApiResource::erase::<Self>(&())
+    }
+}
+
+impl Replica {
+    /// Whether a write may begin: true only while this replica leads, whatever the election has noticed.
+    pub fn may_write(&self) -> Result<(), CallError> {
+        if self.gate.is_open() { Ok(()) } else { Err(CallError::NotLeading) }
+    }
+
+    /// Counts a write that is about to be made for an object of the kind `K`; an error when it must not be.
+    pub fn writes<K: Reconciled>(&self, verb: Verb) -> Result<(), CallError> {
+        self.may_write()?;
+        self.wrote::<K>(verb);
+        Ok(())
+    }
+
+    /// Counts a write that was made for an object of the kind `K`.
+    pub fn wrote<K: Reconciled>(&self, verb: Verb) {
+        self.metrics.wrote(K::COUNTED, verb);
+    }
+
+    /// The API of the object's kind, where the object is.
+    fn api_of<K: Reconciled>(&self, object: &K) -> Api<DynamicObject> {
+        api::of_resource(&self.client, &K::resource(), object.meta().namespace.as_deref())
+    }
+
+    /// Writes fields of the status, unless somebody changed the object since it was read.
+    pub async fn write_status<K: Reconciled>(
+        &self,
+        object: &K,
+        status: Value,
+    ) -> Result<DynamicObject, CallError> {
+        self.writes::<K>(Verb::Status)?;
+        let patch = json!({
+            "metadata": {"resourceVersion": object.meta().resource_version},
+            "status": status,
+        });
+        api::merge_status(&self.api_of(object), name(object), &patch).await
+    }
+
+    /// Sets the finalizers, unless somebody changed the object since it was read.
+    pub async fn set_finalizers<K: Reconciled>(
+        &self,
+        object: &K,
+        finalizers: &[String],
+    ) -> Result<DynamicObject, CallError> {
+        self.writes::<K>(Verb::Patch)?;
+        let patch = json!({"metadata": {
+            "resourceVersion": object.meta().resource_version,
+            "finalizers": finalizers,
+        }});
+        api::merge(&self.api_of(object), name(object), &patch).await
+    }
+
+    /// Changes fields of the spec of that very object, whatever else was changed since it was read.
+    pub async fn change_spec<K: Reconciled>(
+        &self,
+        object: &K,
+        spec: Value,
+    ) -> Result<DynamicObject, CallError> {
+        self.writes::<K>(Verb::Patch)?;
+        let patch = json!({"metadata": {"uid": object.meta().uid}, "spec": spec});
+        api::merge(&self.api_of(object), name(object), &patch).await
+    }
+
+    /// Deletes that very object. `None`: it is gone; otherwise it is on its way.
+    pub async fn delete<K: Reconciled>(&self, object: &K) -> Result<Option<DynamicObject>, CallError> {
+        self.writes::<K>(Verb::Delete)?;
+        let uid = object.meta().uid.as_deref().unwrap_or_default();
+        api::delete(&self.api_of(object), name(object), uid).await
+    }
+
+    /// Publishes an Event on the object. One that cannot be published is lost: it repeats what the status says.
+    pub async fn publish<K: Reconciled>(&self, object: &K, note: &Note) {
+        if self.writes::<K>(Verb::Event).is_err() {
+            return;
+        }
+        let now = Timestamp::now();
+        let namespace = object.meta().namespace.as_deref().unwrap_or(NAMESPACE_OF_NONE);
+        let event = Event {
+            metadata: ObjectMeta {
+                name: Some(format!("{}.{:x}", name(object), now.as_nanosecond())),
+                namespace: Some(namespace.to_owned()),
+                ..ObjectMeta::default()
+            },
+            involved_object: object.object_ref(&()),
+            type_: Some(if note.warning { "Warning" } else { "Normal" }.into()),
+            reason: Some(note.reason.into()),
+            action: Some("Reconcile".into()),
+            message: Some(note.message.chars().take(LONGEST_MESSAGE).collect()),
+            event_time: Some(MicroTime(now)),
+            first_timestamp: Some(Time(now)),
+            last_timestamp: Some(Time(now)),
+            count: Some(1),
+            source: Some(EventSource { component: Some("sojourn".into()), host: None }),
+            reporting_component: Some("sojourn".into()),
+            reporting_instance: Some(self.identity.clone()),
+            ..Event::default()
+        };
+        let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
+        if let Err(error) = api::within(api.create(&PostParams::default(), &event)).await {
+            tracing::debug!(%error, reason = note.reason, "event not published");
+        }
+    }
+}
+
+/// The merge patch from one status to the other; `None` when they are equal.
+pub fn status_patch<S: Serialize>(old: Option<&S>, new: &S) -> Result<Option<Value>, CallError> {
+    let old = old.map(serde_json::to_value).transpose()?.unwrap_or_else(|| json!({}));
+    Ok(merge::difference(&old, &serde_json::to_value(new)?))
+}
+
+fn name(object: &impl Resource) -> &str {
+    object.meta().name.as_deref().unwrap_or_default()
+}

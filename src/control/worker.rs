@@ -1,0 +1,174 @@
+//! The loop around a reconcile, the same for every kind: one object at a time, while this replica leads.
+
+use super::{errors, errors::CallError, key::Key, queue::Queue, replica::Replica};
+use crate::{
+    core::error::ErrorClass,
+    telemetry::metrics::{self, Outcome},
+};
+use k8s_openapi::jiff::Timestamp;
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::task::JoinSet;
+use tracing::{Instrument, debug_span};
+
+/// A kind's reconciler.
+pub trait Reconcile: Send + Sync + 'static {
+    /// The kind, as metrics call it.
+    const KIND: metrics::Kind;
+
+    /// The process that it works in.
+    fn replica(&self) -> &Replica;
+
+    /// What has to be looked at.
+    fn agenda(&self) -> &Agenda;
+
+    /// Everything that there is something to decide about.
+    fn keys(&self) -> Vec<Key>;
+
+    /// One pass over one object.
+    fn reconcile(&self, key: &Key, now: Timestamp) -> impl Future<Output = Result<Next, CallError>> + Send;
+}
+
+/// When to look at an object again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// After that time, or only when something happens.
+    At(Option<Duration>),
+    /// After an error.
+    Retry(ErrorClass),
+}
+
+impl Next {
+    /// The same, but after `limit` at the latest.
+    pub fn no_later_than(self, limit: Duration) -> Self {
+        match self {
+            Next::At(at) => Next::At(Some(at.map_or(limit, |at| at.min(limit)))),
+            retry => retry,
+        }
+    }
+
+    /// Just after `at`, so that the moment has passed when the object is looked at.
+    pub fn after(at: Option<Timestamp>, now: Timestamp) -> Self {
+        let until = |at: Timestamp| at.duration_since(now).try_into().unwrap_or(Duration::ZERO);
+        Next::At(at.map(|at| until(at).saturating_add(Duration::from_millis(1))))
+    }
+}
+
+/// What has to be looked at, and how often each failed in a row.
+#[derive(Default)]
+pub struct Agenda {
+    /// What has to be looked at, and when.
+    pub queue: Queue,
+    failures: Mutex<HashMap<Key, u32>>,
+}
+
+impl Agenda {
+    /// Looks at `key` again when the outcome of a pass says so.
+    fn schedule(&self, key: &Key, next: Next) {
+        let delay = match next {
+            Next::At(at) => {
+                self.failures().remove(key);
+                at
+            }
+            Next::Retry(class) => {
+                let mut failures = self.failures();
+                let count = failures.entry(key.clone()).or_default();
+                *count = count.saturating_add(1);
+                Some(errors::backoff(class, *count, rand::random()))
+            }
+        };
+        if let Some(delay) = delay {
+            self.queue.add_after(key.clone(), delay);
+        }
+    }
+
+    fn failures(&self) -> MutexGuard<'_, HashMap<Key, u32>> {
+        // Each change is one call, so a panic elsewhere leaves it whole.
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Starts `workers` loops, as tasks that run until they are aborted with the set.
+pub fn start<R: Reconcile>(reconciler: &Arc<R>, workers: u16, tasks: &mut JoinSet<()>) {
+    for _ in 0..workers {
+        let reconciler = reconciler.clone();
+        tasks.spawn(async move { work(&*reconciler).await });
+    }
+    let reconciler = reconciler.clone();
+    tasks.spawn(async move { look_at_all_when_leading(&*reconciler).await });
+}
+
+/// Works off the queue while this replica leads.
+pub async fn work(reconciler: &impl Reconcile) {
+    let mut gate = reconciler.replica().gate.clone();
+    let mut lost = gate.clone();
+    loop {
+        gate.opened().await;
+        tokio::select! {
+            biased;
+            // A pass that is cut off between two calls leaves a state that the next leader goes on from.
+            () = lost.closed() => {}
+            () = work_one(reconciler) => {}
+        }
+    }
+}
+
+/// Puts every object in the queue: a new leader looks at each once.
+pub async fn look_at_all_when_leading(reconciler: &impl Reconcile) {
+    let mut gate = reconciler.replica().gate.clone();
+    loop {
+        gate.opened().await;
+        for key in reconciler.keys() {
+            reconciler.agenda().queue.add(key);
+        }
+        gate.closed().await;
+    }
+}
+
+async fn work_one<R: Reconcile>(reconciler: &R) {
+    let agenda = reconciler.agenda();
+    let key = agenda.queue.next().await;
+    let taken = Taken { queue: &agenda.queue, key: &key };
+    let metrics = &reconciler.replica().metrics;
+    let measured = metrics.measure(R::KIND);
+    let pass = debug_span!("reconcile", kind = ?R::KIND, session = %key);
+    let next = reconciler.reconcile(&key, Timestamp::now()).instrument(pass).await.unwrap_or_else(|error| {
+        tracing::debug!(session = %key, %error, "pass failed");
+        Next::Retry(error.class())
+    });
+    match next {
+        Next::Retry(class) => {
+            metrics.failed(R::KIND, metrics_class(class));
+            measured.ended(Outcome::Failed);
+        }
+        Next::At(_) => measured.ended(Outcome::Unchanged),
+    }
+    agenda.schedule(&key, next);
+    drop(taken);
+}
+
+/// An object that a worker has; given back whatever becomes of the worker.
+struct Taken<'a> {
+    queue: &'a Queue,
+    key: &'a Key,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.queue.done(self.key);
+    }
+}
+
+fn metrics_class(class: ErrorClass) -> metrics::ErrorClass {
+    match class {
+        ErrorClass::Conflict => metrics::ErrorClass::Conflict,
+        ErrorClass::Transient => metrics::ErrorClass::Transient,
+        ErrorClass::Quota => metrics::ErrorClass::Quota,
+        ErrorClass::Forbidden => metrics::ErrorClass::Forbidden,
+        ErrorClass::Foreign | ErrorClass::Invalid => metrics::ErrorClass::Invalid,
+    }
+}

@@ -1,0 +1,52 @@
+//! Conditions by the Kubernetes API conventions: `lastTransitionTime` moves only when `status` does.
+
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+use sojourn_crds::condition::Condition;
+
+/// What a condition is to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Say<'a> {
+    /// Type of the condition.
+    pub kind: &'a str,
+    /// Whether it holds.
+    pub holds: bool,
+    /// Why, in one word.
+    pub reason: &'a str,
+    /// Why, for people.
+    pub message: String,
+}
+
+/// The condition of that type.
+pub fn find<'a>(conditions: &'a [Condition], kind: &str) -> Option<&'a Condition> {
+    conditions.iter().find(|condition| condition.kind == kind)
+}
+
+/// Whether the condition of that type is there and holds.
+pub fn holds(conditions: &[Condition], kind: &str) -> bool {
+    find(conditions, kind).is_some_and(|condition| condition.status == "True")
+}
+
+/// Says it; keeps the time of the last transition unless `status` moves.
+pub fn set(conditions: &mut Vec<Condition>, say: Say<'_>, generation: Option<i64>, now: Timestamp) {
+    let status = if say.holds { "True" } else { "False" };
+    let new = |since: Time| Condition {
+        kind: say.kind.to_owned(),
+        status: status.to_owned(),
+        last_transition_time: Some(since),
+        reason: Some(say.reason.to_owned()),
+        message: Some(say.message.clone()),
+        observed_generation: generation,
+    };
+    match conditions.iter_mut().find(|condition| condition.kind == say.kind) {
+        Some(condition) => {
+            let since = condition.last_transition_time.clone().filter(|_| condition.status == status);
+            *condition = new(since.unwrap_or_else(|| whole_seconds(now)));
+        }
+        None => conditions.push(new(whole_seconds(now))),
+    }
+}
+
+/// A time as the API holds it: in whole seconds.
+pub fn whole_seconds(at: Timestamp) -> Time {
+    Time(Timestamp::from_second(at.as_second()).unwrap_or(at))
+}
