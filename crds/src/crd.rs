@@ -1,5 +1,7 @@
 //! Assembles a `CustomResourceDefinition` from a kind's names, columns and schemas.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
 
 /// What a CRD says of a kind beside its schemas.
@@ -89,9 +91,11 @@ pub fn assemble(names: &Names, columns: &[Column], description: &str, spec: Valu
     crd
 }
 
-/// Tells a client how a kind is addressed: by the `NAMES` of the module, with the `metadata` of the type.
+/// What every kind's type has in common: how a client addresses it, by the `NAMES` of the module, and that it is
+/// written with `apiVersion` and `kind`, which the type knows and the API server wants to be told. Its spec is a
+/// `required` or an `optional` field.
 macro_rules! resource {
-    ($kind:ty, $scope:ty) => {
+    ($kind:ty, $scope:ty, $presence:ident spec) => {
         impl kube::Resource for $kind {
             type DynamicType = ();
             type Scope = $scope;
@@ -115,6 +119,36 @@ macro_rules! resource {
                 &mut self.metadata
             }
         }
+
+        impl serde::Serialize for $kind {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let spec = $crate::crd::resource!(@$presence self);
+                $crate::crd::write(serializer, &NAMES, &self.metadata, spec, self.status.as_ref())
+            }
+        }
     };
+    (@required $object:ident) => { Some(&$object.spec) };
+    (@optional $object:ident) => { $object.spec.as_ref() };
 }
 pub(crate) use resource;
+
+/// Writes an object of a kind.
+pub(crate) fn write<S: Serializer>(
+    serializer: S,
+    names: &Names,
+    metadata: &ObjectMeta,
+    spec: Option<&impl Serialize>,
+    status: Option<&impl Serialize>,
+) -> Result<S::Ok, S::Error> {
+    let mut object = serializer.serialize_map(None)?;
+    object.serialize_entry("apiVersion", &format_args!("{}/{}", names.group, names.version))?;
+    object.serialize_entry("kind", names.kind)?;
+    object.serialize_entry("metadata", metadata)?;
+    if let Some(spec) = spec {
+        object.serialize_entry("spec", spec)?;
+    }
+    if let Some(status) = status {
+        object.serialize_entry("status", status)?;
+    }
+    object.end()
+}

@@ -12,6 +12,7 @@
 
 pub mod configurations;
 mod directory;
+pub mod farewell;
 pub mod files;
 pub mod own;
 mod probe;

@@ -7,6 +7,7 @@ pub mod amalthea;
 pub mod api;
 pub mod certificates;
 pub mod errors;
+mod event;
 pub mod facts;
 pub mod key;
 pub mod lease;

@@ -1,28 +1,17 @@
 //! One process of the operator as its reconcilers see it, and the writes that are the same for every kind: status,
 //! finalizers, deletion, Events.
 
-use super::{api, errors::CallError, lease::Gate};
+use super::{api, errors::CallError, event, lease::Gate};
 use crate::{
     core::{merge, note::Note},
     telemetry::metrics::{self, ReconcileMetrics, Verb},
 };
-use k8s_openapi::{
-    api::core::v1::{Event, EventSource},
-    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, Time},
-    jiff::Timestamp,
-};
 use kube::{
     Api, Client, Resource,
-    api::PostParams,
     core::{ApiResource, DynamicObject},
 };
 use serde::Serialize;
 use serde_json::{Value, json};
-
-/// Where Events about objects are that belong to no namespace, by the convention of Kubernetes.
-const NAMESPACE_OF_NONE: &str = "default";
-/// The API server's limit for messages of Events.
-const LONGEST_MESSAGE: usize = 1000;
 
 /// What all reconcilers of a process share.
 #[derive(Clone)]
@@ -122,32 +111,7 @@ impl Replica {
         if self.writes::<K>(Verb::Event).is_err() {
             return;
         }
-        let now = Timestamp::now();
-        let namespace = object.meta().namespace.as_deref().unwrap_or(NAMESPACE_OF_NONE);
-        let event = Event {
-            metadata: ObjectMeta {
-                name: Some(format!("{}.{:x}", name(object), now.as_nanosecond())),
-                namespace: Some(namespace.to_owned()),
-                ..ObjectMeta::default()
-            },
-            involved_object: object.object_ref(&()),
-            type_: Some(if note.warning { "Warning" } else { "Normal" }.into()),
-            reason: Some(note.reason.into()),
-            action: Some("Reconcile".into()),
-            message: Some(note.message.chars().take(LONGEST_MESSAGE).collect()),
-            event_time: Some(MicroTime(now)),
-            first_timestamp: Some(Time(now)),
-            last_timestamp: Some(Time(now)),
-            count: Some(1),
-            source: Some(EventSource { component: Some("sojourn".into()), host: None }),
-            reporting_component: Some("sojourn".into()),
-            reporting_instance: Some(self.identity.clone()),
-            ..Event::default()
-        };
-        let api: Api<Event> = Api::namespaced(self.client.clone(), namespace);
-        if let Err(error) = api::within(api.create(&PostParams::default(), &event)).await {
-            tracing::debug!(%error, reason = note.reason, "event not published");
-        }
+        event::publish(&self.client, object.object_ref(&()), &self.identity, "Reconcile", note).await;
     }
 }
 

@@ -17,7 +17,7 @@ pub use status::*;
 
 use crate::crd::{Column, Names};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// Group of the kind.
@@ -95,24 +95,7 @@ impl AmaltheaSession {
     }
 }
 
-/// With `apiVersion` and `kind`, which the type knows and the API server wants to be told.
-impl Serialize for AmaltheaSession {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_map(None)?;
-        object.serialize_entry("apiVersion", API_VERSION)?;
-        object.serialize_entry("kind", KIND)?;
-        object.serialize_entry("metadata", &self.metadata)?;
-        if let Some(spec) = &self.spec {
-            object.serialize_entry("spec", spec)?;
-        }
-        if let Some(status) = &self.status {
-            object.serialize_entry("status", status)?;
-        }
-        object.end()
-    }
-}
-
-crate::crd::resource!(AmaltheaSession, k8s_openapi::NamespaceResourceScope);
+crate::crd::resource!(AmaltheaSession, k8s_openapi::NamespaceResourceScope, optional spec);
 
 /// The CRD of the kind.
 pub fn crd() -> Value {

@@ -1,9 +1,9 @@
 //! `AgenticSession`: the object and its CRD.
 
-use super::{API_VERSION, AgenticSessionSpec, AgenticSessionStatus, GROUP, VERSION};
+use super::{AgenticSessionSpec, AgenticSessionStatus, GROUP, VERSION};
 use crate::crd::Names;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// The kind.
@@ -58,22 +58,7 @@ impl AgenticSession {
     }
 }
 
-/// With `apiVersion` and `kind`, which the type knows and the API server wants to be told.
-impl Serialize for AgenticSession {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_map(None)?;
-        object.serialize_entry("apiVersion", API_VERSION)?;
-        object.serialize_entry("kind", KIND)?;
-        object.serialize_entry("metadata", &self.metadata)?;
-        object.serialize_entry("spec", &self.spec)?;
-        if let Some(status) = &self.status {
-            object.serialize_entry("status", status)?;
-        }
-        object.end()
-    }
-}
-
-crate::crd::resource!(AgenticSession, k8s_openapi::NamespaceResourceScope);
+crate::crd::resource!(AgenticSession, k8s_openapi::NamespaceResourceScope, required spec);
 
 /// The CRD of the kind.
 pub fn crd() -> Value {

@@ -1,11 +1,11 @@
 //! `ProjectSettings`: what holds for all sessions of a namespace, and its CRD.
 
 use super::spec::{Integer, McpServers};
-use super::{API_VERSION, GROUP, VERSION};
+use super::{GROUP, VERSION};
 use crate::crd::{Column, Names};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// The kind.
@@ -40,24 +40,7 @@ pub struct ProjectSettings {
     pub status: Option<ProjectSettingsStatus>,
 }
 
-/// With `apiVersion` and `kind`, which the type knows and the API server wants to be told.
-impl Serialize for ProjectSettings {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_map(None)?;
-        object.serialize_entry("apiVersion", API_VERSION)?;
-        object.serialize_entry("kind", KIND)?;
-        object.serialize_entry("metadata", &self.metadata)?;
-        if let Some(spec) = &self.spec {
-            object.serialize_entry("spec", spec)?;
-        }
-        if let Some(status) = &self.status {
-            object.serialize_entry("status", status)?;
-        }
-        object.end()
-    }
-}
-
-crate::crd::resource!(ProjectSettings, k8s_openapi::NamespaceResourceScope);
+crate::crd::resource!(ProjectSettings, k8s_openapi::NamespaceResourceScope, optional spec);
 
 /// What is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

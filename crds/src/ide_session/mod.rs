@@ -16,7 +16,7 @@ pub use status::*;
 
 use crate::crd::{Column, Names};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// Group of the kind.
@@ -78,22 +78,7 @@ impl IdeSession {
     }
 }
 
-/// With `apiVersion` and `kind`, which the type knows and the API server wants to be told.
-impl Serialize for IdeSession {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_map(None)?;
-        object.serialize_entry("apiVersion", API_VERSION)?;
-        object.serialize_entry("kind", KIND)?;
-        object.serialize_entry("metadata", &self.metadata)?;
-        object.serialize_entry("spec", &self.spec)?;
-        if let Some(status) = &self.status {
-            object.serialize_entry("status", status)?;
-        }
-        object.end()
-    }
-}
-
-crate::crd::resource!(IdeSession, k8s_openapi::ClusterResourceScope);
+crate::crd::resource!(IdeSession, k8s_openapi::ClusterResourceScope, required spec);
 
 /// The CRD of the kind.
 pub fn crd() -> Value {

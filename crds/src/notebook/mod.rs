@@ -17,7 +17,7 @@ pub use status::*;
 use crate::crd::{Column, Names};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use names::NameNotebookError;
-use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// Group of the kind.
@@ -113,22 +113,7 @@ impl Notebook {
     }
 }
 
-/// With `apiVersion` and `kind`, which the type knows and the API server wants to be told.
-impl Serialize for Notebook {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_map(None)?;
-        object.serialize_entry("apiVersion", API_VERSION)?;
-        object.serialize_entry("kind", KIND)?;
-        object.serialize_entry("metadata", &self.metadata)?;
-        object.serialize_entry("spec", &self.spec)?;
-        if let Some(status) = &self.status {
-            object.serialize_entry("status", status)?;
-        }
-        object.end()
-    }
-}
-
-crate::crd::resource!(Notebook, k8s_openapi::NamespaceResourceScope);
+crate::crd::resource!(Notebook, k8s_openapi::NamespaceResourceScope, required spec);
 
 /// The CRD of the kind.
 ///

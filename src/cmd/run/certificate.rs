@@ -3,8 +3,9 @@
 use crate::{
     control::certificates::{
         Clock, Served, Shown,
+        farewell::Farewell,
         files::Files,
-        own::{Farewell, Own, Plan},
+        own::{Own, Plan},
     },
     serve::ready::Handle,
     settings::{CertificateMode, Settings, WebhookSettings, WebhookTarget},

@@ -4,7 +4,7 @@ use super::certificate::{self, Watchers};
 use crate::{
     control::{
         amalthea::Reconciler,
-        certificates::own::Farewell,
+        certificates::farewell::Farewell,
         facts::{AccessReviews, ClusterFacts},
         terms,
         watch::Unsynced,

@@ -4,19 +4,18 @@
 use super::{
     InUse, Served, about_a_minute,
     configurations::{self, Configurations, Which},
+    farewell::Farewell,
     secret::{SecretStore, Version},
 };
 use crate::{
-    control::{api::within, errors::CallError},
+    control::{errors::CallError, event},
+    core::note::Note,
     telemetry::certificates::{Failure, Of, Phase},
 };
 use futures::StreamExt;
-use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::{
-    api::core::v1::{Event, EventSource, ObjectReference, Secret},
-    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, Time},
-};
-use kube::{Api, Client, api::PostParams};
+use jiff::SignedDuration;
+use k8s_openapi::api::core::v1::{ObjectReference, Secret};
+use kube::{Api, Client};
 use serde_json::{Value, json};
 use sojourn_certs::{
     Bundle, Leaf, Names,
@@ -34,8 +33,6 @@ const MOST_STEPS: usize = 16;
 /// After a failure, and at most after many.
 const RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_secs(60);
-/// Time for the last write of a replica that ends.
-const FAREWELL: Duration = Duration::from_secs(2);
 
 /// What a pass could not do. What is served goes on being served.
 #[derive(Debug, thiserror::Error)]
@@ -98,34 +95,6 @@ pub struct Own {
     /// The last thing that people were told of by an Event.
     told: Option<String>,
     failures: u32,
-}
-
-/// Takes the report of a replica away that serves no more, so that nobody waits for it.
-#[derive(Clone, Debug)]
-pub struct Farewell {
-    store: SecretStore,
-    me: String,
-}
-
-impl Farewell {
-    /// Does so, unless it takes too long: the report is over some day in any case.
-    pub async fn say(self) {
-        let said = async {
-            while let Ok(Some(version)) = self.store.get().await {
-                if !version.stored.ours || version.stored.report(&self.me).is_none() {
-                    return;
-                }
-                let mut data = version.data.clone();
-                data.set_report(&self.me, None);
-                if let Ok(Some(_)) | Err(_) = self.store.replace(&version, &data).await {
-                    return;
-                }
-            }
-        };
-        if tokio::time::timeout(FAREWELL, said).await.is_err() {
-            tracing::debug!("no time to take the report out of the certificate's Secret");
-        }
-    }
 }
 
 impl Own {
@@ -335,44 +304,21 @@ impl Own {
 
     /// Publishes an Event on the Secret, unless the last one said the same. One that cannot be published is
     /// lost: it repeats what logs, metrics and the readiness page say.
-    async fn tell(&mut self, warning: bool, reason: &str, message: String) {
+    async fn tell(&mut self, warning: bool, reason: &'static str, message: String) {
         let Some(Some(version)) = &self.secret else { return };
         if self.told.as_ref() == Some(&message) {
             return;
         }
-        let now = Timestamp::now();
-        let event = Event {
-            metadata: ObjectMeta {
-                name: Some(format!("{}.{:x}", self.plan.secret, rand::random::<u64>())),
-                namespace: Some(self.plan.namespace.clone()),
-                ..ObjectMeta::default()
-            },
-            involved_object: ObjectReference {
-                api_version: Some("v1".into()),
-                kind: Some("Secret".into()),
-                name: Some(self.plan.secret.clone()),
-                namespace: Some(self.plan.namespace.clone()),
-                uid: version.object.metadata.uid.clone(),
-                ..ObjectReference::default()
-            },
-            type_: Some(if warning { "Warning" } else { "Normal" }.into()),
-            reason: Some(reason.to_owned()),
-            action: Some("KeepCertificate".into()),
-            // The API server's limit for messages.
-            message: Some(message.chars().take(1000).collect()),
-            event_time: Some(MicroTime(now)),
-            first_timestamp: Some(Time(now)),
-            last_timestamp: Some(Time(now)),
-            count: Some(1),
-            source: Some(EventSource { component: Some("sojourn".into()), host: None }),
-            reporting_component: Some("sojourn".into()),
-            reporting_instance: Some(self.plan.me.clone()),
-            ..Event::default()
+        let about = ObjectReference {
+            api_version: Some("v1".into()),
+            kind: Some("Secret".into()),
+            name: Some(self.plan.secret.clone()),
+            namespace: Some(self.plan.namespace.clone()),
+            uid: version.object.metadata.uid.clone(),
+            ..ObjectReference::default()
         };
-        let api: Api<Event> = Api::namespaced(self.plan.client.clone(), &self.plan.namespace);
-        if let Err(error) = within(api.create(&PostParams::default(), &event)).await {
-            tracing::debug!(%error, reason, "event not published");
-        }
+        let note = Note { warning, reason, message: message.clone() };
+        event::publish(&self.plan.client, about, &self.plan.me, "KeepCertificate", &note).await;
         self.told = Some(message);
     }
 
