@@ -38,7 +38,7 @@ async fn in_trouble(trouble: impl AsyncFn(&Cluster)) {
 async fn the_api_server_crashes_again_and_again() {
     in_trouble(async |cluster| {
         tokio::time::sleep(Duration::from_secs(6)).await;
-        cluster.crash("kube-apiserver").unwrap();
+        cluster.crash("kube-apiserver").await.unwrap();
     })
     .await;
 }

@@ -13,6 +13,7 @@ mod memory;
 mod operator;
 mod process;
 mod requests;
+mod scale;
 mod sessions;
 mod steps;
 mod table;
@@ -28,7 +29,7 @@ use table::Table;
 #[derive(Parser)]
 struct Arguments {
     /// Parts to run, separated by commas.
-    #[arg(long, value_delimiter = ',', value_enum, default_value = "a,b,c,d,e,f,g")]
+    #[arg(long, value_delimiter = ',', value_enum, default_value = "a,b,c,d,e,f,g,h")]
     only: Vec<Part>,
     /// Fail when a bound is missed.
     #[arg(long)]
@@ -36,7 +37,7 @@ struct Arguments {
     /// How many sessions part c runs, and how many bare StatefulSets.
     #[arg(long, default_value_t = 500)]
     sessions: usize,
-    /// How many seconds part c watches the sessions idle.
+    /// How many seconds parts c and h watch the sessions idle.
     #[arg(long, default_value_t = 60)]
     idle: u64,
     /// Count the instructions per admission and keep them, instead of measuring.
@@ -65,6 +66,8 @@ enum Part {
     F,
     /// Memory with webhooks only.
     G,
+    /// Sessions until Running and idle, few and many.
+    H,
 }
 
 #[tokio::main]
@@ -83,7 +86,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     }
     rustls::crypto::ring::default_provider().install_default().ok();
     let mut table = Table::default();
-    for part in [Part::D, Part::E, Part::F, Part::A, Part::B, Part::G, Part::C] {
+    for part in [Part::D, Part::E, Part::F, Part::A, Part::B, Part::G, Part::C, Part::H] {
         if !arguments.only.contains(&part) {
             continue;
         }
@@ -95,6 +98,7 @@ async fn main() -> anyhow::Result<ExitCode> {
             Part::E => instructions::run(&mut table)?,
             Part::F => check::run(&mut table)?,
             Part::G => memory::run(&mut table).await?,
+            Part::H => scale::run(&mut table, arguments.idle).await?,
         }
     }
     print!("{table}");

@@ -23,8 +23,10 @@ const TOKEN_SECONDS: i64 = 24 * 3600;
 /// Names a running cluster that [`Cluster::shared`] uses instead of starting one.
 const SHARED: &str = "SOJOURN_CLUSTER";
 
-/// How long a killed component may take to be gone.
-const ENDING: Duration = Duration::from_secs(5);
+/// How often a killed component is started again until it stays.
+const RESTARTS: usize = 20;
+/// Whether a component can have its port is known after this.
+const STAYING: Duration = Duration::from_secs(1);
 
 /// A component that is stopped where it is. Goes on when this is dropped.
 #[derive(Debug)]
@@ -189,17 +191,26 @@ impl Cluster {
         Ok(Frozen(process))
     }
 
-    /// Kills a component, such as `kube-apiserver`, and starts it again, if this handle owns the cluster. Does not
-    /// wait until it answers.
+    /// Kills a component, such as `kube-apiserver`, if it runs, and starts it again, if this handle owns the cluster.
+    /// Does not wait until it answers.
     ///
     /// # Errors
-    /// It does not run, or does not end.
-    pub fn crash(&self, component: &str) -> Result<(), Error> {
-        let process = self.component(component)?;
+    /// It does not end, or not stay.
+    pub async fn crash(&self, component: &str) -> Result<(), Error> {
         let lost = || Error::FindComponent { name: component.to_owned() };
         let supervisor = self.supervisor.as_ref().ok_or_else(lost)?;
-        process.signal(Signal::KILL);
-        if process.wait_gone(ENDING) { supervisor.start_again(component) } else { Err(lost()) }
+        if let Ok(process) = self.component(component) {
+            process.signal(Signal::KILL);
+        }
+        for _ in 0..RESTARTS {
+            supervisor.start_again(component)?;
+            tokio::time::sleep(STAYING).await;
+            // Its threads end one after the other, and the last of them frees its port.
+            if self.component(component).is_ok() {
+                return Ok(());
+            }
+        }
+        Err(lost())
     }
 
     fn component(&self, name: &str) -> Result<ProcessId, Error> {

@@ -54,6 +54,9 @@ pub(super) struct Cluster {
     pub(super) log: Vec<String>,
     applied: BTreeMap<ChildKey, Value>,
     read: RefCell<BTreeMap<ChildKey, (Value, Arc<Live>)>>,
+    read_session: RefCell<Option<(Value, Arc<AmaltheaSession>)>>,
+    /// When the last pass asked for another look.
+    pub(super) wake: Option<Timestamp>,
     version: u64,
 }
 
@@ -77,6 +80,8 @@ pub(super) fn cluster(draft: Draft) -> Cluster {
         log: Vec::new(),
         applied: BTreeMap::new(),
         read: RefCell::default(),
+        read_session: RefCell::default(),
+        wake: None,
         version: 1,
     }
 }
@@ -90,17 +95,26 @@ impl Cluster {
         self.name.clone()
     }
 
-    pub(super) fn typed(&self) -> AmaltheaSession {
-        serde_json::from_value(self.session.clone()).unwrap()
+    /// The session as the operator reads it. Reading is what takes time.
+    pub(super) fn typed(&self) -> Arc<AmaltheaSession> {
+        let mut read = self.read_session.borrow_mut();
+        match &*read {
+            Some((seen, session)) if *seen == self.session => session.clone(),
+            _ => {
+                let session: Arc<AmaltheaSession> =
+                    Arc::new(serde_json::from_value(self.session.clone()).unwrap());
+                read.insert((self.session.clone(), session)).1.clone()
+            }
+        }
     }
 
     pub(super) fn status(&self) -> AmaltheaSessionStatus {
-        self.typed().status.unwrap_or_default()
+        self.typed().status.clone().unwrap_or_default()
     }
 
     pub(super) fn world(&self) -> World {
         World {
-            session: Arc::new(self.typed()),
+            session: self.typed(),
             children: self
                 .objects
                 .iter()
@@ -230,6 +244,7 @@ impl Cluster {
             return;
         }
         let report = status::status(&self.checked(&world.session), &world, &applied, &self.context());
+        self.wake = report.wake;
         self.write_status(&report.status);
         match report.cull {
             Some(Cull::Hibernate(due)) if self.call(format!("hibernate {:?}", due.why)) => {
@@ -254,7 +269,11 @@ impl Cluster {
 
     fn carry_out(&mut self, plan: &Plan) -> Applied {
         let mut applied = Applied { errors: plan.blocked.clone(), ..Applied::default() };
-        plan.release.iter().for_each(|release| self.release(release));
+        for release in &plan.release {
+            self.release(release);
+            let key = (Kind::Job, release.name.clone());
+            applied.deleted.extend((!self.objects.contains_key(&key)).then_some(key));
+        }
         for delete in &plan.delete {
             let key = (delete.kind, delete.name.clone());
             assert_eq!(self.objects[&key]["metadata"]["uid"], json!(delete.uid), "only that very object");

@@ -1,5 +1,5 @@
 //! Chance pulls all the levers: users edit, pods fail, Jobs end, children are deleted by hand, the operator
-//! is killed between two calls, time passes. After each step what must always hold is checked.
+//! is killed between two calls, time passes, and clocks jump. After each step what must always hold is checked.
 
 use super::{
     cluster::{Cluster, cluster},
@@ -64,7 +64,7 @@ impl Model {
 
     fn step(&mut self) {
         self.cluster.now += jiff::SignedDuration::from_millis(1);
-        let lever = self.chance.random_range(0..25);
+        let lever = self.chance.random_range(0..26);
         let note = match lever {
             0..=3 => self.let_time_pass(),
             4..=6 => {
@@ -103,6 +103,7 @@ impl Model {
                 self.cluster.refuse = refused.then(|| (kind, class, "refused".into()));
                 format!("refuse {:?}", self.cluster.refuse)
             }
+            24 => self.clock_jumps(),
             _ => {
                 if self.chance.random_bool(0.1) {
                     self.cluster.delete_session();
@@ -133,7 +134,7 @@ impl Model {
         let until = self.cluster.now + seconds(span);
         for _ in 0..100 {
             self.settle();
-            let wake = if self.cluster.session.is_null() { None } else { self.cluster.seen().wake };
+            let wake = self.cluster.wake.filter(|_| !self.cluster.session.is_null());
             let next = wake.map_or(until, |wake| (wake + jiff::SignedDuration::from_millis(1)).min(until));
             self.quiet_until(next);
             self.cluster.now = self.cluster.now.max(next);
@@ -154,6 +155,16 @@ impl Model {
             early.now = early_now;
             assert_eq!(early.pass(), 0, "something was due before the wake: {:?}", early.log.last());
         }
+    }
+
+    /// Somebody sets the clock, forth or back.
+    fn clock_jumps(&mut self) -> String {
+        let span = *[3, 70, 3_700, 100_000].choose(&mut self.chance).unwrap();
+        let forth = self.chance.random_bool(0.5);
+        // No clock shows the very same moment twice.
+        let span = seconds(span) + jiff::SignedDuration::from_micros(self.chance.random_range(1..999));
+        self.cluster.now += if forth { span } else { -span };
+        format!("clock jumps {} by {span}", if forth { "forth" } else { "back" })
     }
 
     fn delete_by_hand(&mut self) -> String {
@@ -226,7 +237,7 @@ impl Model {
             return;
         }
         let status = cluster.status();
-        let spec = cluster.typed().spec.unwrap();
+        let spec = cluster.typed().spec.clone().unwrap();
         let workloads =
             [Kind::StatefulSet, Kind::Job].into_iter().filter(|kind| cluster.find(*kind).is_some());
         assert!(workloads.count() <= 1);
@@ -267,10 +278,10 @@ impl Model {
     }
 }
 
-/// 400 sessions of 50 steps: 20,000 steps.
+/// 2,000 sessions of 50 steps: 100,000 steps.
 #[rstest]
-fn whatever_happens(#[values(0, 1, 2, 3)] part: u64) {
-    for seed in part * 100..(part + 1) * 100 {
+fn whatever_happens(#[values(0, 1, 2, 3, 4, 5, 6, 7)] part: u64) {
+    for seed in part * 250..(part + 1) * 250 {
         let mut model = Model::new(seed);
         let run = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             for _ in 0..STEPS {
