@@ -8,9 +8,9 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: ## Show Sojourn at work on a local cluster; stays until Ctrl-C (DEMO=once: ends by itself)
+demo: ## Show Sojourn at work on a local cluster; stays until Ctrl-C (DEMO=once: ends by itself; NODE=1: real node, root)
 	cargo build --package sojourn --package sojourn-demo
-	exec $(TARGET)/debug/sojourn-demo $(if $(filter once,$(DEMO)),--once)
+	exec $(TARGET)/debug/sojourn-demo $(if $(filter once,$(DEMO)),--once) $(if $(NODE),--node)
 
 test: ## Run every test that needs no root: unit, property, model, and on a real control plane
 	cargo run --quiet --package sojourn-cluster -- build

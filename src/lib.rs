@@ -4,10 +4,12 @@
 //! * [`control`]: what talks to the API server
 //! * [`serve`]: webhooks, probes, metrics
 //! * [`ide`]: the protocol by which an IDE is asked for run sessions
+//! * [`capture`]: what the sessions of an IDE write, kept in files
 //! * [`sidecar`]: the programs inside a session's pod
 //! * [`settings`], [`telemetry`]: flags, logs, metrics
 //! * [`cmd`]: the commands of the binary
 
+pub mod capture;
 pub mod cmd;
 pub mod control;
 pub mod core;

@@ -5,8 +5,11 @@
 
 pub mod address;
 pub mod flags;
+pub mod ide;
 #[cfg(test)]
 mod tests;
+
+pub use ide::IdeSettings;
 
 use crate::core::{images::Rules, settings::SessionSettings};
 use address::Address;
@@ -15,6 +18,9 @@ use std::{path::PathBuf, time::Duration};
 
 /// The original's constant. Another image restarts sessions that authenticate with it.
 pub const OAUTH2_PROXY_IMAGE: &str = "harbor.renkulab.io/bitnami-mirror/oauth2-proxy:7.6.0";
+
+/// What the sidecars' stage of the Dockerfile makes. Another image restarts sessions that have it.
+pub const SIDECARS_IMAGE: &str = concat!("ghcr.io/sojourn-dev/sojourn-sidecars:", env!("CARGO_PKG_VERSION"));
 
 /// The settings that cannot be used, all of them.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -100,6 +106,17 @@ pub struct WebhookSettings {
     pub trusted_users: Vec<String>,
 }
 
+/// Where what IDE sessions write is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaptureSettings {
+    /// The operator's own directory for it; made, and cleared of what belongs to no session.
+    pub directory: PathBuf,
+    /// A directory that others have files in; goes before the other one if it is there, and is never cleared.
+    pub shared: Option<PathBuf>,
+    /// Keep the files when their session is deleted.
+    pub preserve: bool,
+}
+
 /// What is logged and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogSettings {
@@ -132,6 +149,10 @@ pub struct Settings {
     pub webhook: Option<WebhookSettings>,
     /// What shapes sessions.
     pub sessions: SessionSettings,
+    /// The IDEs of IdeSessions.
+    pub ide: IdeSettings,
+    /// What IDE sessions write.
+    pub capture: CaptureSettings,
     /// Logging.
     pub log: LogSettings,
     /// How many sessions are reconciled at a time.
@@ -188,8 +209,13 @@ impl Settings {
             sessions: SessionSettings {
                 rclone_storage_class: var("RCLONE_STORAGE_CLASS")
                     .unwrap_or_else(|| "csi-rclone-secret-annotation".to_owned()),
-                sidecars_image: var("SIDECARS_IMAGE").unwrap_or_else(|| "renku/sidecars:latest".to_owned()),
+                sidecars_image: flags
+                    .sidecars_image
+                    .clone()
+                    .or_else(|| var("SIDECARS_IMAGE"))
+                    .unwrap_or_else(|| SIDECARS_IMAGE.to_owned()),
                 oauth2_proxy_image: flags.oauth2_proxy_image.clone(),
+                pull_secrets: flags.pull_secrets.clone(),
                 none_same_site_cookie: switch("USE_NONE_SAME_SITE_SESSION_COOKIE", &var, &mut problems.notes),
                 https_ingress: switch("HTTPS_SESSION_INGRESS", &var, &mut problems.notes),
                 image_rewrite: problems.check(
@@ -197,10 +223,11 @@ impl Settings {
                     Rules::parse(&var("AMALTHEA_IMAGE_REWRITE_RULES").unwrap_or_default()),
                 ),
                 on_deadline: flags.non_interactive_on_deadline,
-                openshift: false,
                 ask_proxies: flags.ask_proxies,
                 idle_check_interval: flags.idle_check_interval,
             },
+            ide: ide::read(&flags, &namespace, env, &mut problems),
+            capture: capture(&flags, &var),
             log: log(&flags, &mut problems),
             cluster_domain: var("KUBERNETES_CLUSTER_DOMAIN").unwrap_or_else(|| "cluster.local".to_owned()),
             kubeconfig: flags.kubeconfig.clone(),
@@ -214,8 +241,16 @@ impl Settings {
         if settings.sessions.idle_check_interval < Duration::from_secs(1) {
             problems.errors.push("--idle-check-interval: at least 1s is needed".to_owned());
         }
-        if settings.sessions.oauth2_proxy_image.trim().is_empty() {
-            problems.errors.push("--oauth2-proxy-image: an image is needed".to_owned());
+        for (flag, image) in [
+            ("--oauth2-proxy-image", &settings.sessions.oauth2_proxy_image),
+            ("--sidecars-image", &settings.sessions.sidecars_image),
+        ] {
+            if image.trim().is_empty() {
+                problems.errors.push(format!("{flag}: an image is needed"));
+            }
+        }
+        if settings.sessions.pull_secrets.iter().any(|name| name.trim().is_empty()) {
+            problems.errors.push("--pull-secret: the name of a secret is needed".to_owned());
         }
         if !problems.errors.is_empty() {
             return Err(ReadSettings(problems.errors));
@@ -232,6 +267,18 @@ fn switch(name: &str, var: &dyn Fn(&str) -> Option<String>, notes: &mut Vec<Stri
         notes.push(format!("{name}: {value:?} is read as false, only \"true\" switches it on"));
     }
     on
+}
+
+/// The variables are the original's.
+fn capture(flags: &Flags, var: &dyn Fn(&str) -> Option<String>) -> CaptureSettings {
+    let temporary = || PathBuf::from(var("TMPDIR").unwrap_or_else(|| "/tmp".to_owned()));
+    let shared = var("DCP_SESSION_FOLDER").map(PathBuf::from);
+    let preserve = var("DCP_PRESERVE_EXECUTABLE_LOGS").unwrap_or_default();
+    CaptureSettings {
+        shared: shared.filter(|_| flags.ide_log_directory.is_none()),
+        directory: flags.ide_log_directory.clone().unwrap_or_else(|| temporary().join("sojourn-ide-logs")),
+        preserve: ["1", "true", "on", "yes"].iter().any(|yes| preserve.eq_ignore_ascii_case(yes)),
+    }
 }
 
 fn scope(all: bool, listed: &[String], release: String, problems: &mut Problems) -> Scope {

@@ -106,6 +106,46 @@ async fn values_of_the_original_chart_are_accepted() {
     assert!(of_kind(&rendered, "PodDisruptionBudget").is_empty(), "one replica would hold drains up");
 }
 
+/// The original's chart has the labels of its metrics Service among the annotations, and its check of the storage
+/// class is never rendered.
+#[tokio::test]
+async fn labels_and_values_of_the_original_have_their_place() {
+    let rendered = must(template(&["--set", "rcloneStorageClass=other"]).await);
+    for kind in ["Service", "Deployment", "ServiceAccount"] {
+        for object in of_kind(&rendered, kind) {
+            let metadata = &object["metadata"];
+            assert_eq!(metadata["labels"]["app.kubernetes.io/instance"], "release", "{metadata}");
+            let annotations = metadata["annotations"].as_object();
+            let stray =
+                annotations.into_iter().flatten().find(|(key, _)| key.starts_with("app.kubernetes.io"));
+            assert!(stray.is_none(), "{metadata}");
+        }
+    }
+    let image = &of_kind(&rendered, "Deployment")[0]["spec"]["template"]["spec"]["containers"][0]["image"];
+    assert_eq!(image.as_str().unwrap().rsplit(':').next(), Some(env!("CARGO_PKG_VERSION")), "{image}");
+    let disruption = of_kind(&rendered, "PodDisruptionBudget");
+    assert!(disruption.iter().all(|budget| !budget.to_string().contains("user-sessions")), "{disruption:?}");
+    let empty = template(&["--set", "rcloneStorageClass="]).await;
+    assert!(!empty.success() && empty.stderr.contains("rcloneStorageClass"), "{}", empty.stderr);
+}
+
+#[tokio::test]
+async fn sidecars_are_of_this_version_unless_an_image_is_named() {
+    let own = concat!("ghcr.io/sojourn-dev/sojourn-sidecars:", env!("CARGO_PKG_VERSION"));
+    for (values, image) in [
+        ("image.repository=mirror.example.org/sojourn", own),
+        ("sidecars.image.tag=1.2.3", "renku/sidecars:1.2.3"),
+        ("sidecars.image.repository=mirror.example.org/sidecars", "mirror.example.org/sidecars:latest"),
+        ("sidecars.image.repository=a/b,sidecars.image.tag=v2", "a/b:v2"),
+    ] {
+        let rendered = must(template(&["--set", values]).await);
+        let variable = serde_json::json!({"name": "SIDECARS_IMAGE", "value": image});
+        let deployment = &of_kind(&rendered, "Deployment")[0];
+        let env = &deployment["spec"]["template"]["spec"]["containers"][0]["env"];
+        assert!(env.as_array().unwrap().contains(&variable), "{values}: {env}");
+    }
+}
+
 #[tokio::test]
 async fn values_without_a_meaning_are_refused() {
     for (value, path) in [
@@ -116,10 +156,35 @@ async fn values_without_a_meaning_are_refused() {
         ("namespaces={A_b}", "namespaces"),
         ("networkPolicy.webhooksFrom[0].cidr=1.2.3.4/32", "networkPolicy"),
         ("priorityClass.value=2000000000", "priorityClass"),
+        ("ide.endpointSecret=vscode", "endpointSecret"),
+        ("ide.allowedNetworks={10.0.0.1}", "allowedNetworks"),
+        ("ide.sessionsPerEndpoint=0", "sessionsPerEndpoint"),
     ] {
         let output = template(&["--set", value]).await;
         assert!(!output.success() && output.stderr.contains(path), "{value}: {}", output.stderr);
     }
+}
+
+#[tokio::test]
+async fn what_is_said_of_ides_reaches_the_operator() {
+    let args = |rendered: &str| {
+        let deployment = &of_kind(rendered, "Deployment")[0];
+        let args = &deployment["spec"]["template"]["spec"]["containers"][0]["args"];
+        let args: Vec<String> = serde_json::from_value(args.clone()).unwrap();
+        args.into_iter().filter(|arg| arg.starts_with("--ide-")).collect::<Vec<_>>()
+    };
+    assert_eq!(args(&must(template(&[]).await)), ["--ide-sessions-per-endpoint=64"]);
+    let values = "ide.endpointSecret=ides/vscode,ide.endpointNamespaces={a,b},ide.allowedNetworks={10.0.0.0/8},\
+                  ide.allowedSuffixes={example.com},ide.plainText=true,ide.sessionsPerEndpoint=7";
+    let expected = [
+        "--ide-endpoint-secret=ides/vscode",
+        "--ide-endpoint-namespaces=a,b",
+        "--ide-allow-network=10.0.0.0/8",
+        "--ide-allow-suffix=example.com",
+        "--ide-plain-text",
+        "--ide-sessions-per-endpoint=7",
+    ];
+    assert_eq!(args(&must(template(&["--set", values]).await)), expected);
 }
 
 #[tokio::test]
@@ -130,6 +195,19 @@ async fn what_is_off_by_default_fits_in_when_it_is_on() {
     }
     let pod = |rendered: &str| of_kind(rendered, "Deployment")[0]["spec"]["template"]["spec"].clone();
     assert_eq!(pod(&plain)["priorityClassName"], of_kind(&plain, "PriorityClass")[0]["metadata"]["name"]);
+
+    let logs = |rendered: &str| {
+        let volumes = pod(rendered)["volumes"].as_array().unwrap().clone();
+        volumes.into_iter().find(|volume| volume["name"] == "ide-logs").unwrap()
+    };
+    assert_eq!(logs(&plain), serde_json::json!({"name": "ide-logs", "emptyDir": {}}));
+    let mounted = &pod(&plain)["containers"][0];
+    let directory = mounted["volumeMounts"][0]["mountPath"].as_str().unwrap();
+    let told = format!("--ide-log-directory={directory}");
+    assert!(mounted["args"].as_array().unwrap().contains(&told.into()));
+    let readers = of_kind(&plain, "ClusterRole");
+    let may_read = |role: &&Value| role["rules"][0]["resources"][0] == "idesessions/log";
+    assert_eq!(readers.iter().filter(may_read).count(), 1, "and the operator itself may not");
 
     let all = "clusterScoped=true,networkPolicy.enabled=true,serviceMonitor.enabled=true,prometheusRule.enabled=true";
     let more = "webhooks.excludedNamespaces={ci},priorityClassName=other,serviceMonitor.labels.team=a";

@@ -61,6 +61,9 @@ pub struct Show {
     /// Image of oauth2-proxy in sessions that authenticate with it.
     #[arg(long, default_value = OAUTH2_PROXY_IMAGE, value_name = "IMAGE")]
     oauth2_proxy_image: String,
+    /// A secret of the session's namespace to pull images with, beside the session's own; repeatable.
+    #[arg(long = "pull-secret", value_name = "NAME", action = clap::ArgAction::Append)]
+    pull_secrets: Vec<String>,
 }
 
 impl Show {
@@ -91,6 +94,7 @@ impl Show {
         let flags = Flags {
             non_interactive_on_deadline: self.non_interactive_on_deadline,
             oauth2_proxy_image: self.oauth2_proxy_image.clone(),
+            pull_secrets: self.pull_secrets.clone(),
             ..Flags::from_arg_matches(&matches)?
         };
         Ok(Settings::read(flags, &|name| std::env::var(name).ok())?.sessions)
@@ -106,11 +110,6 @@ impl Show {
             false => (None, "default".to_owned()),
         };
         let namespace = self.namespace.clone().unwrap_or(namespace);
-        let openshift = match &client {
-            Some(client) => super::run::is_openshift(client).await?,
-            None => false,
-        };
-        let settings = &SessionSettings { openshift, ..settings.clone() };
         let kinds = Kinds::compiled()?;
         let mut outlines = Vec::new();
         for input in inputs {

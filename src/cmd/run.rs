@@ -11,22 +11,24 @@ use crate::{
     control::{
         amalthea,
         certificates::Shown,
+        ide_session,
         lease::{ApiLease, Election, Gate, LEASE_NAME, elector::Timing},
         replica::Replica,
-        scrapers::Reviews,
+        visitors::Reviews,
         watch::Unsynced,
         worker,
     },
-    core::settings::SessionSettings,
     serve::{
         self,
         admin::{self, Admin},
+        logs::Logs,
         ready::Readiness,
         webhooks::Ending,
     },
-    settings::{Settings, flags::Flags},
+    settings::{Scope, Settings, flags::Flags},
     telemetry::{
         certificates::CertificateMetrics,
+        ides::IdeCollector,
         log::{self, LogHandle},
         metrics::Metrics,
         sessions::SessionCollector,
@@ -39,6 +41,9 @@ use kube::{Api, Client};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+/// How many `IdeSession`s are reconciled at a time, as in the original. What IDEs take their time for is not waited for.
+const IDE_SESSIONS_AT_A_TIME: u16 = 6;
 
 /// Runs until a signal asks it to end.
 pub fn run(flags: Flags) -> anyhow::Result<()> {
@@ -67,12 +72,6 @@ pub fn run(flags: Flags) -> anyhow::Result<()> {
     ended
 }
 
-/// OpenShift is told by its API of projects. Asked once: clusters do not change what they are.
-pub(super) async fn is_openshift(client: &Client) -> anyhow::Result<bool> {
-    let groups = client.list_api_groups().await.context("the API server does not say what it serves")?;
-    Ok(groups.groups.iter().any(|group| group.name == "project.openshift.io"))
-}
-
 /// Cancels `stop` on SIGTERM or Ctrl-C.
 pub(super) async fn stop_on_signal(stop: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
@@ -89,6 +88,26 @@ pub(super) async fn stop_on_signal(stop: CancellationToken) {
         }
     }
     stop.cancel();
+}
+
+/// The reconciler of `IdeSession`s with its watches; none where it cannot work.
+fn ides(
+    replica: &Replica,
+    settings: &Settings,
+    unsynced: &Unsynced,
+    tasks: &mut JoinSet<()>,
+) -> Option<Arc<ide_session::Reconciler>> {
+    if settings.scope != Scope::Cluster {
+        tracing::info!(
+            "IdeSessions belong to no namespace; an operator for some namespaces leaves them alone"
+        );
+        return None;
+    }
+    let (ides, changes) = ide_session::Reconciler::new(replica.clone(), settings);
+    ide_session::watch::start(&ides, unsynced, tasks);
+    ides.endpoints.watch(&replica.client, &settings.ide.namespaces, unsynced, tasks);
+    tasks.spawn(ides.runs.clone().follow(changes));
+    Some(ides)
 }
 
 /// Serves and reconciles with `client` until `stop`.
@@ -125,17 +144,21 @@ pub async fn serve(
     } else {
         Gate::open()
     };
-    let sessions = SessionSettings { openshift: is_openshift(&client).await?, ..settings.sessions.clone() };
     let replica = Replica { client: client.clone(), identity, metrics: metrics.reconcile.clone(), gate };
-    let amalthea = Arc::new(amalthea::Reconciler::new(replica, sessions));
     let unsynced = Unsynced::default();
+    let ides = ides(&replica, &settings, &unsynced, &mut background);
+    let amalthea = Arc::new(amalthea::Reconciler::new(replica, settings.sessions.clone()));
     amalthea::watch::start(&amalthea, &settings.scope, &unsynced, &mut background);
 
     let gauges = Arc::new(observe::Gauges(amalthea.clone()));
     metrics
         .registry
         .register_collector(Box::new(SessionCollector::new(gauges, settings.metrics.per_session)));
-    metrics.registry.register_collector(Box::new(observe::queues(amalthea.clone())));
+    metrics.registry.register_collector(Box::new(observe::queues(amalthea.clone(), ides.clone())));
+    if let Some(ides) = &ides {
+        let (requests, ides) = (ides.runs.requests().clone(), ides.clone());
+        IdeCollector::register(&mut metrics.registry, &requests, move || observe::ides(&ides));
+    }
     let webhook_metrics = Arc::new(sojourn_webhooks::metrics::Metrics::default());
     webhook_metrics.register(&mut metrics.registry);
     let watchers = certificate::Watchers {
@@ -147,7 +170,12 @@ pub async fn serve(
         readiness,
         registry: Arc::new(metrics.registry),
         log,
-        debug: Arc::new(observe::debug_state(amalthea.clone(), unsynced.clone(), watchers.shown.clone())),
+        debug: Arc::new(observe::debug_state(
+            amalthea.clone(),
+            ides.clone(),
+            unsynced.clone(),
+            watchers.shown.clone(),
+        )),
     };
     let stopped = {
         let close = close.clone();
@@ -183,6 +211,10 @@ pub async fn serve(
                 sessions: &amalthea,
                 unsynced: &unsynced,
                 metrics: webhook_metrics,
+                logs: ides.as_ref().map(|ides| {
+                    let visitors = Arc::new(Reviews(client.clone()));
+                    Logs::new(ides.clone(), ides.outputs.store().clone(), visitors, close.clone())
+                }),
             };
             let ending = Ending { leaving: stop.clone(), stop: close.clone() };
             Some(server.start(watchers, ending, &mut background).await?)
@@ -200,12 +232,19 @@ pub async fn serve(
     let mut workers = JoinSet::new();
     worker::start(&amalthea, settings.concurrency, &mut workers);
     workers.spawn(amalthea::usage::measure(amalthea.clone(), settings.scope.clone()));
+    if let Some(ides) = &ides {
+        workers.spawn(ides.clone().lead());
+        worker::start(ides, IDE_SESSIONS_AT_A_TIME, &mut workers);
+    }
 
     stop.cancelled().await;
     tracing::info!("ending");
     staying.not_ready("the process ends");
     // The writers end before the Lease is handed over: whoever has it next may begin at once.
     workers.shutdown().await;
+    if let Some(ides) = &ides {
+        ides.retire().await;
+    }
     lease_stop.cancel();
     leading.join_all().await;
     tokio::time::sleep(settings.shutdown_delay).await;

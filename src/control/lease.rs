@@ -129,6 +129,12 @@ impl Gate {
         Self { leads, until: None }
     }
 
+    /// A gate behind this one: open while this one is and its keeper, who gets the other end, holds it open.
+    pub fn behind(&self) -> (watch::Sender<bool>, Self) {
+        let (keeper, leads) = watch::channel(false);
+        (keeper, Self { leads, until: self.until.clone() })
+    }
+
     /// Whether we lead at this very moment. True at the start of a write is what the promise of one
     /// leader is about; it holds even when the process was asleep and the election has not noticed yet.
     pub fn is_open(&self) -> bool {

@@ -5,7 +5,10 @@
 
 use super::lease::LEASE_NAME;
 use k8s_openapi::api::rbac::v1::PolicyRule;
-use sojourn_crds::amalthea::{GROUP, KIND};
+use sojourn_crds::{
+    amalthea::{GROUP, KIND},
+    ide_session,
+};
 use sojourn_webhooks::OWNERS;
 
 /// Names that the installation chooses.
@@ -61,7 +64,7 @@ const fn right(
 use Objects::{All, Lease, WebhookConfiguration, WebhookSecret};
 use Place::{Cluster, Own, Sessions};
 
-const RIGHTS: [Right; 20] = [
+const RIGHTS: [Right; 23] = [
     right(
         Sessions,
         GROUP,
@@ -81,11 +84,35 @@ const RIGHTS: [Right; 20] = [
     ),
     right(
         Sessions,
+        ide_session::GROUP,
+        "idesessions",
+        &["list", "watch", "patch"],
+        All,
+        "follow debug sessions in IDEs, hold and release their finalizers",
+    ),
+    right(
+        Sessions,
+        ide_session::GROUP,
+        "idesessions/status",
+        &["patch"],
+        All,
+        "say how a debug session is doing",
+    ),
+    right(
+        Sessions,
+        ide_session::GROUP,
+        "idesessions/finalizers",
+        &["update"],
+        All,
+        "own what belongs to a debug session, where that is enforced",
+    ),
+    right(
+        Sessions,
         "",
         "persistentvolumeclaims",
-        &["list", "watch", "create", "patch"],
+        &["list", "watch", "create", "patch", "delete"],
         All,
-        "volumes of sessions",
+        "volumes of sessions; that of a data source goes when the spec drops it",
     ),
     right(
         Sessions,
@@ -93,7 +120,8 @@ const RIGHTS: [Right; 20] = [
         "secrets",
         &["list", "watch", "create", "patch", "delete"],
         All,
-        "internal secrets of sessions; adopted secrets go with their session",
+        "internal secrets of sessions; adopted secrets go with their session; those that are labelled say how IDEs \
+         are reached",
     ),
     right(
         Sessions,
@@ -101,7 +129,7 @@ const RIGHTS: [Right; 20] = [
         "services",
         &["list", "watch", "create", "patch"],
         All,
-        "addresses of interactive sessions",
+        "addresses of interactive sessions; see which Services of IDEs lead out of the cluster",
     ),
     right(
         Sessions,
@@ -127,7 +155,14 @@ const RIGHTS: [Right; 20] = [
         All,
         "ways into interactive sessions; a hibernated session has none",
     ),
-    right(Sessions, "", "pods", &["list", "watch"], All, "see what became of a session's containers"),
+    right(
+        Sessions,
+        "",
+        "pods",
+        &["list", "watch"],
+        All,
+        "see what became of a session's containers, and which addresses are those of IDEs",
+    ),
     right(
         Sessions,
         "",
@@ -199,7 +234,7 @@ const RIGHTS: [Right; 20] = [
         "tokenreviews",
         &["create"],
         All,
-        "with --metrics-secure: know whose token a scraper shows",
+        "know whose token is shown to read the log of an IdeSession or, with --metrics-secure, the metrics",
     ),
 ];
 

@@ -52,7 +52,7 @@ pub struct Pending(Option<Arc<channel::Sender<usize>>>);
 
 impl Pending {
     /// The watch has seen all there is.
-    fn done(&mut self) {
+    pub fn done(&mut self) {
         if let Some(count) = self.0.take() {
             count.send_modify(|pending| *pending = pending.saturating_sub(1));
         }

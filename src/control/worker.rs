@@ -15,6 +15,10 @@ use std::{
 use tokio::task::JoinSet;
 use tracing::{Instrument, debug_span};
 
+/// Moments are of the wall clock, waits are not: somebody may set that clock, or the machine may sleep meanwhile. So no
+/// moment is waited for in one go. A look that comes too early makes no call.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
+
 /// A kind's reconciler.
 pub trait Reconcile: Send + Sync + 'static {
     /// The kind, as metrics call it.
@@ -82,7 +86,7 @@ impl Agenda {
             }
         };
         if let Some(delay) = delay {
-            self.queue.add_after(key.clone(), delay);
+            self.queue.add_after(key.clone(), delay.min(LONGEST_WAIT));
         }
     }
 
@@ -170,5 +174,19 @@ fn metrics_class(class: ErrorClass) -> metrics::ErrorClass {
         ErrorClass::Quota => metrics::ErrorClass::Quota,
         ErrorClass::Forbidden => metrics::ErrorClass::Forbidden,
         ErrorClass::Foreign | ErrorClass::Invalid => metrics::ErrorClass::Invalid,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::Instant;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_set_is_noticed_in_time() {
+        let (agenda, key, before) = (Agenda::default(), Key::new("ns", "a"), Instant::now());
+        agenda.schedule(&key, Next::At(Some(Duration::from_secs(86_400))));
+        assert_eq!(agenda.queue.next().await, key);
+        assert_eq!(before.elapsed(), LONGEST_WAIT);
     }
 }

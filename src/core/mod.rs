@@ -8,10 +8,12 @@
 //! * [`settings`], [`images`]: the choices of whoever installed the operator
 //! * [`conditions`], [`note`], [`error`]: what is said of an object, and what went wrong
 //! * [`amalthea`]: the decisions for `AmaltheaSession`
+//! * [`ide_session`]: the decisions for `IdeSession`
 
 pub mod amalthea;
 pub mod conditions;
 pub mod error;
+pub mod ide_session;
 pub mod images;
 pub mod live;
 pub mod manifest;

@@ -16,6 +16,8 @@ pub struct SessionSettings {
     pub sidecars_image: String,
     /// Image of the proxy that speaks OpenID Connect.
     pub oauth2_proxy_image: String,
+    /// Secrets to pull images with that every session has beside its own.
+    pub pull_secrets: Vec<String>,
     /// Session cookies carry `SameSite=None`, so that sessions can be embedded in other sites.
     pub none_same_site_cookie: bool,
     /// Every Ingress is reached by https, whatever it says itself.
@@ -24,8 +26,6 @@ pub struct SessionSettings {
     pub image_rewrite: Option<Rules>,
     /// What a deadline does to a non-interactive session.
     pub on_deadline: OnDeadline,
-    /// The cluster is OpenShift. Flags do not say so; it is detected when the cluster is first reached.
-    pub openshift: bool,
     /// Proxies of sessions are asked for their last request before a session is hibernated for idleness.
     pub ask_proxies: bool,
     /// How often the CPU use of running sessions is looked at.

@@ -55,7 +55,7 @@ pub struct Pinned {
 }
 
 /// An IDE that can be asked for run sessions.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// Who says so.
     pub origin: Origin,

@@ -2,6 +2,7 @@
 //! the whole is kept with the sessions, so that a restarted operator is still the one that created them.
 
 use http::HeaderValue;
+use sha2::{Digest, Sha256};
 use std::fmt;
 
 /// Characters after the prefix.
@@ -20,6 +21,14 @@ impl InstanceId {
     /// An id that nobody has had: the prefix and twelve random letters.
     pub fn generate(prefix: &str) -> Result<Self, ReadInstanceId> {
         let letters = (0..SUFFIX).map(|_| char::from(rand::random_range(b'a'..=b'z')));
+        Self::read(&prefix.chars().chain(letters).collect::<String>())
+    }
+
+    /// The id of whoever goes by this name: the prefix and twelve letters that follow from `name`, in every
+    /// life of the process and on every replica the same.
+    pub fn derive(prefix: &str, name: &str) -> Result<Self, ReadInstanceId> {
+        let digest = Sha256::digest(name.as_bytes());
+        let letters = digest.iter().take(SUFFIX).map(|byte| char::from(b'a' + byte % 26));
         Self::read(&prefix.chars().chain(letters).collect::<String>())
     }
 
@@ -58,6 +67,15 @@ mod tests {
         assert!(letters.len() == 12 && letters.bytes().all(|b| b.is_ascii_lowercase()), "{a}");
         assert_ne!(a, b);
         assert_eq!(InstanceId::read(a.as_str()).unwrap().header(), a.as_str());
+    }
+
+    #[test]
+    fn a_name_always_has_the_same_id() {
+        let id = |prefix, name| InstanceId::derive(prefix, name).unwrap();
+        assert_eq!(id("run-", "a"), id("run-", "a"));
+        assert_ne!(id("run-", "a"), id("run-", "b"));
+        let letters = id("run-", "a").as_str().strip_prefix("run-").unwrap().to_owned();
+        assert!(letters.len() == 12 && letters.bytes().all(|b| b.is_ascii_lowercase()), "{letters}");
     }
 
     #[test]

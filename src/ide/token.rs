@@ -4,7 +4,7 @@ use http::HeaderValue;
 use std::fmt;
 
 /// A token that cannot be printed.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Token(HeaderValue);
 
 /// A text that cannot be a token. Says nothing about what it was.

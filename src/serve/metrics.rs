@@ -1,22 +1,22 @@
-//! Metrics by TLS, for those only who may read them: whoever asks shows a token, and the API server says whose it is
-//! and whether they may `get` the path `/metrics`.
+//! Metrics by TLS, for those only whose token may `get` the path `/metrics`.
 //!
 //! The certificate is signed by an authority that ends with the process, as the original's is: scrapers do not verify
-//! it, and the token is theirs to give. Nothing is asked for those who show no token, and little at a time for the rest.
+//! it, and the token is theirs to give.
 
-use super::webhooks::{Limits, ServeWebhooks, serve_router};
+use super::{
+    door::{Door, Visitors, Wish},
+    webhooks::{Limits, ServeWebhooks, serve_router},
+};
 use axum::{
     Router,
     extract::{Request, State},
-    http::{HeaderValue, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
-use futures::future::BoxFuture;
 use jiff::Timestamp;
 use sojourn_certs::{Authority, CertResolver, Leaf, Names, authority::AuthorityError, leaf::LeafError};
 use std::{sync::Arc, time::Duration};
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// The path that a right is about.
@@ -25,25 +25,6 @@ pub const PATH: &str = "/metrics";
 const AT_A_TIME: usize = 4;
 /// How often the age of the certificate is looked at, by wall clock.
 const TICK: Duration = Duration::from_secs(600);
-
-/// What is said of whoever shows a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scraper {
-    /// May read metrics.
-    Welcome,
-    /// Is known, and may not.
-    Refused,
-    /// The token is nobody's.
-    Unknown,
-    /// The API server does not say.
-    Unanswered,
-}
-
-/// Who knows the owners of tokens.
-pub trait Scrapers: Send + Sync + 'static {
-    /// What there is to say of whoever shows `token`.
-    fn ask<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Scraper>;
-}
 
 /// A certificate for the metrics could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -60,7 +41,7 @@ pub enum MakeCertificate {
 pub async fn serve(
     listener: TcpListener,
     routes: Router,
-    scrapers: Arc<dyn Scrapers>,
+    scrapers: Arc<dyn Visitors>,
     stop: CancellationToken,
 ) -> Result<(), ServeWebhooks> {
     let resolver = Arc::new(CertResolver::default());
@@ -98,107 +79,48 @@ fn certificate(now: Timestamp) -> Result<(Arc<rustls::sign::CertifiedKey>, Times
 }
 
 /// `routes` behind the question who asks.
-fn guarded(routes: Router, scrapers: Arc<dyn Scrapers>) -> Router {
-    let door = Door { scrapers, questions: Arc::new(Semaphore::new(AT_A_TIME)) };
-    routes.layer(middleware::from_fn_with_state(door, admit))
-}
-
-#[derive(Clone)]
-struct Door {
-    scrapers: Arc<dyn Scrapers>,
-    questions: Arc<Semaphore>,
+fn guarded(routes: Router, scrapers: Arc<dyn Visitors>) -> Router {
+    routes.layer(middleware::from_fn_with_state(Door::new(scrapers, AT_A_TIME), admit))
 }
 
 async fn admit(State(door): State<Door>, request: Request, next: Next) -> Response {
-    let Some(token) = token(&request) else { return who_are_you() };
-    let Ok(_question) = door.questions.try_acquire() else {
-        return (StatusCode::SERVICE_UNAVAILABLE, "too many ask at once\n").into_response();
-    };
-    match door.scrapers.ask(token).await {
-        Scraper::Welcome => next.run(request).await,
-        Scraper::Refused => (StatusCode::FORBIDDEN, "you may not get the path /metrics\n").into_response(),
-        Scraper::Unknown => who_are_you(),
-        Scraper::Unanswered => {
-            (StatusCode::SERVICE_UNAVAILABLE, "the API server does not say who you are\n").into_response()
-        }
+    match door.admit(request.headers(), Wish::Path(PATH)).await {
+        Ok(()) => next.run(request).await,
+        Err(turned) => turned.into_response(),
     }
-}
-
-fn token(request: &Request) -> Option<&str> {
-    let header = request.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = header.split_once(' ')?;
-    Some(token.trim()).filter(|token| scheme.eq_ignore_ascii_case("bearer") && !token.is_empty())
-}
-
-fn who_are_you() -> Response {
-    let mut response = (StatusCode::UNAUTHORIZED, "a bearer token is needed\n").into_response();
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    response
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::serve::door::Visitor;
     use axum::{body::Body, routing::get};
+    use futures::future::BoxFuture;
     use rstest::rstest;
     use tower::ServiceExt;
 
+    /// Lets in who shows the word, if it is for the metrics.
     struct Guests;
 
-    impl Scrapers for Guests {
-        fn ask<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Scraper> {
-            let said = match token {
-                "prometheus" => Scraper::Welcome,
-                "somebody" => Scraper::Refused,
-                "silence" => Scraper::Unanswered,
-                _ => Scraper::Unknown,
-            };
-            Box::pin(async move { said })
+    impl Visitors for Guests {
+        fn ask<'a>(&'a self, token: &'a str, wish: &'a Wish) -> BoxFuture<'a, Visitor> {
+            let welcome = token == "prometheus" && *wish == Wish::Path("/metrics");
+            Box::pin(async move { if welcome { Visitor::Welcome } else { Visitor::Refused } })
         }
     }
 
     #[rstest]
-    #[case::none(None, 401)]
-    #[case::welcome(Some("Bearer prometheus"), 200)]
-    #[case::any_case(Some("bearer  prometheus"), 200)]
-    #[case::refused(Some("Bearer somebody"), 403)]
-    #[case::unknown(Some("Bearer nobody"), 401)]
-    #[case::unanswered(Some("Bearer silence"), 503)]
-    #[case::basic(Some("Basic prometheus"), 401)]
-    #[case::empty(Some("Bearer "), 401)]
+    #[case::welcome("Bearer prometheus", 200)]
+    #[case::refused("Bearer somebody", 403)]
+    #[case::nobody("", 401)]
     #[tokio::test]
-    async fn only_the_welcome_read(#[case] header: Option<&str>, #[case] status: u16) {
+    async fn only_the_welcome_read(#[case] header: &str, #[case] status: u16) {
         let routes = guarded(Router::new().route(PATH, get(async || "figures")), Arc::new(Guests));
-        let mut request = axum::http::Request::get(PATH);
-        if let Some(header) = header {
-            request = request.header("authorization", header);
-        }
+        let request = axum::http::Request::get(PATH).header("authorization", header);
         let response = routes.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         assert_eq!(response.status().as_u16(), status);
         let body = axum::body::to_bytes(response.into_body(), 1 << 10).await.unwrap();
         assert_eq!(&body[..] == b"figures", status == 200);
-    }
-
-    #[tokio::test]
-    async fn questions_are_bounded() {
-        struct Never(Arc<Semaphore>);
-        impl Scrapers for Never {
-            fn ask<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Scraper> {
-                self.0.add_permits(1);
-                Box::pin(std::future::pending())
-            }
-        }
-        let asked = Arc::new(Semaphore::new(0));
-        let never = Arc::new(Never(asked.clone()));
-        let routes = guarded(Router::new().route(PATH, get(async || "figures")), never);
-        let ask = || {
-            let request = axum::http::Request::get(PATH).header("authorization", "Bearer x");
-            routes.clone().oneshot(request.body(Body::empty()).unwrap())
-        };
-        let waiting: Vec<_> = (0..AT_A_TIME).map(|_| tokio::spawn(ask())).collect();
-        asked.acquire_many(u32::try_from(AT_A_TIME).unwrap()).await.unwrap().forget();
-        assert_eq!(ask().await.unwrap().status(), StatusCode::SERVICE_UNAVAILABLE);
-        waiting.iter().for_each(tokio::task::JoinHandle::abort);
     }
 
     #[test]

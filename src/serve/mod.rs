@@ -1,6 +1,8 @@
-//! What the operator serves: webhooks by TLS, and by plain HTTP probes, metrics and debug pages.
+//! What the operator serves: webhooks and logs by TLS, and by plain HTTP probes, metrics and debug pages.
 
 pub mod admin;
+pub mod door;
+pub mod logs;
 pub mod metrics;
 pub mod ready;
 pub mod webhooks;

@@ -5,8 +5,10 @@
 //! of a connection may last.
 
 mod connections;
+mod lasting;
 mod watched;
 
+use super::logs::Logs;
 use axum::{Router, body::Body};
 use connections::{Connections, Place};
 use hyper::{
@@ -17,6 +19,8 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use lasting::Lasting;
+use socket2::{SockRef, TcpKeepalive};
 use sojourn_certs::server::{CertResolver, ServerConfigError, server_config};
 use sojourn_webhooks::http::{Guard, router};
 use std::{convert::Infallible, io, pin::pin, sync::Arc, time::Duration};
@@ -46,7 +50,8 @@ pub struct Limits {
     /// How long a connection may wait for the next request. Longer than the API server keeps one, so that it is the
     /// API server that closes it: a request that crosses our closing on its way would fail.
     pub idle: Duration,
-    /// How long the answers on a connection may take: somewhat longer than the longest deadline of a request.
+    /// How long the answers on a connection may take: somewhat longer than the longest deadline of a request. For an
+    /// answer that goes on and on it is how long its client may take over a piece.
     pub answer: Duration,
     /// How long requests that are under way may take once the server ends.
     pub drain: Duration,
@@ -75,6 +80,8 @@ const STREAMS: u32 = 64;
 const HEAD_SIZE: u32 = 64 << 10;
 /// How often connections are looked through for those that take too long.
 const SWEEP: Duration = Duration::from_millis(250);
+/// How long a connection is silent before its client is asked whether it is still there, and then between questions.
+const KEEPALIVE: Duration = Duration::from_secs(30);
 /// How long to wait when the system has no more file descriptors.
 const EXHAUSTED: Duration = Duration::from_millis(50);
 
@@ -103,16 +110,19 @@ pub enum ServeWebhooks {
     Tls(#[from] ServerConfigError),
 }
 
-/// Serves the webhooks until the end, then lets requests that are under way end.
+/// Serves the webhooks until the end, then lets requests that are under way end. The logs of sessions are served beside
+/// them, if there are any.
 pub async fn serve(
     listener: TcpListener,
     resolver: Arc<CertResolver>,
     guard: Guard,
+    logs: Option<Logs>,
     ending: Ending,
 ) -> Result<(), ServeWebhooks> {
     let routes = router(guard);
     #[cfg(feature = "otel")]
     let routes = crate::telemetry::trace::continued(routes);
+    let routes = logs.into_iter().fold(routes, |routes, logs| routes.merge(logs.router()));
     serve_router(listener, resolver, routes, Limits::default(), ending).await
 }
 
@@ -214,6 +224,9 @@ async fn answer_all(
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     // Answers are small, and the API server waits for each.
     stream.set_nodelay(true)?;
+    // Who follows a log says nothing for a long time; one that has vanished is noticed all the same.
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
+    SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
     let stream = server.tls.accept(stream).await?;
     place.shook_hands();
     let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
@@ -248,13 +261,16 @@ async fn answer(
     place: Arc<Place>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
-    let _answering = place.answer();
+    let answering = place.answer();
     let large = request.body().size_hint().upper().is_none_or(|size| size > LARGE);
     // A semaphore that nobody closes always gives a permit, some time.
     let _turn = if large { server.large_requests.acquire().await } else { server.requests.acquire().await };
     // By HTTP/2 the end of a connection is not told in a header.
     let told = server.ending.leaving.is_cancelled() && request.version() < Version::HTTP_2;
     let mut response = server.routes.clone().oneshot(request).await?;
+    if response.body().size_hint().exact().is_none() {
+        response = response.map(|body| Body::new(Lasting::new(body, answering)));
+    }
     if told {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }

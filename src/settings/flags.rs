@@ -122,9 +122,16 @@ pub struct Flags {
     /// What happens to a non-interactive session that reaches its deadline: Fail or Hibernate.
     #[arg(long, default_value = "Fail", value_parser = on_deadline, value_name = "WHAT", help_heading = OURS)]
     pub non_interactive_on_deadline: OnDeadline,
+    /// Image of what stands beside a session: proxy, cloner, git proxy. Also: SIDECARS_IMAGE. By default that of
+    /// this version.
+    #[arg(long, value_name = "IMAGE", help_heading = OURS)]
+    pub sidecars_image: Option<String>,
     /// Image of oauth2-proxy in sessions that authenticate with it.
     #[arg(long, default_value = super::OAUTH2_PROXY_IMAGE, value_name = "IMAGE", help_heading = OURS)]
     pub oauth2_proxy_image: String,
+    /// A secret of the session's namespace to pull images with, beside the session's own; repeatable.
+    #[arg(long = "pull-secret", value_name = "NAME", action = clap::ArgAction::Append, help_heading = OURS)]
+    pub pull_secrets: Vec<String>,
     /// How many sessions are reconciled at a time.
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=1024), value_name = "N",
           help_heading = OURS)]
@@ -144,6 +151,32 @@ pub struct Flags {
     /// How many sessions have metrics of their own at most.
     #[arg(long, default_value_t = 2000, value_name = "N", help_heading = OURS)]
     pub per_session_metrics_limit: usize,
+    /// The Secret that says how the IDE of an IdeSession is reached when the session names none.
+    #[arg(long, value_name = "NAMESPACE/NAME", help_heading = OURS)]
+    pub ide_endpoint_secret: Option<String>,
+    /// Namespaces in which Secrets may say how IDEs are reached, comma-separated or repeated. By default the
+    /// operator's own, and that of --ide-endpoint-secret.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', action = clap::ArgAction::Append,
+          help_heading = OURS)]
+    pub ide_endpoint_namespaces: Vec<String>,
+    /// A network in which IDEs may be, beside the Services and pods of their Secret's namespace; repeatable.
+    #[arg(long = "ide-allow-network", value_name = "CIDR", action = clap::ArgAction::Append, help_heading = OURS)]
+    pub ide_networks: Vec<ipnet::IpNet>,
+    /// A domain in which IDEs may be, beside the Services of their Secret's namespace; repeatable.
+    #[arg(long = "ide-allow-suffix", value_name = "DOMAIN", action = clap::ArgAction::Append, help_heading = OURS)]
+    pub ide_suffixes: Vec<String>,
+    /// Send tokens to IDEs in plain text, when their endpoint has no certificate and is not on loopback.
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true",
+          value_parser = go_bool, value_name = "BOOL", help_heading = OURS)]
+    pub ide_plain_text: bool,
+    /// How many sessions an IDE has at most.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..), value_name = "N",
+          help_heading = OURS)]
+    pub ide_sessions_per_endpoint: u32,
+    /// Where what IDE sessions write is kept. By default DCP_SESSION_FOLDER if it is there, else a directory below the
+    /// temporary one.
+    #[arg(long, value_name = "DIRECTORY", help_heading = OURS)]
+    pub ide_log_directory: Option<PathBuf>,
     /// How long a terminating replica keeps serving, while the cluster learns that it goes.
     #[arg(long, default_value = "10s", value_parser = go_duration, value_name = "DURATION",
           help_heading = OURS)]

@@ -32,7 +32,8 @@ fn nothing_at_all_gives_the_defaults_of_the_original() {
     assert!(!settings.lease.enabled);
     assert_eq!(settings.scope, Scope::Namespaces(vec!["default".into()]));
     assert_eq!(settings.sessions.rclone_storage_class, "csi-rclone-secret-annotation");
-    assert_eq!(settings.sessions.sidecars_image, "renku/sidecars:latest");
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(settings.sessions.sidecars_image, format!("ghcr.io/sojourn-dev/sojourn-sidecars:{version}"));
     assert_eq!(settings.sessions.image_rewrite, None);
     assert_eq!(settings.sessions.on_deadline, OnDeadline::Fail);
     assert_eq!(settings.sessions.idle_check_interval, Duration::from_secs(30));
@@ -85,6 +86,8 @@ fn the_args_and_the_environment_of_the_originals_chart() {
     assert_eq!((settings.namespace.as_str(), settings.lease.namespace.as_str()), ("renku", "renku"));
     assert_eq!(settings.sessions.rclone_storage_class, "other-class");
     assert_eq!(settings.sessions.sidecars_image, "renku/sidecars:2");
+    let flag = read(&["--sidecars-image=own/sidecars:3"], &[("SIDECARS_IMAGE", "renku/sidecars:2")]).unwrap();
+    assert_eq!(flag.sessions.sidecars_image, "own/sidecars:3");
     assert!(settings.sessions.none_same_site_cookie && settings.sessions.https_ingress);
     let rules = settings.sessions.image_rewrite.as_ref().unwrap();
     assert_eq!(rules.rewrite("python"), "hub.local/library/python:latest");
@@ -123,6 +126,8 @@ fn our_own_flags() {
             "--install-webhooks",
             "--trusted-user=a",
             "--trusted-user=b",
+            "--pull-secret=mirror",
+            "--pull-secret=other",
             "--namespaces=two,one",
             "--namespaces=one",
             "--non-interactive-on-deadline=Hibernate",
@@ -143,6 +148,7 @@ fn our_own_flags() {
     assert_eq!(settings.operator_user.as_deref(), Some("system:serviceaccount:ops:sojourn"));
     assert_eq!(settings.lease.host, "sojourn-0");
     assert_eq!(settings.sessions.on_deadline, OnDeadline::Hibernate);
+    assert_eq!(settings.sessions.pull_secrets, ["mirror", "other"]);
     assert_eq!(settings.sessions.idle_check_interval, Duration::from_secs(90));
     assert_eq!(settings.metrics.per_session, None);
     assert_eq!(settings.shutdown_delay, Duration::ZERO);
@@ -238,4 +244,88 @@ fn a_switch_that_is_neither_true_nor_false_is_off_and_said_so() {
     let settings = read(&[], &[("HTTPS_SESSION_INGRESS", "yes")]).unwrap();
     assert!(!settings.sessions.https_ingress);
     assert_eq!(settings.notes.len(), 1);
+}
+
+#[test]
+fn without_a_word_of_ides_only_labelled_secrets_beside_the_operator_are_read() {
+    let ide = read(&[], &[("POD_NAMESPACE", "home")]).unwrap().ide;
+    let expected = ide::IdeSettings { namespaces: vec!["home".into()], sessions: 64, ..Default::default() };
+    assert_eq!(ide, expected);
+}
+
+#[test]
+fn ides_as_flags_and_environment_describe_them() {
+    let args = [
+        "--ide-endpoint-secret=ides/vscode",
+        "--ide-endpoint-namespaces=b,a",
+        "--ide-allow-network=10.1.0.0/16",
+        "--ide-allow-suffix=ides.example.com",
+        "--ide-plain-text",
+        "--ide-sessions-per-endpoint=7",
+    ];
+    let env = [
+        ("DEBUG_SESSION_PORT", "localhost:4711"),
+        ("DEBUG_SESSION_TOKEN", "s3cret"),
+        ("DCP_IDE_REQUEST_TIMEOUT_SECONDS", "9"),
+    ];
+    let settings = read(&args, &env).unwrap();
+    assert!(!format!("{settings:?}").contains("s3cret"));
+    let ide = settings.ide;
+    assert_eq!(ide.default_secret.unwrap().to_string(), "ides/vscode");
+    assert_eq!(ide.namespaces, ["a", "b", "ides"]);
+    assert_eq!(ide.environment.unwrap().unwrap().authority(), "localhost:4711");
+    assert_eq!(ide.timing.request, Duration::from_secs(9));
+    assert_eq!((ide.networks.len(), ide.suffixes.len(), ide.plain_text, ide.sessions), (1, 1, true, 7));
+}
+
+#[test]
+fn an_environment_without_a_usable_ide_is_a_note_and_no_error() {
+    let settings = read(&[], &[("DEBUG_SESSION_PORT", "4711")]).unwrap();
+    assert_eq!(
+        settings.notes,
+        [
+            "IDE-backed sessions cannot be started: missing required environment variable 'DEBUG_SESSION_TOKEN'"
+        ]
+    );
+    assert!(settings.ide.environment.unwrap().is_err());
+}
+
+#[rstest]
+#[case("--ide-endpoint-secret=vscode")]
+#[case("--ide-endpoint-secret=A/vscode")]
+#[case("--ide-endpoint-namespaces=a,B")]
+#[case("--ide-allow-suffix=.")]
+fn what_is_no_setting_of_ides_is_refused(#[case] flag: &str) {
+    let problems = read(&[flag], &[]).unwrap_err().0;
+    assert!(problems[0].starts_with(flag.split('=').next().unwrap()), "{problems:?}");
+}
+
+#[rstest]
+#[case::nothing(&[], &[], "/tmp/sojourn-ide-logs", None)]
+#[case::temporary(&[], &[("TMPDIR", "/scratch")], "/scratch/sojourn-ide-logs", None)]
+#[case::originals(&[], &[("DCP_SESSION_FOLDER", "/dcp")], "/tmp/sojourn-ide-logs", Some("/dcp"))]
+#[case::flag(&["--ide-log-directory=/logs"], &[("DCP_SESSION_FOLDER", "/dcp")], "/logs", None)]
+fn where_output_is_kept(
+    #[case] args: &[&str],
+    #[case] env: &[(&str, &str)],
+    #[case] directory: &str,
+    #[case] shared: Option<&str>,
+) {
+    let capture = read(args, env).unwrap().capture;
+    let expected =
+        CaptureSettings { directory: directory.into(), shared: shared.map(PathBuf::from), preserve: false };
+    assert_eq!(capture, expected);
+}
+
+#[rstest]
+#[case("1", true)]
+#[case("TRUE", true)]
+#[case("On", true)]
+#[case("yes", true)]
+#[case("0", false)]
+#[case("y", false)]
+#[case("", false)]
+fn output_is_preserved_as_in_the_original(#[case] value: &str, #[case] preserve: bool) {
+    let settings = read(&[], &[("DCP_PRESERVE_EXECUTABLE_LOGS", value)]).unwrap();
+    assert_eq!(settings.capture.preserve, preserve);
 }

@@ -11,13 +11,16 @@ use prometheus_client::{
 use std::time::Instant;
 
 /// Seconds, from the fastest step that is worth telling apart to one that no reconcile should take.
-const BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+pub(super) const BUCKETS: [f64; 12] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 
 /// Kinds that are reconciled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub enum Kind {
     /// `amalthea.dev/v1alpha1 AmaltheaSession`
     AmaltheaSession,
+    /// `usvc-dev.developer.microsoft.com/v1 IdeSession`
+    IdeSession,
 }
 
 /// How a reconcile ended.

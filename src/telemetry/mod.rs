@@ -1,6 +1,7 @@
 //! What the operator says about itself: logs and metrics, and traces where they are built in.
 
 pub mod certificates;
+pub mod ides;
 pub mod log;
 pub mod metrics;
 pub mod queues;

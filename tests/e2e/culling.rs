@@ -74,6 +74,30 @@ async fn a_session_that_is_hibernated_for_long_is_deleted_with_all_that_is_its()
     scene.tells("asleep", "Deleting: spec.culling.maxHibernatedDuration (3s) is over").await;
 }
 
+/// W39: the original writes whole sessions, and so what it made of the fields that it read.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operator_writes_only_the_fields_that_it_changes() {
+    let scene = scene("cull-fields").await;
+    let mut spec = timed(json!({"maxAge": "5s"}));
+    spec["imagePullSecrets"] = json!([{"name": "pull", "adopt": true}]);
+    scene.session("main", spec).await;
+    let before = scene.reaches("main", State::Running).await;
+    let after = scene.reaches("main", State::Hibernated).await;
+    let spec = |session: &AmaltheaSession| serde_json::to_value(&session.spec).unwrap();
+    let mut expected = spec(&before);
+    expected["hibernated"] = json!(true);
+    assert_eq!(spec(&after), expected, "no field came or went");
+    let fields = must(scene.kubectl(&["get", "ams", "main", "--show-managed-fields", "-o", "json"]).await);
+    let object: serde_json::Value = serde_json::from_str(&fields).unwrap();
+    let entries = object["metadata"]["managedFields"].as_array().unwrap();
+    let others = entries.iter().filter(|entry| !entry["manager"].as_str().unwrap().starts_with("kubectl"));
+    let fields = others.filter(|entry| entry["subresource"].is_null()).map(|entry| &entry["fieldsV1"]);
+    let fields: Vec<_> = fields.collect();
+    assert_eq!(fields.len(), 1, "{entries:#?}");
+    assert_eq!(fields[0]["f:spec"], json!({"f:hibernated": {}}));
+    assert_eq!(fields[0]["f:metadata"].as_object().unwrap().keys().collect::<Vec<_>>(), ["f:finalizers"]);
+}
+
 /// Says what the session's pod uses.
 async fn uses(scene: &Scene, session: &str, cpu: &str) {
     let usage = ContainerUsage { container: "amalthea-session", cpu, memory: "64Mi" };

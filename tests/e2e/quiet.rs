@@ -1,4 +1,5 @@
-//! What the operator asks of the API server: little for a start, and nothing while nothing happens.
+//! What the operator asks of the API server: little for a start, nothing while nothing happens, and never for
+//! what is not a session's.
 
 use crate::{
     objects::{acting, batch},
@@ -81,4 +82,30 @@ async fn a_start_takes_seven_requests_and_then_all_is_quiet() {
         list.iter().map(|session| session.metadata.resource_version.clone()).collect()
     };
     assert_eq!(versions(&after), versions(&before), "nobody wrote to the sessions");
+}
+
+/// W28: the original holds all secrets, pods, events and Jobs of the cluster in memory.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_belongs_to_sessions_is_asked_for() {
+    let scene = scene("labels").await;
+    scene.session("main", json!({})).await;
+    scene.reaches("main", State::Running).await;
+    let (entries, _) = scene.stage.cluster.audit().unwrap().since(AuditCursor::START).unwrap();
+    let lists = entries.iter().filter(|entry| entry.user == OPERATOR_USER && entry.verb == "list");
+    let of = |kind: &str| -> Vec<&str> {
+        lists.clone().filter(|entry| entry.resource == kind).map(|entry| entry.query.as_str()).collect()
+    };
+    let ours = "labelSelector=app.kubernetes.io%2Fpart-of%3Damaltheasession-operator";
+    let certificates = "fieldSelector=metadata.name%3Dsojourn-webhook";
+    for kind in ["pods", "secrets", "jobs", "statefulsets", "services", "ingresses", "persistentvolumeclaims"]
+    {
+        let queries = of(kind);
+        assert!(!queries.is_empty(), "{kind} are listed once");
+        for query in queries {
+            let known = query.contains(ours) || (kind == "secrets" && query.contains(certificates));
+            assert!(known, "{kind}: {query}");
+        }
+    }
+    let events = of("events");
+    assert!(events.iter().all(|query| query.contains("fieldSelector=type%3DWarning")), "{events:?}");
 }

@@ -1,4 +1,4 @@
-//! Which changes of a spec reach a session that runs, and what becomes of its Ingress.
+//! Which changes of a spec reach a session that runs, and what becomes of its Ingress and its data sources.
 
 use crate::{
     objects::{PATIENCE, acting, condition, is_observed},
@@ -56,6 +56,37 @@ async fn always_replaces_the_pod_and_never_leaves_it() {
     must(scene.patch("never", json!({"spec": {"hibernated": false}})).await);
     scene.reaches("never", State::Running).await;
     assert_eq!(pod_memory(&scene, "never").await, "64Mi");
+}
+
+/// W26: the original leaves these as they were when the session was first started.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_field_of_the_pod_can_be_changed_and_dropped() {
+    let scene = scene("strategy-pod").await;
+    for name in ["one", "two"] {
+        must(scene.kubectl(&["create", "serviceaccount", name]).await);
+    }
+    let fields = |account: &str, group: i64| {
+        json!({"serviceAccountName": account, "imagePullSecrets": [{"name": account}],
+               "session": {"runAsGroup": group}})
+    };
+    let pod = async |name: &str| {
+        let spec = &scene.json("pod", &format!("{name}-0")).await["spec"];
+        json!([spec["serviceAccountName"], spec["imagePullSecrets"], spec["securityContext"]["fsGroup"]])
+    };
+    scene.session("main", fields("one", 100)).await;
+    scene.reaches("main", State::Running).await;
+    assert_eq!(pod("main").await, json!(["one", [{"name": "one"}], 100]));
+    must(scene.patch("main", json!({"spec": fields("two", 200)})).await);
+    let expected = json!(["two", [{"name": "two"}], 200]);
+    eventually("the pod has the other fields", PATIENCE, async || pod("main").await == expected)
+        .await
+        .unwrap();
+    let none = json!({"spec": {"serviceAccountName": null, "imagePullSecrets": null}});
+    must(scene.patch("main", none).await);
+    let expected = json!(["default", null, 200]);
+    let gone = eventually("the pod has them no more", PATIENCE, async || pod("main").await == expected).await;
+    assert!(gone.is_ok(), "{:#}", scene.json("statefulset", "main").await);
+    scene.reaches("main", State::Running).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,4 +186,27 @@ async fn the_class_that_the_cluster_gave_an_ingress_stays() {
         })
         .await;
     assert_eq!(changed["spec"]["ingressClassName"], "usual");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_claim_of_a_data_source_goes_when_the_spec_drops_it() {
+    let scene = scene("data-sources").await;
+    let class = json!({
+        "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
+        "metadata": {"name": "csi-rclone-secret-annotation"},
+        "provisioner": "kubernetes.io/host-path",
+    });
+    must(kubectl(&scene.stage.cluster, &["apply", "-f", "-"], Some(&class.to_string())).await.unwrap());
+    let source = |name: &str| json!({"mountPath": format!("/{name}"), "accessMode": "ReadWriteOnce", "secretRef": {"name": name}});
+    scene.session("main", json!({"dataSources": [source("kept"), source("dropped")]})).await;
+    scene.reaches("main", State::Running).await;
+    let (pod, files) = (scene.pod_uid("main").await, scene.json("pvc", "main").await);
+
+    must(scene.patch("main", json!({"spec": {"dataSources": [source("kept")]}})).await);
+    scene.gone("pvc", "amalthea-main-ds-1").await;
+    scene.reaches("main", State::Running).await;
+    assert_ne!(scene.pod_uid("main").await, pod, "the pod that mounted it ended first");
+    let claim = |claim: &Value| claim["metadata"]["uid"].clone();
+    assert_eq!(claim(&scene.json("pvc", "main").await), claim(&files));
+    assert_eq!(scene.json("pvc", "amalthea-main-ds-0").await["status"]["phase"], "Bound");
 }

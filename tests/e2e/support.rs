@@ -66,7 +66,7 @@ async fn set_stage() -> Stage {
 
 /// Installs the chart without a Deployment: the operator runs beside the cluster, at `url`, under the rights
 /// that the chart gives it and no others.
-async fn install(cluster: &Cluster, url: &str) {
+pub(crate) async fn install(cluster: &Cluster, url: &str) {
     let home = cluster.dir().join("helm");
     let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/sojourn");
     let url = format!("webhooks.url={url}");
@@ -102,6 +102,11 @@ struct Arguments {
 
 /// Settings of an operator beside the cluster, from its flags.
 pub(crate) fn settings(flags: &[&str]) -> Settings {
+    settings_with(flags, &[])
+}
+
+/// The same, with more variables in its environment.
+pub(crate) fn settings_with(flags: &[&str], variables: &[(&str, String)]) -> Settings {
     let arguments = Arguments::parse_from(["sojourn"].iter().chain(flags));
     let env = |name: &str| {
         Some(match name {
@@ -109,7 +114,7 @@ pub(crate) fn settings(flags: &[&str]) -> Settings {
             "POD_NAME" => "sojourn-0".to_owned(),
             "SERVICE_ACCOUNT" => OPERATOR.1.to_owned(),
             "CLUSTER_SCOPED" => "true".to_owned(),
-            _ => return None,
+            _ => return variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone()),
         })
     };
     Settings::read(arguments.flags, &env).unwrap()
@@ -140,7 +145,7 @@ fn log_of_the_run(settings: &Settings) -> sojourn::telemetry::log::LogHandle {
     sojourn::telemetry::log::init(&settings.log).unwrap()
 }
 
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
@@ -150,7 +155,7 @@ pub(crate) async fn client_config(kubeconfig: &std::path::Path) -> Config {
     Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap()
 }
 
-async fn webhooks_published(client: &Client) -> bool {
+pub(crate) async fn webhooks_published(client: &Client) -> bool {
     use k8s_openapi::api::admissionregistration::v1::{
         MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
     };

@@ -100,7 +100,23 @@ impl Client {
             .header("host", "127.0.0.1")
             .header("content-type", content_type)
             .body(Full::new(body.into()))?;
-        let response: hyper::Response<Incoming> = match self {
+        let response = self.send(request).await?;
+        let status = response.status().as_u16();
+        let bytes = response.into_body().collect().await?.to_bytes();
+        Ok((status, serde_json::from_slice(&bytes).unwrap_or(Value::Null)))
+    }
+
+    /// Asks for what is at a path, with a token; the body is still to come.
+    pub(crate) async fn get(&mut self, path: &str, token: &str) -> anyhow::Result<hyper::Response<Incoming>> {
+        let request = Request::get(format!("https://127.0.0.1{path}"))
+            .header("host", "127.0.0.1")
+            .header("authorization", format!("Bearer {token}"))
+            .body(Full::default())?;
+        self.send(request).await
+    }
+
+    async fn send(&mut self, request: Request<Full<Bytes>>) -> anyhow::Result<hyper::Response<Incoming>> {
+        Ok(match self {
             Self::Http1(sender) => {
                 sender.ready().await?;
                 sender.send_request(request).await?
@@ -109,10 +125,7 @@ impl Client {
                 sender.ready().await?;
                 sender.send_request(request).await?
             }
-        };
-        let status = response.status().as_u16();
-        let bytes = response.into_body().collect().await?.to_bytes();
-        Ok((status, serde_json::from_slice(&bytes).unwrap_or(Value::Null)))
+        })
     }
 }
 

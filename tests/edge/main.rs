@@ -6,6 +6,7 @@
 mod bodies;
 mod client;
 mod crowd;
+mod logs;
 mod panics;
 mod slow;
 

@@ -7,10 +7,26 @@
 )]
 
 mod batch;
+mod browser;
 mod failures;
 mod interactive;
+mod login;
 mod operator;
+mod provider;
+mod repositories;
 mod stage;
+mod token;
+
+#[path = "../sidecar/gitserver.rs"]
+#[allow(dead_code, reason = "shared with the tests of the sidecars, which use all of it")]
+mod gitserver;
+
+#[path = "../sidecar/process.rs"]
+#[allow(dead_code, reason = "shared with the tests of the sidecars, which use all of it")]
+mod process;
+#[path = "../sidecar/session.rs"]
+#[allow(dead_code, reason = "shared with the tests of the sidecars, which use all of it")]
+mod session;
 
 #[path = "../e2e/objects.rs"]
 #[allow(dead_code, reason = "shared with the end-to-end tests, which use all of it")]

@@ -1,11 +1,14 @@
 //! One cluster with a real node for the whole run, and Sojourn on it as its users install it.
 
-use crate::support::{Scene, Stage, must};
+use crate::{
+    login,
+    support::{Scene, Stage, must},
+};
 use serde_json::{Value, json};
-use sojourn_cluster::{Cluster, Image, Options, Output, eventually, kubectl, test_namespace};
+use sojourn_cluster::{Cluster, Image, NODE_ADDRESS, Options, Output, eventually, kubectl, test_namespace};
 use std::{
     io::{Read, Write},
-    net::TcpStream,
+    net::{SocketAddr, TcpListener, TcpStream},
     path::Path,
     time::Duration,
 };
@@ -29,12 +32,14 @@ pub(crate) async fn scene(name: &str) -> Scene {
 
 async fn set() -> Stage {
     rustls::crypto::ring::default_provider().install_default().ok();
-    // Under the names that the chart's values have for them.
-    let operator = format!("ghcr.io/sojourn-dev/sojourn:{}", env!("CARGO_PKG_VERSION"));
     let program = Path::new(env!("CARGO_BIN_EXE_sojourn"));
-    let operator = Image::of_dockerfile(&operator, include_str!("../../Dockerfile"), program);
-    let sidecars = operator.clone().named("renku/sidecars:latest");
-    let images = vec![operator, sidecars];
+    // Under the names that the chart's values have for them.
+    let ours = |name: &str, stage: &str| {
+        let name = format!("ghcr.io/sojourn-dev/{name}:{}", env!("CARGO_PKG_VERSION"));
+        Image::of_dockerfile(&name, include_str!("../../Dockerfile"), stage, program)
+    };
+    let images =
+        vec![ours("sojourn", "operator"), ours("sojourn-sidecars", "sidecars"), login::proxy_image().await];
     let options = Options { node: true, images, metrics: false, ..Options::default() };
     let cluster = Cluster::start(options).await.unwrap_or_else(|error| panic!("{error}"));
     install(&cluster).await;
@@ -90,6 +95,13 @@ pub(crate) fn script(lines: &str, more: Value) -> Value {
     spec
 }
 
+/// A session whose web server is that of this test at `server`, which says what it was asked: in the pod a listener
+/// hands every connection on.
+pub(crate) fn handed_on(server: SocketAddr, more: Value) -> Value {
+    let lines = format!("trap 'exit 0' TERM; nc -ll -p 8000 -e nc {} {} & wait", server.ip(), server.port());
+    script(&lines, more)
+}
+
 /// The same as a batch job.
 pub(crate) fn job(lines: &str, more: Value) -> Value {
     let mut spec = script(lines, more);
@@ -98,14 +110,34 @@ pub(crate) fn job(lines: &str, more: Value) -> Value {
 }
 
 impl Scene {
+    /// A listener that pods reach at [`NODE_ADDRESS`].
+    pub(crate) fn listener(&self) -> TcpListener {
+        let listener = self.stage.cluster.inside(|| TcpListener::bind((NODE_ADDRESS, 0))).unwrap().unwrap();
+        listener.set_nonblocking(true).unwrap();
+        listener
+    }
+
+    /// A connection from the node.
+    pub(crate) fn connect(&self, address: SocketAddr) -> tokio::net::TcpStream {
+        let connect = || TcpStream::connect_timeout(&address, Duration::from_secs(5));
+        let stream = self.stage.cluster.inside(connect).unwrap().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        tokio::net::TcpStream::from_std(stream).unwrap()
+    }
+
+    /// The address of the session's Service.
+    pub(crate) async fn service(&self, session: &str) -> SocketAddr {
+        let service = self.json("service", session).await;
+        format!("{}:80", service["spec"]["clusterIP"].as_str().unwrap()).parse().unwrap()
+    }
+
     /// The answer of a session at a path, asked for at its Service as other pods do. Nothing when nobody
     /// answers.
     pub(crate) async fn answer(&self, session: &str, path: &str) -> String {
-        let service = self.json("service", session).await;
-        let address = format!("{}:80", service["spec"]["clusterIP"].as_str().unwrap());
+        let address = self.service(session).await;
         let request = format!("GET {path} HTTP/1.0\r\nHost: {session}\r\n\r\n");
         let ask = move || -> std::io::Result<String> {
-            let mut stream = TcpStream::connect_timeout(&address.parse().unwrap(), Duration::from_secs(5))?;
+            let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
             stream.set_read_timeout(Some(Duration::from_secs(5)))?;
             stream.write_all(request.as_bytes())?;
             let mut answer = String::new();
@@ -113,6 +145,12 @@ impl Scene {
             Ok(answer)
         };
         self.stage.cluster.inside(ask).unwrap().unwrap_or_default()
+    }
+
+    /// How often each container of a session was started again.
+    pub(crate) async fn restarts(&self, session: &str) -> String {
+        let path = "jsonpath={.status.containerStatuses[*].restartCount}";
+        must(self.kubectl(&["get", "pod", &format!("{session}-0"), "-o", path]).await)
     }
 
     /// Waits until a session answers with a text: a Service leads to a pod a moment after it is ready.

@@ -1,4 +1,4 @@
-//! Real git servers on loopback: git's own HTTP backend behind a password, with LFS beside it, and sshd.
+//! Real git servers, on loopback unless somebody says otherwise: git's own HTTP backend behind a password, with LFS beside it, and sshd.
 
 use axum::{
     Router,
@@ -13,7 +13,7 @@ use sojourn::serve::webhooks::{Limits, serve_router};
 use sojourn_certs::{authority::Authority, leaf::Leaf, names::Names, server::CertResolver};
 use std::{
     io::{Read, Write},
-    net::{SocketAddr, TcpListener},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex},
@@ -58,7 +58,12 @@ pub(crate) fn git(folder: &Path, args: &[&str]) -> String {
 
 impl Server {
     pub(crate) async fn start() -> Self {
-        let (server, listener) = Self::new("http");
+        Self::start_on(TcpListener::bind("127.0.0.1:0").unwrap(), "localhost").await
+    }
+
+    /// One on a listener of the caller's, which is reached as `elsewhere` too.
+    pub(crate) async fn start_on(listener: TcpListener, elsewhere: &str) -> Self {
+        let server = Self::new("http", &listener, elsewhere);
         let listener = tokio::net::TcpListener::from_std(listener).unwrap();
         let router = Router::new().fallback(serve).with_state(server.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
@@ -67,7 +72,8 @@ impl Server {
 
     /// One that speaks TLS, and the certificate of its authority.
     pub(crate) async fn start_tls() -> (Self, String) {
-        let (server, listener) = Self::new("https");
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = Self::new("https", &listener, "localhost");
         let now = jiff::Timestamp::now();
         let authority = Authority::generate(now).unwrap();
         let resolver = Arc::new(CertResolver::default());
@@ -81,14 +87,13 @@ impl Server {
         (server, authority.certificate_pem().to_owned())
     }
 
-    fn new(scheme: &'static str) -> (Self, TcpListener) {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    fn new(scheme: &'static str, listener: &TcpListener, elsewhere: &str) -> Self {
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let root = Arc::new(tempfile::tempdir().unwrap());
         let server = Self { scheme, address, root, seen: Arc::default() };
-        server.fill();
-        (server, listener)
+        server.fill(elsewhere);
+        server
     }
 
     pub(crate) fn url(&self, name: &str) -> String {
@@ -100,7 +105,7 @@ impl Server {
     }
 
     /// A public and a private repository with branches, tags, submodules and a large file.
-    fn fill(&self) {
+    fn fill(&self, elsewhere: &str) {
         let work = tempfile::tempdir().unwrap();
         let work = work.path();
         let publish = |name: &str| {
@@ -133,7 +138,7 @@ impl Server {
         std::fs::write(work.join("large.bin"), pointer).unwrap();
         std::fs::write(work.join(".gitattributes"), "*.bin filter=lfs diff=lfs merge=lfs -text\n").unwrap();
         // Another host than that of the repository, though it is the same server.
-        let elsewhere = format!("http://localhost:{}/part.git", self.address.port());
+        let elsewhere = format!("http://{elsewhere}:{}/part.git", self.address.port());
         let modules = format!(
             "[submodule \"near\"]\n path = near\n url = ../private-part.git\n\
              [submodule \"far\"]\n path = far\n url = {elsewhere}\n"
@@ -230,10 +235,11 @@ fn backend(root: &Path, method: &str, path: &str, query: &str, headers: &HeaderM
     response
 }
 
-/// sshd for the user who runs the tests, on loopback.
+/// sshd for the user who runs the tests.
 pub(crate) struct Ssh {
     child: Child,
     folder: TempDir,
+    host: IpAddr,
     pub(crate) port: u16,
     pub(crate) user: String,
 }
@@ -249,6 +255,11 @@ fn keygen(path: &Path, passphrase: &str) {
 
 impl Ssh {
     pub(crate) fn start() -> Self {
+        Self::start_on(Ipv4Addr::LOCALHOST.into())
+    }
+
+    /// One at an address of the network that the calling thread is in.
+    pub(crate) fn start_on(host: IpAddr) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         for (name, passphrase) in [("host", ""), ("plain", ""), ("locked", "open sesame"), ("stranger", "")] {
@@ -257,9 +268,9 @@ impl Ssh {
         let public = |name: &str| std::fs::read_to_string(path(&format!("{name}.pub"))).unwrap();
         std::fs::write(path("authorized"), public("plain") + &public("locked")).unwrap();
         // sshd wants to be told its port; nobody else takes one that was free a moment ago.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = TcpListener::bind((host, 0)).unwrap().local_addr().unwrap().port();
         let config = format!(
-            "ListenAddress 127.0.0.1:{port}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nUsePAM no\n\
+            "ListenAddress {host}:{port}\nHostKey {}\nAuthorizedKeysFile {}\nPidFile none\nUsePAM no\n\
              StrictModes no\nPasswordAuthentication no\nPermitRootLogin prohibit-password\n",
             path("host").display(),
             path("authorized").display(),
@@ -281,11 +292,11 @@ impl Ssh {
         }
         std::thread::spawn(move || std::io::copy(&mut errors, &mut std::io::sink()));
         let user = Command::new("id").arg("-un").output().unwrap().stdout;
-        Self { child, folder, port, user: String::from_utf8(user).unwrap().trim().to_owned() }
+        Self { child, folder, host, port, user: String::from_utf8(user).unwrap().trim().to_owned() }
     }
 
     pub(crate) fn url(&self, repository: &Path) -> String {
-        format!("ssh://{}@127.0.0.1:{}{}", self.user, self.port, repository.display())
+        format!("ssh://{}@{}:{}{}", self.user, self.host, self.port, repository.display())
     }
 
     pub(crate) fn key(&self, name: &str) -> String {
@@ -294,7 +305,7 @@ impl Ssh {
 
     /// The server's key, as a file of known hosts has it.
     pub(crate) fn known_hosts(&self) -> String {
-        format!("[127.0.0.1]:{} {}", self.port, self.key("host.pub"))
+        format!("[{}]:{} {}", self.host, self.port, self.key("host.pub"))
     }
 }
 

@@ -103,13 +103,20 @@ where
 pub(crate) async fn send_from<B>(
     address: SocketAddr,
     from: Ipv4Addr,
-    mut request: Request<B>,
+    request: Request<B>,
 ) -> Response<Incoming>
 where
     B: hyper::body::Body<Data = Bytes, Error: std::error::Error + Send + Sync> + Send + 'static,
 {
-    let stream = TokioIo::new(connect(address, from).await);
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await.unwrap();
+    send_by(connect(address, from).await, request).await
+}
+
+/// Sends `request` by a connection that is for it alone.
+pub(crate) async fn send_by<B>(stream: TcpStream, mut request: Request<B>) -> Response<Incoming>
+where
+    B: hyper::body::Body<Data = Bytes, Error: std::error::Error + Send + Sync> + Send + 'static,
+{
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
     tokio::spawn(connection.with_upgrades());
     request.headers_mut().entry("host").or_insert("sessions.example".parse().unwrap());
     sender.send_request(request).await.unwrap()

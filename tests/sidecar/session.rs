@@ -12,15 +12,20 @@ use hyper_util::rt::TokioIo;
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
 
-/// Starts one; ends with the runtime of the test.
+/// Starts one on loopback; ends with the runtime of the test.
 pub(crate) async fn start() -> SocketAddr {
+    start_on(TcpListener::bind("127.0.0.1:0").await.unwrap())
+}
+
+/// Starts one on a listener of the caller's.
+pub(crate) fn start_on(listener: TcpListener) -> SocketAddr {
     let router = Router::new()
         .route("/echo", post(async |request: Request| request.into_body()))
         .route("/drain", post(drain))
         .route("/zeros/{mib}", get(zeros))
-        .route("/tunnel", any(tunnel))
-        .fallback(any(show));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        .route("/tunnel", any(tunnel));
+    // The same under the path of a session, and what was asked at every other.
+    let router = Router::new().nest("/notebook", router.clone()).merge(router).fallback(any(show));
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });
     address

@@ -5,7 +5,7 @@ use crate::{
     line::Lag,
     plots,
     stage::Stage,
-    story::{AT_ONCE, Telling, tell},
+    story::{Telling, tell, undisturbed},
 };
 use futures::future::join_all;
 use std::time::Duration;
@@ -22,8 +22,7 @@ async fn late_news_change_no_end() {
     let stage = &Stage::set().await;
     let plots = [plots::always(), plots::held_back(), plots::finishes(), plots::fails()];
     let stories = join_all(plots.iter().map(async |plot| {
-        let nothing = Telling { fault: None, lag: AT_ONCE, undisturbed: None };
-        let undisturbed = &tell(stage, plot, nothing).await?;
+        let undisturbed = &undisturbed(plot).await;
         let late = join_all(
             LAGS.map(|lag| tell(stage, plot, Telling { fault: None, lag, undisturbed: Some(undisturbed) })),
         );

@@ -4,24 +4,20 @@
 use crate::{
     plots,
     stage::{Stage, cluster},
-    story::{AT_ONCE, Telling, tell},
+    story::{AT_ONCE, Telling, tell, undisturbed},
 };
 use futures::{FutureExt, future::join_all};
 use sojourn_cluster::Cluster;
 use std::time::Duration;
 
-/// Tells stories side by side, first in peace and then while `trouble` goes on.
+/// Tells stories side by side while `trouble` goes on.
 async fn in_trouble(trouble: impl AsyncFn(&Cluster)) {
     let cluster = cluster().await;
     let stage = &Stage::on(&cluster).await;
     let plots = [plots::always(), plots::held_back(), plots::finishes(), plots::fails()];
-    let peace = Telling { fault: None, lag: AT_ONCE, undisturbed: None };
-    let undisturbed = join_all(plots.iter().map(|plot| tell(stage, plot, peace))).await;
-    let undisturbed: Vec<_> =
-        undisturbed.into_iter().map(|told| told.unwrap_or_else(|error| panic!("{error}"))).collect();
-    let stories = join_all(plots.iter().zip(&undisturbed).flat_map(|(plot, undisturbed)| {
-        let telling = Telling { fault: None, lag: AT_ONCE, undisturbed: Some(undisturbed) };
-        [tell(stage, plot, telling), tell(stage, plot, telling)]
+    let stories = join_all(plots.iter().map(async |plot| {
+        let undisturbed = &undisturbed(plot).await;
+        tell(stage, plot, Telling { fault: None, lag: AT_ONCE, undisturbed: Some(undisturbed) }).await
     }));
     let mut stories = std::pin::pin!(stories.fuse());
     let told = loop {

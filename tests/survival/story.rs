@@ -16,8 +16,12 @@ use serde_json::{Value, json};
 use sojourn::{control::api, core::live::Kind};
 use sojourn_cluster::{ContainerUsage, eventually, set_pod_usage};
 use sojourn_crds::amalthea::AmaltheaSession;
-use std::{collections::BTreeSet, time::Duration};
-use tokio::time::Instant;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::{sync::OnceCell, time::Instant};
 
 /// Far longer than any scene takes.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -54,6 +58,18 @@ impl Telling<'_> {
         let (Some(fault), Some(undisturbed)) = (self.fault, self.undisturbed) else { return false };
         undisturbed[index..].iter().all(|told| told.said.count(fault.trouble) < fault.nth)
     }
+}
+
+/// How a story goes in which nothing goes wrong. It is told once for all tests.
+pub(crate) async fn undisturbed(plot: &Plot) -> Arc<Vec<Told>> {
+    static TOLD: Mutex<BTreeMap<&'static str, Arc<OnceCell<Arc<Vec<Told>>>>>> = Mutex::new(BTreeMap::new());
+    let cell = TOLD.lock().unwrap().entry(plot.name).or_default().clone();
+    let told = cell.get_or_init(async || {
+        let nothing = Telling { fault: None, lag: AT_ONCE, undisturbed: None };
+        let told = tell(&Stage::set().await, plot, nothing).await;
+        Arc::new(told.unwrap_or_else(|error| panic!("{error}")))
+    });
+    told.await.clone()
 }
 
 struct Story<'a> {

@@ -4,7 +4,7 @@ use crate::{
     line::{Fault, Trouble},
     plots::Plot,
     stage::Stage,
-    story::{AT_ONCE, Telling, tell},
+    story::{AT_ONCE, Telling, tell, undisturbed},
 };
 use futures::{StreamExt, stream};
 
@@ -19,8 +19,8 @@ const STRIDE: &str = "SOJOURN_SURVIVAL_STRIDE";
 pub(crate) async fn sweep(stage: &Stage<'_>, plot: &Plot, troubles: &[Trouble], stride: u64) {
     let chosen = std::env::var(STRIDE).ok();
     let stride = chosen.map_or(stride, |chosen| chosen.parse().expect("a stride is a number"));
-    let nothing = Telling { fault: None, lag: AT_ONCE, undisturbed: None };
-    let undisturbed = tell(stage, plot, nothing).await.unwrap_or_else(|error| panic!("{error}"));
+    let undisturbed = undisturbed(plot).await;
+    let undisturbed = undisturbed.as_slice();
     let faults = troubles.iter().zip(0..).flat_map(|(trouble, offset)| {
         let most = undisturbed.iter().map(|told| told.said.count(*trouble)).max().unwrap_or_default();
         let chosen = (1..=most).filter(move |nth| (nth + offset) % stride == 0);
@@ -29,7 +29,7 @@ pub(crate) async fn sweep(stage: &Stage<'_>, plot: &Plot, troubles: &[Trouble], 
     let faults: Vec<Fault> = faults.collect();
     let tellings: Vec<_> = stream::iter(&faults)
         .map(|fault| {
-            let telling = Telling { fault: Some(*fault), lag: AT_ONCE, undisturbed: Some(&undisturbed) };
+            let telling = Telling { fault: Some(*fault), lag: AT_ONCE, undisturbed: Some(undisturbed) };
             tell(stage, plot, telling)
         })
         .buffer_unordered(usize::MAX)

@@ -140,3 +140,13 @@ app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
+
+{{- /* The image beside a session. Half of a name is completed as the original's chart would. */ -}}
+{{- define "sojourn.sidecarsImage" -}}
+{{- $image := .Values.sidecars.image }}
+{{- if or $image.repository $image.tag }}
+{{- printf "%s:%s" ($image.repository | default "renku/sidecars") ($image.tag | default "latest") }}
+{{- else }}
+{{- printf "ghcr.io/sojourn-dev/sojourn-sidecars:%s" .Chart.AppVersion }}
+{{- end }}
+{{- end }}

@@ -58,6 +58,26 @@
   verbs:
   - update
 - apiGroups:
+  - usvc-dev.developer.microsoft.com
+  resources:
+  - idesessions
+  verbs:
+  - list
+  - watch
+  - patch
+- apiGroups:
+  - usvc-dev.developer.microsoft.com
+  resources:
+  - idesessions/status
+  verbs:
+  - patch
+- apiGroups:
+  - usvc-dev.developer.microsoft.com
+  resources:
+  - idesessions/finalizers
+  verbs:
+  - update
+- apiGroups:
   - ""
   resources:
   - persistentvolumeclaims
@@ -66,6 +86,7 @@
   - watch
   - create
   - patch
+  - delete
 - apiGroups:
   - ""
   resources:

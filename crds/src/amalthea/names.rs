@@ -75,6 +75,12 @@ pub fn data_source(session: &str, index: usize) -> String {
     format!("{PREFIX}{session}-ds-{index}")
 }
 
+/// Whether a claim has the name of one of the session's data sources.
+pub fn is_data_source(session: &str, name: &str) -> bool {
+    let index = name.strip_prefix(PREFIX).and_then(|rest| rest.strip_prefix(session)?.strip_prefix("-ds-"));
+    index.is_some_and(|index| !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 /// The only pod of an interactive session.
 pub fn pod(session: &str) -> String {
     format!("{session}-0")

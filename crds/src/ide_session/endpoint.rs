@@ -1,8 +1,15 @@
-//! The annotation that says which IDE a session is for.
+//! The annotation that says which IDE a session is for, and the Secret that it names.
+
+use std::fmt;
 
 /// Annotation: the Secret that says how the IDE is reached, as `<namespace>/<name>`. Not a field of the spec, since
 /// clients of the original drop fields that they do not know when they change the desired state.
 pub const ENDPOINT_ANNOTATION: &str = "sojourn.dev/ide-endpoint-secret";
+
+/// Label of the Secrets that say how an IDE is reached. Others are not read, whoever names them.
+pub const ENDPOINT_LABEL: &str = "sojourn.dev/ide-endpoint";
+/// The value of [`ENDPOINT_LABEL`].
+pub const ENDPOINT_LABEL_VALUE: &str = "true";
 
 /// The Secret that says how an IDE is reached.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,6 +26,12 @@ impl EndpointSecret {
         let (namespace, name) = value.split_once('/')?;
         let whole = !namespace.is_empty() && !name.is_empty() && !name.contains('/');
         whole.then(|| Self { namespace: namespace.to_owned(), name: name.to_owned() })
+    }
+}
+
+impl fmt::Display for EndpointSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
     }
 }
 

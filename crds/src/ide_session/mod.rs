@@ -25,6 +25,8 @@ pub const GROUP: &str = "usvc-dev.developer.microsoft.com";
 pub const API_VERSION: &str = "usvc-dev.developer.microsoft.com/v1";
 /// The kind.
 pub const KIND: &str = "IdeSession";
+/// Finalizer of every session: the IDE is asked to end what it runs before the object goes.
+pub const FINALIZER: &str = "usvc-dev.developer.microsoft.com/ide-session-reconciler";
 
 const NAMES: Names = Names {
     group: GROUP,

@@ -1,15 +1,16 @@
 //! What a running sessions shows of itself.
 
 use crate::{
-    control::{amalthea::Reconciler, certificates::Shown, watch::Unsynced},
+    control::{amalthea::Reconciler, certificates::Shown, ide_session, watch::Unsynced, worker::Reconcile},
     telemetry::{
-        metrics::Kind,
+        ides::{IdeFigures, Tally},
         queues::{QueueCollector, Waiting},
         sessions::{SessionGauge, SessionGauges},
     },
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use sojourn_crds::ide_session::State;
 use std::sync::Arc;
 
 /// The sessions as metrics show them.
@@ -45,25 +46,50 @@ impl SessionGauges for Gauges {
     }
 }
 
+/// What is known of IDEs, and of the sessions for them.
+pub(super) fn ides(ides: &ide_session::Reconciler) -> IdeFigures {
+    let mut sessions: Tally = State::ALL.map(|state| (word(state), 0)).into();
+    for session in ides.index().sessions() {
+        *sessions.entry(word(session.state())).or_default() += 1;
+    }
+    IdeFigures { sessions, ..ides.runs.figures() }
+}
+
+/// A state as a label: that of a session which has not begun is empty.
+fn word(state: State) -> &'static str {
+    if state == State::Initial { "Initial" } else { state.as_str() }
+}
+
 /// What waits for this replica. What collects in the queue of one that does not lead waits for nobody.
-pub(super) fn queues(sessions: Arc<Reconciler>) -> QueueCollector {
-    QueueCollector::default().with(Kind::AmaltheaSession, move || {
-        if sessions.replica.gate.is_open() { sessions.agenda.queue.waiting() } else { Waiting::default() }
-    })
+pub(super) fn queues(
+    sessions: Arc<Reconciler>,
+    ides: Option<Arc<ide_session::Reconciler>>,
+) -> QueueCollector {
+    let mut queues = QueueCollector::default().with(Reconciler::KIND, move || waiting(&*sessions));
+    if let Some(ides) = ides {
+        queues = queues.with(ide_session::Reconciler::KIND, move || waiting(&*ides));
+    }
+    queues
+}
+
+fn waiting(reconciler: &impl Reconcile) -> Waiting {
+    if reconciler.replica().gate.is_open() { reconciler.agenda().queue.waiting() } else { Waiting::default() }
 }
 
 /// The debug page: how much is known, and how much is to be done.
 pub(super) fn debug_state(
     sessions: Arc<Reconciler>,
+    ides: Option<Arc<ide_session::Reconciler>>,
     unsynced: Unsynced,
     certificate: Shown,
 ) -> impl Fn() -> serde_json::Value {
     move || {
         let (held, children, pods) = sessions.index().sizes();
         let Waiting { due, oldest } = sessions.agenda.queue.waiting();
+        let ides = ides.as_ref().map(|ides| ides.index().keys().len());
         serde_json::json!({
             "watches": {"synced": unsynced.is_synced()},
-            "index": {"sessions": held, "children": children, "pods": pods},
+            "index": {"sessions": held, "children": children, "pods": pods, "ideSessions": ides},
             "queue": {"due": due, "oldestSeconds": oldest.as_secs_f64()},
             "webhookCertificate": certificate.state(),
             "leading": sessions.replica.gate.is_open(),

@@ -9,7 +9,10 @@ use crate::{
         terms,
         watch::Unsynced,
     },
-    serve::webhooks::{Ending, ServeWebhooks, serve as serve_webhooks},
+    serve::{
+        logs::Logs,
+        webhooks::{Ending, ServeWebhooks, serve as serve_webhooks},
+    },
     settings::{Scope, Settings, WebhookSettings, WebhookTarget},
 };
 use anyhow::Context as _;
@@ -54,6 +57,7 @@ pub(super) struct Server<'a> {
     pub(super) sessions: &'a Arc<Reconciler>,
     pub(super) unsynced: &'a Unsynced,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) logs: Option<Logs>,
 }
 
 impl Server<'_> {
@@ -64,7 +68,7 @@ impl Server<'_> {
         ending: Ending,
         background: &mut JoinSet<()>,
     ) -> anyhow::Result<Serving> {
-        let Self { settings, webhook, client, sessions, unsynced, metrics } = self;
+        let Self { settings, webhook, client, sessions, unsynced, metrics, logs } = self;
         let operator_user = match &settings.operator_user {
             Some(user) => user.clone(),
             None => who_am_i(client).await?,
@@ -84,7 +88,7 @@ impl Server<'_> {
             ClusterFacts { sessions: sessions.clone(), others, unsynced: unsynced.clone(), settings: guard };
         let guard =
             Guard { facts: Arc::new(facts), authorizer: Arc::new(AccessReviews(client.clone())), metrics };
-        let task = tokio::spawn(serve_webhooks(listener, resolver.clone(), guard, ending));
+        let task = tokio::spawn(serve_webhooks(listener, resolver.clone(), guard, logs, ending));
         let farewell =
             certificate::start(client, (settings, webhook), (address, resolver), watchers, background);
         if webhook.install {

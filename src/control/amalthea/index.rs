@@ -4,7 +4,7 @@
 //! lists the API server for an answer that is here.
 
 use crate::{
-    control::key::Key,
+    control::{key::Key, version::is_newer},
     core::{
         amalthea::{Requests, Usage, World, adoption, world::Warning},
         live::{Kind, Live},
@@ -278,12 +278,65 @@ fn session_of(live: &Live) -> Option<Key> {
     Some(Key::new(&live.namespace, live.labels.get(names::LABEL_INSTANCE)?))
 }
 
-/// Whether one version of an object is newer than another. Versions are numbers that grow; should one not
-/// be, the newcomer wins.
-fn is_newer(new: Option<&str>, known: Option<&str>) -> bool {
-    let number = |version: Option<&str>| version.and_then(|version| version.parse::<u64>().ok());
-    match (number(new), number(known)) {
-        (Some(new), Some(known)) => new > known,
-        _ => true,
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn live(kind: Kind, name: &str, uid: &str, owner: &str) -> Live {
+        let object = json!({
+            "apiVersion": kind.api_version(), "kind": kind.name(),
+            "metadata": {
+                "name": name, "namespace": "team", "uid": uid,
+                "labels": {names::LABEL_INSTANCE: "hello"},
+                "ownerReferences": [
+                    {"apiVersion": "v1", "kind": "Any", "name": "any", "uid": owner, "controller": true},
+                ],
+            },
+        });
+        Live::cut(kind, serde_json::from_value(object).unwrap()).unwrap()
+    }
+
+    fn index() -> (Index, Key) {
+        let session: Value = json!({"metadata": {"name": "hello", "namespace": "team", "uid": "session"}});
+        let mut index = Index::default();
+        let key = index.apply_session(serde_json::from_value(session).unwrap()).unwrap();
+        index.apply_live(live(Kind::StatefulSet, "hello", "set", "session"));
+        (index, key)
+    }
+
+    fn unmounted(at: i64) -> Warning {
+        let at = jiff::Timestamp::from_second(at).unwrap();
+        let (reason, message) = ("FailedMount".to_owned(), "no volume".to_owned());
+        Warning { kind: Kind::Pod, name: "hello-0".into(), reason, message, at }
+    }
+
+    /// W12: the original looks for events by the name of the pod, which the next pod has too.
+    #[test]
+    fn what_was_said_of_an_earlier_pod_says_nothing_of_the_next() {
+        let (mut index, key) = index();
+        index.apply_live(live(Kind::Pod, "hello-0", "first", "set"));
+        assert_eq!(index.apply_warning("first", unmounted(1)), Some(key.clone()));
+        assert_eq!(index.observe(&key).unwrap().warnings, [unmounted(1)]);
+
+        index.remove_live(&live(Kind::Pod, "hello-0", "first", "set"));
+        index.apply_live(live(Kind::Pod, "hello-0", "second", "set"));
+        assert_eq!(index.apply_warning("first", unmounted(2)), None, "it comes late");
+        assert_eq!(index.observe(&key).unwrap().warnings, []);
+        index.apply_warning("second", unmounted(3));
+        assert_eq!(index.observe(&key).unwrap().warnings, [unmounted(3)]);
+    }
+
+    /// W4: pods count by the UID of the workload that made them.
+    #[test]
+    fn pods_of_somebody_elses_workload_are_not_the_sessions() {
+        let (mut index, key) = index();
+        index.apply_live(live(Kind::Pod, "hello-0", "theirs", "another"));
+        assert!(index.observe(&key).unwrap().pods.is_empty());
+        index.apply_live(live(Kind::Job, "hello", "job", "another"));
+        index.apply_live(live(Kind::Pod, "hello-x", "jobs", "job"));
+        assert!(index.observe(&key).unwrap().pods.is_empty());
+        index.apply_live(live(Kind::Pod, "hello-0", "ours", "set"));
+        assert_eq!(index.observe(&key).unwrap().pod().unwrap().uid, "ours");
     }
 }

@@ -12,6 +12,7 @@
 pub mod adoption;
 pub mod children;
 pub mod conditions;
+mod dropped;
 pub mod due;
 pub mod idle;
 pub mod notes;

@@ -1,7 +1,8 @@
 //! What to write and delete so that a session is as its spec says.
 
 use super::{
-    Checked, ChildError, Context, World, adoption, children, conditions::RECONCILED, due, run, run::Run,
+    Checked, ChildError, Context, World, adoption, children, conditions::RECONCILED, dropped, due, run,
+    run::Run,
 };
 use crate::core::{
     conditions,
@@ -132,12 +133,7 @@ pub fn plan(checked: &Checked, world: &World, context: &Context) -> Plan {
             _ => plan_child(&mut plan, checked, child, live, gate_open),
         }
     }
-    let ingress_wanted = wanted.iter().any(|child| child.kind == Kind::Ingress);
-    if let Some(ingress) =
-        world.owned(Kind::Ingress, session.name()).filter(|live| !ingress_wanted && !live.deleting)
-    {
-        plan.delete.push(delete(ingress));
-    }
+    plan.delete.extend(dropped::dropped(world, &wanted).into_iter().map(delete));
     plan
 }
 

@@ -24,8 +24,17 @@ enum Phase {
     Idle,
     /// Part of a request's head has come.
     Head,
-    /// So many requests are being answered.
-    Answering(usize),
+    /// Requests are being answered.
+    Answering(Answers),
+}
+
+/// The requests that are being answered on a connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Answers {
+    /// Those that are worked on, or whose client does not take what there is.
+    busy: usize,
+    /// Those whose client has all there is, and waits for more. That may take as long as it likes.
+    quiet: usize,
 }
 
 /// A connection as decisions see it.
@@ -44,6 +53,7 @@ impl State {
             Phase::Handshake => limits.handshake,
             Phase::Idle => limits.idle,
             Phase::Head => limits.head,
+            Phase::Answering(Answers { busy: 0, .. }) => return false,
             Phase::Answering(_) => limits.answer,
         };
         now.saturating_duration_since(self.since) >= limit
@@ -168,11 +178,21 @@ impl Place {
 
     /// A request has come. It counts as being answered until the guard is dropped.
     pub(super) fn answer(self: &Arc<Self>) -> Answering {
+        self.change(|answers| answers.busy += 1);
+        Answering { place: self.clone(), quiet: false }
+    }
+
+    /// Changes what is being answered. The phase begins again with each change.
+    fn change(&self, change: impl FnOnce(&mut Answers)) {
         let mut state = self.connection.state();
-        let others = if let Phase::Answering(count) = state.phase { count } else { 0 };
-        *state = State { phase: Phase::Answering(others + 1), since: Instant::now(), ..*state };
-        drop(state);
-        Answering(self.clone())
+        let mut answers =
+            if let Phase::Answering(answers) = state.phase { answers } else { Answers::default() };
+        change(&mut answers);
+        let since = Instant::now();
+        *state = match answers {
+            Answers { busy: 0, quiet: 0 } => State { phase: Phase::Idle, since, known: true },
+            _ => State { phase: Phase::Answering(answers), since, ..*state },
+        };
     }
 
     /// Ends when the connection has to go.
@@ -188,16 +208,40 @@ impl Drop for Place {
 }
 
 /// A request that is being answered.
-pub(super) struct Answering(Arc<Place>);
+pub(super) struct Answering {
+    place: Arc<Place>,
+    quiet: bool,
+}
+
+impl Answering {
+    /// Its client has all there is, and waits for more.
+    pub(super) fn waits(&mut self) {
+        if !std::mem::replace(&mut self.quiet, true) {
+            self.place.change(|answers| {
+                answers.busy = answers.busy.saturating_sub(1);
+                answers.quiet += 1;
+            });
+        }
+    }
+
+    /// There is more for its client, who has some time to take it.
+    pub(super) fn goes_on(&mut self) {
+        let quiet = std::mem::replace(&mut self.quiet, false);
+        self.place.change(|answers| {
+            if quiet {
+                answers.quiet = answers.quiet.saturating_sub(1);
+                answers.busy += 1;
+            }
+        });
+    }
+}
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        let mut state = self.0.connection.state();
-        let left = if let Phase::Answering(count) = state.phase { count.saturating_sub(1) } else { 0 };
-        *state = match left {
-            0 => State { phase: Phase::Idle, since: Instant::now(), known: true },
-            _ => State { phase: Phase::Answering(left), ..*state },
-        };
+        self.place.change(|answers| {
+            let count = if self.quiet { &mut answers.quiet } else { &mut answers.busy };
+            *count = count.saturating_sub(1);
+        });
     }
 }
 
@@ -209,6 +253,8 @@ mod tests {
     fn state(phase: Phase, since: Instant, known: bool) -> State {
         State { phase, since, known }
     }
+
+    const BUSY: Answers = Answers { busy: 1, quiet: 0 };
 
     #[test]
     fn strangers_go_first_and_then_the_longest_idle() {
@@ -222,7 +268,7 @@ mod tests {
         ];
         assert!(order.is_sorted_by_key(State::worth));
         assert!(order.iter().all(|state| state.worth().is_some()));
-        assert_eq!(state(Phase::Answering(1), old, false).worth(), None);
+        assert_eq!(state(Phase::Answering(BUSY), old, false).worth(), None);
     }
 
     #[test]
@@ -233,7 +279,7 @@ mod tests {
             (Phase::Handshake, limits.handshake),
             (Phase::Idle, limits.idle),
             (Phase::Head, limits.head),
-            (Phase::Answering(3), limits.answer),
+            (Phase::Answering(Answers { busy: 3, quiet: 1 }), limits.answer),
         ] {
             let state = state(phase, since, true);
             assert!(!state.is_overdue(since + limit - Duration::from_millis(1), &limits), "{phase:?}");
@@ -277,10 +323,41 @@ mod tests {
         let (one, two) = (place.answer(), place.answer());
         place.heard();
         drop(one);
-        assert_eq!(phase(), Phase::Answering(1));
+        assert_eq!(phase(), Phase::Answering(BUSY));
         assert!(!place.connection.state().known);
         drop(two);
         assert_eq!(phase(), Phase::Idle);
         assert!(place.connection.state().known);
+    }
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_more_has_time_and_who_does_not_take_it_has_not() {
+        let limits = Limits::default();
+        let connections = Arc::new(Connections::new(limits));
+        let place = Arc::new(connections.place().await.unwrap());
+        let is_overdue = || place.connection.state().is_overdue(Instant::now(), &limits);
+        let long = async || tokio::time::advance(2 * limits.answer).await;
+        place.shook_hands();
+        let mut answering = place.answer();
+        answering.waits();
+        long().await;
+        answering.waits();
+        assert!(!is_overdue());
+        assert_eq!(place.connection.state().worth(), None, "it does not make room");
+        answering.goes_on();
+        assert!(!is_overdue());
+        long().await;
+        assert!(is_overdue());
+        answering.goes_on();
+        assert!(!is_overdue(), "it took something");
+        let other = place.answer();
+        answering.waits();
+        assert_eq!(place.connection.state().phase, Phase::Answering(Answers { busy: 1, quiet: 1 }));
+        long().await;
+        assert!(is_overdue(), "the other one counts");
+        drop(other);
+        long().await;
+        assert!(!is_overdue());
+        drop(answering);
+        assert_eq!(place.connection.state().phase, Phase::Idle);
     }
 }

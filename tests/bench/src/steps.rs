@@ -134,11 +134,11 @@ fn settings() -> SessionSettings {
         rclone_storage_class: "csi-rclone-secret-annotation".into(),
         sidecars_image: "renku/sidecars:latest".into(),
         oauth2_proxy_image: OAUTH2_PROXY_IMAGE.into(),
+        pull_secrets: Vec::new(),
         none_same_site_cookie: false,
         https_ingress: false,
         image_rewrite: None,
         on_deadline: OnDeadline::default(),
-        openshift: false,
         ask_proxies: true,
         idle_check_interval: Duration::from_secs(30),
     }

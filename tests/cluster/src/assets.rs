@@ -15,7 +15,7 @@ pub const BINARIES: &[&str] =
     &["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kwok", "helm"];
 
 /// What a cluster with a real node needs beside them.
-pub const NODE_BINARIES: &[&str] = &["kubelet", "kube-proxy", "crane"];
+pub const NODE_BINARIES: &[&str] = &["kubelet", "kube-proxy", "crane", "oauth2-proxy"];
 
 /// A Go module whose dependencies are pinned here, and the programs to build from it.
 pub(crate) struct Module {
@@ -95,6 +95,17 @@ pub(crate) const MODULES: &[Module] = &[
         node_programs: &[("crane", "github.com/google/go-containerregistry/cmd/crane")],
         version_packages: &[],
         patience: "half a minute",
+    },
+    // No part of the cluster: for the image that sessions with a login name.
+    Module {
+        name: "oauth2-proxy",
+        version_of: "github.com/oauth2-proxy/oauth2-proxy/v7",
+        go_mod: include_str!("../tools/oauth2-proxy/go.mod"),
+        go_sum: include_str!("../tools/oauth2-proxy/go.sum"),
+        programs: &[],
+        node_programs: &[("oauth2-proxy", "github.com/oauth2-proxy/oauth2-proxy/v7")],
+        version_packages: &[],
+        patience: "a minute",
     },
 ];
 

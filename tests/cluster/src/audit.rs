@@ -24,6 +24,8 @@ pub struct AuditEntry {
     pub namespace: String,
     /// Empty for collections.
     pub name: String,
+    /// What follows the question mark, such as `labelSelector=app%3Dx`, else empty.
+    pub query: String,
     /// HTTP status of the answer.
     pub code: u16,
     /// How the client names itself.
@@ -87,6 +89,8 @@ struct Event {
     user: User,
     #[serde(default)]
     user_agent: String,
+    #[serde(default, rename = "requestURI")]
+    request_uri: String,
     #[serde(default)]
     object_ref: ObjectRef,
     #[serde(default)]
@@ -124,6 +128,7 @@ fn parse(line: &[u8]) -> Option<AuditEntry> {
         subresource: object.subresource,
         namespace: object.namespace,
         name: object.name,
+        query: event.request_uri.split_once('?').map(|(_, query)| query.to_owned()).unwrap_or_default(),
         code: event.response_status.code,
         user_agent: event.user_agent,
         at: event.stage_timestamp,
@@ -134,7 +139,7 @@ fn parse(line: &[u8]) -> Option<AuditEntry> {
 mod tests {
     use super::*;
 
-    const LINE: &str = r#"{"stage":"ResponseComplete","verb":"patch","user":{"username":"op"},"userAgent":"x/1","objectRef":{"resource":"jobs","namespace":"a","name":"b","subresource":"status"},"responseStatus":{"code":200},"stageTimestamp":"2026-01-02T03:04:05.678901Z"}"#;
+    const LINE: &str = r#"{"stage":"ResponseComplete","requestURI":"/apis?dryRun=All","verb":"patch","user":{"username":"op"},"userAgent":"x/1","objectRef":{"resource":"jobs","namespace":"a","name":"b","subresource":"status"},"responseStatus":{"code":200},"stageTimestamp":"2026-01-02T03:04:05.678901Z"}"#;
 
     #[test]
     fn a_half_written_line_is_left_for_the_next_reader() {
@@ -147,6 +152,7 @@ mod tests {
             (first[0].verb.as_str(), first[0].subresource.as_str(), first[0].code),
             ("patch", "status", 200)
         );
+        assert_eq!(first[0].query, "dryRun=All");
         std::fs::write(&path, format!("{LINE}\n{LINE}\n")).unwrap();
         let (second, end) = log.since(cursor).unwrap();
         assert_eq!(second, first);

@@ -3,6 +3,7 @@
 //! Each step says what it is about to show, the command, and what the command printed, and fails the demo when
 //! that is not what was told. Everything that was started ends with it, however it ends.
 
+mod node;
 mod operator;
 mod shell;
 mod stage;
@@ -19,6 +20,9 @@ struct Demo {
     /// End when all is shown, instead of staying until Ctrl-C.
     #[arg(long)]
     once: bool,
+    /// On a real node, where sessions are processes and the operator runs in its pods. Needs root.
+    #[arg(long)]
+    node: bool,
 }
 
 #[tokio::main]
@@ -47,23 +51,27 @@ async fn run(demo: &Demo) -> anyhow::Result<()> {
     };
     tokio::pin!(asked_to_end);
 
+    let set = async { if demo.node { node::set().await } else { stage::set().await } };
     let setting = tokio::select! {
-        stage = stage::set() => stage,
+        stage = set => stage,
         () = &mut asked_to_end => anyhow::bail!("interrupted"),
     };
     let mut stage = setting?;
     let told = tokio::select! {
-        told = story::tell(&stage.shell) => told,
+        told = story::tell(&stage.shell, demo.node) => told,
         () = &mut asked_to_end => Err(anyhow::anyhow!("interrupted")),
-        error = stage.operator.ended() => Err(error),
+        error = ended(&mut stage.operator) => Err(error),
     };
     if told.is_err() {
-        stage.operator.show_log(&stage.shell)?;
+        match &stage.operator {
+            Some(operator) => operator.show_log(&stage.shell)?,
+            None => node::show_log(&stage.shell).await?,
+        }
     } else if !demo.once {
         invite(&stage)?;
         tokio::select! {
             () = &mut asked_to_end => {}
-            error = stage.operator.ended() => stage.shell.say(&format!("{error:#}"))?,
+            error = ended(&mut stage.operator) => stage.shell.say(&format!("{error:#}"))?,
         }
     }
     stage.shell.say("\nStopping the operator and the cluster.")?;
@@ -71,18 +79,32 @@ async fn run(demo: &Demo) -> anyhow::Result<()> {
     told
 }
 
+/// Returns when an operator that runs beside the cluster has ended, which it should not.
+async fn ended(operator: &mut Option<operator::Operator>) -> anyhow::Error {
+    match operator {
+        Some(operator) => operator.ended().await,
+        None => std::future::pending().await,
+    }
+}
+
 fn invite(stage: &stage::Stage) -> anyhow::Result<()> {
     let shell: &Shell = &stage.shell;
     shell.title("Your turn, in another terminal (Ctrl-C here ends it all)")?;
     let tools = shell.tools();
-    for line in [
+    let mut lines = vec![
         format!("export KUBECONFIG={}", stage.cluster.kubeconfig().display()),
         format!("export PATH=\"$PATH:{}\"", tools.display()),
         "kubectl get ams -w".to_owned(),
         "kubectl edit ams interactive".to_owned(),
-        format!("curl {}/metrics", stage.operator.pages()),
-        format!("tail -f {}", stage.operator.log().display()),
-    ] {
+    ];
+    match &stage.operator {
+        Some(operator) => lines.extend([
+            format!("curl {}/metrics", operator.pages()),
+            format!("tail -f {}", operator.log().display()),
+        ]),
+        None => lines.extend(node::INVITATION.map(str::to_owned)),
+    }
+    for line in lines {
         shell.say(&format!("    {line}"))?;
     }
     Ok(())

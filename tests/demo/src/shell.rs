@@ -14,7 +14,7 @@ use tokio::{
 };
 
 /// How long a command may take.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// The tools of a cluster, used from the root of the repository.
 pub(crate) struct Shell {

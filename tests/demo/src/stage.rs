@@ -14,7 +14,7 @@ use tokio::{
 };
 
 /// Release and namespace of the chart.
-const RELEASE: (&str, &str) = ("sojourn", "sojourn-system");
+pub(crate) const RELEASE: (&str, &str) = ("sojourn", "sojourn-system");
 /// Where the sessions of the demo are.
 const NAMESPACE: &str = "demo";
 /// How long the operator may take to be ready.
@@ -22,7 +22,8 @@ const READY: Duration = Duration::from_secs(30);
 
 /// All that runs.
 pub(crate) struct Stage {
-    pub(crate) operator: Operator,
+    /// When it runs beside the cluster.
+    pub(crate) operator: Option<Operator>,
     pub(crate) shell: Shell,
     pub(crate) cluster: Cluster,
 }
@@ -76,22 +77,29 @@ pub(crate) async fn set() -> anyhow::Result<Stage> {
         operator.stop().await;
         return Err(error);
     }
-    shell.run("kubectl", &["create", "namespace", NAMESPACE]).await?;
-    let context = ["config", "set-context", "--current", "--namespace", NAMESPACE];
-    shell.run("kubectl", &context).await?;
-    shell.say(&format!("  ready after {:.1} s", began.elapsed().as_secs_f64()))?;
-    Ok(Stage { operator, shell, cluster })
+    Stage { operator: Some(operator), shell, cluster }.begin(began).await
 }
 
 impl Stage {
+    /// The last that is done before the story.
+    pub(crate) async fn begin(self, began: Instant) -> anyhow::Result<Self> {
+        self.shell.run("kubectl", &["create", "namespace", NAMESPACE]).await?;
+        let context = ["config", "set-context", "--current", "--namespace", NAMESPACE];
+        self.shell.run("kubectl", &context).await?;
+        self.shell.say(&format!("  ready after {:.1} s", began.elapsed().as_secs_f64()))?;
+        Ok(self)
+    }
+
     /// Ends everything, the operator first.
     pub(crate) async fn clear(self) {
-        self.operator.stop().await;
+        if let Some(operator) = self.operator {
+            operator.stop().await;
+        }
         self.cluster.stop().await;
     }
 }
 
-fn println_now(text: &str) -> anyhow::Result<()> {
+pub(crate) fn println_now(text: &str) -> anyhow::Result<()> {
     use std::io::Write;
     let mut out = std::io::stdout();
     writeln!(out, "{text}")?;

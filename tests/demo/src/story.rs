@@ -9,13 +9,18 @@ const BAD_DURATION: &str = "charts/sojourn/examples/bad-duration.yaml";
 const BAD_IMMUTABLE: &str = "charts/sojourn/examples/bad-immutable.yaml";
 const BAD_JOB: &str = "charts/sojourn/examples/bad-job.yaml";
 
-/// Tells it all, to the end or to the first step that is not as told.
-pub(crate) async fn tell(shell: &Shell) -> anyhow::Result<()> {
+const LOGIN: &str = "charts/sojourn/examples/login.yaml";
+
+/// Tells it all, to the end or to the first step that is not as told. With a real node there is more to tell.
+pub(crate) async fn tell(shell: &Shell, node: bool) -> anyhow::Result<()> {
     interactive(shell).await?;
     batch(shell).await?;
     hibernate_and_resume(shell).await?;
     refusals(shell).await?;
     described(shell).await?;
+    if node {
+        login(shell).await?;
+    }
     shell.title("All was as told")
 }
 
@@ -92,5 +97,31 @@ async fn described(shell: &Shell) -> anyhow::Result<()> {
         ensure!(events.contains(reason), "the events were to tell of {reason:?}");
     }
     shell.run("kubectl", &["get", "ams"]).await?;
+    Ok(())
+}
+
+async fn login(shell: &Shell) -> anyhow::Result<()> {
+    shell.title("8. A session behind a login: a proxy of ours stands before it and asks for a token")?;
+    shell.run("kubectl", &["apply", "-f", LOGIN]).await?;
+    shell.watch(&["get", "ams", "guarded", "-w"], "Running").await?;
+    let path = "jsonpath={.spec.containers[*].name}{\"\\n\"}";
+    let names = shell.run("kubectl", &["get", "pod", "guarded-0", "-o", path]).await?;
+    ensure!(names.contains("authproxy"), "the proxy was to be in the pod");
+    let write = "echo hello from the session >/home/jovyan/work/hello.txt";
+    let exec = ["exec", "guarded-0", "-c", "amalthea-session", "--", "sh", "-c", write];
+    shell.run("kubectl", &exec).await?;
+
+    shell.title("   ... of which another pod sees nothing without the token")?;
+    shell.run("kubectl", &["run", "visitor", "--image=busybox", "--", "sleep", "3600"]).await?;
+    shell.run("kubectl", &["wait", "pod", "visitor", "--for=condition=Ready", "--timeout=60s"]).await?;
+    let address = ["get", "service", "guarded", "-o", "jsonpath={.spec.clusterIP}"];
+    let page =
+        format!("http://{}/sessions/guarded/hello.txt", shell.quietly("kubectl", &address).await?.text);
+    let visit = ["exec", "visitor", "--", "wget", "-qO-", &page];
+    shell.refused("kubectl", &visit, &["401"]).await?;
+    let token = "--header=Authorization: Bearer change-me";
+    let visit = ["exec", "visitor", "--", "wget", "-qO-", token, &page];
+    let seen = shell.run("kubectl", &visit).await?;
+    ensure!(seen == "hello from the session\n", "the session was to answer");
     Ok(())
 }

@@ -1,12 +1,12 @@
 //! Names as DNS has them, which is how Kubernetes names most things.
 
 /// True for a DNS label: what Kubernetes takes as the name of a namespace, container or volume.
-pub(crate) fn is_label(name: &str) -> bool {
+pub fn is_label(name: &str) -> bool {
     name.len() <= 63 && is_part(name)
 }
 
 /// True for a DNS name: what Kubernetes takes as the name of a Secret, for example.
-pub(crate) fn is_subdomain(name: &str) -> bool {
+pub fn is_subdomain(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(is_part)
 }
 

@@ -44,16 +44,25 @@ pub(super) fn template(build: &Build) -> Value {
     insert_some(&mut pod, "affinity", json!(spec.affinity));
     insert_some(&mut pod, "priorityClassName", json!(spec.priority_class_name));
     insert_some(&mut pod, "serviceAccountName", json!(spec.service_account_name));
-    if build.context.settings.openshift {
-        insert_some(&mut pod, "serviceAccount", json!(spec.service_account_name));
-    }
-    let pull_secrets: Vec<Value> =
-        spec.image_pull_secrets.iter().map(|secret| json!({"name": secret.name})).collect();
-    insert_some(&mut pod, "imagePullSecrets", json!(pull_secrets));
+    // Kubernetes mirrors the name in this field of old, and would take it from there when it is dropped.
+    insert_some(&mut pod, "serviceAccount", json!(spec.service_account_name));
+    insert_some(&mut pod, "imagePullSecrets", pull_secrets(build));
 
     let mut metadata = json!({"labels": build.labels()});
     insert_some(&mut metadata, "annotations", Value::Object(build.run_annotations()));
     json!({"metadata": metadata, "spec": pod})
+}
+
+/// The session's own pull secrets, and those that every session has.
+fn pull_secrets(build: &Build) -> Value {
+    let own = build.spec.image_pull_secrets.iter().map(|secret| &secret.name);
+    let mut names: Vec<&String> = own.collect();
+    for name in &build.context.settings.pull_secrets {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names.into_iter().map(|name| json!({"name": name})).collect()
 }
 
 /// The container of the user's process.

@@ -3,7 +3,7 @@
 use super::{failure, pod_status};
 use crate::core::{
     amalthea::{
-        Applied, Checked, Context, World,
+        Applied, Checked, ChildError, Context, World,
         conditions::FINISHED,
         due,
         plan::{Outcome, is_backstop, is_of_run, outcome},
@@ -139,16 +139,22 @@ fn ended(
     }
 }
 
-/// A refused write that keeps the session from starting, when nothing runs.
+/// A refused write that keeps the session from starting: any, when there is no pod; one that the pod waits for,
+/// when it waits.
 fn blocking(checked: &Checked, world: &World, applied: &Applied) -> Option<String> {
-    if pod_status(world).is_some() {
+    let pod = pod_status(world);
+    if pod.as_ref().is_some_and(|pod| pod.phase.as_deref() != Some("Pending")) {
         return None;
     }
-    if !checked.obstacles.is_empty() {
+    if pod.is_none() && !checked.obstacles.is_empty() {
         return Some(checked.obstacles.join("; "));
     }
-    let worst =
-        applied.errors.iter().filter(|error| !error.class.passes()).max_by_key(|error| error.class)?;
+    let is_missing = |error: &&ChildError| {
+        matches!(error.kind, Kind::PersistentVolumeClaim | Kind::Secret)
+            && world.child(error.kind, &error.name).is_none()
+    };
+    let refused = applied.errors.iter().filter(|error| !error.class.passes());
+    let worst = refused.filter(|error| pod.is_none() || is_missing(error)).max_by_key(|error| error.class)?;
     Some(format!("{} {}: {}", worst.kind, worst.name, worst.message))
 }
 

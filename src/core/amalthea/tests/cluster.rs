@@ -52,11 +52,11 @@ pub(super) struct Cluster {
     pub(super) started_jobs: BTreeSet<String>,
     /// What the operator wrote.
     pub(super) log: Vec<String>,
+    /// When the operator wants to look again, as its last pass said.
+    pub(super) wake: Option<Timestamp>,
     applied: BTreeMap<ChildKey, Value>,
     read: RefCell<BTreeMap<ChildKey, (Value, Arc<Live>)>>,
     read_session: RefCell<Option<(Value, Arc<AmaltheaSession>)>>,
-    /// When the last pass asked for another look.
-    pub(super) wake: Option<Timestamp>,
     version: u64,
 }
 
@@ -78,10 +78,10 @@ pub(super) fn cluster(draft: Draft) -> Cluster {
         calls_left: None,
         started_jobs: BTreeSet::new(),
         log: Vec::new(),
+        wake: None,
         applied: BTreeMap::new(),
         read: RefCell::default(),
         read_session: RefCell::default(),
-        wake: None,
         version: 1,
     }
 }
@@ -228,6 +228,7 @@ impl Cluster {
     }
 
     fn pass_over_session(&mut self) {
+        self.wake = None;
         if self.session.get("spec").is_none() {
             let report = status::unworkable(&self.typed(), self.now);
             return self.write_status(&report.status);

@@ -121,11 +121,11 @@ pub(super) fn settings() -> SessionSettings {
         rclone_storage_class: "csi-rclone-secret-annotation".into(),
         sidecars_image: "renku/sidecars:latest".into(),
         oauth2_proxy_image: "registry.example/oauth2-proxy:7.6.0".into(),
+        pull_secrets: Vec::new(),
         none_same_site_cookie: false,
         https_ingress: false,
         image_rewrite: None,
         on_deadline: sojourn_crds::amalthea::OnDeadline::Fail,
-        openshift: false,
         ask_proxies: true,
         idle_check_interval: Duration::from_secs(30),
     }

@@ -11,14 +11,17 @@ mod server;
 
 mod conditions;
 mod due;
+mod edits;
 mod failures;
 mod goldens;
 mod idle;
 mod jobs;
 mod model;
 mod plan;
+mod pods;
 mod preview;
 mod properties;
+mod refusals;
 mod runs;
 mod states;
 mod timestamps;

@@ -11,7 +11,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use rstest::rstest;
 use serde_json::json;
 use sojourn_crds::{
-    amalthea::{OnDeadline, State},
+    amalthea::{OnDeadline, State, names},
     duration::parse,
 };
 
@@ -64,7 +64,7 @@ impl Model {
 
     fn step(&mut self) {
         self.cluster.now += jiff::SignedDuration::from_millis(1);
-        let lever = self.chance.random_range(0..26);
+        let lever = self.chance.random_range(0..27);
         let note = match lever {
             0..=3 => self.let_time_pass(),
             4..=6 => {
@@ -96,6 +96,11 @@ impl Model {
                 format!("uses {millis}m")
             }
             22 => self.unschedulable(),
+            24 => {
+                let count = self.chance.random_range(0..3);
+                let source = |index| json!({"mountPath": format!("/d{index}"), "secretRef": {"name": "s"}});
+                self.edit("dataSources", (0..count).map(source).collect())
+            }
             23 => {
                 let kind = *Kind::CHILDREN.choose(&mut self.chance).unwrap();
                 let class = *[ErrorClass::Quota, ErrorClass::Transient].choose(&mut self.chance).unwrap();
@@ -103,7 +108,7 @@ impl Model {
                 self.cluster.refuse = refused.then(|| (kind, class, "refused".into()));
                 format!("refuse {:?}", self.cluster.refuse)
             }
-            24 => self.clock_jumps(),
+            25 => self.clock_jumps(),
             _ => {
                 if self.chance.random_bool(0.1) {
                     self.cluster.delete_session();
@@ -134,7 +139,7 @@ impl Model {
         let until = self.cluster.now + seconds(span);
         for _ in 0..100 {
             self.settle();
-            let wake = self.cluster.wake.filter(|_| !self.cluster.session.is_null());
+            let wake = if self.cluster.session.is_null() { None } else { self.cluster.wake };
             let next = wake.map_or(until, |wake| (wake + jiff::SignedDuration::from_millis(1)).min(until));
             self.quiet_until(next);
             self.cluster.now = self.cluster.now.max(next);
@@ -147,13 +152,12 @@ impl Model {
 
     /// Until the moment that the operator asked for there is nothing to do.
     fn quiet_until(&mut self, next: k8s_openapi::jiff::Timestamp) {
-        let early_now = self.cluster.now.max(next - seconds(1));
-        if early_now < next && !self.cluster.session.is_null() {
-            let log = std::mem::take(&mut self.cluster.log);
-            let mut early = self.cluster.clone();
-            self.cluster.log = log;
-            early.now = early_now;
-            assert_eq!(early.pass(), 0, "something was due before the wake: {:?}", early.log.last());
+        let early = self.cluster.now.max(next - seconds(1));
+        if early < next && !self.cluster.session.is_null() {
+            let now = std::mem::replace(&mut self.cluster.now, early);
+            let calls = self.cluster.pass();
+            assert_eq!(calls, 0, "something was due before the wake: {:?}", self.cluster.log.last());
+            self.cluster.now = now;
         }
     }
 
@@ -238,6 +242,12 @@ impl Model {
         }
         let status = cluster.status();
         let spec = cluster.typed().spec.clone().unwrap();
+        if cluster.refuse.is_none() {
+            let claim = |name: String| cluster.objects.contains_key(&(Kind::PersistentVolumeClaim, name));
+            let wanted = spec.data_sources.len();
+            assert!(claim(cluster.name()), "the user's files are gone");
+            assert!((0..wanted).all(|index| claim(names::data_source("hello", index))));
+        }
         let workloads =
             [Kind::StatefulSet, Kind::Job].into_iter().filter(|kind| cluster.find(*kind).is_some());
         assert!(workloads.count() <= 1);

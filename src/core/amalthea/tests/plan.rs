@@ -140,6 +140,68 @@ fn the_ingress_goes_and_comes() {
     assert!(cluster.find(Kind::Ingress).is_none());
 }
 
+/// Claims of the session, in the order of their names.
+fn claims(cluster: &Cluster) -> Vec<&str> {
+    let keys = cluster.objects.keys().filter(|(kind, _)| *kind == Kind::PersistentVolumeClaim);
+    keys.map(|(_, name)| name.as_str()).collect()
+}
+
+fn sources(count: usize) -> serde_json::Value {
+    (0..count).map(|i| json!({"mountPath": format!("/d{i}"), "secretRef": {"name": "s"}})).collect()
+}
+
+/// W24
+#[test]
+fn the_claim_of_a_data_source_goes_when_the_spec_drops_it() {
+    let mut cluster = cluster(session("hello").spec("dataSources", sources(2))).running(1);
+    assert_eq!(claims(&cluster), ["amalthea-hello-ds-0", "amalthea-hello-ds-1", "hello"]);
+    cluster.edit("dataSources", sources(1));
+    let plan = cluster.plan();
+    assert_eq!(plan.delete, [], "the template that mounts it comes first");
+    assert_eq!(plan.write[0].target().0, Kind::StatefulSet);
+    cluster.settle();
+    assert_eq!(claims(&cluster), ["amalthea-hello-ds-0", "hello"]);
+    cluster.edit("dataSources", json!([])).settle();
+    assert_eq!(claims(&cluster), ["hello"], "the user's files stay");
+    cluster.edit("dataSources", sources(1)).settle();
+    assert_eq!(claims(&cluster), ["amalthea-hello-ds-0", "hello"]);
+}
+
+#[test]
+fn a_claim_stays_while_the_workload_would_mount_it() {
+    let mut interactive =
+        cluster(session("hello").strategy("never").spec("dataSources", sources(1))).running(1);
+    interactive.edit("dataSources", json!([])).edit("hibernated", json!(true)).settle();
+    assert_eq!(claims(&interactive), ["amalthea-hello-ds-0", "hello"]);
+
+    let mut batch = cluster(session("hello").batch().spec("dataSources", sources(1))).running(1);
+    batch.edit("dataSources", json!([])).settle();
+    assert_eq!(claims(&batch), ["amalthea-hello-ds-0", "hello"], "a Job's template stays as it is");
+    batch.pod_exits(0);
+    batch.settle();
+    assert_eq!(claims(&batch), ["hello"]);
+}
+
+#[test]
+fn claims_that_only_look_like_a_data_sources_stay() {
+    let mut cluster = cluster(session("hello").spec("dataSources", sources(3))).running(1);
+    let name = |name: &str| (Kind::PersistentVolumeClaim, name.to_owned());
+    let mut move_to = |from: &str, to: &str, owner: &str| {
+        let mut claim = cluster.objects.remove(&name(from)).unwrap();
+        claim["metadata"]["name"] = json!(to);
+        claim["metadata"]["ownerReferences"][0]["uid"] = json!(owner);
+        cluster.objects.insert(name(to), claim);
+    };
+    move_to("amalthea-hello-ds-0", "amalthea-hello-ds-0", "another");
+    move_to("amalthea-hello-ds-1", "amalthea-hello-ds-", "uid-of-hello");
+    move_to("amalthea-hello-ds-2", "amalthea-hello-ds-2-kept", "uid-of-hello");
+    cluster.edit("dataSources", json!([])).settle();
+    assert_eq!(
+        claims(&cluster),
+        ["amalthea-hello-ds-", "amalthea-hello-ds-0", "amalthea-hello-ds-2-kept", "hello"]
+    );
+}
+
 #[rstest]
 #[case("WSTUNNEL_SECRET", session("hello").remote().ingress())]
 #[case("oauth2-proxy-config.yaml", session("hello").ingress().authentication("oidc"))]

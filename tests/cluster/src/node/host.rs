@@ -6,6 +6,7 @@ use std::process::Stdio;
 
 use tokio::process::Command;
 
+use super::packages;
 use crate::{Error, paths};
 
 /// Programs, and the Debian package of each.
@@ -34,23 +35,33 @@ pub(crate) async fn ensure() -> Result<(), Error> {
     if !rustix::process::geteuid().is_root() {
         return Err(Error::PrepareNode { why: "it must be started as root".into() });
     }
-    let missing = missing();
-    if missing.is_empty() {
+    install(missing).await
+}
+
+/// Makes sure that packages are there which images are made of.
+pub(crate) async fn ensure_packages(names: impl Iterator<Item = &String> + Clone) -> Result<(), Error> {
+    let missing = || names.clone().map(String::as_str).filter(|name| !packages::is_installed(name)).collect();
+    install(missing).await
+}
+
+/// Installs the packages that `missing` names, until it names none.
+async fn install<'a>(missing: impl Fn() -> Vec<&'a str>) -> Result<(), Error> {
+    let names = missing();
+    if names.is_empty() {
         return Ok(());
     }
-    let packages = missing.join(" ");
     let Some(apt) = paths::find_program("apt-get") else {
-        let why = format!("some programs are not installed; in Debian they are in the packages {packages}");
+        let names = names.join(" ");
+        let why = format!("some programs are not installed; in Debian they are in the packages {names}");
         return Err(Error::PrepareNode { why });
     };
     let root = paths::root();
     paths::create_dir(&root)?;
     let log = root.join("packages.log");
-    for arguments in [vec!["update"], [vec!["install", "--yes", "--no-install-recommends"], missing].concat()]
-    {
+    for arguments in [vec!["update"], [vec!["install", "--yes", "--no-install-recommends"], names].concat()] {
         run(&apt, &arguments, &log).await?;
     }
-    match self::missing() {
+    match missing() {
         left if left.is_empty() => Ok(()),
         left => {
             Err(Error::PrepareNode { why: format!("the packages {} brought too little", left.join(" ")) })

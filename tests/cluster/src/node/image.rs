@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Map, Value, json};
 
+use super::packages;
 use crate::{Error, paths};
 
 /// A container image: what is in it and how it is run.
@@ -16,6 +17,10 @@ pub struct Image {
     files: Vec<(String, PathBuf)>,
     /// Path in the image, and where it points.
     links: Vec<(String, String)>,
+    /// Path in the image, and what is in it.
+    texts: Vec<(String, String)>,
+    /// Packages of the distribution.
+    packages: Vec<String>,
     config: Map<String, Value>,
 }
 
@@ -23,7 +28,14 @@ impl Image {
     /// An empty image of this name, such as `busybox` or `ghcr.io/sojourn-dev/sojourn:0.1.0`.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), files: Vec::new(), links: Vec::new(), config: Map::new() }
+        Self {
+            name: name.to_owned(),
+            files: Vec::new(),
+            links: Vec::new(),
+            texts: Vec::new(),
+            packages: Vec::new(),
+            config: Map::new(),
+        }
     }
 
     /// The same image under another name.
@@ -45,6 +57,33 @@ impl Image {
     pub fn link(mut self, path: &str, target: &str) -> Self {
         self.links.push((path.to_owned(), target.to_owned()));
         self
+    }
+
+    /// A shell with its tools: the image `busybox` of every node, to add to.
+    ///
+    /// # Errors
+    /// This machine has no busybox that is whole.
+    pub fn shell() -> Result<Self, Error> {
+        super::shell()
+    }
+
+    /// Adds a file that has a text in it; a script can be run.
+    #[must_use]
+    pub fn text(mut self, path: &str, text: &str) -> Self {
+        self.texts.push((path.to_owned(), text.to_owned()));
+        self
+    }
+
+    /// Adds a package of Debian as it is on this machine, where it is installed if it is not. Documentation is left out.
+    #[must_use]
+    pub fn package(mut self, name: &str) -> Self {
+        self.packages.push(name.to_owned());
+        self
+    }
+
+    /// The packages that must be on this machine to make it.
+    pub(crate) fn packages(&self) -> &[String] {
+        &self.packages
     }
 
     /// Sets a field of the image's configuration: `User`, `Entrypoint`, `Cmd`, `Env`, `Labels`.
@@ -114,21 +153,48 @@ impl Image {
         std::fs::set_permissions(&temporary, std::fs::Permissions::from_mode(0o1777))
             .map_err(Error::file("protect", &temporary))?;
         for (path, from) in &self.files {
-            copy(from, &inside(path))?;
-            for library in libraries(from)? {
-                let place = inside(&library);
-                if !place.exists() {
-                    copy(Path::new(&library), &place)?;
+            program(from, path, root)?;
+        }
+        for name in &self.packages {
+            for path in packages::files(name)? {
+                match std::fs::read_link(&path) {
+                    Ok(target) => link(&target, &inside(&path.display().to_string()))?,
+                    // No link.
+                    Err(_) => program(&path, &path.display().to_string(), root)?,
                 }
             }
         }
-        for (path, target) in &self.links {
+        for (path, text) in &self.texts {
             let place = inside(path);
             paths::create_dir(place.parent().unwrap_or(root))?;
-            std::os::unix::fs::symlink(target, &place).map_err(Error::file("write", &place))?;
+            std::fs::write(&place, text).map_err(Error::file("write", &place))?;
+            let mode = if text.starts_with("#!") { 0o755 } else { 0o644 };
+            std::fs::set_permissions(&place, std::fs::Permissions::from_mode(mode))
+                .map_err(Error::file("protect", &place))?;
+        }
+        for (path, target) in &self.links {
+            link(Path::new(target), &inside(path))?;
         }
         Ok(())
     }
+}
+
+/// Copies a file to its path below `root`, and the libraries that it needs to theirs.
+fn program(from: &Path, path: &str, root: &Path) -> Result<(), Error> {
+    let inside = |path: &str| root.join(path.trim_start_matches('/'));
+    copy(from, &inside(path))?;
+    for library in libraries(from)? {
+        let place = inside(&library);
+        if !place.exists() {
+            copy(Path::new(&library), &place)?;
+        }
+    }
+    Ok(())
+}
+
+fn link(target: &Path, place: &Path) -> Result<(), Error> {
+    paths::create_dir(place.parent().unwrap_or(place))?;
+    std::os::unix::fs::symlink(target, place).map_err(Error::file("write", place))
 }
 
 const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";

@@ -13,6 +13,7 @@ mod dockerfile;
 pub(crate) mod host;
 mod image;
 pub(crate) mod namespace;
+mod packages;
 
 use std::fs;
 use std::io::Write;
@@ -90,6 +91,8 @@ impl Node {
     pub(crate) async fn fill_registry(&self, plan: &Plan<'_>, supervisor: &Supervisor) -> Result<(), Error> {
         until(supervisor, &[REGISTRY_SERVER], "the registry listens", async || self.listens(REGISTRY.1))
             .await?;
+        let needed = plan.options.images.iter().flat_map(Image::packages);
+        host::ensure_packages(needed).await?;
         let images = [self.pause()?, shell()?];
         for image in images.iter().chain(&plan.options.images) {
             let layout = self.dir.join("image");

@@ -1,0 +1,27 @@
+//! What whoever reads a log has to know of its session.
+
+use super::Reconciler;
+use crate::{
+    control::key::Key,
+    serve::logs::{Found, Sessions},
+};
+use tokio::sync::watch;
+
+impl Sessions for Reconciler {
+    fn find(&self, name: &str) -> Option<Found> {
+        let session = self.index().session(&Key::new("", name))?;
+        Some(Found {
+            uid: session.uid().to_owned(),
+            state: session.state(),
+            deleting: session.metadata.deletion_timestamp.is_some(),
+        })
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.index().changes()
+    }
+
+    fn keeps(&self) -> bool {
+        self.replica.gate.is_open()
+    }
+}

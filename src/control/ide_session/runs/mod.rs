@@ -1,0 +1,344 @@
+//! Runs of sessions in IDEs: carries out what was decided, and knows what became of it.
+//!
+//! Only a replica that leads connects to an IDE, since a second connection would close the first. What is known here
+//! is known by the UID of the object, so that none gets the session of another that had its name, and ends with
+//! leadership: whoever leads next begins with what is on record.
+//!
+//! * [`Runs::lead`] comes first: the sessions on record are known before anything is heard of them.
+//! * [`Runs::observe`] says what is known, and connects the IDE of a session that needs it.
+//! * [`Runs::carry_out`] takes commands. Each can be repeated.
+//! * [`Runs::retire`] closes all connections. No session is stopped by that.
+
+mod figures;
+mod output;
+mod peer;
+mod run;
+mod starts;
+mod state;
+mod stops;
+#[cfg(test)]
+mod tests;
+mod wake;
+
+pub use output::Output;
+pub use wake::Wake;
+
+use super::endpoints::{Changes, Endpoints, Known, Missing, Source};
+use crate::{
+    core::ide_session::{Command, EndpointFacts, RunFacts, StartFacts},
+    ide::{Notification, SessionId, What, egress::Egress, gate::Limits, notification::Level},
+    settings::IdeSettings,
+    telemetry::ides::RequestMetrics,
+};
+use futures::future::join_all;
+use jiff::Timestamp;
+use peer::Setup;
+use run::News;
+use sojourn_crds::ide_session::IdeSession;
+use state::{State, Uid, needs_ide};
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio::sync::watch;
+use wake::Wakes;
+
+/// See the module.
+#[derive(Debug)]
+pub struct Runs {
+    endpoints: Arc<Endpoints>,
+    setup: Arc<Setup>,
+    output: Arc<dyn Output>,
+    wakes: Wakes,
+    requests: RequestMetrics,
+    state: Mutex<State>,
+}
+
+/// What is known of the cluster that IDEs are in.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// The cluster's domain.
+    pub domain: String,
+    /// Addresses of the API server, at which no IDE is.
+    pub api_server: Vec<IpAddr>,
+}
+
+impl Runs {
+    /// Runs in the IDEs that `endpoints` know. Connects to none before it leads.
+    pub fn new(
+        endpoints: Arc<Endpoints>,
+        settings: &IdeSettings,
+        surroundings: Surroundings,
+        output: Arc<dyn Output>,
+        wake: Wake,
+    ) -> Arc<Self> {
+        let egress = Egress {
+            networks: settings.networks.clone(),
+            suffixes: settings.suffixes.clone(),
+            refused: surroundings.api_server,
+            cluster_domain: surroundings.domain,
+            plain_text: settings.plain_text,
+        };
+        Arc::new_cyclic(|runs| Self {
+            setup: Arc::new(Setup {
+                timing: settings.timing,
+                limits: Limits { sessions: settings.sessions, ..Limits::default() },
+                egress,
+                lookup: endpoints.places.clone(),
+                changed: watch::Sender::new(0),
+                runs: runs.clone(),
+            }),
+            endpoints,
+            output,
+            wakes: Wakes::new(wake),
+            requests: RequestMetrics::default(),
+            state: Mutex::default(),
+        })
+    }
+
+    /// This replica begins to lead. All sessions that there are come along: the IDEs' names for those that are not
+    /// over are known before an IDE is connected.
+    pub async fn lead(&self, sessions: impl IntoIterator<Item = Arc<IdeSession>>) {
+        let on_record = |session: &Arc<IdeSession>| {
+            let id = session.status.as_ref()?.session_id.clone()?;
+            (!session.state().is_terminal()).then_some(id)
+        };
+        let sessions: Vec<_> =
+            sessions.into_iter().filter_map(|session| Some((on_record(&session)?, session))).collect();
+        for (_, session) in &sessions {
+            self.output.begin(session.name().into(), session.uid().into()).await;
+        }
+        let mut state = self.lock();
+        state.leads = true;
+        for (id, session) in &sessions {
+            self.adopt(&mut state, session, id);
+        }
+    }
+
+    /// This replica does not lead any more. Sessions go on, but for those that were accepted and of which nobody
+    /// knows yet: they are stopped, since nobody else ever will.
+    pub async fn retire(&self) {
+        let state = self.lock().clear();
+        for run in state.members.values().filter_map(|member| member.run.as_ref()) {
+            run.cancel.cancel();
+        }
+        for uid in state.members.keys() {
+            self.output.end(uid);
+        }
+        join_all(state.peers.values().map(|peer| peer.connection.close())).await;
+    }
+
+    /// What is known of the IDE of a session, and of its run. Connects the IDE if the session needs it.
+    pub fn observe(&self, session: &IdeSession) -> (EndpointFacts, Option<RunFacts>) {
+        let mut state = self.lock();
+        let endpoint = self.settle(&mut state, session);
+        let run = state.members.get(session.uid()).and_then(|member| member.run.as_ref());
+        (endpoint, run.map(|run| run.facts.clone()))
+    }
+
+    /// Carries out a command for a session. What becomes of it is seen by [`Runs::observe`].
+    pub async fn carry_out(self: &Arc<Self>, session: &IdeSession, command: Command) {
+        if !self.lock().leads {
+            return;
+        }
+        let (name, uid): (Arc<str>, Uid) = (session.name().into(), session.uid().into());
+        if matches!(command, Command::Record | Command::Adopt { .. }) {
+            self.output.begin(name.clone(), uid.clone()).await;
+        }
+        match command {
+            Command::Record => {
+                let mut state = self.lock();
+                if state.leads {
+                    state.begin(session, StartFacts::NotAsked);
+                    self.settle(&mut state, session);
+                }
+            }
+            Command::Adopt { session_id } => {
+                let mut state = self.lock();
+                if state.leads {
+                    self.adopt(&mut state, session, &session_id);
+                    self.settle(&mut state, session);
+                }
+            }
+            Command::Start { launch } => self.start(&uid, &launch),
+            Command::CancelStart => self.cancel_start(&uid),
+            Command::Confirm => self.confirm(&uid),
+            Command::Stop { session_id } => self.stop(&uid, &session_id),
+            Command::Release => {
+                let run = self.lock().forget(&uid);
+                self.end(&uid, run);
+            }
+            Command::RemoveFiles => self.output.remove(name, uid).await,
+        }
+    }
+
+    /// An object is gone. Without its finalizer it may be so while it runs; what was accepted and never confirmed is
+    /// stopped.
+    pub fn forget(&self, uid: &str) {
+        let run = self.lock().forget(&uid.into());
+        self.end(uid, run);
+    }
+
+    /// Follows changes of endpoints: who has new credentials is connected by them, who is gone is not. To be run on
+    /// every replica, for as long as the process runs.
+    pub async fn follow(self: Arc<Self>, mut changes: Changes) {
+        while let Some(source) = changes.recv().await {
+            let now = self.endpoints.get(&source);
+            {
+                let mut state = self.lock();
+                let known = state.peers.get(&source).map(|peer| peer.known.clone());
+                if known.is_some() && known != now {
+                    for uid in state.close(&source) {
+                        // What cannot be used is said of each session when it is looked at.
+                        now.iter().for_each(|now| drop(state.join(&uid, &source, now, &self.setup)));
+                    }
+                }
+            }
+            self.wake_at(&source);
+        }
+    }
+
+    /// Puts a session where it belongs, and says what is known of its IDE.
+    fn settle(&self, state: &mut State, session: &IdeSession) -> EndpointFacts {
+        let chosen = self.endpoints.choose(session);
+        let uid: Uid = session.uid().into();
+        let needs = {
+            let run = state.members.get(&uid).and_then(|member| member.run.as_ref());
+            needs_ide(session, run)
+        };
+        if !state.leads || !needs && session.state().is_terminal() {
+            // No run is forgotten by that: whoever has one needs its IDE.
+            state.forget(&uid);
+        } else {
+            state.member(session);
+            state.place(&uid, chosen.as_ref().ok().map(|(source, _)| source));
+        }
+        let (source, known) = match chosen {
+            Ok(chosen) => chosen,
+            Err(Missing { reason, message }) => return EndpointFacts::Missing { reason, message },
+        };
+        let joined = match (state.leads, needs) {
+            (true, true) => state.join(&uid, &source, &known, &self.setup),
+            _ => {
+                state.leave(&uid, &source);
+                Ok(())
+            }
+        };
+        if let Err(error) = joined {
+            return EndpointFacts::Missing { reason: "CertificateRefused", message: error.to_string() };
+        }
+        self.facts(state, &source, &known)
+    }
+
+    fn facts(&self, state: &State, source: &Source, known: &Known) -> EndpointFacts {
+        let said = match state.peers.get(source) {
+            Some(peer) => peer::said_of(&peer.connection.link().borrow()),
+            None => (false, "NotNeeded", "The IDE is connected when the session is to run".to_owned()),
+        };
+        peer::facts(known, said)
+    }
+
+    /// Makes a session of an earlier life that of an object.
+    fn adopt(&self, state: &mut State, session: &IdeSession, id: &str) {
+        let uid: Uid = session.uid().into();
+        state.begin(session, StartFacts::Owned);
+        let source = self.endpoints.choose(session).ok().map(|(source, _)| source);
+        state.place(&uid, source.as_ref());
+        let run = state.members.get(&uid).and_then(|member| member.run.as_ref());
+        if run.is_some_and(|run| run.session.is_some()) {
+            return;
+        }
+        if !SessionId::read(id).is_ok_and(|id| state.own(&uid, id)) {
+            tracing::warn!(session = session.name(), "its session ID is not usable, or another's");
+        }
+    }
+
+    /// Lets through what the IDE says of a session: its name is on record.
+    fn confirm(&self, uid: &Uid) {
+        let mut state = self.lock();
+        let Some(run) = state.members.get_mut(uid).and_then(|member| member.run.as_mut()) else { return };
+        let (Some(started), Some(session)) = (run.started.take(), run.session.clone()) else { return };
+        run.facts.start = StartFacts::Owned;
+        // The connection that it was accepted by may have been replaced meanwhile; then this one is not told.
+        started.confirm();
+        state.own(uid, session);
+    }
+
+    /// Takes in what an IDE says.
+    fn hear(&self, source: &Source, Notification { session, what }: Notification) {
+        let at = Timestamp::now();
+        let (uid, name, news) = {
+            let mut state = self.lock();
+            let Some(uid) = state.owner(source, &session).cloned() else { return };
+            let Some(member) = state.members.get_mut(&uid) else { return };
+            let Some(run) = &mut member.run else { return };
+            (uid, member.name.clone(), run.hear(&what, at))
+        };
+        self.keep(&uid, &name, what, at);
+        match news {
+            News::Now => self.wakes.now(&name),
+            News::Soon => self.wakes.soon(&name),
+            News::Nothing => {}
+        }
+    }
+
+    /// Keeps what people may want to read.
+    fn keep(&self, uid: &str, name: &str, what: What, at: Timestamp) {
+        match what {
+            What::Log { stderr, line } => self.output.line(uid, stderr, line, at),
+            What::Said { level, text } => {
+                // Never above debug: it is the text of a peer.
+                tracing::debug!(session = name, ?level, text, "the IDE says");
+                let level = match level {
+                    Level::Error => "error",
+                    Level::Info => "info",
+                    Level::Debug => "debug",
+                };
+                self.output.note(uid, format!("the IDE says ({level}): {text}"), at);
+            }
+            What::Lost(count) => {
+                tracing::warn!(session = name, count, "an IDE said more than could be taken in");
+                self.output.note(uid, format!("{count} lines or messages of the IDE were dropped"), at);
+            }
+            What::Process { .. } | What::Ended(_) => {}
+        }
+    }
+
+    /// Nothing more is heard by a connection: ends that were to come by it are not waited for.
+    fn silent(&self, source: &Source, number: u64) {
+        let names: Vec<_> = {
+            let mut state = self.lock();
+            if state.peers.get(source).is_some_and(|peer| peer.number == number) {
+                return;
+            }
+            let at_source = |member: &&mut state::Member| member.source.as_ref() == Some(source);
+            let members = state.members.values_mut().filter(at_source);
+            let waiting = |member: &mut state::Member| {
+                let run = member.run.as_mut().filter(|run| run.stopped)?;
+                run.end_stop(Timestamp::now());
+                Some(member.name.clone())
+            };
+            members.filter_map(waiting).collect()
+        };
+        names.iter().for_each(|name| self.wakes.now(name));
+    }
+
+    /// Has everybody looked at who is at an IDE, or at none.
+    fn wake_at(&self, source: &Source) {
+        let names = self.lock().names_at(source);
+        names.iter().for_each(|name| self.wakes.now(name));
+    }
+
+    /// What is left of a run ends without the lock: it may ask the IDE to stop the session.
+    fn end(&self, uid: &str, run: Option<run::Run>) {
+        if let Some(run) = run {
+            run.cancel.cancel();
+            self.output.end(uid);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // The state is consistent between any two statements that could panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,173 @@
+//! Starts: each waits for its IDE, then for one of a few places, and is sent once.
+//!
+//! Whoever waits for an IDE holds no place, is not waited for longer than a request may take, and can be called off.
+//! From the moment that the request is under way it is seen to its end; a session whose owner is gone by then is
+//! stopped, which is what dropping it does.
+
+use super::{
+    Runs,
+    peer::Reach,
+    run::unreadable,
+    state::{Asked, Uid},
+};
+use crate::{
+    core::ide_session::StartFacts,
+    ide::{Connection, Launch, RunRequest, Start, StartCause, StartError},
+    telemetry::ides::{Answer, Request},
+};
+use jiff::Timestamp;
+use std::sync::Arc;
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, timeout_at},
+};
+
+impl Runs {
+    /// Starts a run that nobody has started yet.
+    pub(super) fn start(self: &Arc<Self>, uid: &Uid, launch: &str) {
+        let at = Timestamp::now();
+        let mut state = self.lock();
+        let Some(member) = state.members.get_mut(uid) else { return };
+        let name = member.name.clone();
+        let Some(run) = member.run.as_mut().filter(|run| run.facts.start == StartFacts::NotAsked) else {
+            return;
+        };
+        match Launch::read(launch) {
+            Ok(launch) => {
+                run.facts.start = StartFacts::Waiting;
+                let asked = Asked { uid: uid.clone(), number: run.number };
+                let cancel = run.cancel.clone();
+                let runs = self.clone();
+                tokio::spawn(async move {
+                    let starting = runs.see_through(&asked, launch.into());
+                    // Called off while it waited, or nobody's any more: what was sent finds no owner.
+                    tokio::select! {
+                        () = starting => {}
+                        () = cancel.cancelled() => {}
+                    }
+                });
+            }
+            Err(error) => {
+                run.facts.start = unreadable(&error, at);
+                drop(state);
+                self.wakes.now(&name);
+            }
+        }
+    }
+
+    /// Calls a start off that was not sent yet.
+    pub(super) fn cancel_start(&self, uid: &Uid) {
+        let mut state = self.lock();
+        let Some(member) = state.members.get_mut(uid) else { return };
+        let Some(run) = &mut member.run else { return };
+        if matches!(run.facts.start, StartFacts::NotAsked | StartFacts::Waiting) {
+            run.facts.start = StartFacts::Cancelled;
+            run.cancel.cancel();
+            let name = member.name.clone();
+            drop(state);
+            self.wakes.now(&name);
+        }
+    }
+
+    async fn see_through(&self, asked: &Asked, request: RunRequest) {
+        let deadline = Instant::now() + self.setup.timing.request;
+        loop {
+            let (connection, place) = match self.turn(asked, deadline).await {
+                Ok(turn) => turn,
+                Err(cause) => return self.started(asked, Err(cause.into())),
+            };
+            if !self.change(asked, StartFacts::Waiting, StartFacts::Sent) {
+                return;
+            }
+            let begun = Instant::now();
+            let result = connection.start(&request).await;
+            drop(place);
+            match result {
+                // It was lost while we waited for our place. Nothing was sent.
+                Err(StartError { cause: StartCause::NotConnected })
+                    if self.change(asked, StartFacts::Sent, StartFacts::Waiting) => {}
+                result => {
+                    let answer = match &result {
+                        Ok(Start::Running(_)) => Answer::Done,
+                        Ok(Start::Over { .. }) => Answer::Over,
+                        Err(_) => Answer::Failed,
+                    };
+                    self.requests.count(Request::Start, answer, begun.elapsed());
+                    return self.started(asked, result);
+                }
+            }
+        }
+    }
+
+    /// Waits for the IDE, and then for a place.
+    async fn turn(
+        &self,
+        asked: &Asked,
+        deadline: Instant,
+    ) -> Result<(Connection, OwnedSemaphorePermit), StartCause> {
+        let mut not = None;
+        loop {
+            let reach = timeout_at(deadline, self.reach(&asked.uid, not)).await;
+            let Reach { number, connection, starts, .. } = reach.map_err(|_| StartCause::Closed)?;
+            match timeout_at(deadline, connection.connected()).await {
+                Err(_) => return Err(StartCause::NotConnected),
+                Ok(Ok(())) => {}
+                // Closed by us: there are other credentials, or will be.
+                Ok(Err(StartError { cause: StartCause::Closed })) => {
+                    not = Some(number);
+                    continue;
+                }
+                Ok(Err(error)) => return Err(error.cause),
+            }
+            let place = starts.acquire_owned().await.map_err(|_| StartCause::Closed)?;
+            return Ok((connection, place));
+        }
+    }
+
+    /// Takes a step of a run, if it is where it is thought to be.
+    fn change(&self, asked: &Asked, from: StartFacts, to: StartFacts) -> bool {
+        let mut state = self.lock();
+        let Some(run) = state.run(&asked.uid, asked.number) else { return false };
+        let there = run.facts.start == from;
+        if there {
+            run.facts.start = to;
+        }
+        there
+    }
+
+    /// Takes in what became of a start. Without its owner, what was started is dropped, and with that stopped.
+    fn started(&self, asked: &Asked, result: Result<Start, StartError>) {
+        let at = Timestamp::now();
+        let mut said = Vec::new();
+        let name = {
+            let mut state = self.lock();
+            let Some(run) = state.run(&asked.uid, asked.number) else {
+                drop(state);
+                if let Ok(Start::Running(started)) = result {
+                    tracing::info!(session = %started.session(), "a session without an object is stopped");
+                }
+                return;
+            };
+            match result {
+                Ok(Start::Running(started)) => {
+                    let session = started.session().clone();
+                    run.accepted(started, at);
+                    state.own(&asked.uid, session);
+                }
+                Ok(Start::Over { session, early }) => {
+                    run.over(&session, &early, at);
+                    said = early.rest;
+                }
+                Err(error) => run.failed(&error, at),
+            }
+            match state.members.get(&asked.uid) {
+                Some(member) => member.name.clone(),
+                None => return,
+            }
+        };
+        for what in said {
+            self.keep(&asked.uid, &name, what, at);
+        }
+        self.wakes.now(&name);
+    }
+}

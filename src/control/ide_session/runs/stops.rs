@@ -1,0 +1,88 @@
+//! Stops: each command is one request. Whether to ask again is decided elsewhere, by what is known of it.
+
+use super::{
+    Runs,
+    state::{Asked, Uid},
+};
+use crate::{
+    core::ide_session::StopFacts,
+    ide::{SessionId, StartCause, Stop, StopCause, StopError},
+    telemetry::ides::{Answer, Request},
+};
+use jiff::Timestamp;
+use std::sync::Arc;
+use tokio::time::{Instant, timeout_at};
+
+impl Runs {
+    /// Stops a run, unless that is under way or done.
+    pub(super) fn stop(self: &Arc<Self>, uid: &Uid, session: &str) {
+        let at = Timestamp::now();
+        let mut state = self.lock();
+        let Some(member) = state.members.get_mut(uid) else { return };
+        let Some(run) = &mut member.run else { return };
+        let tries = match run.facts.stop {
+            StopFacts::NotAsked => 1,
+            StopFacts::Failed { tries, .. } => tries.saturating_add(1),
+            StopFacts::Asked | StopFacts::Ended { .. } => return,
+        };
+        // What stands in a status is not sent anywhere: the session is the run's own or none.
+        let Some(session) = run.session.clone().filter(|own| own.as_str() == session) else {
+            let why = "its session ID is not usable, or belongs to another session";
+            run.stop_failed(tries, format!("run session could not be stopped: {why}"), at);
+            let name = member.name.clone();
+            drop(state);
+            return self.wakes.now(&name);
+        };
+        run.facts.stop = StopFacts::Asked;
+        let asked = Asked { uid: uid.clone(), number: run.number };
+        let runs = self.clone();
+        tokio::spawn(async move {
+            let result = runs.ask_to_stop(&asked, &session).await;
+            runs.stopped(&asked, tries, result);
+        });
+    }
+
+    /// Asks the IDE, once. Returns the number of the connection by which it was asked.
+    async fn ask_to_stop(&self, asked: &Asked, session: &SessionId) -> Result<(Stop, u64), StopError> {
+        let deadline = Instant::now() + self.setup.timing.request;
+        let late = |_| StopError::from(StopCause::NotConnected);
+        let mut not = None;
+        loop {
+            let reach = timeout_at(deadline, self.reach(&asked.uid, not)).await.map_err(late)?;
+            let place = reach.stops.acquire().await;
+            let begun = Instant::now();
+            match reach.connection.stop(session).await {
+                // It has not been connected since it is ours. The place is for those who can be asked.
+                Err(StopError { cause: StopCause::NotConnected }) => drop(place),
+                result => {
+                    let answer = if result.is_ok() { Answer::Done } else { Answer::Failed };
+                    self.requests.count(Request::Stop, answer, begun.elapsed());
+                    return Ok((result?, reach.number));
+                }
+            }
+            match timeout_at(deadline, reach.connection.connected()).await.map_err(late)? {
+                Ok(()) => {}
+                Err(error) if matches!(error.cause, StartCause::Closed) => not = Some(reach.number),
+                Err(_) => return Err(StopCause::NotConnected.into()),
+            }
+        }
+    }
+
+    fn stopped(&self, asked: &Asked, tries: u32, result: Result<(Stop, u64), StopError>) {
+        let at = Timestamp::now();
+        let mut state = self.lock();
+        let source = state.members.get(&asked.uid).and_then(|member| member.source.as_ref());
+        let current = source.and_then(|source| state.peers.get(source)).map(|peer| peer.number);
+        let Some(run) = state.run(&asked.uid, asked.number) else { return };
+        match result {
+            Ok((stop, number)) => {
+                let heard = run.started.is_none() && current == Some(number);
+                run.stop_succeeded(heard && stop != Stop::NotOurs, at);
+            }
+            Err(error) => run.stop_failed(tries, error.to_string(), at),
+        }
+        let name = state.members.get(&asked.uid).map(|member| member.name.clone());
+        drop(state);
+        name.iter().for_each(|name| self.wakes.now(name));
+    }
+}

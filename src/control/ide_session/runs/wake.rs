@@ -1,0 +1,132 @@
+//! Brings sessions back to the reconciler: at once for what changes their state, and for the rest when it has been
+//! quiet for a moment, so that a talkative IDE costs a write every few seconds at most.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// How long it has to be quiet.
+const QUIET: Duration = Duration::from_millis(500);
+/// How long the first news waits at most.
+const MOST: Duration = Duration::from_secs(5);
+
+/// Tells the reconciler to look at the session of a name.
+pub type Wake = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// See the module. Clones are the same.
+#[derive(Clone)]
+pub(super) struct Wakes {
+    wake: Wake,
+    bursts: Arc<Mutex<HashMap<Arc<str>, Burst>>>,
+}
+
+/// News that wait until it is quiet.
+#[derive(Clone, Copy)]
+struct Burst {
+    first: Instant,
+    last: Instant,
+}
+
+impl Burst {
+    fn due(self) -> Instant {
+        (self.last + QUIET).min(self.first + MOST)
+    }
+}
+
+impl Wakes {
+    pub(super) fn new(wake: Wake) -> Self {
+        Self { wake, bursts: Arc::default() }
+    }
+
+    /// Asks for a look now.
+    pub(super) fn now(&self, name: &str) {
+        (self.wake)(name);
+    }
+
+    /// Asks for a look when it is quiet. Must be called within a runtime.
+    pub(super) fn soon(&self, name: &Arc<str>) {
+        let now = Instant::now();
+        let mut bursts = self.lock();
+        if let Some(burst) = bursts.get_mut(name) {
+            burst.last = now;
+            return;
+        }
+        bursts.insert(name.clone(), Burst { first: now, last: now });
+        drop(bursts);
+        let (wakes, name) = (self.clone(), name.clone());
+        tokio::spawn(async move {
+            while let Some(due) = wakes.due(&name) {
+                tokio::time::sleep_until(due).await;
+            }
+            wakes.now(&name);
+        });
+    }
+
+    /// Until when to wait; none when it has been quiet, and then the burst is over.
+    fn due(&self, name: &str) -> Option<Instant> {
+        let mut bursts = self.lock();
+        let due = bursts.get(name).map(|burst| burst.due()).filter(|due| *due > Instant::now());
+        if due.is_none() {
+            bursts.remove(name);
+        }
+        due
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Burst>> {
+        // Consistent between any two statements that could panic.
+        self.bursts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Wakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wakes").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::sync::mpsc;
+
+    fn wakes() -> (Wakes, mpsc::UnboundedReceiver<Instant>) {
+        let (tell, told) = mpsc::unbounded_channel();
+        (Wakes::new(Arc::new(move |_: &str| tell.send(Instant::now()).unwrap())), told)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_burst_is_one_look_when_it_is_quiet() {
+        let (wakes, mut told) = wakes();
+        let (begun, name) = (Instant::now(), Arc::from("a"));
+        for _ in 0..4 {
+            wakes.soon(&name);
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+        assert_eq!(told.recv().await.unwrap() - begun, Duration::from_millis(900 + 500));
+        assert!(told.try_recv().is_err());
+        wakes.soon(&name);
+        assert!(told.recv().await.is_some(), "the next burst is another one");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_endless_burst_is_looked_at_all_the_same() {
+        let (wakes, mut told) = wakes();
+        let (begun, name) = (Instant::now(), Arc::from("a"));
+        for _ in 0..60 {
+            wakes.soon(&name);
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert_eq!(told.try_recv().unwrap() - begun, MOST);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_wait_does_not() {
+        let (wakes, mut told) = wakes();
+        wakes.now("a");
+        assert_eq!(told.try_recv().unwrap(), Instant::now());
+    }
+}

@@ -1,0 +1,137 @@
+//! The conditions of a session, and what each says. They tell a person why nothing happens, and what to do.
+
+use super::world::{Capture, EndpointFacts, StartFacts, StopFacts, World};
+use crate::core::conditions::{Say, set};
+use k8s_openapi::jiff::Timestamp;
+use sojourn_crds::ide_session::{DesiredState, IdeSessionStatus, State};
+
+/// True while it is known how the IDE of the session is reached.
+pub const ENDPOINT_READY: &str = "EndpointReady";
+/// True while that IDE is connected.
+pub const IDE_CONNECTED: &str = "IDEConnected";
+/// True while the IDE has the session.
+pub const READY: &str = "Ready";
+/// True while what the session wrote can be read.
+pub const LOGS_AVAILABLE: &str = "LogsAvailable";
+
+/// Says in `status`, which has its new state, what is known beside it. What concerns nobody any more goes.
+pub(super) fn say(world: &World, status: &mut IdeSessionStatus, now: Timestamp) {
+    let generation = world.session.metadata.generation;
+    let said = [
+        (READY, Some(ready(world, status))),
+        (ENDPOINT_READY, endpoint(world, status.state)),
+        (IDE_CONNECTED, connected(world, status.state)),
+        (LOGS_AVAILABLE, logs(world, status)),
+    ];
+    for (kind, say) in said {
+        match say {
+            Some(say) => set(&mut status.conditions, say, generation, now),
+            None => status.conditions.retain(|condition| condition.kind != kind),
+        }
+    }
+}
+
+fn say_of<'a>(kind: &'a str, holds: bool, reason: &'a str, message: impl Into<String>) -> Say<'a> {
+    Say { kind, holds, reason, message: message.into() }
+}
+
+fn ready<'a>(world: &World, status: &IdeSessionStatus) -> Say<'a> {
+    let not_yet = |reason, message: &str| say_of(READY, false, reason, message);
+    match status.state {
+        State::Initial => unstarted(world),
+        State::Starting if waits_for_ide(world) => not_yet(
+            "WaitingForIDE",
+            "The session starts when its IDE is connected; see the condition IDEConnected",
+        ),
+        State::Starting => not_yet("Starting", "The IDE is being asked to create the session"),
+        State::Running => say_of(READY, true, "Running", "The IDE has accepted the session"),
+        State::Stopping => match world.run.as_ref().map(|run| &run.stop) {
+            Some(StopFacts::Failed { message, .. }) => say_of(
+                READY,
+                false,
+                "StopFailed",
+                format!("The IDE did not end the session and is asked again: {message}"),
+            ),
+            _ => not_yet("Stopping", "The IDE is being asked to end the session"),
+        },
+        State::Stopped => {
+            let code = status.exit_code.map(|code| format!(" with exit code {code}")).unwrap_or_default();
+            say_of(READY, false, "Stopped", format!("The session has ended{code}"))
+        }
+        State::Failed => say_of(READY, false, "Failed", status.message.clone().unwrap_or_default()),
+    }
+}
+
+/// Why a session has not begun.
+fn unstarted<'a>(world: &World) -> Say<'a> {
+    let (reason, message) = match world.session.spec.desired().unwrap_or_default() {
+        DesiredState::Unset => (
+            "NotRequested",
+            "The session has not been asked to run; set spec.desiredState to Running to start it",
+        ),
+        DesiredState::Running => (
+            "WaitingForEndpoint",
+            "The session starts when it is known how its IDE is reached; see the condition EndpointReady",
+        ),
+        DesiredState::Stopped => (
+            "NeverStarted",
+            "The session was stopped before it had begun, and cannot run any more; create another IdeSession",
+        ),
+    };
+    say_of(READY, false, reason, message)
+}
+
+fn waits_for_ide(world: &World) -> bool {
+    let unsent =
+        world.run.as_ref().is_none_or(|run| matches!(run.start, StartFacts::NotAsked | StartFacts::Waiting));
+    unsent && !matches!(world.endpoint, EndpointFacts::Known { connected: true, .. })
+}
+
+/// Whether a session in that state has to do with its IDE.
+fn needs_ide(world: &World, state: State) -> bool {
+    match state {
+        State::Initial => world.wants_start(),
+        State::Starting | State::Running | State::Stopping => true,
+        State::Stopped | State::Failed => false,
+    }
+}
+
+fn endpoint<'a>(world: &World, state: State) -> Option<Say<'a>> {
+    needs_ide(world, state).then(|| match &world.endpoint {
+        EndpointFacts::Missing { reason, message } => say_of(ENDPOINT_READY, false, reason, message),
+        EndpointFacts::Known { secret_uid, .. } => {
+            let from = match secret_uid {
+                Some(_) => "The Secret of the IDE says how it is reached",
+                None => "The operator's environment says how the IDE is reached",
+            };
+            say_of(ENDPOINT_READY, true, "EndpointKnown", from)
+        }
+    })
+}
+
+fn connected<'a>(world: &World, state: State) -> Option<Say<'a>> {
+    needs_ide(world, state).then(|| match &world.endpoint {
+        EndpointFacts::Missing { .. } => {
+            let message = "It is not known how the IDE is reached; see the condition EndpointReady";
+            say_of(IDE_CONNECTED, false, "EndpointNotReady", message)
+        }
+        EndpointFacts::Known { connected, reason, message, .. } => {
+            say_of(IDE_CONNECTED, *connected, reason, message)
+        }
+    })
+}
+
+fn logs<'a>(world: &World, status: &IdeSessionStatus) -> Option<Say<'a>> {
+    match &world.capture {
+        Capture::Kept(_) if status.state != State::Initial => {
+            Some(say_of(LOGS_AVAILABLE, true, "Captured", "What the session writes can be read"))
+        }
+        Capture::Unavailable { reason, message } => Some(say_of(LOGS_AVAILABLE, false, reason, message)),
+        Capture::None if status.std_out_file.is_some() => {
+            let message = "What the session wrote is not where this operator keeps it; it was lost when the \
+                           operator moved, or is with another replica";
+            Some(say_of(LOGS_AVAILABLE, false, "NotHere", message))
+        }
+        Capture::Kept(_) | Capture::None => None,
+    }
+}

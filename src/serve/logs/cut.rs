@@ -1,0 +1,219 @@
+//! The part of a file that was asked for: some of its lines, with as much before each as is wanted.
+//!
+//! Bytes come in pieces of any size and go out as far as they can. Of a line no more is held than what stands before
+//! its text.
+
+use super::query::Query;
+
+/// Bytes of number and moment with the blanks behind them at most. A line that has not two blanks so far is not one of
+/// ours and goes out as it is.
+const MOST_HEAD: usize = 48;
+
+/// Where in a file the next byte is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Before the text of a line.
+    Head,
+    /// In the text of a line.
+    Text,
+    /// In a line that is left out.
+    LeftOut,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Cut {
+    /// Lines to leave out.
+    skip: u64,
+    /// Lines to let out; none means all.
+    left: Option<u64>,
+    numbers: bool,
+    moments: bool,
+    head: Vec<u8>,
+    place: Place,
+}
+
+impl Cut {
+    /// What `query` asks for of a file that has `lines` lines.
+    pub(super) fn new(query: &Query, lines: u64) -> Self {
+        let skip = query.tail.map_or(query.skip, |tail| lines.saturating_sub(tail));
+        let mut cut = Self {
+            skip,
+            left: query.limit,
+            numbers: query.line_numbers,
+            moments: query.timestamps,
+            head: Vec::with_capacity(MOST_HEAD),
+            place: Place::Head,
+        };
+        cut.begin_line();
+        cut
+    }
+
+    /// Whether nothing more comes out, whatever comes in.
+    pub(super) fn is_over(&self) -> bool {
+        self.left == Some(0)
+    }
+
+    /// Lets out what belongs there of `bytes`.
+    pub(super) fn feed(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) {
+        while !bytes.is_empty() && !self.is_over() {
+            let used = match self.place {
+                Place::Head => self.feed_head(bytes, out),
+                Place::Text | Place::LeftOut => self.feed_text(bytes, out),
+            };
+            bytes = &bytes[used..];
+        }
+    }
+
+    /// Lets out what was held, at the end of the file.
+    pub(super) fn finish(&mut self, out: &mut Vec<u8>) {
+        out.append(&mut self.head);
+    }
+
+    fn feed_text(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> usize {
+        let end = bytes.iter().position(|byte| *byte == b'\n').map(|index| index + 1);
+        let used = end.unwrap_or(bytes.len());
+        if self.place == Place::Text {
+            out.extend_from_slice(&bytes[..used]);
+        }
+        if end.is_some() {
+            self.end_line();
+        }
+        used
+    }
+
+    fn feed_head(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> usize {
+        for (used, byte) in bytes.iter().enumerate() {
+            self.head.push(*byte);
+            let blanks = self.head.iter().filter(|byte| **byte == b' ').count();
+            if blanks == 2 {
+                self.let_head_out(out);
+                self.place = Place::Text;
+            } else if *byte == b'\n' {
+                out.append(&mut self.head);
+                self.end_line();
+            } else if self.head.len() >= MOST_HEAD {
+                out.append(&mut self.head);
+                self.place = Place::Text;
+            } else {
+                continue;
+            }
+            return used + 1;
+        }
+        bytes.len()
+    }
+
+    fn let_head_out(&mut self, out: &mut Vec<u8>) {
+        let mut parts = self.head.split_inclusive(|byte| *byte == b' ');
+        let (number, moment) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+        if self.numbers {
+            out.extend_from_slice(number);
+        }
+        if self.moments {
+            out.extend_from_slice(moment);
+        }
+        self.head.clear();
+    }
+
+    fn end_line(&mut self) {
+        match self.place {
+            Place::LeftOut => self.skip = self.skip.saturating_sub(1),
+            Place::Head | Place::Text => self.left = self.left.map(|left| left.saturating_sub(1)),
+        }
+        self.begin_line();
+    }
+
+    fn begin_line(&mut self) {
+        self.place = if self.skip > 0 { Place::LeftOut } else { Place::Head };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::query::Source;
+    use super::*;
+    use crate::capture::{Stream, lines::Written};
+    use proptest::prelude::*;
+
+    /// What is asked for, in plain words.
+    fn reference(file: &str, query: &Query) -> String {
+        let lines: Vec<&str> = file.lines().collect();
+        let first = match query.tail {
+            Some(tail) => lines.len().saturating_sub(usize::try_from(tail).unwrap()),
+            None => usize::try_from(query.skip).unwrap(),
+        };
+        let limit = query.limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap());
+        let mut out = String::new();
+        for line in lines.into_iter().skip(first).take(limit) {
+            let [number, moment, text] = line.splitn(3, ' ').collect::<Vec<_>>().try_into().unwrap();
+            for (wanted, part) in [(query.line_numbers, number), (query.timestamps, moment)] {
+                if wanted {
+                    out += part;
+                    out.push(' ');
+                }
+            }
+            out += text;
+            out.push('\n');
+        }
+        out
+    }
+
+    fn cut(pieces: &[&[u8]], query: &Query, lines: u64) -> String {
+        let (mut cut, mut out) = (Cut::new(query, lines), Vec::new());
+        pieces.iter().for_each(|piece| cut.feed(piece, &mut out));
+        cut.finish(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    prop_compose! {
+        fn queries()(
+            timestamps: bool, line_numbers: bool, limit in prop::option::of(1u64..12),
+            part in prop_oneof![(1u64..12).prop_map(|tail| (Some(tail), 0)), (0u64..12).prop_map(|skip| (None, skip))],
+        ) -> Query {
+            let source = Source::Kept(Stream::Stdout);
+            Query { source, follow: false, timestamps, line_numbers, limit, tail: part.0, skip: part.1 }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_cut_is_what_was_asked_for_whatever_the_pieces(
+            texts in prop::collection::vec("[ a-z\u{e9}]{0,12}", 0..10), query in queries(),
+            size in 1usize..40,
+        ) {
+            let (mut written, mut file) = (Written::default(), Vec::new());
+            texts.iter().for_each(|text| written.add(text, jiff::Timestamp::UNIX_EPOCH, &mut file));
+            let pieces: Vec<&[u8]> = file.chunks(size).collect();
+            let expected = reference(std::str::from_utf8(&file).unwrap(), &query);
+            prop_assert_eq!(cut(&pieces, &query, written.lines), expected);
+        }
+    }
+
+    const ALL: Query = Query {
+        source: Source::Kept(Stream::Stdout),
+        follow: false,
+        timestamps: false,
+        line_numbers: false,
+        limit: None,
+        tail: None,
+        skip: 0,
+    };
+
+    #[test]
+    fn lines_of_others_and_a_line_that_was_cut_off_come_out_as_they_are() {
+        let long = "y".repeat(2 * MOST_HEAD);
+        let file = format!("short\n\n{long} with blanks\n1 now text\n2 no");
+        assert_eq!(cut(&[file.as_bytes()], &ALL, 5), format!("short\n\n{long} with blanks\ntext\n2 no"));
+    }
+
+    #[test]
+    fn a_cut_that_is_over_says_so() {
+        let mut cut = Cut::new(&Query { limit: Some(1), ..ALL }, 0);
+        let mut out = Vec::new();
+        cut.feed(b"1 now a", &mut out);
+        assert!(!cut.is_over());
+        cut.feed(b"b\n2 now c\n", &mut out);
+        assert!(cut.is_over());
+        assert_eq!(out, b"ab\n");
+    }
+}

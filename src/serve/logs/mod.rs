@@ -1,0 +1,197 @@
+//! The log of an IDE session, by the path and with the parameters of the original, on the operator's HTTPS port.
+//!
+//! A custom resource cannot have a subresource `log`, so the API server does not lead here: people ask the replica
+//! itself. Whoever asks shows a token that may `get` the resource `idesessions/log`. What is not known of the object
+//! comes from [`Sessions`]; files come from the [`Capture`] store, never from what a status says.
+
+mod cut;
+mod query;
+mod reading;
+
+use super::door::{Door, Turned, Visitors, Wish};
+use crate::capture::{Capture, Owner};
+use axum::{
+    Json, Router,
+    body::Body,
+    extract::{Path, RawQuery, State},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use query::{Query, ReadQuery, Source};
+use reading::Reading;
+use sojourn_crds::ide_session::{GROUP, State as SessionState};
+use std::sync::Arc;
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+
+/// The path of the log of a session.
+pub const PATH: &str = "/apis/usvc-dev.developer.microsoft.com/v1/idesessions/{name}/log";
+/// How many questions about tokens are put to the API server at a time.
+const QUESTIONS: usize = 16;
+/// How many follow logs at a time.
+const FOLLOWERS: usize = 64;
+/// How many read logs at a time, beside those.
+const READERS: usize = 64;
+
+/// What has to be known of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its UID.
+    pub uid: String,
+    /// What it does.
+    pub state: SessionState,
+    /// Whether it is being deleted.
+    pub deleting: bool,
+}
+
+/// Who knows the sessions.
+pub trait Sessions: Send + Sync + 'static {
+    /// The session of that name.
+    fn find(&self, name: &str) -> Option<Found>;
+    /// Whether this replica keeps what sessions write: it does while it leads.
+    fn keeps(&self) -> bool;
+    /// Changes whenever one of these answers does. It may tell too often, never too seldom.
+    fn changes(&self) -> watch::Receiver<u64>;
+}
+
+/// What serves logs.
+#[derive(Clone)]
+pub struct Logs {
+    sessions: Arc<dyn Sessions>,
+    capture: Capture,
+    door: Door,
+    followers: Arc<Semaphore>,
+    readers: Arc<Semaphore>,
+    stop: CancellationToken,
+}
+
+/// Why there is no log.
+#[derive(Debug, thiserror::Error)]
+enum ShowLog {
+    #[error(transparent)]
+    Turned(#[from] Turned),
+    #[error(transparent)]
+    Query(#[from] ReadQuery),
+    #[error("idesessions.{GROUP} {0:?} not found")]
+    NotFound(String),
+    #[error(
+        "this replica does not keep what sessions write, the one that leads does: the holder of the operator's Lease, \
+         which `kubectl get leases` shows"
+    )]
+    KeptElsewhere,
+    #[error("too many read logs at once")]
+    Crowd,
+    #[error("the log cannot be read: {0}")]
+    Read(#[from] std::io::Error),
+}
+
+impl ShowLog {
+    fn status(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Turned(turned) => match turned.status() {
+                status @ StatusCode::UNAUTHORIZED => (status, "Unauthorized"),
+                status @ StatusCode::FORBIDDEN => (status, "Forbidden"),
+                status => (status, "ServiceUnavailable"),
+            },
+            Self::Query(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
+            Self::NotFound(_) => (StatusCode::NOT_FOUND, "NotFound"),
+            Self::KeptElsewhere => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
+            Self::Crowd => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequests"),
+            Self::Read(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
+        }
+    }
+}
+
+/// As API servers answer.
+impl IntoResponse for ShowLog {
+    fn into_response(self) -> Response {
+        let (status, reason) = self.status();
+        let body = serde_json::json!({
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": self.to_string(),
+            "reason": reason,
+            "code": status.as_u16(),
+        });
+        let response = (status, Json(body)).into_response();
+        match self {
+            Self::Turned(turned) => turned.with_headers(response),
+            _ => response,
+        }
+    }
+}
+
+impl Logs {
+    /// Serves what is in `capture` of `sessions` to those whom `visitors` let in. Whoever follows a log is let go at
+    /// `stop`.
+    pub fn new(
+        sessions: Arc<dyn Sessions>,
+        capture: Capture,
+        visitors: Arc<dyn Visitors>,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            sessions,
+            capture,
+            door: Door::new(visitors, QUESTIONS),
+            followers: Arc::new(Semaphore::new(FOLLOWERS)),
+            readers: Arc::new(Semaphore::new(READERS)),
+            stop,
+        }
+    }
+
+    /// The one route.
+    pub fn router(self) -> Router {
+        Router::new().route(PATH, get(answer)).with_state(self)
+    }
+
+    async fn show(&self, name: String, query: &str, headers: &HeaderMap) -> Result<Response, ShowLog> {
+        // Who may not ask does not learn what there is.
+        self.door.admit(headers, Wish::IdeLog(name.clone())).await?;
+        let query = Query::read(query)?;
+        let found = self.sessions.find(&name).ok_or_else(|| ShowLog::NotFound(name.clone()))?;
+        if !self.sessions.keeps() {
+            return Err(ShowLog::KeptElsewhere);
+        }
+        let Source::Kept(stream) = query.source else { return Ok(text(Body::empty())) };
+        let owner = Owner::new(&name, &found.uid).map_err(|_| ShowLog::NotFound(name))?;
+        let places = if query.follow { &self.followers } else { &self.readers };
+        let place = places.clone().try_acquire_owned().map_err(|_| ShowLog::Crowd)?;
+        let reading = Reading::begin(self, owner, stream, &query, place).await?;
+        let lost =
+            !reading.has_file() && !matches!(found.state, SessionState::Initial | SessionState::Starting);
+        let mut response = text(Body::from_stream(reading.stream()));
+        if lost {
+            response.headers_mut().insert(header::WARNING, HeaderValue::from_static(LOST));
+        }
+        Ok(response)
+    }
+}
+
+/// What an answer without a line says of a session that has run.
+const LOST: &str = "299 sojourn \"what this session wrote is not kept on this replica\"";
+
+async fn answer(
+    State(logs): State<Logs>,
+    Path(name): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, ShowLog> {
+    logs.show(name, query.as_deref().unwrap_or_default(), &headers).await
+}
+
+/// A process decides what is in it, so nobody is to guess that it is something else than text.
+fn text(body: Body) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/plain"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, body).into_response()
+}
+
+#[cfg(test)]
+mod tests;

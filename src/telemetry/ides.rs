@@ -1,0 +1,182 @@
+//! What is asked of IDEs and what they say. Counted where it happens, and gathered at each scrape.
+
+use super::metrics::BUCKETS;
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric},
+    metrics::{MetricType, counter::ConstCounter, family::Family, gauge::ConstGauge, histogram::Histogram},
+    registry::Registry,
+};
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+/// What is asked of an IDE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Request {
+    /// To create a session.
+    Start,
+    /// To end one.
+    Stop,
+}
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum Answer {
+    /// It was done.
+    Done,
+    /// The session was over before the answer.
+    Over,
+    /// It was not done.
+    Failed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    request: Request,
+    answer: Answer,
+}
+
+/// Requests by what became of them, and how long they took. Clones count together.
+#[derive(Clone, Debug)]
+pub struct RequestMetrics(Family<RequestLabels, Histogram, fn() -> Histogram>);
+
+impl Default for RequestMetrics {
+    fn default() -> Self {
+        Self(Family::new_with_constructor(|| Histogram::new(BUCKETS)))
+    }
+}
+
+impl RequestMetrics {
+    /// Counts a request.
+    pub fn count(&self, request: Request, answer: Answer, took: Duration) {
+        self.0.get_or_create(&RequestLabels { request, answer }).observe(took.as_secs_f64());
+    }
+}
+
+/// Counts by closed names.
+pub type Tally = BTreeMap<&'static str, u64>;
+
+/// What is known of all IDEs at one moment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IdeFigures {
+    /// Sessions by state.
+    pub sessions: Tally,
+    /// IDEs that are connected.
+    pub connected: u64,
+    /// IDEs that are tried.
+    pub connecting: u64,
+    /// How often an IDE was connected.
+    pub connections: u64,
+    /// Notifications by type.
+    pub received: Tally,
+    /// Those that were skipped, by reason.
+    pub skipped: Tally,
+    /// Those that wait for their session.
+    pub held: u64,
+    /// Those that nobody took in time.
+    pub dropped: u64,
+}
+
+/// Gathers figures at each scrape.
+pub struct IdeCollector(Box<dyn Fn() -> IdeFigures + Send + Sync>);
+
+impl IdeCollector {
+    /// Registers everything about IDEs.
+    pub fn register(
+        registry: &mut Registry,
+        requests: &RequestMetrics,
+        figures: impl Fn() -> IdeFigures + Send + Sync + 'static,
+    ) {
+        let help = "Requests to IDEs, by what became of them";
+        registry.register("sojourn_ide_request_duration_seconds", help, requests.0.clone());
+        registry.register_collector(Box::new(Self(Box::new(figures))));
+    }
+}
+
+impl Collector for IdeCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
+        let figures = (self.0)();
+        let endpoints = Tally::from([("Connected", figures.connected), ("Connecting", figures.connecting)]);
+        let gauges = [
+            ("sojourn_ide_sessions", "IdeSessions by state", figures.sessions),
+            ("sojourn_ide_endpoints", "IDEs that sessions need, by connection", endpoints),
+        ];
+        for (name, help, tally) in gauges {
+            let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            for (state, count) in tally {
+                ConstGauge::new(count as f64).encode(metric.encode_family(&[("state", state)])?)?;
+            }
+        }
+        let tallies = [
+            ("sojourn_ide_notifications", "Notifications by type", "type", figures.received),
+            (
+                "sojourn_ide_notifications_skipped",
+                "Notifications that concern nobody or cannot be read, by reason",
+                "reason",
+                figures.skipped,
+            ),
+        ];
+        for (name, help, label, tally) in tallies {
+            let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            for (value, count) in tally {
+                ConstCounter::new(count).encode(metric.encode_family(&[(label, value)])?)?;
+            }
+        }
+        let counters = [
+            ("sojourn_ide_connections", "How often an IDE was connected", figures.connections),
+            ("sojourn_ide_notifications_dropped", "Notifications that nobody took in time", figures.dropped),
+        ];
+        for (name, help, count) in counters {
+            let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            ConstCounter::new(count).encode(metric)?;
+        }
+        let help = "Notifications that wait for their session";
+        let metric =
+            encoder.encode_descriptor("sojourn_ide_notifications_held", help, None, MetricType::Gauge)?;
+        ConstGauge::new(figures.held as f64).encode(metric)?;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for IdeCollector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IdeCollector").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prometheus_client::encoding::text::encode;
+
+    #[test]
+    fn what_is_known_of_ides_is_served() {
+        let (mut registry, requests) = (Registry::default(), RequestMetrics::default());
+        let figures = IdeFigures {
+            sessions: [("Running", 2), ("None", 1)].into(),
+            connected: 1,
+            connections: 4,
+            received: [("serviceLogs", 5)].into(),
+            skipped: [("malformed", 3)].into(),
+            held: 6,
+            dropped: 7,
+            ..IdeFigures::default()
+        };
+        IdeCollector::register(&mut registry, &requests, move || figures.clone());
+        requests.count(Request::Start, Answer::Failed, Duration::from_millis(3));
+        let mut text = String::new();
+        encode(&mut text, &registry).unwrap();
+        for line in [
+            "sojourn_ide_request_duration_seconds_count{request=\"Start\",answer=\"Failed\"} 1",
+            "sojourn_ide_sessions{state=\"Running\"} 2",
+            "sojourn_ide_endpoints{state=\"Connected\"} 1",
+            "sojourn_ide_endpoints{state=\"Connecting\"} 0",
+            "sojourn_ide_connections_total 4",
+            "sojourn_ide_notifications_total{type=\"serviceLogs\"} 5",
+            "sojourn_ide_notifications_skipped_total{reason=\"malformed\"} 3",
+            "sojourn_ide_notifications_held 6",
+            "sojourn_ide_notifications_dropped_total 7",
+        ] {
+            assert!(text.contains(line), "{line} is missing in\n{text}");
+        }
+    }
+}
