@@ -56,6 +56,9 @@ pub(crate) async fn run(table: &mut Table, idle: u64) -> anyhow::Result<()> {
         let each = |value: f64| value / size as f64;
         let cpu = each(ours.cpu) * 1000.0;
         let memory = each(ours.idle.resident - empty.resident) * 1024.0;
+        println!("{size} sessions: {cpu:.2} ms of CPU and {memory:.1} KiB each");
+        println!("requests until Running: {}", ours.requests);
+        println!("requests while idle: {}", ours.idle_requests);
         let (first_cpu, first_memory) = *first.get_or_insert((cpu, memory));
         add(
             format!("{size} sessions until Running"),
