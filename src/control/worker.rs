@@ -15,6 +15,10 @@ use std::{
 use tokio::task::JoinSet;
 use tracing::{Instrument, debug_span};
 
+/// Moments are of the wall clock, waits are not: somebody may set that clock, or the machine may sleep meanwhile. So no
+/// moment is waited for in one go. A look that comes too early makes no call.
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
+
 /// A kind's reconciler.
 pub trait Reconcile: Send + Sync + 'static {
     /// The kind, as metrics call it.
@@ -91,7 +95,7 @@ impl Agenda {
             }
         };
         if let Some(delay) = delay {
-            self.queue.add_after(key.clone(), delay);
+            self.queue.add_after(key.clone(), delay.min(LONGEST_WAIT));
         }
     }
 
@@ -205,5 +209,13 @@ mod tests {
         assert!(wait(&agenda, nothing_due).await > Duration::from_secs(20));
         let late = Next::At(Some(Duration::from_secs(86_400))).after_error(ErrorClass::Transient);
         assert!(wait(&agenda, late).await < Duration::from_secs(5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_set_is_noticed_in_time() {
+        let (agenda, key, before) = (Agenda::default(), Key::new("ns", "a"), Instant::now());
+        agenda.schedule(&key, Next::At(Some(Duration::from_secs(86_400))));
+        assert_eq!(agenda.queue.next().await, key);
+        assert_eq!(before.elapsed(), LONGEST_WAIT);
     }
 }

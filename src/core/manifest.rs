@@ -7,6 +7,7 @@
 pub mod changes;
 
 use crate::core::live::{Kind, Live, Texts};
+use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use sojourn_crds::quantity;
@@ -150,20 +151,51 @@ fn cleared(child: &Child, manifest: &Value, live: &Value) -> Option<Value> {
 
 /// Fingerprints of the fields that are always written, and of those that may be held back.
 fn fingerprints(child: &Child) -> (String, String) {
-    let mut always = child.manifest.clone();
-    for pointer in child.fixed {
-        take(&mut always, pointer);
+    let but = child.fixed.iter().chain(child.held_back).copied().collect();
+    let gated = child.held_back.iter().map(|held| {
+        let but = child.fixed.iter().filter_map(|fixed| fixed.strip_prefix(held)).collect();
+        child.manifest.pointer(held).map(|value| Without { value, but })
+    });
+    let gated: Vec<_> = gated.collect();
+    (fingerprint(&Without { value: &child.manifest, but }), fingerprint(&gated))
+}
+
+/// A value without the fields at some pointers. It is read with every pass over every child, so it is no copy.
+struct Without<'a> {
+    value: &'a Value,
+    but: Vec<&'a str>,
+}
+
+impl Serialize for Without<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Value::Object(fields) = self.value else { return self.value.serialize(serializer) };
+        let mut kept = serializer.serialize_map(None)?;
+        for (key, value) in fields {
+            let below = |pointer: &&'_ str| {
+                let rest = pointer.strip_prefix('/').and_then(|pointer| pointer.strip_prefix(key.as_str()));
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            };
+            let but: Vec<&str> = self
+                .but
+                .iter()
+                .filter(|pointer| below(pointer))
+                .map(|pointer| &pointer[key.len() + 1..])
+                .collect();
+            if but.is_empty() {
+                kept.serialize_entry(key, value)?;
+            } else if !but.contains(&"") {
+                kept.serialize_entry(key, &Without { value, but })?;
+            }
+        }
+        kept.end()
     }
-    let mut gated = Vec::new();
-    for pointer in child.held_back {
-        gated.push(take(&mut always, pointer));
-    }
-    (fingerprint(&always), fingerprint(&Value::Array(gated)))
 }
 
 /// Eight bytes of SHA-256 over the JSON text, whose keys are sorted.
-pub fn fingerprint(value: &Value) -> String {
-    Sha256::digest(value.to_string()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+pub fn fingerprint(value: &impl Serialize) -> String {
+    // Keys are text and numbers are finite, so there is always a text.
+    let text = serde_json::to_vec(value).unwrap_or_default();
+    Sha256::digest(text).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn stamp(manifest: &mut Value, fingerprint: String) {
@@ -216,14 +248,6 @@ fn freeze(manifest: &mut Value, live: &Value, pointer: &str) {
             Some(value) => parent.insert(key.into(), value.clone()),
             None => parent.remove(key),
         };
-    }
-}
-
-fn take(value: &mut Value, pointer: &str) -> Value {
-    let (parent, key) = pointer.rsplit_once('/').unwrap_or(("", pointer));
-    match value.pointer_mut(parent) {
-        Some(Value::Object(parent)) => parent.remove(key).unwrap_or_default(),
-        _ => Value::Null,
     }
 }
 

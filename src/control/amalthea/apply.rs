@@ -24,7 +24,9 @@ use std::sync::Arc;
 pub async fn apply(reconciler: &Reconciler, session: &AmaltheaSession, plan: &Plan) -> Applied {
     let mut applied = Applied { errors: plan.blocked.clone(), ..Applied::default() };
     for release in &plan.release {
-        let result = reconciler.release(release).await;
+        let result = reconciler.release(release).await.map(|gone| {
+            applied.deleted.extend(gone.then(|| (Kind::Job, release.name.clone())));
+        });
         note(&mut applied, Kind::Job, &release.name, result);
     }
     for delete in &plan.delete {
@@ -158,8 +160,8 @@ impl Reconciler {
         Some(Arc::new(live))
     }
 
-    /// Takes our finalizer off a Job.
-    pub(super) async fn release(&self, release: &Release) -> Result<(), CallError> {
+    /// Takes our finalizer off a Job. Returns whether the Job went with it.
+    pub(super) async fn release(&self, release: &Release) -> Result<bool, CallError> {
         self.replica.writes::<AmaltheaSession>(Verb::Patch)?;
         let api = self.api(Kind::Job, Some(&release.namespace));
         let patch = json!({"metadata": {
@@ -168,18 +170,18 @@ impl Reconciler {
         }});
         match api::merge(&api, &release.name, &patch).await {
             Ok(job) => {
-                if let Some(live) = Live::cut(Kind::Job, job) {
-                    let mut index = self.index_mut();
-                    // The last finalizer of an object that is being deleted takes the object along.
-                    if live.deleting && live.finalizers.is_empty() {
-                        index.remove_live(&live);
-                    } else {
-                        index.apply_live(live);
-                    }
+                let Some(live) = Live::cut(Kind::Job, job) else { return Ok(false) };
+                // The last finalizer of an object that is being deleted takes the object along.
+                let gone = live.deleting && live.finalizers.is_empty();
+                let mut index = self.index_mut();
+                if gone {
+                    index.remove_live(&live);
+                } else {
+                    index.apply_live(live);
                 }
-                Ok(())
+                Ok(gone)
             }
-            Err(error) if error.is_not_found() => Ok(()),
+            Err(error) if error.is_not_found() => Ok(false),
             Err(error) => Err(error),
         }
     }

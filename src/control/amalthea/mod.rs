@@ -10,3 +10,6 @@ pub mod usage;
 pub mod watch;
 
 pub use reconcile::Reconciler;
+
+#[cfg(test)]
+mod tests;

@@ -100,7 +100,12 @@ impl Reconcile for Reconciler {
         };
         let notes = told.into_iter().chain(notes::of_report(&world.session, &report)).collect();
         let reporting = self.report(key, &session, &report, notes, now);
-        let next = reporting.instrument(debug_span!("report")).await?;
+        let mut next = reporting.instrument(debug_span!("report")).await?;
+        if !applied.deleted.is_empty() {
+            // What takes the place of a child that we took away is planned without it. A watch that had to list anew
+            // meanwhile misses nothing in its list, and nobody else asks for a look.
+            next = next.no_later_than(Duration::ZERO);
+        }
         Ok(worst(&applied).map_or(next, |class| next.after_error(class)))
     }
 }

@@ -46,6 +46,10 @@ impl Reconciler {
         for note in &notes {
             self.replica.publish(session, note).await;
         }
+        // Here too the watch tells nothing new.
+        if report.cull.is_some() {
+            next = next.no_later_than(Duration::ZERO);
+        }
         match &report.cull {
             Some(Cull::Hibernate(_)) => self.hibernate(session).await?,
             Some(Cull::Delete(_)) => {

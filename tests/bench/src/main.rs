@@ -15,6 +15,7 @@ mod operator;
 mod process;
 mod proxy;
 mod requests;
+mod scale;
 mod sessions;
 mod steps;
 mod table;
@@ -30,7 +31,7 @@ use table::Table;
 #[derive(Parser)]
 struct Arguments {
     /// Parts to run, separated by commas.
-    #[arg(long, value_delimiter = ',', value_enum, default_value = "a,b,c,d,e,f,g,h,i")]
+    #[arg(long, value_delimiter = ',', value_enum, default_value = "a,b,c,d,e,f,g,h,i,j")]
     only: Vec<Part>,
     /// Fail when a bound is missed.
     #[arg(long)]
@@ -38,7 +39,7 @@ struct Arguments {
     /// How many sessions part c runs, and how many bare StatefulSets.
     #[arg(long, default_value_t = 500)]
     sessions: usize,
-    /// How many seconds part c watches the sessions idle.
+    /// How many seconds parts c and h watch the sessions idle.
     #[arg(long, default_value_t = 60)]
     idle: u64,
     /// Count the instructions per admission and keep them, instead of measuring.
@@ -71,6 +72,8 @@ enum Part {
     H,
     /// IdeSessions in one IDE, and an IDE that talks without end.
     I,
+    /// Sessions until Running and idle, few and many.
+    J,
 }
 
 #[tokio::main]
@@ -89,7 +92,7 @@ async fn main() -> anyhow::Result<ExitCode> {
     }
     rustls::crypto::ring::default_provider().install_default().ok();
     let mut table = Table::default();
-    for part in [Part::D, Part::E, Part::F, Part::H, Part::A, Part::B, Part::G, Part::I, Part::C] {
+    for part in [Part::D, Part::E, Part::F, Part::H, Part::A, Part::B, Part::G, Part::I, Part::C, Part::J] {
         if !arguments.only.contains(&part) {
             continue;
         }
@@ -103,6 +106,7 @@ async fn main() -> anyhow::Result<ExitCode> {
             Part::G => memory::run(&mut table).await?,
             Part::H => proxy::run(&mut table).await?,
             Part::I => ides::run(&mut table).await?,
+            Part::J => scale::run(&mut table, arguments.idle).await?,
         }
     }
     print!("{table}");

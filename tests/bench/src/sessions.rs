@@ -4,9 +4,10 @@
 use crate::{
     fixture,
     operator::{self, Operator},
+    process::Usage,
     requests::Requests,
     table::{Bound, Row, Table},
-    together,
+    together::{self, Arrived},
 };
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
@@ -59,32 +60,17 @@ pub(crate) async fn run(table: &mut Table, sessions: usize, idle: u64) -> anyhow
 
     let operator = Operator::start(&cluster).await?;
     let namespace = test_namespace(&client, "sessions").await?;
-    let audit = cluster.audit()?;
-    let (before, start) = (operator.usage()?, audit.cursor()?);
-    let resource = ApiResource::erase::<AmaltheaSession>(&());
-    let ours = objects(sessions, fixture::small_session);
-    let ours =
-        together::until_all(&client, &resource, &namespace, ours, together::nothing, is_running).await?;
-    let running = operator.usage()?;
-    tokio::time::sleep(SETTLE).await;
-    let (entries, settled) = audit.since(start)?;
-    let requests = Requests::count(&entries);
-    let idle_from = operator.usage()?;
-    tokio::time::sleep(Duration::from_secs(idle)).await;
-    let (entries, _) = audit.since(settled)?;
-    let idle_requests = Requests::count(&entries);
-    let idle_to = operator.usage()?;
-    println!("requests until Running: {requests}");
-    println!("requests while idle: {idle_requests}");
+    let ours = ours(&cluster, &operator, &namespace, sessions, idle).await?;
+    println!("requests until Running: {}", ours.requests);
+    println!("requests while idle: {}", ours.idle_requests);
 
     let mut add = |figure: String, unit, value, limit, bound| {
         table.add(Row { part: 'c', figure, unit, value, limit, bound });
     };
-    let each = |count: usize| count as f64 / sessions as f64;
     add(
         format!("{sessions} sessions until Running"),
         "/s",
-        ours.rate,
+        ours.arrived.rate,
         Some(bare.rate),
         Bound::RatioAtLeast(0.7),
     );
@@ -92,27 +78,89 @@ pub(crate) async fn run(table: &mut Table, sessions: usize, idle: u64) -> anyhow
     add(
         "the same, against the same objects made by hand".into(),
         "/s",
-        ours.rate,
+        ours.arrived.rate,
         Some(complete.rate),
         Bound::None,
     );
-    add("one session until Running, median".into(), "s", ours.median, Some(bare.median), Bound::None);
-    add("API requests per session".into(), "", each(requests.total()), None, Bound::AtMost(7.0));
-    add("CPU until all are Running".into(), "s", running.cpu - before.cpu, None, Bound::None);
-    add("memory, peak".into(), "MiB", idle_to.peak, None, Bound::Below(48.0));
-    add("memory, idle".into(), "MiB", idle_to.resident, None, Bound::Below(48.0));
-    add(format!("API requests, {idle} s idle"), "", idle_requests.total() as f64, None, Bound::AtMost(0.0));
-    add(format!("CPU, {idle} s idle"), "s", idle_to.cpu - idle_from.cpu, None, Bound::None);
+    add("one session until Running, median".into(), "s", ours.arrived.median, Some(bare.median), Bound::None);
+    add(
+        "API requests per session".into(),
+        "",
+        ours.requests.total() as f64 / sessions as f64,
+        None,
+        Bound::AtMost(7.0),
+    );
+    add("CPU until all are Running".into(), "s", ours.cpu, None, Bound::None);
+    add("memory, peak".into(), "MiB", ours.idle.peak, None, Bound::Below(48.0));
+    add("memory, idle".into(), "MiB", ours.idle.resident, None, Bound::Below(48.0));
+    add(
+        format!("API requests, {idle} s idle"),
+        "",
+        ours.idle_requests.total() as f64,
+        None,
+        Bound::AtMost(0.0),
+    );
+    add(format!("CPU, {idle} s idle"), "s", ours.idle_cpu, None, Bound::None);
     drop(operator);
     cluster.stop().await;
     Ok(())
 }
 
-fn objects(count: usize, make: fn(&str) -> serde_json::Value) -> Vec<serde_json::Value> {
+/// What so many sessions cost.
+pub(crate) struct Ours {
+    pub(crate) arrived: Arrived,
+    /// CPU seconds of the operator until all were Running.
+    pub(crate) cpu: f64,
+    /// What it asked until all were Running and told.
+    pub(crate) requests: Requests,
+    /// CPU seconds while they idled.
+    pub(crate) idle_cpu: f64,
+    /// What it asked while they idled.
+    pub(crate) idle_requests: Requests,
+    /// What it had used in the end.
+    pub(crate) idle: Usage,
+}
+
+/// Lets so many sessions start in a namespace, and idle for so many seconds.
+pub(crate) async fn ours(
+    cluster: &Cluster,
+    operator: &Operator,
+    namespace: &str,
+    sessions: usize,
+    idle: u64,
+) -> anyhow::Result<Ours> {
+    let audit = cluster.audit()?;
+    let (before, start) = (operator.usage()?, audit.cursor()?);
+    let resource = ApiResource::erase::<AmaltheaSession>(&());
+    let client = cluster.client().await?;
+    let all = objects(sessions, fixture::small_session);
+    let arrived =
+        together::until_all(&client, &resource, namespace, all, together::nothing, is_running).await?;
+    let running = operator.usage()?;
+    tokio::time::sleep(SETTLE).await;
+    let (entries, settled) = audit.since(start)?;
+    let requests = Requests::count(&entries);
+    let idle_from = operator.usage()?;
+    tokio::time::sleep(Duration::from_secs(idle)).await;
+    let (entries, _) = audit.since(settled)?;
+    let idle_to = operator.usage()?;
+    Ok(Ours {
+        arrived,
+        cpu: running.cpu - before.cpu,
+        requests,
+        idle_cpu: idle_to.cpu - idle_from.cpu,
+        idle_requests: Requests::count(&entries),
+        idle: idle_to,
+    })
+}
+
+/// So many objects, each with a name of its own.
+pub(crate) fn objects(count: usize, make: fn(&str) -> serde_json::Value) -> Vec<serde_json::Value> {
     (0..count).map(|index| make(&format!("s{index}"))).collect()
 }
 
-fn pods_are_ready(stateful_set: &DynamicObject) -> bool {
+/// Whether the pod of a StatefulSet is ready.
+pub(crate) fn pods_are_ready(stateful_set: &DynamicObject) -> bool {
     stateful_set.data["status"]["readyReplicas"] == 1
 }
 

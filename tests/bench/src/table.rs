@@ -9,6 +9,8 @@ pub(crate) enum Bound {
     None,
     /// The figure is at least this share of its limit.
     RatioAtLeast(f64),
+    /// The figure is at most so many times its limit.
+    RatioAtMost(f64),
     /// The figure itself is at most this.
     AtMost(f64),
     /// The figure itself is less than this.
@@ -17,7 +19,7 @@ pub(crate) enum Bound {
 
 /// One figure.
 pub(crate) struct Row {
-    /// `a` to `i`.
+    /// `a` to `j`.
     pub(crate) part: char,
     /// What was measured.
     pub(crate) figure: String,
@@ -41,6 +43,7 @@ impl Row {
         match self.bound {
             Bound::None => None,
             Bound::RatioAtLeast(least) => Some(self.ratio().is_some_and(|ratio| ratio >= least)),
+            Bound::RatioAtMost(most) => Some(self.ratio().is_some_and(|ratio| ratio <= most)),
             Bound::AtMost(most) => Some(self.value <= most),
             Bound::Below(limit) => Some(self.value < limit),
         }
@@ -50,6 +53,7 @@ impl Row {
         let bound = match self.bound {
             Bound::None => String::new(),
             Bound::RatioAtLeast(least) => format!("ratio >= {least}"),
+            Bound::RatioAtMost(most) => format!("ratio <= {most}"),
             Bound::AtMost(most) => format!("<= {most}"),
             Bound::Below(limit) => format!("< {limit}"),
         };
@@ -137,6 +141,8 @@ mod tests {
         assert_eq!(row(79.0, Some(100.0), Bound::RatioAtLeast(0.8)).kept(), Some(false));
         assert_eq!(row(80.0, Some(100.0), Bound::RatioAtLeast(0.8)).kept(), Some(true));
         assert_eq!(row(80.0, None, Bound::RatioAtLeast(0.8)).kept(), Some(false), "not measured is not kept");
+        assert_eq!(row(150.0, Some(100.0), Bound::RatioAtMost(1.5)).kept(), Some(true));
+        assert_eq!(row(151.0, Some(100.0), Bound::RatioAtMost(1.5)).kept(), Some(false));
         assert_eq!(row(7.0, None, Bound::AtMost(7.0)).kept(), Some(true));
         assert_eq!(row(48.0, None, Bound::Below(48.0)).kept(), Some(false));
         assert_eq!(row(48.0, None, Bound::None).kept(), None);

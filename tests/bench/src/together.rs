@@ -18,8 +18,8 @@ use std::{
 
 /// Creations at a time.
 const AT_A_TIME: usize = 32;
-/// Far more than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Far more than anything here takes, up to the 2,000 sessions of part j.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// When all had arrived.
 pub(crate) struct Arrived {

@@ -1,24 +1,42 @@
 //! A handle to a running cluster: how to reach it, whom to be in it, how to end it.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::PostParams;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Api, Client, Config};
+use rustix::process::Signal;
 
 use crate::assets::Binaries;
 use crate::audit::AuditLog;
 use crate::kubeconfig::{self, Credential};
 use crate::node::namespace::{Network, Passage};
-use crate::supervisor::Supervisor;
+use crate::process::ProcessId;
+use crate::supervisor::{self, Supervisor};
 use crate::{Error, Options, components, runs, start};
 
 /// Longer than any test run or benchmark.
 const TOKEN_SECONDS: i64 = 24 * 3600;
 /// Names a running cluster that [`Cluster::shared`] uses instead of starting one.
 const SHARED: &str = "SOJOURN_CLUSTER";
+
+/// How often a killed component is started again until it stays.
+const RESTARTS: usize = 20;
+/// Whether a component can have its port is known after this.
+const STAYING: Duration = Duration::from_secs(1);
+
+/// A component that is stopped where it is. Goes on when this is dropped.
+#[derive(Debug)]
+pub struct Frozen(ProcessId);
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        self.0.signal(Signal::CONT);
+    }
+}
 
 /// A Kubernetes control plane with pretended nodes.
 ///
@@ -161,6 +179,43 @@ impl Cluster {
     pub fn inside<T: Send>(&self, act: impl FnOnce() -> T + Send) -> Result<T, Error> {
         let lost = || Error::FindCluster { name: self.name.clone() };
         Network::of(runs::supervisor(&self.dir).ok_or_else(lost)?).inside(act)
+    }
+
+    /// Stops a component, such as `etcd`, where it is, until the answer is dropped: for tests of what hangs.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn freeze(&self, component: &str) -> Result<Frozen, Error> {
+        let process = self.component(component)?;
+        process.signal(Signal::STOP);
+        Ok(Frozen(process))
+    }
+
+    /// Kills a component, such as `kube-apiserver`, if it runs, and starts it again, if this handle owns the cluster.
+    /// Does not wait until it answers.
+    ///
+    /// # Errors
+    /// It does not end, or not stay.
+    pub async fn crash(&self, component: &str) -> Result<(), Error> {
+        let lost = || Error::FindComponent { name: component.to_owned() };
+        let supervisor = self.supervisor.as_ref().ok_or_else(lost)?;
+        if let Ok(process) = self.component(component) {
+            process.signal(Signal::KILL);
+        }
+        for _ in 0..RESTARTS {
+            supervisor.start_again(component)?;
+            tokio::time::sleep(STAYING).await;
+            // Its threads end one after the other, and the last of them frees its port.
+            if self.component(component).is_ok() {
+                return Ok(());
+            }
+        }
+        Err(lost())
+    }
+
+    fn component(&self, name: &str) -> Result<ProcessId, Error> {
+        let running = supervisor::process(&self.dir, name).filter(ProcessId::is_alive);
+        running.ok_or_else(|| Error::FindComponent { name: name.to_owned() })
     }
 
     /// Ends the cluster, if this handle owns it, and waits until nothing is left.

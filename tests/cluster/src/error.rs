@@ -93,6 +93,12 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// A component was named that does not run.
+    #[error("no component {name:?} runs in this cluster")]
+    FindComponent {
+        /// The name that was looked for.
+        name: String,
+    },
     /// No running cluster has this name.
     #[error("no cluster named {name} is running; `sojourn-cluster list` shows those that are")]
     FindCluster {

@@ -41,7 +41,7 @@ mod testing;
 
 pub use assets::{BINARIES, NODE_BINARIES, build_all, build_all_with_node};
 pub use audit::{AuditCursor, AuditEntry, AuditLog};
-pub use cluster::Cluster;
+pub use cluster::{Cluster, Frozen};
 pub use error::Error;
 pub use metrics::{ContainerUsage, set_pod_usage};
 pub use node::{Image, NODE_ADDRESS};

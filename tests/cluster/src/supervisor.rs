@@ -62,19 +62,19 @@ impl Supervisor {
     pub(crate) fn run(&mut self, component: &Component) -> Result<(), Error> {
         let script = self.dir.join("run").join(format!("{}.sh", component.name));
         paths::write_private(&script, &command_line(component, self.setpriv.as_deref()))?;
-        let line = format!("start {}\n", component.name);
-        match self.child.stdin.as_mut() {
-            Some(stdin) => stdin.write_all(line.as_bytes()).map_err(|source| Error::AskSupervisor { source }),
-            None => Ok(()),
-        }
+        self.start_again(component.name)
+    }
+
+    /// Starts a component as it was started before.
+    pub(crate) fn start_again(&self, name: &str) -> Result<(), Error> {
+        let line = format!("start {name}\n");
+        let Some(mut stdin) = self.child.stdin.as_ref() else { return Ok(()) };
+        stdin.write_all(line.as_bytes()).map_err(|source| Error::AskSupervisor { source })
     }
 
     /// False once the component has ended. True while it has not been started yet.
     pub(crate) fn is_running(&self, name: &str) -> bool {
-        processes(&self.dir)
-            .into_iter()
-            .find(|(it, _)| it == name)
-            .is_none_or(|(_, process)| process.is_alive())
+        process(&self.dir, name).is_none_or(|process| process.is_alive())
     }
 
     /// Where the component's output goes.
@@ -127,6 +127,11 @@ pub(crate) fn processes(dir: &Path) -> Vec<(String, ProcessId)> {
             Some((name, ProcessId { pid, start_time }))
         })
         .collect()
+}
+
+/// The process of a component of the cluster in `dir`: the one that was started last.
+pub(crate) fn process(dir: &Path, name: &str) -> Option<ProcessId> {
+    processes(dir).into_iter().rev().find(|(it, _)| it == name).map(|(_, process)| process)
 }
 
 /// A script that becomes the component. With `setpriv` the kernel ends it when the supervisor dies.

@@ -56,6 +56,7 @@ pub(super) struct Cluster {
     pub(super) wake: Option<Timestamp>,
     applied: BTreeMap<ChildKey, Value>,
     read: RefCell<BTreeMap<ChildKey, (Value, Arc<Live>)>>,
+    read_session: RefCell<Option<(Value, Arc<AmaltheaSession>)>>,
     version: u64,
 }
 
@@ -80,6 +81,7 @@ pub(super) fn cluster(draft: Draft) -> Cluster {
         wake: None,
         applied: BTreeMap::new(),
         read: RefCell::default(),
+        read_session: RefCell::default(),
         version: 1,
     }
 }
@@ -93,17 +95,26 @@ impl Cluster {
         self.name.clone()
     }
 
-    pub(super) fn typed(&self) -> AmaltheaSession {
-        serde_json::from_value(self.session.clone()).unwrap()
+    /// The session as the operator reads it. Reading is what takes time.
+    pub(super) fn typed(&self) -> Arc<AmaltheaSession> {
+        let mut read = self.read_session.borrow_mut();
+        match &*read {
+            Some((seen, session)) if *seen == self.session => session.clone(),
+            _ => {
+                let session: Arc<AmaltheaSession> =
+                    Arc::new(serde_json::from_value(self.session.clone()).unwrap());
+                read.insert((self.session.clone(), session)).1.clone()
+            }
+        }
     }
 
     pub(super) fn status(&self) -> AmaltheaSessionStatus {
-        self.typed().status.unwrap_or_default()
+        self.typed().status.clone().unwrap_or_default()
     }
 
     pub(super) fn world(&self) -> World {
         World {
-            session: Arc::new(self.typed()),
+            session: self.typed(),
             children: self
                 .objects
                 .iter()
@@ -259,7 +270,11 @@ impl Cluster {
 
     fn carry_out(&mut self, plan: &Plan) -> Applied {
         let mut applied = Applied { errors: plan.blocked.clone(), ..Applied::default() };
-        plan.release.iter().for_each(|release| self.release(release));
+        for release in &plan.release {
+            self.release(release);
+            let key = (Kind::Job, release.name.clone());
+            applied.deleted.extend((!self.objects.contains_key(&key)).then_some(key));
+        }
         for delete in &plan.delete {
             let key = (delete.kind, delete.name.clone());
             assert_eq!(self.objects[&key]["metadata"]["uid"], json!(delete.uid), "only that very object");

@@ -1,5 +1,5 @@
 //! Chance pulls all the levers: users edit, pods fail, Jobs end, children are deleted by hand, the operator
-//! is killed between two calls, time passes. After each step what must always hold is checked.
+//! is killed between two calls, time passes, and clocks jump. After each step what must always hold is checked.
 
 use super::{
     cluster::{Cluster, cluster},
@@ -64,7 +64,7 @@ impl Model {
 
     fn step(&mut self) {
         self.cluster.now += jiff::SignedDuration::from_millis(1);
-        let lever = self.chance.random_range(0..26);
+        let lever = self.chance.random_range(0..27);
         let note = match lever {
             0..=3 => self.let_time_pass(),
             4..=6 => {
@@ -108,6 +108,7 @@ impl Model {
                 self.cluster.refuse = refused.then(|| (kind, class, "refused".into()));
                 format!("refuse {:?}", self.cluster.refuse)
             }
+            25 => self.clock_jumps(),
             _ => {
                 if self.chance.random_bool(0.1) {
                     self.cluster.delete_session();
@@ -151,14 +152,23 @@ impl Model {
 
     /// Until the moment that the operator asked for there is nothing to do.
     fn quiet_until(&mut self, next: k8s_openapi::jiff::Timestamp) {
-        let early_now = self.cluster.now.max(next - seconds(1));
-        if early_now < next && !self.cluster.session.is_null() {
-            let log = std::mem::take(&mut self.cluster.log);
-            let mut early = self.cluster.clone();
-            self.cluster.log = log;
-            early.now = early_now;
-            assert_eq!(early.pass(), 0, "something was due before the wake: {:?}", early.log.last());
+        let early = self.cluster.now.max(next - seconds(1));
+        if early < next && !self.cluster.session.is_null() {
+            let now = std::mem::replace(&mut self.cluster.now, early);
+            let calls = self.cluster.pass();
+            assert_eq!(calls, 0, "something was due before the wake: {:?}", self.cluster.log.last());
+            self.cluster.now = now;
         }
+    }
+
+    /// Somebody sets the clock, forth or back.
+    fn clock_jumps(&mut self) -> String {
+        let span = *[3, 70, 3_700, 100_000].choose(&mut self.chance).unwrap();
+        let forth = self.chance.random_bool(0.5);
+        // No clock shows the very same moment twice.
+        let span = seconds(span) + jiff::SignedDuration::from_micros(self.chance.random_range(1..999));
+        self.cluster.now += if forth { span } else { -span };
+        format!("clock jumps {} by {span}", if forth { "forth" } else { "back" })
     }
 
     fn delete_by_hand(&mut self) -> String {
@@ -231,7 +241,7 @@ impl Model {
             return;
         }
         let status = cluster.status();
-        let spec = cluster.typed().spec.unwrap();
+        let spec = cluster.typed().spec.clone().unwrap();
         if cluster.refuse.is_none() {
             let claim = |name: String| cluster.objects.contains_key(&(Kind::PersistentVolumeClaim, name));
             let wanted = spec.data_sources.len();
@@ -278,10 +288,10 @@ impl Model {
     }
 }
 
-/// 400 sessions of 50 steps: 20,000 steps.
+/// 2,000 sessions of 50 steps: 100,000 steps.
 #[rstest]
-fn whatever_happens(#[values(0, 1, 2, 3)] part: u64) {
-    for seed in part * 100..(part + 1) * 100 {
+fn whatever_happens(#[values(0, 1, 2, 3, 4, 5, 6, 7)] part: u64) {
+    for seed in part * 250..(part + 1) * 250 {
         let mut model = Model::new(seed);
         let run = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             for _ in 0..STEPS {

@@ -1,0 +1,93 @@
+//! An operator that lives as long as its line to the API server.
+
+use crate::line::Line;
+use kube::{
+    Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use sojourn::{
+    control::{
+        amalthea::{self, usage},
+        lease::Gate,
+        replica::Replica,
+        watch::Unsynced,
+        worker,
+    },
+    core::settings::SessionSettings,
+    settings::Scope,
+    telemetry::metrics::Metrics,
+};
+use sojourn_cluster::Cluster;
+use std::{sync::Arc, time::Duration};
+use tokio::task::JoinSet;
+
+/// How often CPU use is measured while a decision depends on it.
+pub(crate) const MEASURED: Duration = Duration::from_secs(1);
+
+/// One life of an operator.
+pub(crate) struct Life {
+    pub(crate) line: Line,
+    unsynced: Unsynced,
+    tasks: JoinSet<()>,
+}
+
+impl Life {
+    /// Starts the reconciler of one namespace, without webhooks: they have no part in what is tested here.
+    pub(crate) async fn start(cluster: &Cluster, namespace: &str, line: Line) -> Self {
+        let kubeconfig = Kubeconfig::read_from(cluster.kubeconfig()).unwrap();
+        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+        let replica = Replica {
+            client: line.client(config),
+            identity: "survival-test".into(),
+            metrics: Metrics::default().reconcile,
+            gate: Gate::open(),
+        };
+        let reconciler = Arc::new(amalthea::Reconciler::new(replica, settings()));
+        let scope = Scope::Namespaces(vec![namespace.to_owned()]);
+        let mut tasks = JoinSet::new();
+        let unsynced = Unsynced::default();
+        amalthea::watch::start(&reconciler, &scope, &unsynced, &mut tasks);
+        let synced = unsynced.clone();
+        tasks.spawn(async move {
+            synced.wait().await;
+            tokio::join!(
+                worker::work(&*reconciler),
+                worker::work(&*reconciler),
+                worker::look_at_all_when_leading(&*reconciler),
+                usage::measure(reconciler.clone(), scope),
+            );
+        });
+        Self { line, unsynced, tasks }
+    }
+
+    /// Whether it was killed.
+    pub(crate) fn is_over(&self) -> bool {
+        self.line.death.is_cancelled()
+    }
+
+    /// Whether it knows what there is.
+    pub(crate) fn is_at_work(&self) -> bool {
+        self.unsynced.is_synced() && !self.is_over()
+    }
+
+    /// Ends it between any two of its steps.
+    pub(crate) async fn end(mut self) {
+        self.tasks.shutdown().await;
+    }
+}
+
+fn settings() -> SessionSettings {
+    SessionSettings {
+        rclone_storage_class: "csi-rclone".into(),
+        sidecars_image: "renku/sidecars:latest".into(),
+        oauth2_proxy_image: "oauth2-proxy:7".into(),
+        pull_secrets: Vec::new(),
+        none_same_site_cookie: false,
+        https_ingress: false,
+        image_rewrite: None,
+        on_deadline: Default::default(),
+        // The pods that kwok plays have addresses that nobody has.
+        ask_proxies: false,
+        idle_check_interval: MEASURED,
+    }
+}

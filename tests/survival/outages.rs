@@ -1,0 +1,53 @@
+//! The cluster itself is in trouble: the API server crashes, etcd stands still. Every session ends as if nothing had
+//! happened.
+
+use crate::{
+    plots,
+    stage::{Stage, cluster},
+    story::{AT_ONCE, Telling, tell, undisturbed},
+};
+use futures::{FutureExt, future::join_all};
+use sojourn_cluster::Cluster;
+use std::time::Duration;
+
+/// Tells stories side by side while `trouble` goes on.
+async fn in_trouble(trouble: impl AsyncFn(&Cluster)) {
+    let cluster = cluster().await;
+    let stage = &Stage::on(&cluster).await;
+    let plots = [plots::always(), plots::held_back(), plots::finishes(), plots::fails()];
+    let stories = join_all(plots.iter().map(async |plot| {
+        let undisturbed = &undisturbed(plot).await;
+        tell(stage, plot, Telling { fault: None, lag: AT_ONCE, undisturbed: Some(undisturbed) }).await
+    }));
+    let mut stories = std::pin::pin!(stories.fuse());
+    let told = loop {
+        tokio::select! {
+            told = &mut stories => break told,
+            () = trouble(&cluster) => {}
+        }
+    };
+    let failures: Vec<String> = told.into_iter().filter_map(Result::err).collect();
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_api_server_crashes_again_and_again() {
+    in_trouble(async |cluster| {
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        cluster.crash("kube-apiserver").await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn etcd_stands_still_again_and_again() {
+    in_trouble(async |cluster| {
+        for still in [100, 300, 1000, 3000] {
+            let frozen = cluster.freeze("etcd").unwrap();
+            tokio::time::sleep(Duration::from_millis(still)).await;
+            drop(frozen);
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    })
+    .await;
+}
