@@ -15,8 +15,8 @@ async fn in_trouble(trouble: impl AsyncFn(&Cluster)) {
     let cluster = cluster().await;
     let stage = &Stage::on(&cluster).await;
     let plots = [plots::always(), plots::held_back(), plots::finishes(), plots::fails()];
-    let stories = join_all(plots.iter().map(async |plot| {
-        let undisturbed = &undisturbed(plot).await;
+    let undisturbed = join_all(plots.iter().map(undisturbed)).await;
+    let stories = join_all(plots.iter().zip(&undisturbed).map(async |(plot, undisturbed)| {
         tell(stage, plot, Telling { fault: None, lag: AT_ONCE, undisturbed: Some(undisturbed) }).await
     }));
     let mut stories = std::pin::pin!(stories.fuse());
