@@ -11,7 +11,7 @@ use sojourn_cluster::{Cluster, eventually, kubectl};
 use std::time::Duration;
 
 /// Tells stories side by side while `trouble` comes round after round.
-async fn in_trouble(trouble: impl AsyncFn(&Cluster, u64)) {
+async fn in_trouble(trouble: impl AsyncFn(&Cluster, u32)) {
     let cluster = cluster().await;
     let stage = &Stage::on(&cluster).await;
     let plots = [plots::always(), plots::held_back(), plots::finishes(), plots::fails()];
@@ -35,7 +35,7 @@ async fn in_trouble(trouble: impl AsyncFn(&Cluster, u64)) {
 async fn the_api_server_crashes_again_and_again() {
     in_trouble(async |cluster, round| {
         // With each crash Kubernetes' own controllers wait longer before they look again, up to half a minute.
-        tokio::time::sleep(Duration::from_secs(6 + 3 * round)).await;
+        tokio::time::sleep(Duration::from_secs(6 << round.min(3))).await;
         cluster.crash("kube-apiserver").await.unwrap();
         eventually("the API server is back", Duration::from_secs(60), async || {
             kubectl(cluster, &["get", "--raw", "/readyz"], None).await.is_ok_and(|answer| answer.success())
