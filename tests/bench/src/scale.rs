@@ -1,4 +1,4 @@
-//! Part h: what a session costs among few and among many, beside the same objects made by hand.
+//! Part j: what a session costs among few and among many, beside the same objects made by hand.
 
 use crate::{
     fixture,
