@@ -6,10 +6,14 @@
 pub mod address;
 pub mod flags;
 pub mod ide;
+pub mod log;
 #[cfg(test)]
 mod tests;
+pub mod webhook;
 
 pub use ide::IdeSettings;
+pub use log::LogSettings;
+pub use webhook::{CertificateMode, WebhookSettings, WebhookTarget};
 
 use crate::core::{images::Rules, settings::SessionSettings};
 use address::Address;
@@ -59,53 +63,6 @@ pub struct LeaseSettings {
     pub host: String,
 }
 
-/// How the API server reaches the webhooks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum WebhookTarget {
-    /// From outside of the cluster; no slash at its end.
-    Url(String),
-    /// By a Service.
-    Service {
-        /// Its namespace.
-        namespace: String,
-        /// Its name.
-        name: String,
-    },
-}
-
-/// Where the certificate of the webhooks comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CertificateMode {
-    /// The operator makes it, and publishes its authority.
-    Own {
-        /// How long API servers may take to see a change of a webhook configuration.
-        propagation: Duration,
-        /// How far the clock is ahead by which certificates are judged. No flag sets it; tests do.
-        clock_ahead: jiff::SignedDuration,
-    },
-    /// Somebody else puts it into this directory.
-    Files(PathBuf),
-}
-
-/// The webhook server and its configurations.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WebhookSettings {
-    /// The listener.
-    pub bind: Address,
-    /// What the configurations point at, and what the certificate is for.
-    pub target: WebhookTarget,
-    /// Where the certificate comes from.
-    pub certificates: CertificateMode,
-    /// Secret of the authority, in [`Settings::namespace`].
-    pub secret: String,
-    /// Name of the two webhook configurations.
-    pub configuration: String,
-    /// Create the configurations instead of only keeping their bundle.
-    pub install: bool,
-    /// Users that may do to the workloads of sessions what controllers may.
-    pub trusted_users: Vec<String>,
-}
-
 /// Where what IDE sessions write is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaptureSettings {
@@ -115,15 +72,6 @@ pub struct CaptureSettings {
     pub shared: Option<PathBuf>,
     /// Keep the files when their session is deleted.
     pub preserve: bool,
-}
-
-/// What is logged and how.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogSettings {
-    /// Directives of the filter.
-    pub filter: String,
-    /// JSON or text; `None` means text on a terminal and JSON elsewhere.
-    pub json: Option<bool>,
 }
 
 /// Everything that flags and environment decide.
@@ -205,7 +153,7 @@ impl Settings {
                 namespace: namespace.clone(),
                 host: var("POD_NAME").or_else(|| var("HOSTNAME")).unwrap_or_else(|| "sojourn".to_owned()),
             },
-            webhook: webhook(&flags, &namespace, &mut problems),
+            webhook: webhook::read(&flags, &namespace, &mut problems),
             sessions: SessionSettings {
                 rclone_storage_class: var("RCLONE_STORAGE_CLASS")
                     .unwrap_or_else(|| "csi-rclone-secret-annotation".to_owned()),
@@ -228,7 +176,7 @@ impl Settings {
             },
             ide: ide::read(&flags, &namespace, env, &mut problems),
             capture: capture(&flags, &var),
-            log: log(&flags, &mut problems),
+            log: log::read(&flags, &mut problems),
             cluster_domain: var("KUBERNETES_CLUSTER_DOMAIN").unwrap_or_else(|| "cluster.local".to_owned()),
             kubeconfig: flags.kubeconfig.clone(),
             concurrency: flags.concurrency,
@@ -317,90 +265,6 @@ fn metrics(flags: &Flags, problems: &mut Problems) -> MetricsSettings {
         secure: flags.metrics_secure,
         per_session: flags.per_session_metrics.then_some(flags.per_session_metrics_limit),
     }
-}
-
-fn webhook(flags: &Flags, namespace: &str, problems: &mut Problems) -> Option<WebhookSettings> {
-    let bind = problems.check("--webhook-bind-address", Address::parse(&flags.webhook_bind_address));
-    let target = match (&flags.webhook_url, &flags.webhook_service) {
-        (Some(url), _) => problems.check("--webhook-url", webhook_url(url)),
-        (None, Some(service)) => problems.check("--webhook-service", webhook_service(service)),
-        (None, None) => Some(WebhookTarget::Service {
-            namespace: namespace.to_owned(),
-            name: "sojourn-webhook".to_owned(),
-        }),
-    };
-    for (flag, name) in [
-        ("--webhook-secret", &flags.webhook_secret),
-        ("--webhook-configuration", &flags.webhook_configuration),
-    ] {
-        if !name.split('.').all(is_label) {
-            problems.errors.push(format!("{flag}: {name:?} is not the name of an object"));
-        }
-    }
-    Some(WebhookSettings {
-        bind: bind?,
-        target: target?,
-        certificates: match flags.webhook_certificates.as_str() {
-            "files" => CertificateMode::Files(flags.webhook_certificate_dir.clone()),
-            _ => CertificateMode::Own {
-                propagation: flags.webhook_bundle_propagation,
-                clock_ahead: jiff::SignedDuration::ZERO,
-            },
-        },
-        secret: flags.webhook_secret.clone(),
-        configuration: flags.webhook_configuration.clone(),
-        install: flags.install_webhooks,
-        trusted_users: flags.trusted_users.clone(),
-    })
-}
-
-fn webhook_url(url: &str) -> Result<Option<WebhookTarget>, &'static str> {
-    match url.strip_prefix("https://").map(|rest| rest.trim_end_matches('/')) {
-        Some(host) if !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']) => {
-            Ok(Some(WebhookTarget::Url(format!("https://{host}"))))
-        }
-        _ => Err("https://HOST:PORT was expected, without a path"),
-    }
-}
-
-fn webhook_service(text: &str) -> Result<Option<WebhookTarget>, &'static str> {
-    match text.split_once('/') {
-        Some((namespace, name)) if is_label(namespace) && is_label(name) => {
-            Ok(Some(WebhookTarget::Service { namespace: namespace.to_owned(), name: name.to_owned() }))
-        }
-        _ => Err("NAMESPACE/NAME was expected"),
-    }
-}
-
-/// The zap flags as a filter: their levels are of the operator's own messages, what libraries say counts
-/// from debug on.
-fn log(flags: &Flags, problems: &mut Problems) -> LogSettings {
-    let devel = flags.zap_devel.unwrap_or(false);
-    let level = match flags.zap_log_level.as_deref() {
-        None => Ok(if devel { "info,sojourn=debug" } else { "info" }),
-        Some("info") => Ok("info"),
-        Some("error" | "panic") => Ok("error"),
-        Some("debug") => Ok("info,sojourn=debug"),
-        Some(text) => match text.parse::<u8>() {
-            Ok(0) => Err("numbers start at 1"),
-            Ok(1) => Ok("info,sojourn=debug"),
-            Ok(2..=4) => Ok("info,sojourn=trace"),
-            Ok(_) => Ok("debug,sojourn=trace"),
-            Err(_) => Err("debug, info, error, panic or a number was expected"),
-        },
-    };
-    let level = problems.check("--zap-log-level", level);
-    let filter = flags.log_filter.clone().unwrap_or_else(|| level.to_owned());
-    if let Err(error) = tracing_subscriber::EnvFilter::builder().parse(&filter) {
-        problems.errors.push(format!("--log-filter: {error}"));
-    }
-    let json = match flags.zap_encoder.as_deref() {
-        None => Ok(devel.then_some(false)),
-        Some("json") => Ok(Some(true)),
-        Some("console") => Ok(Some(false)),
-        Some(_) => Err("console or json was expected"),
-    };
-    LogSettings { filter, json: problems.check("--zap-encoder", json) }
 }
 
 fn note_what_has_no_effect(flags: &Flags, notes: &mut Vec<String>) {

@@ -2,6 +2,7 @@
 
 mod certificate;
 mod observe;
+mod reconcilers;
 mod webhooks;
 
 #[cfg(feature = "otel")]
@@ -9,14 +10,11 @@ use crate::telemetry::trace;
 use crate::{
     cmd::connect,
     control::{
-        amalthea,
         certificates::Shown,
-        ide_session,
         lease::{ApiLease, Election, Gate, LEASE_NAME, elector::Timing},
         replica::Replica,
         visitors::Reviews,
         watch::Unsynced,
-        worker,
     },
     serve::{
         self,
@@ -25,25 +23,21 @@ use crate::{
         ready::Readiness,
         webhooks::Ending,
     },
-    settings::{Scope, Settings, flags::Flags},
+    settings::{LeaseSettings, Settings, flags::Flags},
     telemetry::{
         certificates::CertificateMetrics,
-        ides::IdeCollector,
         log::{self, LogHandle},
-        metrics::Metrics,
-        sessions::SessionCollector,
+        metrics::{LeaseMetrics, Metrics},
     },
 };
 use anyhow::Context as _;
 use futures::FutureExt;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{Api, Client};
+use reconcilers::Reconcilers;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-
-/// How many `IdeSession`s are reconciled at a time, as in the original. What IDEs take their time for is not waited for.
-const IDE_SESSIONS_AT_A_TIME: u16 = 6;
 
 /// Runs until a signal asks it to end.
 pub fn run(flags: Flags) -> anyhow::Result<()> {
@@ -90,26 +84,6 @@ pub(super) async fn stop_on_signal(stop: CancellationToken) {
     stop.cancel();
 }
 
-/// The reconciler of `IdeSession`s with its watches; none where it cannot work.
-fn ides(
-    replica: &Replica,
-    settings: &Settings,
-    unsynced: &Unsynced,
-    tasks: &mut JoinSet<()>,
-) -> Option<Arc<ide_session::Reconciler>> {
-    if settings.scope != Scope::Cluster {
-        tracing::info!(
-            "IdeSessions belong to no namespace; an operator for some namespaces leaves them alone"
-        );
-        return None;
-    }
-    let (ides, changes) = ide_session::Reconciler::new(replica.clone(), settings);
-    ide_session::watch::start(&ides, unsynced, tasks);
-    ides.endpoints.watch(&replica.client, &settings.ide.namespaces, unsynced, tasks);
-    tasks.spawn(ides.runs.clone().follow(changes));
-    Some(ides)
-}
-
 /// Serves and reconciles with `client` until `stop`.
 ///
 /// The order is that in which others need us: watches first, then webhooks, then writes. At the end it is
@@ -130,35 +104,18 @@ pub async fn serve(
     staying.ready();
     // Servers close some time after writers do.
     let close = CancellationToken::new();
-    let identity = format!("{}_{:08x}", settings.lease.host, rand::random::<u32>());
-    let lease_stop = CancellationToken::new();
     let mut background = JoinSet::new();
-    let mut leading = JoinSet::new();
-    let gate = if settings.lease.enabled {
-        let api: Api<Lease> = Api::namespaced(client.clone(), &settings.lease.namespace);
-        let store = ApiLease::new(api, LEASE_NAME);
-        let (election, gate) =
-            Election::new(store, identity.clone(), Timing::default(), metrics.lease.clone())?;
-        leading.spawn(election.run(lease_stop.clone()));
-        gate
-    } else {
-        Gate::open()
-    };
-    let replica = Replica { client: client.clone(), identity, metrics: metrics.reconcile.clone(), gate };
-    let unsynced = Unsynced::default();
-    let ides = ides(&replica, &settings, &unsynced, &mut background);
-    let amalthea = Arc::new(amalthea::Reconciler::new(replica, settings.sessions.clone()));
-    amalthea::watch::start(&amalthea, &settings.scope, &unsynced, &mut background);
 
-    let gauges = Arc::new(observe::Gauges(amalthea.clone()));
-    metrics
-        .registry
-        .register_collector(Box::new(SessionCollector::new(gauges, settings.metrics.per_session)));
-    metrics.registry.register_collector(Box::new(observe::queues(amalthea.clone(), ides.clone())));
-    if let Some(ides) = &ides {
-        let (requests, ides) = (ides.runs.requests().clone(), ides.clone());
-        IdeCollector::register(&mut metrics.registry, &requests, move || observe::ides(&ides));
-    }
+    let election = Candidate::start(&settings.lease, &client, metrics.lease.clone())?;
+    let replica = Replica {
+        client: client.clone(),
+        identity: election.identity.clone(),
+        metrics: metrics.reconcile.clone(),
+        gate: election.gate.clone(),
+    };
+    let unsynced = Unsynced::default();
+    let reconcilers = Reconcilers::watch(&replica, &settings, &unsynced, &mut background);
+    reconcilers.register(&mut metrics.registry, settings.metrics.per_session);
     let webhook_metrics = Arc::new(sojourn_webhooks::metrics::Metrics::default());
     webhook_metrics.register(&mut metrics.registry);
     let watchers = certificate::Watchers {
@@ -170,37 +127,9 @@ pub async fn serve(
         readiness,
         registry: Arc::new(metrics.registry),
         log,
-        debug: Arc::new(observe::debug_state(
-            amalthea.clone(),
-            ides.clone(),
-            unsynced.clone(),
-            watchers.shown.clone(),
-        )),
+        debug: Arc::new(observe::debug_state(&reconcilers, unsynced.clone(), watchers.shown.clone())),
     };
-    let stopped = {
-        let close = close.clone();
-        async move { close.cancelled().await }.boxed().shared()
-    };
-    let (plain, secure) = match settings.metrics.secure {
-        true => (None, settings.metrics.bind.clone()),
-        false => (settings.metrics.bind.clone(), None),
-    };
-    if let Some(address) = secure {
-        let listener = admin::listener(&address, "metrics").await?;
-        let scrapers = Arc::new(Reviews(client.clone()));
-        let serving = serve::metrics::serve(listener, admin.metrics_router(), scrapers, close.clone());
-        background.spawn(async move {
-            if let Err(error) = serving.await {
-                tracing::error!(%error, "metrics are not served any more");
-            }
-        });
-    }
-    let admin = admin.listen(settings.health_bind.clone(), plain, stopped).await?;
-    background.spawn(async move {
-        if let Err(error) = admin.await {
-            tracing::error!(%error, "probes and metrics are not served any more");
-        }
-    });
+    listen(admin, &settings, &client, &close, &mut background).await?;
 
     let serving = match &settings.webhook {
         Some(webhook) => {
@@ -208,10 +137,10 @@ pub async fn serve(
                 settings: &settings,
                 webhook,
                 client: &client,
-                sessions: &amalthea,
+                sessions: &reconcilers.amalthea,
                 unsynced: &unsynced,
                 metrics: webhook_metrics,
-                logs: ides.as_ref().map(|ides| {
+                logs: reconcilers.ides.as_ref().map(|ides| {
                     let visitors = Arc::new(Reviews(client.clone()));
                     Logs::new(ides.clone(), ides.outputs.store().clone(), visitors, close.clone())
                 }),
@@ -229,27 +158,14 @@ pub async fn serve(
         () = unsynced.wait() => synced.ready(),
         () = stop.cancelled() => {}
     }
-    let mut workers = JoinSet::new();
-    worker::start(&amalthea, settings.concurrency, &mut workers);
-    workers.spawn(amalthea::usage::measure(amalthea.clone(), settings.scope.clone()));
-    if let Some(ides) = &ides {
-        workers.spawn(ides.clone().lead());
-        worker::start(ides, IDE_SESSIONS_AT_A_TIME, &mut workers);
-    }
+    let workers = reconcilers.work(&settings);
 
     stop.cancelled().await;
     tracing::info!("ending");
     staying.not_ready("the process ends");
-    if let Some(ides) = &ides {
-        ides.settle().await;
-    }
     // The writers end before the Lease is handed over: whoever has it next may begin at once.
-    workers.shutdown().await;
-    if let Some(ides) = &ides {
-        ides.retire().await;
-    }
-    lease_stop.cancel();
-    leading.join_all().await;
+    reconcilers.end(workers).await;
+    election.hand_over().await;
     tokio::time::sleep(settings.shutdown_delay).await;
     close.cancel();
     let farewell = match serving {
@@ -260,5 +176,68 @@ pub async fn serve(
     if let Some(farewell) = farewell {
         farewell.say().await;
     }
+    Ok(())
+}
+
+/// Who this replica is, and whether it leads.
+struct Candidate {
+    identity: String,
+    gate: Gate,
+    stop: CancellationToken,
+    election: JoinSet<()>,
+}
+
+impl Candidate {
+    fn start(settings: &LeaseSettings, client: &Client, metrics: LeaseMetrics) -> anyhow::Result<Self> {
+        let identity = format!("{}_{:08x}", settings.host, rand::random::<u32>());
+        let stop = CancellationToken::new();
+        let mut election = JoinSet::new();
+        let gate = if settings.enabled {
+            let api: Api<Lease> = Api::namespaced(client.clone(), &settings.namespace);
+            let store = ApiLease::new(api, LEASE_NAME);
+            let (campaign, gate) = Election::new(store, identity.clone(), Timing::default(), metrics)?;
+            election.spawn(campaign.run(stop.clone()));
+            gate
+        } else {
+            Gate::open()
+        };
+        Ok(Self { identity, gate, stop, election })
+    }
+
+    async fn hand_over(self) {
+        self.stop.cancel();
+        self.election.join_all().await;
+    }
+}
+
+/// Serves probes, debug pages and metrics until `close`.
+async fn listen(
+    admin: Admin,
+    settings: &Settings,
+    client: &Client,
+    close: &CancellationToken,
+    background: &mut JoinSet<()>,
+) -> anyhow::Result<()> {
+    let (plain, secure) = match settings.metrics.secure {
+        true => (None, settings.metrics.bind.clone()),
+        false => (settings.metrics.bind.clone(), None),
+    };
+    if let Some(address) = secure {
+        let listener = admin::listener(&address, "metrics").await?;
+        let scrapers = Arc::new(Reviews(client.clone()));
+        let serving = serve::metrics::serve(listener, admin.metrics_router(), scrapers, close.clone());
+        background.spawn(async move {
+            if let Err(error) = serving.await {
+                tracing::error!(%error, "metrics are not served any more");
+            }
+        });
+    }
+    let stopped = close.clone().cancelled_owned().boxed().shared();
+    let serving = admin.listen(settings.health_bind.clone(), plain, stopped).await?;
+    background.spawn(async move {
+        if let Err(error) = serving.await {
+            tracing::error!(%error, "probes and metrics are not served any more");
+        }
+    });
     Ok(())
 }

@@ -1,5 +1,6 @@
-//! What a running sessions shows of itself.
+//! What a running operator shows of itself.
 
+use super::reconcilers::Reconcilers;
 use crate::{
     control::{amalthea::Reconciler, certificates::Shown, ide_session, watch::Unsynced, worker::Reconcile},
     telemetry::{
@@ -78,11 +79,11 @@ fn waiting(reconciler: &impl Reconcile) -> Waiting {
 
 /// The debug page: how much is known, and how much is to be done.
 pub(super) fn debug_state(
-    sessions: Arc<Reconciler>,
-    ides: Option<Arc<ide_session::Reconciler>>,
+    reconcilers: &Reconcilers,
     unsynced: Unsynced,
     certificate: Shown,
-) -> impl Fn() -> serde_json::Value {
+) -> impl Fn() -> serde_json::Value + use<> {
+    let (sessions, ides) = (reconcilers.amalthea.clone(), reconcilers.ides.clone());
     move || {
         let (held, children, pods) = sessions.index().sizes();
         let Waiting { due, oldest } = sessions.agenda.queue.waiting();

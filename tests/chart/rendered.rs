@@ -1,59 +1,7 @@
-//! The chart, as helm and a real API server see it: what it renders, what it refuses, and a release through its
-//! whole life, with an operator that has the release's rights and no others.
+//! What helm renders from values, and which values it refuses.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed step of a test is a failed test")]
-
+use crate::{CHART, helm, helm_binary, must, of_kind, template};
 use serde_json::Value;
-use sojourn_cluster::{Cluster, Options, Output, eventually, kubectl};
-use std::{
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
-
-const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/sojourn");
-const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/sojourn/examples");
-const BUDGET: &str = "userSessionsPodDisruptionBudget.enabled=true";
-const WAIT: Duration = Duration::from_secs(30);
-
-/// Runs helm; `kubeconfig` is needed for what asks a cluster.
-fn helm(program: &Path, kubeconfig: Option<&Path>, args: &[&str]) -> Output {
-    let home = tempfile::tempdir().unwrap();
-    let output = Command::new(program)
-        .args(args)
-        .env("KUBECONFIG", kubeconfig.unwrap_or(Path::new("/nonexistent")))
-        .env("HELM_CACHE_HOME", home.path())
-        .env("HELM_CONFIG_HOME", home.path())
-        .env("HELM_DATA_HOME", home.path())
-        .output()
-        .unwrap();
-    Output {
-        code: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
-}
-
-fn must(output: Output) -> String {
-    assert!(output.success(), "{}{}", output.stdout, output.stderr);
-    output.stdout
-}
-
-async fn helm_binary() -> PathBuf {
-    let built = sojourn_cluster::build_all().await.unwrap();
-    built.into_iter().find(|(name, _)| *name == "helm").unwrap().1
-}
-
-async fn template(args: &[&str]) -> Output {
-    let common = ["template", "release", CHART, "--namespace", "home", "--kube-version", "1.34.0"];
-    helm(&helm_binary().await, None, &[&common, args].concat())
-}
-
-/// The rendered objects of a kind.
-fn of_kind(rendered: &str, kind: &str) -> Vec<Value> {
-    let objects = rendered.split("\n---").filter_map(|text| serde_saphyr::from_str::<Value>(text).ok());
-    objects.filter(|object| object["kind"] == kind).collect()
-}
 
 #[tokio::test]
 async fn lint_finds_nothing() {
@@ -189,10 +137,12 @@ async fn what_is_said_of_ides_reaches_the_operator() {
         let args: Vec<String> = serde_json::from_value(args.clone()).unwrap();
         args.into_iter().filter(|arg| arg.starts_with("--ide-")).collect::<Vec<_>>()
     };
-    assert_eq!(args(&must(template(&[]).await)), ["--ide-sessions-per-endpoint=64"]);
+    let directory = "--ide-log-directory=/var/lib/sojourn/ide-logs";
+    assert_eq!(args(&must(template(&[]).await)), [directory, "--ide-sessions-per-endpoint=64"]);
     let values = "ide.endpointSecret=ides/vscode,ide.endpointNamespaces={a,b},ide.allowedNetworks={10.0.0.0/8},\
                   ide.allowedSuffixes={example.com},ide.plainText=true,ide.sessionsPerEndpoint=7";
     let expected = [
+        directory,
         "--ide-endpoint-secret=ides/vscode",
         "--ide-endpoint-namespaces=a,b",
         "--ide-allow-network=10.0.0.0/8",
@@ -276,172 +226,4 @@ async fn alerts_are_about_metrics_that_there_are() {
             assert!(is_known(name), "{word} of {} is not in {text}", alert["alert"]);
         }
     }
-}
-
-/// An operator that ends with the test.
-struct Operator(Child);
-
-impl Drop for Operator {
-    fn drop(&mut self) {
-        self.0.kill().ok();
-        self.0.wait().ok();
-    }
-}
-
-/// A release on a cluster.
-struct Release {
-    cluster: Cluster,
-    url: String,
-    port: u16,
-}
-
-impl Release {
-    async fn kubectl(&self, args: &[&str]) -> Output {
-        kubectl(&self.cluster, &[&["--namespace", "home"], args].concat(), None).await.unwrap()
-    }
-
-    fn helm(&self, args: &[&str]) -> Output {
-        let args = [args, &["--namespace", "home"]].concat();
-        helm(&self.cluster.binary("helm"), Some(self.cluster.kubeconfig()), &args)
-    }
-
-    fn install(&self) -> String {
-        must(self.helm(&["install", "sojourn", CHART, "--set", &self.url]))
-    }
-
-    /// Starts an operator for the release's namespace, beside the cluster.
-    async fn operator(&self) -> Operator {
-        let kubeconfig = self.cluster.service_account_kubeconfig("home", "sojourn").await.unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_sojourn"))
-            .args(["run", "--leader-elect", "--health-probe-bind-address=0", "--shutdown-delay=0s"])
-            .args(["--webhook-configuration=sojourn-home", "--webhook-secret=sojourn-webhook"])
-            .arg(format!("--webhook-bind-address=127.0.0.1:{}", self.port))
-            .arg(format!("--webhook-url=https://127.0.0.1:{}", self.port))
-            .arg("--kubeconfig")
-            .arg(kubeconfig)
-            .envs([("RELEASE_NAMESPACE", "home"), ("POD_NAMESPACE", "home"), ("SERVICE_ACCOUNT", "sojourn")])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        Operator(child)
-    }
-
-    /// How many webhooks have no CA bundle.
-    async fn without_bundle(&self) -> usize {
-        let kinds = "validatingwebhookconfigurations,mutatingwebhookconfigurations";
-        let found: Value =
-            serde_json::from_str(&must(self.kubectl(&["get", kinds, "-o", "json"]).await)).unwrap();
-        let items = found["items"].as_array().unwrap();
-        assert_eq!(items.len(), 2);
-        let webhooks = items.iter().flat_map(|item| item["webhooks"].as_array().unwrap());
-        webhooks.filter(|webhook| webhook["clientConfig"]["caBundle"].is_null()).count()
-    }
-
-    async fn bundles_are_written(&self) {
-        let check = async || self.without_bundle().await == 0;
-        eventually("every webhook has the operator's CA bundle", WAIT, check).await.unwrap();
-    }
-
-    async fn runs(&self, session: &str) {
-        let check = async || {
-            let state = self.kubectl(&["get", "ams", session, "-o", "jsonpath={.status.state}"]).await;
-            state.stdout == "Running"
-        };
-        eventually(&format!("session {session} runs"), WAIT, check).await.unwrap();
-    }
-
-    async fn may(&self, question: &[&str]) -> bool {
-        let me = ["auth", "can-i", "--as", "system:serviceaccount:home:sojourn"];
-        self.kubectl(&[&me, question].concat()).await.stdout.trim() == "yes"
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_release_lives_and_leaves_sessions_behind() {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let url = format!("webhooks.url=https://127.0.0.1:{port}");
-    let cluster = Cluster::start(Options { nodes: 3, ..Options::default() }).await.unwrap();
-    let release = Release { cluster, url, port };
-
-    // The namespace takes only pods that give up everything, and the Deployment's come.
-    must(release.kubectl(&["create", "namespace", "home"]).await);
-    let restricted = "pod-security.kubernetes.io/enforce=restricted";
-    must(release.kubectl(&["label", "namespace", "home", restricted]).await);
-    release.install();
-    must(release.kubectl(&["rollout", "status", "deployment/sojourn", "--timeout=30s"]).await);
-    must(release.kubectl(&["label", "namespace", "home", "pod-security.kubernetes.io/enforce-"]).await);
-
-    // The rights of one namespace are enough for an operator of that namespace.
-    let operator = release.operator().await;
-    release.bundles_are_written().await;
-    for example in ["interactive", "batch"] {
-        must(release.kubectl(&["apply", "-f", &format!("{EXAMPLES}/{example}.yaml")]).await);
-        release.runs(example).await;
-    }
-    must(release.kubectl(&["apply", "-f", &format!("{EXAMPLES}/notebook.yaml")]).await);
-    assert!(release.may(&["patch", "secrets"]).await);
-    assert!(release.may(&["get", "secrets/sojourn-webhook"]).await);
-    for denied in [
-        &["get", "secrets"][..],
-        &["get", "secrets/other"],
-        &["list", "secrets", "--namespace=default"],
-        &["create", "pods"],
-        &["patch", "validatingwebhookconfigurations/other"],
-        &["list", "ams", "--all-namespaces"],
-    ] {
-        assert!(!release.may(denied).await, "{denied:?}");
-    }
-
-    // An upgrade of the chart leaves the bundles, or they are written again.
-    must(release.helm(&["upgrade", "sojourn", CHART, "--set", &release.url, "--set", BUDGET]));
-    release.bundles_are_written().await;
-    let refused = release.kubectl(&["apply", "-f", &format!("{EXAMPLES}/bad-duration.yaml")]).await;
-    assert!(!refused.success() && refused.stderr.contains("spec.culling.maxAge"), "{}", refused.stderr);
-    let refused = release.kubectl(&["apply", "-f", &format!("{EXAMPLES}/bad-notebook.yaml")]).await;
-    assert!(!refused.success() && refused.stderr.contains("spec.workspaceID"), "{}", refused.stderr);
-
-    // A bundle that somebody blanks is written again.
-    let blank = r#"[{"op": "remove", "path": "/webhooks/0/clientConfig/caBundle"}]"#;
-    for kind in ["validatingwebhookconfiguration", "mutatingwebhookconfiguration"] {
-        must(release.kubectl(&["patch", kind, "sojourn-home", "--type=json", "-p", blank]).await);
-    }
-    release.bundles_are_written().await;
-
-    // The budget counts the pod of the interactive session, and that of a Job does not break it.
-    let check = async || {
-        let path = "jsonpath={.status.expectedPods} {.status.currentHealthy}";
-        release.kubectl(&["get", "pdb", "sojourn-user-sessions", "-o", path]).await.stdout == "1 1"
-    };
-    eventually("the budget knows its one pod", WAIT, check).await.unwrap();
-
-    // Sessions outlive the release, can be changed without it, and are found again by the next one.
-    drop(operator);
-    must(release.helm(&["uninstall", "sojourn", "--wait"]));
-    let patch = ["patch", "ams", "batch", "--type=merge", "-p", r#"{"spec":{"hibernated":true}}"#];
-    must(release.kubectl(&patch).await);
-    let notes = release.install();
-    assert!(!notes.contains("was here before"), "{notes}");
-    let _operator = release.operator().await;
-    let check = async || {
-        let suspended = release.kubectl(&["get", "job", "batch", "-o", "jsonpath={.spec.suspend}"]).await;
-        suspended.stdout == "true"
-    };
-    eventually("the batch session hibernates", WAIT, check).await.unwrap();
-    release.runs("interactive").await;
-
-    // A CRD of somebody else's is left as it is, and said so.
-    must(release.helm(&["uninstall", "sojourn", "--wait"]));
-    let crd = "customresourcedefinition/amaltheasessions.amalthea.dev";
-    must(release.kubectl(&["annotate", "--overwrite", crd, "meta.helm.sh/release-name=other"]).await);
-    let notes = release.install();
-    assert!(notes.contains("release other owns it"), "{notes}");
-    let old = r#"[{"op": "replace", "path": "/spec/names/shortNames", "value": ["old"]}]"#;
-    must(release.kubectl(&["patch", crd, "--type=json", "-p", old]).await);
-    must(release.kubectl(&["annotate", "--overwrite", crd, "meta.helm.sh/release-name=sojourn"]).await);
-    must(release.helm(&["upgrade", "sojourn", CHART, "--set", &release.url]));
-    let names = must(release.kubectl(&["get", crd, "-o", "jsonpath={.spec.names.shortNames}"]).await);
-    assert_eq!(names, r#"["ams","amss"]"#, "the chart's CRD is in place again");
-    release.runs("interactive").await;
-    release.cluster.stop().await;
 }
