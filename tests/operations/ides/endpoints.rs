@@ -53,7 +53,8 @@ async fn f8_what_is_wrong_with_the_ide_is_said_of_its_sessions() {
 
     let ide = FakeIde::start(Options::default()).await.unwrap();
     let wrong = variables(ide.address().port(), "wrong");
-    says(&stage, &wrong, "IDEConnected", "TokenRefused", &["InvalidToken"]).await;
+    says(&stage, &wrong, "IDEConnected", "TokenRefused", &["InvalidToken", "DEBUG_SESSION_TOKEN must be"])
+        .await;
     let info = json!({"protocols_supported": ["2023-01-01"]});
     let old = FakeIde::start(Options { info, ..Options::default() }).await.unwrap();
     let text = "old or incompatible Aspire IDE extension was detected; only Aspire 8.0 and later versions are supported";
@@ -61,6 +62,12 @@ async fn f8_what_is_wrong_with_the_ide_is_said_of_its_sessions() {
     let other = Some(certificate::wrong_host());
     let strange = FakeIde::start(Options { certificate: other, ..Options::default() }).await.unwrap();
     says(&stage, &strange.variables(), "IDEConnected", "CertificateRefused", &["localhost"]).await;
+    // An authority's certificate is as good as any, where it is the IDE's own.
+    let authority = Some(certificate::authority());
+    let trusted = FakeIde::start(Options { certificate: authority, ..Options::default() }).await.unwrap();
+    let operator = stage.operator(&trusted.variables(), &[]).await;
+    stage.running("trusted").await;
+    stage.end(operator).await;
     for ide in [&ide, &old, &strange] {
         assert!(ide.asked_for("PUT", "/").is_empty());
     }
