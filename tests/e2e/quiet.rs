@@ -3,7 +3,7 @@
 
 use crate::{
     objects::{acting, batch},
-    support::{OPERATOR_USER, Scene, must, scene},
+    support::{OPERATOR, OPERATOR_USER, Scene, must, scene},
 };
 use serde_json::json;
 use sojourn_cluster::{AuditCursor, AuditEntry};
@@ -92,22 +92,29 @@ async fn only_what_belongs_to_sessions_is_asked_for() {
     scene.reaches("main", State::Running).await;
     let (entries, _) = scene.stage.cluster.audit().unwrap().since(AuditCursor::START).unwrap();
     let lists = entries.iter().filter(|entry| entry.user == OPERATOR_USER && entry.verb == "list");
-    let of = |kind: &str| -> Vec<&str> {
+    let of = |kind: &str| -> Vec<&AuditEntry> {
         // What the metrics API calls pods is no more than their use.
         let objects = lists.clone().filter(|entry| entry.group != "metrics.k8s.io");
-        objects.filter(|entry| entry.resource == kind).map(|entry| entry.query.as_str()).collect()
+        objects.filter(|entry| entry.resource == kind).collect()
     };
     let ours = "labelSelector=app.kubernetes.io%2Fpart-of%3Damaltheasession-operator";
-    let certificates = "fieldSelector=metadata.name%3Dsojourn-webhook";
+    // In its own namespace the operator looks for IDEs, and for its certificate.
+    let beside = [
+        ("secrets", "fieldSelector=metadata.name%3Dsojourn-webhook"),
+        ("secrets", "labelSelector=sojourn.dev%2Fide-endpoint%3Dtrue"),
+        ("services", "fieldSelector=spec.type%3DExternalName"),
+        ("pods", ""),
+    ];
     for kind in ["pods", "secrets", "jobs", "statefulsets", "services", "ingresses", "persistentvolumeclaims"]
     {
-        let queries = of(kind);
-        assert!(!queries.is_empty(), "{kind} are listed once");
-        for query in queries {
-            let known = query.contains(ours) || (kind == "secrets" && query.contains(certificates));
-            assert!(known, "{kind}: {query}");
+        let lists = of(kind);
+        assert!(lists.iter().any(|list| list.query.contains(ours)), "{kind} are listed once");
+        for AuditEntry { namespace, query, .. } in lists {
+            let at_home = namespace == OPERATOR.0
+                && beside.iter().any(|(what, which)| *what == kind && query.contains(which));
+            assert!(query.contains(ours) || at_home, "{kind} in {namespace:?}: {query}");
         }
     }
-    let events = of("events");
-    assert!(events.iter().all(|query| query.contains("fieldSelector=type%3DWarning")), "{events:?}");
+    let mut events = of("events").into_iter();
+    assert!(events.all(|list| list.query.contains("fieldSelector=type%3DWarning")));
 }

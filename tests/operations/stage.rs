@@ -89,6 +89,15 @@ impl Stage {
         let objects = must(self.helm_with("template", CHART, &pieces).await);
         let apply = ["apply", "-n", HOME, "--server-side", "--force-conflicts", "-f", "-"];
         must(kubectl(&self.cluster, &apply, Some(&objects)).await.unwrap());
+        // As if they had come with the release.
+        let home = format!("meta.helm.sh/release-namespace={HOME}");
+        for (verb, marks) in [
+            ("annotate", &["meta.helm.sh/release-name=sojourn", &home][..]),
+            ("label", &["app.kubernetes.io/managed-by=Helm"]),
+        ] {
+            let own = [&[verb, "-n", HOME, "--overwrite", "-f", "-"], marks].concat();
+            must(kubectl(&self.cluster, &own, Some(&objects)).await.unwrap());
+        }
     }
 
     /// Upgrades the release.
