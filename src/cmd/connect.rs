@@ -6,7 +6,10 @@ use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
 };
-use std::path::{Path, PathBuf};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+};
 
 /// Which cluster a command looks at.
 #[derive(Args, Clone, Debug, Default)]
@@ -29,6 +32,17 @@ impl Cluster {
     }
 }
 
+/// Addresses at which a client finds the API server. Those of loopback are left out: others are there, too.
+pub(super) async fn addresses(config: &Config) -> Vec<IpAddr> {
+    let host = config.cluster_url.host().unwrap_or_default().trim_matches(['[', ']']);
+    let port = config.cluster_url.port_u16().unwrap_or_default();
+    match tokio::net::lookup_host((host, port)).await {
+        Ok(found) => found.map(|address| address.ip()).filter(|address| !address.is_loopback()).collect(),
+        // Then nothing is found there by anybody.
+        Err(_) => Vec::new(),
+    }
+}
+
 /// What a client is made of.
 pub(super) async fn config(kubeconfig: Option<&Path>, context: Option<&str>) -> anyhow::Result<Config> {
     let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
@@ -42,6 +56,24 @@ pub(super) async fn config(kubeconfig: Option<&Path>, context: Option<&str>) -> 
         (None, Some(_)) => Config::from_kubeconfig(&options).await.context("the kubeconfig cannot be used"),
         (None, None) => {
             Config::infer().await.context("no cluster: neither a kubeconfig nor a service account")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn where_the_api_server_is_follows_from_its_url() {
+        for (url, expected) in [
+            ("https://192.0.2.7:6443", vec!["192.0.2.7"]),
+            ("https://[2001:db8::7]", vec!["2001:db8::7"]),
+            ("https://127.0.0.1:6443", vec![]),
+            ("https://localhost:6443", vec![]),
+        ] {
+            let found = addresses(&Config::new(url.parse().unwrap())).await;
+            assert_eq!(found.iter().map(IpAddr::to_string).collect::<Vec<_>>(), expected, "{url}");
         }
     }
 }

@@ -26,6 +26,7 @@ use crate::{
     settings::{LeaseSettings, Settings, flags::Flags},
     telemetry::{
         certificates::CertificateMetrics,
+        ides::LogMetrics,
         log::{self, LogHandle},
         metrics::{LeaseMetrics, Metrics},
     },
@@ -41,7 +42,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Runs until a signal asks it to end.
 pub fn run(flags: Flags) -> anyhow::Result<()> {
-    let settings = Settings::read(flags, &|name| std::env::var(name).ok())?;
+    let mut settings = Settings::read(flags, &|name| std::env::var(name).ok())?;
     rustls::crypto::ring::default_provider().install_default().ok();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     // What sends traces needs the runtime from the start.
@@ -54,6 +55,7 @@ pub fn run(flags: Flags) -> anyhow::Result<()> {
     let log = log::init(&settings.log)?;
     let ended = runtime.block_on(async {
         let config = connect::config(settings.kubeconfig.as_deref(), None).await?;
+        settings.ide.api_server.extend(connect::addresses(&config).await);
         let client = Client::try_from(config).context("no client for the API server")?;
         let stop = CancellationToken::new();
         tokio::spawn(stop_on_signal(stop.clone()));
@@ -118,6 +120,7 @@ pub async fn serve(
     reconcilers.register(&mut metrics.registry, settings.metrics.per_session);
     let webhook_metrics = Arc::new(sojourn_webhooks::metrics::Metrics::default());
     webhook_metrics.register(&mut metrics.registry);
+    let log_metrics = LogMetrics::new(&mut metrics.registry);
     let watchers = certificate::Watchers {
         metrics: CertificateMetrics::new(&mut metrics.registry),
         shown: Shown::default(),
@@ -142,7 +145,8 @@ pub async fn serve(
                 metrics: webhook_metrics,
                 logs: reconcilers.ides.as_ref().map(|ides| {
                     let visitors = Arc::new(Reviews(client.clone()));
-                    Logs::new(ides.clone(), ides.outputs.store().clone(), visitors, close.clone())
+                    let store = ides.outputs.store().clone();
+                    Logs::new(ides.clone(), store, visitors, log_metrics.clone(), close.clone())
                 }),
             };
             let ending = Ending { leaving: stop.clone(), stop: close.clone() };

@@ -17,7 +17,7 @@ pub enum ReadCertificate {
     #[error("it holds more than one certificate; the IDE's own is expected")]
     Several,
     /// What was decoded is no certificate.
-    #[error("it is no X.509 certificate")]
+    #[error("it is no X.509 certificate; give the IDE's own, as base64 of DER or as PEM")]
     Parse,
 }
 

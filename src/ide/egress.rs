@@ -30,7 +30,7 @@ pub enum Refuse {
     #[error("{0} has no address")]
     NoAddress(Host),
     /// No endpoint may lie there.
-    #[error("{host} is at {address}, where no IDE may be: {why}")]
+    #[error("{}, where no IDE may be: {why}", place(host, address))]
     Never {
         /// The host.
         host: Host,
@@ -40,7 +40,7 @@ pub enum Refuse {
         why: Never,
     },
     /// The endpoint may not lie there.
-    #[error("{host} is at {address}, which is not allowed: {allowed}")]
+    #[error("{}, which is not allowed: {allowed}", place(host, address))]
     NotAllowed {
         /// The host.
         host: Host,
@@ -51,8 +51,8 @@ pub enum Refuse {
     },
     /// The token would travel in plain text.
     #[error(
-        "{host} is not on loopback and has no certificate: the token would travel in plain text, which the \
-         operator's settings do not allow"
+        "{host} is not on loopback and has no certificate: the token would travel in plain text, which only \
+         --ide-plain-text of the operator allows; give DEBUG_SESSION_SERVER_CERTIFICATE"
     )]
     PlainText {
         /// The host.
@@ -78,6 +78,14 @@ pub enum Never {
     /// An address of the API server.
     #[error("the API server")]
     ApiServer,
+}
+
+/// Where a host is, for people.
+fn place(host: &Host, address: &IpAddr) -> String {
+    match host {
+        Host::Ip(_) => format!("the IDE is said to be at {address}"),
+        Host::Name(_) => format!("{host} is at {address}"),
+    }
 }
 
 impl Egress {
@@ -162,7 +170,7 @@ impl Egress {
                 format!("Services as <name>.{namespace}.svc and pods of namespace {namespace}")
             }
         };
-        format!("allowed are {own}, and what the operator's settings name")
+        format!("allowed are {own}, and what --ide-allow-network and --ide-allow-suffix of the operator name")
     }
 }
 

@@ -38,7 +38,7 @@ pub enum ConnectError {
     #[error("the IDE cannot be asked for its protocol versions: {0}")]
     Ask(#[source] RequestError),
     /// The IDE does not say what it speaks.
-    #[error("the IDE does not tell its protocol versions: {said}")]
+    #[error("the IDE does not tell its protocol versions: {said}{}", way_out(*status))]
     NotTold {
         /// The status.
         status: StatusCode,
@@ -55,7 +55,7 @@ pub enum ConnectError {
     #[error("the IDE cannot be asked for notifications: {0}")]
     Subscribe(#[source] RequestError),
     /// The IDE gives no notifications.
-    #[error("the IDE refuses notifications: {said}")]
+    #[error("the IDE refuses notifications: {said}{}", way_out(*status))]
     NotSubscribed {
         /// The status.
         status: StatusCode,
@@ -65,6 +65,16 @@ pub enum ConnectError {
     /// The connection was there and is lost.
     #[error("the connection to the IDE was lost: {0}")]
     Lost(#[from] Lost),
+}
+
+/// What to do about a refusal, where that is known.
+fn way_out(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            "; DEBUG_SESSION_TOKEN must be the token that the IDE was started with"
+        }
+        _ => "",
+    }
 }
 
 impl ConnectError {

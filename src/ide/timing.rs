@@ -77,6 +77,17 @@ mod tests {
     }
 
     #[test]
+    fn times_are_those_of_the_original() {
+        let Timing { request, silence, keepalive, end, pause, backoff, most_backoff, close } =
+            Timing::default();
+        assert_eq!(
+            [request, silence, end, pause, most_backoff].map(|time| time.as_secs()),
+            [120, 20, 10, 1, 20]
+        );
+        assert_eq!([keepalive.unwrap(), backoff, close].map(|time| time.as_millis()), [5000, 500, 100]);
+    }
+
+    #[test]
     fn variables_override() {
         let timing = read(&[
             ("DCP_IDE_REQUEST_TIMEOUT_SECONDS", "7"),

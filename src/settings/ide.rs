@@ -25,8 +25,8 @@ pub struct IdeSettings {
     pub networks: Vec<IpNet>,
     /// Domains in which any IDE may be.
     pub suffixes: Vec<String>,
-    /// Address of the API server as pods reach it, at which no IDE is.
-    pub api_server: Option<IpAddr>,
+    /// Addresses of the API server, at which no IDE is.
+    pub api_server: Vec<IpAddr>,
     /// Tokens may travel in plain text.
     pub plain_text: bool,
     /// How many sessions an IDE has at most.
@@ -77,7 +77,10 @@ pub(super) fn read(
         timing: Timing::read(env),
         networks: flags.ide_networks.clone(),
         suffixes: flags.ide_suffixes.clone(),
-        api_server: env("KUBERNETES_SERVICE_HOST").and_then(|host| host.trim().parse().ok()),
+        api_server: env("KUBERNETES_SERVICE_HOST")
+            .and_then(|host| host.trim().parse().ok())
+            .into_iter()
+            .collect(),
         plain_text: flags.ide_plain_text,
         sessions: usize::try_from(flags.ide_sessions_per_endpoint).unwrap_or(usize::MAX),
     }

@@ -4,7 +4,13 @@ use super::metrics::BUCKETS;
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeLabelValue, EncodeMetric},
-    metrics::{MetricType, counter::ConstCounter, family::Family, gauge::ConstGauge, histogram::Histogram},
+    metrics::{
+        MetricType,
+        counter::{ConstCounter, Counter},
+        family::Family,
+        gauge::ConstGauge,
+        histogram::Histogram,
+    },
     registry::Registry,
 };
 use std::{collections::BTreeMap, fmt, time::Duration};
@@ -49,6 +55,30 @@ impl RequestMetrics {
     /// Counts a request.
     pub fn count(&self, request: Request, answer: Answer, took: Duration) {
         self.0.get_or_create(&RequestLabels { request, answer }).observe(took.as_secs_f64());
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct LogLabels {
+    code: u16,
+}
+
+/// Requests for logs of sessions by the status of the answer. Clones count together.
+#[derive(Clone, Debug, Default)]
+pub struct LogMetrics(Family<LogLabels, Counter>);
+
+impl LogMetrics {
+    /// Registers them.
+    pub fn new(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        let help = "Requests for the logs of IdeSessions, by status";
+        registry.register("sojourn_ide_log_requests", help, metrics.0.clone());
+        metrics
+    }
+
+    /// Counts a request.
+    pub fn count(&self, code: u16) {
+        self.0.get_or_create(&LogLabels { code }).inc();
     }
 }
 
@@ -161,12 +191,14 @@ mod tests {
             dropped: 7,
             ..IdeFigures::default()
         };
+        LogMetrics::new(&mut registry).count(404);
         IdeCollector::register(&mut registry, &requests, move || figures.clone());
         requests.count(Request::Start, Answer::Failed, Duration::from_millis(3));
         let mut text = String::new();
         encode(&mut text, &registry).unwrap();
         for line in [
             "sojourn_ide_request_duration_seconds_count{request=\"Start\",answer=\"Failed\"} 1",
+            "sojourn_ide_log_requests_total{code=\"404\"} 1",
             "sojourn_ide_sessions{state=\"Running\"} 2",
             "sojourn_ide_endpoints{state=\"Connected\"} 1",
             "sojourn_ide_endpoints{state=\"Connecting\"} 0",

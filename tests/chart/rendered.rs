@@ -54,6 +54,22 @@ async fn values_of_the_original_chart_are_accepted() {
     assert!(of_kind(&rendered, "PodDisruptionBudget").is_empty(), "one replica would hold drains up");
 }
 
+/// A session is code that somebody's IDE runs, and whoever writes a status is believed.
+#[tokio::test]
+async fn nobody_gets_the_right_to_create_ide_sessions() {
+    let rendered = must(template(&["--set", "clusterScoped=true"]).await);
+    let roles = of_kind(&rendered, "ClusterRole");
+    let about_sessions = |role: &&Value| role["rules"].to_string().contains("idesessions");
+    assert_eq!(roles.iter().filter(about_sessions).count(), 2, "the operator's, and that of who reads logs");
+    for role in roles.iter().filter(about_sessions) {
+        assert!(!role["metadata"]["labels"].to_string().contains("aggregate-to"), "{role}");
+        for rule in role["rules"].as_array().unwrap() {
+            let (resources, verbs) = (rule["resources"].to_string(), rule["verbs"].to_string());
+            assert!(!resources.contains("idesessions") || !verbs.contains("create"), "{rule}");
+        }
+    }
+}
+
 /// The original's chart has the labels of its metrics Service among the annotations, and its check of the storage
 /// class is never rendered.
 #[tokio::test]
@@ -166,7 +182,7 @@ async fn what_is_off_by_default_fits_in_when_it_is_on() {
         let volumes = pod(rendered)["volumes"].as_array().unwrap().clone();
         volumes.into_iter().find(|volume| volume["name"] == "ide-logs").unwrap()
     };
-    assert_eq!(logs(&plain), serde_json::json!({"name": "ide-logs", "emptyDir": {}}));
+    assert_eq!(logs(&plain), serde_json::json!({"name": "ide-logs", "emptyDir": {"sizeLimit": "8Gi"}}));
     let mounted = &pod(&plain)["containers"][0];
     let directory = mounted["volumeMounts"][0]["mountPath"].as_str().unwrap();
     let told = format!("--ide-log-directory={directory}");

@@ -23,6 +23,7 @@ use sojourn::{
         webhooks::Limits,
     },
     settings::CaptureSettings,
+    telemetry::ides::LogMetrics,
 };
 use sojourn_crds::ide_session::State;
 use sojourn_webhooks::http::router;
@@ -80,7 +81,7 @@ impl World {
         let writer = capture.open(&Owner::new("web", "1").unwrap()).await.unwrap();
         let stop = CancellationToken::new();
         let sessions = Arc::new(Web(watch::Sender::new(0)));
-        let logs = Logs::new(sessions, capture, Arc::new(Alice), stop.clone());
+        let logs = Logs::new(sessions, capture, Arc::new(Alice), LogMetrics::default(), stop.clone());
         let routes = router(guard()).merge(logs.router());
         let served = Served::start_with(routes, short(), CancellationToken::new()).await;
         Self { served, writer, stop, _directory: directory }

@@ -93,7 +93,11 @@ async fn a_subscription_that_is_refused_is_tried_again() {
     let (connection, _notifications) = open(&ide, &[], options());
     let failed = link(&connection, |link| matches!(link, Link::Connecting { why: Some(_), .. })).await;
     assert_eq!(failed.reason(), "TokenRefused");
-    assert_eq!(why(failed).to_string(), "the IDE refuses notifications: 403 Forbidden Nope: not you");
+    assert_eq!(
+        why(failed).to_string(),
+        "the IDE refuses notifications: 403 Forbidden Nope: not you; DEBUG_SESSION_TOKEN must be the token that the IDE \
+         was started with"
+    );
     soon("a connection", connection.connected()).await.unwrap();
 }
 

@@ -7,6 +7,7 @@ use crate::{
 use serde_json::json;
 use sojourn_cluster::kubectl;
 use sojourn_crds::ide_session::{IdeSession, State};
+use sojourn_fake_ide::Asked;
 
 /// A session whose annotation names a Secret.
 async fn of_secret(play: &Play, secret: &str) {
@@ -19,7 +20,12 @@ async fn secret(play: &Play, name: &str, label: bool, data: serde_json::Value) {
     let labels = if label { json!({"sojourn.dev/ide-endpoint": "true"}) } else { json!({}) };
     let secret = json!({"apiVersion": "v1", "kind": "Secret", "stringData": data,
                         "metadata": {"name": name, "namespace": OPERATOR.0, "labels": labels}});
-    must(kubectl(&play.scene.stage.cluster, &["apply", "-f", "-"], Some(&secret.to_string())).await.unwrap());
+    apply(play, &secret).await;
+}
+
+/// Applies an object in the namespace that it names.
+async fn apply(play: &Play, object: &serde_json::Value) {
+    must(kubectl(&play.scene.stage.cluster, &["apply", "-f", "-"], Some(&object.to_string())).await.unwrap());
 }
 
 fn said(session: &IdeSession, kind: &str) -> String {
@@ -52,6 +58,10 @@ async fn f8_a_secret_that_is_not_there_is_named_and_then_taken_up() {
     let session =
         play.eventually("says what it wants", |it| is(it, "EndpointReady", "False", "SecretInvalid")).await;
     assert!(said(&session, "EndpointReady").contains("DEBUG_SESSION_TOKEN"));
+    // Without its label it is none of ours any more.
+    let unlabel = ["-n", OPERATOR.0, "label", "secret", "ide-missing", "sojourn.dev/ide-endpoint-"];
+    must(play.scene.kubectl(&unlabel).await);
+    play.eventually("says so again", |it| is(it, "EndpointReady", "False", "SecretNotFound")).await;
     // Put right, without a restart of anything.
     secret(&play, "ide-missing", true, json!({"DEBUG_SESSION_PORT": "1", "DEBUG_SESSION_TOKEN": "x"})).await;
     let session = play.eventually("goes on", |it| it.state() == State::Starting).await;
@@ -70,27 +80,33 @@ async fn a_namespace_that_is_not_read_is_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_token_does_not_go_to_where_a_secret_must_not_lead() {
-    let play = play("secret-loopback").await;
-    let port = play.ide.address().port().to_string();
-    secret(
-        &play,
-        "ide-loopback",
-        true,
-        json!({"DEBUG_SESSION_PORT": port, "DEBUG_SESSION_TOKEN": "elsewhere"}),
-    )
-    .await;
-    of_secret(&play, &format!("{}/ide-loopback", OPERATOR.0)).await;
-    let refused = |session: &IdeSession| {
-        let connected = session.status.as_ref().and_then(|status| condition(status, "IDEConnected"));
-        connected.is_some_and(|it| it.message.as_ref().is_some_and(|text| text.contains("loopback")))
-    };
-    let session = play.eventually("says why", refused).await;
-    assert_eq!(condition(session.status.as_ref().unwrap(), "IDEConnected").unwrap().status, "False");
-    assert_eq!(session.state(), State::Starting);
-    let asked = play.ide.asked();
-    assert!(asked.iter().all(|it| !it.authorization.as_ref().is_some_and(|text| text.contains("elsewhere"))));
-    play.delete().await;
-    play.gone().await;
+    let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "outside", "namespace": OPERATOR.0},
+        "spec": {"type": "ExternalName", "externalName": "localhost"}});
+    for (name, host, reason, why) in [
+        ("secret-loopback", "localhost".to_owned(), "AddressNotAllowed", "loopback"),
+        // A Service that leads out of the cluster.
+        ("secret-outside", format!("outside.{}.svc", OPERATOR.0), "Unreachable", "ExternalName"),
+    ] {
+        let play = play(name).await;
+        apply(&play, &service).await;
+        let port = format!("{host}:{}", play.ide.address().port());
+        let data = json!({"DEBUG_SESSION_PORT": port, "DEBUG_SESSION_TOKEN": "elsewhere"});
+        secret(&play, name, true, data).await;
+        of_secret(&play, &format!("{}/{name}", OPERATOR.0)).await;
+        let refused = |session: &IdeSession| {
+            let connected = session.status.as_ref().and_then(|status| condition(status, "IDEConnected"));
+            connected.is_some_and(|it| it.message.as_ref().is_some_and(|text| text.contains(why)))
+        };
+        let session = play.eventually("says why", refused).await;
+        assert!(is(&session, "IDEConnected", "False", reason), "{session:#?}");
+        assert_eq!(session.state(), State::Starting);
+        let asked = play.ide.asked();
+        let elsewhere = |it: &Asked| it.authorization.as_ref().is_some_and(|text| text.contains("elsewhere"));
+        assert!(!asked.iter().any(elsewhere));
+        // It waits for its IDE, and can be deleted all the same.
+        play.delete().await;
+        play.gone().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,7 +27,8 @@ async fn a_session_starts_and_stops_as_it_is_asked_to() {
     let status = play.reaches(State::Running).await;
     let id = status.session_id.unwrap();
     assert!(status.startup_timestamp.is_some() && status.start_attempt_time <= status.startup_timestamp);
-    assert_eq!(status.endpoint.unwrap().secret_uid, None);
+    let endpoint = status.endpoint.unwrap();
+    assert!(endpoint.secret_uid.is_none() && endpoint.instance_id.is_some());
     play.ide.process(&id, 12345);
     let pid = |pid| {
         move |session: &sojourn_crds::ide_session::IdeSession| session.status.as_ref().unwrap().pid == pid

@@ -10,12 +10,17 @@ mod deletion;
 mod early;
 mod endpoints;
 mod lifecycle;
+mod logs;
 mod names;
 mod play;
+mod quiet;
 mod starts;
 mod stops;
 mod stream;
 
+#[path = "../edge/client.rs"]
+#[allow(dead_code, reason = "shared with the tests of the server, which use all of it")]
+mod client;
 #[path = "../e2e/objects.rs"]
 #[allow(dead_code, reason = "shared with the other end-to-end tests, which use all of it")]
 mod objects;

@@ -16,7 +16,7 @@ use sojourn_fake_ide::{Answer, FakeIde, Step};
 use std::time::Duration;
 
 /// How long a test waits for what is to happen. Three tries to stop a session take 21 s of it.
-const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A session of a test, with the stage that it is on.
 pub(crate) struct Play {

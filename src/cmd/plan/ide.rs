@@ -17,7 +17,8 @@ use sojourn_crds::ide_session::{IdeSession, State};
 
 /// What every plan supposes.
 pub(super) const SUPPOSED: [&str; 1] =
-    ["it is supposed that the IDE of the session is known and connected, and does what it was asked before"];
+    ["it is supposed that the IDE of the session is known and connected, unless the \
+    status says otherwise, and does what it was asked before"];
 
 /// What the cluster holds of the session of that name.
 pub(super) async fn observe(client: &Client, name: &str) -> Result<Known, AskCluster> {

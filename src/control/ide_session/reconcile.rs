@@ -99,10 +99,8 @@ impl Reconciler {
         let (endpoints, changes) = Endpoints::new(&settings.ide, &settings.namespace, places);
         let endpoints = Arc::new(endpoints);
         let outputs = Arc::new(Outputs::new(&settings.capture));
-        let surroundings = Surroundings {
-            domain: domain.clone(),
-            api_server: settings.ide.api_server.into_iter().collect(),
-        };
+        let surroundings =
+            Surroundings { domain: domain.clone(), api_server: settings.ide.api_server.clone() };
         let outer = replica.gate.clone();
         let (keeper, gate) = outer.behind();
         let reconciler = Arc::new_cyclic(|reconciler: &Weak<Self>| {

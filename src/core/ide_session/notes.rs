@@ -21,11 +21,8 @@ pub fn of_status(world: &World, new: &IdeSessionStatus) -> Vec<Note> {
     } else if new.message != old.message {
         notes.extend(new.message.clone().map(|message| Note::warning("IDEError", message)));
     }
-    notes.extend(endpoint_missing(old, new));
-    let lost = holds(&old.conditions, IDE_CONNECTED) && !holds(&new.conditions, IDE_CONNECTED);
-    if let Some(condition) = find(&new.conditions, IDE_CONNECTED).filter(|_| lost) {
-        notes.push(Note::warning("IDEDisconnected", condition.message.clone().unwrap_or_default()));
-    }
+    notes.extend(not_so(old, new, ENDPOINT_READY).map(|why| Note::warning("EndpointNotReady", why)));
+    notes.extend(ide_away(old, new));
     notes
 }
 
@@ -33,6 +30,9 @@ fn arrived(new: &IdeSessionStatus) -> Option<Note> {
     let id = new.session_id.as_deref().unwrap_or_default();
     match new.state {
         State::Initial => None,
+        State::Starting if new.start_attempt_time.is_none() => {
+            Some(Note::normal("Starting", "The session starts when its IDE is connected"))
+        }
         State::Starting => Some(Note::normal("Starting", "The IDE is being asked to create the session")),
         State::Running => Some(Note::normal("Started", format!("The IDE has accepted the session {id}"))),
         State::Stopping => Some(Note::normal("Stopping", "The session is to end")),
@@ -53,13 +53,27 @@ fn left_behind(world: &World, old: &IdeSessionStatus, new: &IdeSessionStatus) ->
     Some(Note::warning("SessionMayRemain", text))
 }
 
-fn endpoint_missing(old: &IdeSessionStatus, new: &IdeSessionStatus) -> Option<Note> {
-    let reason = |status: &IdeSessionStatus| {
-        find(&status.conditions, ENDPOINT_READY)
-            .filter(|condition| condition.status == "False")
-            .and_then(|condition| condition.reason.clone())
+/// An IDE that is lost, or one that is waited for and cannot be connected.
+fn ide_away(old: &IdeSessionStatus, new: &IdeSessionStatus) -> Option<Note> {
+    let lost = holds(&old.conditions, IDE_CONNECTED);
+    let concerned = lost || new.state == State::Starting && holds(&new.conditions, ENDPOINT_READY);
+    let why = not_so(old, new, IDE_CONNECTED).filter(|_| concerned)?;
+    let reason = find(&new.conditions, IDE_CONNECTED).and_then(|condition| condition.reason.as_deref());
+    match reason {
+        _ if lost => Some(Note::warning("IDEDisconnected", why)),
+        // It may yet go well.
+        Some("Connecting") => None,
+        _ => Some(Note::warning("IDENotConnected", why)),
+    }
+}
+
+/// Why a condition is false, when that is news.
+fn not_so(old: &IdeSessionStatus, new: &IdeSessionStatus, kind: &str) -> Option<String> {
+    let said = |status: &IdeSessionStatus| {
+        let condition = find(&status.conditions, kind).filter(|condition| condition.status == "False")?;
+        Some((condition.reason.clone(), condition.message.clone()))
     };
-    let missing = reason(new).filter(|now| Some(now) != reason(old).as_ref());
-    let condition = missing.and_then(|_| find(&new.conditions, ENDPOINT_READY))?;
-    Some(Note::warning("EndpointNotReady", condition.message.clone().unwrap_or_default()))
+    let (reason, message) = said(new)?;
+    let news = said(old).is_none_or(|(before, _)| before != reason);
+    news.then_some(message.unwrap_or_default())
 }

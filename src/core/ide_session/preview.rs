@@ -1,13 +1,15 @@
 //! What a reconcile would do for a session, without doing it, and without its IDE.
 //!
-//! Nobody but the operator that leads knows what became of what it asked. So an IDE that is there and as good as its
-//! word is supposed, and that what is on record as under way is under way.
+//! Nobody but the operator that leads knows its IDEs, and what became of what it asked. So what the status says of them
+//! is believed, and where it says nothing an IDE is supposed that is there and as good as its word.
 
 use super::{
+    conditions::{ENDPOINT_READY, IDE_CONNECTED, LOGS_AVAILABLE},
     plan::{Plan, plan},
     status::status,
-    world::{Capture, EndpointFacts, RunFacts, StartFacts, StopFacts, World},
+    world::{Capture, EndpointFacts, Files, RunFacts, StartFacts, StopFacts, World},
 };
+use crate::core::conditions::find;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use sojourn_crds::ide_session::{Endpoint, IdeSession, IdeSessionStatus, State};
 use std::sync::Arc;
@@ -37,28 +39,51 @@ pub fn preview(session: &IdeSession, now: Timestamp) -> Preview {
     };
     let world = supposed(session);
     let plan = plan(&world, now);
-    let status = status(&world, &plan.step, now);
+    let status = observed(&world.session, status(&world, &plan.step, now));
     Preview { finalizers, plan, status }
+}
+
+/// What the operator saw of IDE and files stands as it is while the session is where it was.
+fn observed(session: &IdeSession, mut status: IdeSessionStatus) -> IdeSessionStatus {
+    if let Some(old) = session.status.as_ref().filter(|old| old.state == status.state) {
+        for condition in &mut status.conditions {
+            if let Some(seen) = find(&old.conditions, &condition.kind)
+                && [ENDPOINT_READY, IDE_CONNECTED, LOGS_AVAILABLE].contains(&seen.kind.as_str())
+            {
+                *condition = seen.clone();
+            }
+        }
+    }
+    status
 }
 
 /// What is supposed of a session.
 fn supposed(session: IdeSession) -> World {
-    let on_record = session.status.as_ref().and_then(|status| status.endpoint.clone());
-    let Endpoint { secret_uid, instance_id } = on_record.unwrap_or_default();
-    let endpoint = EndpointFacts::Known {
-        secret_uid,
-        instance_id: instance_id.unwrap_or_default(),
-        connected: true,
-        reason: "Supposed",
-        message: "It is supposed that the IDE is connected".to_owned(),
+    let status = session.status.clone().unwrap_or_default();
+    let not = |kind| find(&status.conditions, kind).is_some_and(|condition| condition.status == "False");
+    let Endpoint { secret_uid, instance_id } = status.endpoint.clone().unwrap_or_default();
+    let endpoint = if not(ENDPOINT_READY) {
+        let message = "It is not known how the IDE is reached".to_owned();
+        EndpointFacts::Missing { reason: "OnRecord", message }
+    } else {
+        EndpointFacts::Known {
+            secret_uid,
+            instance_id: instance_id.unwrap_or_default(),
+            connected: !not(IDE_CONNECTED),
+            reason: "Supposed",
+            message: "It is supposed that the IDE is connected".to_owned(),
+        }
     };
     let owned = RunFacts::new(StartFacts::Owned);
-    let run = match session.state() {
-        State::Starting => Some(RunFacts::new(StartFacts::Sent)),
+    let run = match status.state {
+        State::Starting if status.start_attempt_time.is_some() => Some(RunFacts::new(StartFacts::Sent)),
         State::Running => Some(owned),
         State::Stopping => Some(RunFacts { stop: StopFacts::Asked, ..owned }),
-        State::Initial | State::Stopped | State::Failed => None,
+        State::Initial | State::Starting | State::Stopped | State::Failed => None,
     };
-    let patience = SignedDuration::MAX;
-    World { session: Arc::new(session), endpoint, run, capture: Capture::None, patience }
+    let capture = match (status.std_out_file, status.std_err_file) {
+        (Some(std_out), Some(std_err)) => Capture::Kept(Files { std_out, std_err }),
+        _ => Capture::None,
+    };
+    World { session: Arc::new(session), endpoint, run, capture, patience: SignedDuration::MAX }
 }

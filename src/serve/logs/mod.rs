@@ -9,7 +9,10 @@ mod query;
 mod reading;
 
 use super::door::{Door, Turned, Visitors, Wish};
-use crate::capture::{Capture, Owner};
+use crate::{
+    capture::{Capture, Owner},
+    telemetry::ides::LogMetrics,
+};
 use axum::{
     Json, Router,
     body::Body,
@@ -63,6 +66,7 @@ pub struct Logs {
     door: Door,
     followers: Arc<Semaphore>,
     readers: Arc<Semaphore>,
+    metrics: LogMetrics,
     stop: CancellationToken,
 }
 
@@ -131,6 +135,7 @@ impl Logs {
         sessions: Arc<dyn Sessions>,
         capture: Capture,
         visitors: Arc<dyn Visitors>,
+        metrics: LogMetrics,
         stop: CancellationToken,
     ) -> Self {
         Self {
@@ -139,6 +144,7 @@ impl Logs {
             door: Door::new(visitors, QUESTIONS),
             followers: Arc::new(Semaphore::new(FOLLOWERS)),
             readers: Arc::new(Semaphore::new(READERS)),
+            metrics,
             stop,
         }
     }
@@ -180,7 +186,12 @@ async fn answer(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, ShowLog> {
-    logs.show(name, query.as_deref().unwrap_or_default(), &headers).await
+    let answer = logs.show(name, query.as_deref().unwrap_or_default(), &headers).await;
+    logs.metrics.count(match &answer {
+        Ok(response) => response.status().as_u16(),
+        Err(error) => error.status().0.as_u16(),
+    });
+    answer
 }
 
 /// A process decides what is in it, so nobody is to guess that it is something else than text.

@@ -92,7 +92,13 @@ impl World {
             changes: watch::Sender::new(0),
         });
         let stop = CancellationToken::new();
-        let logs = Logs::new(objects.clone(), capture.clone(), Arc::new(Guests), stop.clone());
+        let logs = Logs::new(
+            objects.clone(),
+            capture.clone(),
+            Arc::new(Guests),
+            LogMetrics::default(),
+            stop.clone(),
+        );
         Self { objects, capture, stop, routes: logs.router(), _directory: directory }
     }
 

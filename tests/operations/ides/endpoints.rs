@@ -1,7 +1,8 @@
 //! Operators whose environment describes an IDE that cannot be used: what is wrong is read where people look.
 
-use crate::stage::{HOME, Stage, must};
+use crate::stage::{HOME, Stage, WAIT, must};
 use serde_json::json;
+use sojourn_cluster::eventually;
 use sojourn_crds::ide_session::{IdeSession, State};
 use sojourn_fake_ide::{FakeIde, Options, certificate};
 
@@ -17,9 +18,11 @@ async fn says(stage: &Stage, variables: &[(&str, String)], kind: &str, reason: &
     let name = reason.to_lowercase();
     stage.create(&name, "Running", None).await;
     stage.becomes(&name, &format!("says {reason}"), |session| is_false(session, kind, reason)).await;
-    let text = must(stage.kubectl(&["describe", "idesession", &name]).await);
+    let describe = async || must(stage.kubectl(&["describe", "idesession", &name]).await);
     for part in parts {
-        assert!(text.contains(part), "{part} was to stand in {text}");
+        // Events come after the status.
+        let told = eventually(part, WAIT, async || describe().await.contains(part)).await;
+        assert!(told.is_ok(), "{part} was to stand in {}", describe().await);
     }
     stage.delete(&name).await;
     stage.gone(&name).await;
@@ -45,18 +48,26 @@ async fn f8_what_is_wrong_with_the_ide_is_said_of_its_sessions() {
     let missing = "missing required environment variable 'DEBUG_SESSION_TOKEN'";
     says(&stage, incomplete, "EndpointReady", "EnvironmentInvalid", &[missing]).await;
     let way_out = "tunnel";
-    says(&stage, &variables(nobody, "x"), "IDEConnected", "ConnectionRefused", &["refused", way_out]).await;
+    says(&stage, &variables(nobody, "x"), "IDEConnected", "ConnectionRefused", &["IDENotConnected", way_out])
+        .await;
 
     let ide = FakeIde::start(Options::default()).await.unwrap();
     let wrong = variables(ide.address().port(), "wrong");
-    says(&stage, &wrong, "IDEConnected", "TokenRefused", &["InvalidToken"]).await;
+    says(&stage, &wrong, "IDEConnected", "TokenRefused", &["InvalidToken", "DEBUG_SESSION_TOKEN must be"])
+        .await;
     let info = json!({"protocols_supported": ["2023-01-01"]});
     let old = FakeIde::start(Options { info, ..Options::default() }).await.unwrap();
-    let text = "an old or incompatible Aspire IDE extension was detected; only Aspire 8.0 and later versions are supported";
+    let text = "old or incompatible Aspire IDE extension was detected; only Aspire 8.0 and later versions are supported";
     says(&stage, &old.variables(), "IDEConnected", "VersionTooOld", &[text]).await;
     let other = Some(certificate::wrong_host());
     let strange = FakeIde::start(Options { certificate: other, ..Options::default() }).await.unwrap();
     says(&stage, &strange.variables(), "IDEConnected", "CertificateRefused", &["localhost"]).await;
+    // An authority's certificate is as good as any, where it is the IDE's own.
+    let authority = Some(certificate::authority());
+    let trusted = FakeIde::start(Options { certificate: authority, ..Options::default() }).await.unwrap();
+    let operator = stage.operator(&trusted.variables(), &[]).await;
+    stage.running("trusted").await;
+    stage.end(operator).await;
     for ide in [&ide, &old, &strange] {
         assert!(ide.asked_for("PUT", "/").is_empty());
     }
@@ -64,14 +75,20 @@ async fn f8_what_is_wrong_with_the_ide_is_said_of_its_sessions() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_ide_that_comes_late_is_found_and_a_secret_comes_before_the_environment() {
+async fn an_ide_that_comes_late_is_found_by_the_next_life_too_and_a_secret_comes_before_the_environment() {
     let stage = Stage::set().await;
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let token = Options::default().token;
     let variables = [("DEBUG_SESSION_PORT", port.to_string()), ("DEBUG_SESSION_TOKEN", token)];
     let operator = stage.operator(&variables, &[]).await;
     stage.create("patient", "Running", None).await;
-    stage.becomes("patient", "says why not", |it| is_false(it, "IDEConnected", "ConnectionRefused")).await;
+    let waiting = stage
+        .becomes("patient", "says why not", |it| is_false(it, "IDEConnected", "ConnectionRefused"))
+        .await;
+    let attempt = waiting.status.unwrap().start_attempt_time;
+    assert_eq!(attempt, None, "nothing was sent, so whoever comes next may start it");
+    stage.kill(operator).await;
+    let operator = stage.operator(&variables, &[]).await;
     let ide = FakeIde::start(Options { port, ..Options::default() }).await.unwrap();
     stage.reaches("patient", State::Running).await;
     stage.end(operator).await;

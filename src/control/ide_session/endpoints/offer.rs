@@ -141,7 +141,8 @@ impl Offer {
             None => Err(missing(
                 "SecretNotFound",
                 format!(
-                    "There is no Secret {secret} with the label {ENDPOINT_LABEL}: {ENDPOINT_LABEL_VALUE:?}"
+                    "There is no Secret {secret} with the label {ENDPOINT_LABEL}: {ENDPOINT_LABEL_VALUE:?}; create it, or \
+                     label the one that is there"
                 ),
             )),
         }

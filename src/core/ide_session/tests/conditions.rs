@@ -29,7 +29,11 @@ fn a_session_that_is_not_asked_to_run_does_not_speak_of_ides(#[case] desired: &s
 
 #[test]
 fn f7_a_session_whose_ide_is_away_says_so() {
-    let decision = scene(State::Starting).endpoint(known(false)).start(StartFacts::Waiting).decide(3);
+    let waiting = scene(State::Starting).endpoint(known(false)).start(StartFacts::Waiting);
+    let decision = waiting.decide(3);
+    assert_eq!(decision.told(), ["IDENotConnected"]);
+    let again = waiting.status(|status| *status = decision.status.clone()).decide(1000);
+    assert_eq!(again.told(), Vec::<&str>::new(), "it is told once");
     assert_eq!(decision.says("EndpointReady"), Some(("True", "EndpointKnown")));
     assert_eq!(decision.says("IDEConnected"), Some(("False", "ConnectionRefused")));
     assert_eq!(decision.says("Ready"), Some(("False", "WaitingForIDE")));

@@ -2,7 +2,7 @@
 
 use crate::{
     client::{Protocol, Target},
-    stage::{PATIENCE, Stage},
+    play::{PATIENCE, Play, play},
 };
 use http_body_util::BodyExt as _;
 use hyper::{Response, body::Incoming};
@@ -17,6 +17,7 @@ use kube::{
 use serde_json::json;
 use sojourn_cluster::eventually;
 use sojourn_crds::ide_session::State;
+use std::path::Path;
 
 /// Somebody with a token.
 struct Reader {
@@ -26,14 +27,15 @@ struct Reader {
 
 impl Reader {
     /// A service account of that name, whose token may read logs, or may not.
-    async fn new(stage: &Stage, name: &str, may: bool) -> Self {
-        let accounts: Api<ServiceAccount> = Api::namespaced(stage.client.clone(), "default");
+    async fn new(play: &Play, name: &str, may: bool) -> Self {
+        let client = &play.scene.client;
+        let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), "default");
         let account = serde_json::from_value(json!({"metadata": {"name": name}})).unwrap();
         accounts.create(&PostParams::default(), &account).await.unwrap();
         let request = TokenRequest::default();
         let granted = accounts.create_token_request(name, &PostParams::default(), &request).await.unwrap();
         if may {
-            let bindings: Api<ClusterRoleBinding> = Api::all(stage.client.clone());
+            let bindings: Api<ClusterRoleBinding> = Api::all(client.clone());
             let binding = serde_json::from_value(json!({
                 "metadata": {"name": name},
                 "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "sojourn-ide-log-reader"},
@@ -41,10 +43,13 @@ impl Reader {
             }));
             bindings.create(&PostParams::default(), &binding.unwrap()).await.unwrap();
         }
-        let configurations: Api<ValidatingWebhookConfiguration> = Api::all(stage.client.clone());
+        // Where the API server calls the operator is where people do.
+        let configurations: Api<ValidatingWebhookConfiguration> = Api::all(client.clone());
         let configuration = configurations.list(&ListParams::default()).await.unwrap().items.remove(0);
-        let bundle = configuration.webhooks.unwrap().remove(0).client_config.ca_bundle.unwrap().0;
-        let target = Target::new(stage.address(), std::str::from_utf8(&bundle).unwrap());
+        let server = configuration.webhooks.unwrap().remove(0).client_config;
+        let url: http::Uri = server.url.unwrap().parse().unwrap();
+        let address = url.authority().unwrap().as_str().parse().unwrap();
+        let target = Target::new(address, std::str::from_utf8(&server.ca_bundle.unwrap().0).unwrap());
         Self { target, token: granted.status.unwrap().token }
     }
 
@@ -68,14 +73,13 @@ impl Reader {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[tokio::test(flavor = "multi_thread")]
 async fn who_may_follows_a_log_to_its_end() {
-    let stage = Stage::set().await;
-    let reader = Reader::new(&stage, "log-reader", true).await;
-    let stranger = Reader::new(&stage, "log-stranger", false).await;
-    let nobody = Reader { token: "made.up.token".into(), ..Reader::new(&stage, "log-nobody", false).await };
-    let talks = stage.create("talks", "Running").await;
-    let id = stage.reaches("talks", State::Running).await.session_id.unwrap();
+    let play = play("talks").await;
+    let reader = Reader::new(&play, "log-reader", true).await;
+    let stranger = Reader::new(&play, "log-stranger", false).await;
+    let nobody = Reader { token: "made.up.token".into(), target: reader.target.clone() };
+    let id = play.running().await;
     // The authorizer learns of the binding a moment later.
     let may = async || reader.ask("talks", "").await.status() == 200;
     eventually("the reader may read", PATIENCE, may).await.unwrap();
@@ -85,44 +89,30 @@ async fn who_may_follows_a_log_to_its_end() {
     assert_eq!(reader.ask("talks", "?tail=0").await.status(), 400);
 
     let mut following = reader.ask("talks", "?follow=true").await;
-    stage.ide.log(&id, "hello");
+    play.ide.log(&id, "hello");
     let first = following.frame().await.unwrap().unwrap().into_data().unwrap();
     assert_eq!(first, "hello\n");
     let stderr = json!({"notification_type": "serviceLogs", "session_id": id, "is_std_err": true, "log_message": "oops\n"});
-    stage.ide.notify(stderr);
-    stage.ide.log(&id, "world");
+    play.ide.notify(stderr);
+    play.ide.log(&id, "world");
     reader.reads("talks", "?source=stderr&line_numbers=true", "1 oops\n").await;
     reader.reads("talks", "?tail=1", "world\n").await;
-    stage.desire("talks", "Stopped").await;
-    stage.reaches("talks", State::Stopped).await;
+    play.desire("Stopped").await;
+    let status = play.reaches(State::Stopped).await;
     let rest = following.into_body().collect().await.unwrap().to_bytes();
     assert_eq!(rest, "world\n");
     assert_eq!(reader.read("talks", "?follow=true").await, "hello\nworld\n");
 
-    let of_it = |file: &String| file.contains(talks.uid());
-    assert_eq!(stage.files().iter().filter(|file| of_it(file)).count(), 3);
-    stage.delete("talks").await;
-    stage.gone("talks").await;
-    assert_eq!(stage.files().into_iter().find(of_it), None);
+    let uid = play.get().await.unwrap().uid().to_owned();
+    let folder = Path::new(status.std_out_file.as_ref().unwrap()).parent().unwrap().to_owned();
+    let files = || {
+        let entries = std::fs::read_dir(&folder).unwrap();
+        entries.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().contains(&uid)).count()
+    };
+    assert_eq!(files(), 3, "its output, its errors, and what the operator says");
+    play.delete().await;
+    play.gone().await;
+    assert_eq!(files(), 0);
     let gone = async || reader.ask("talks", "").await.status() == 404;
     eventually("the log is gone", PATIENCE, gone).await.unwrap();
-    stage.strike().await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_log_goes_on_after_the_operator_was_killed() {
-    let mut stage = Stage::set().await;
-    let reader = Reader::new(&stage, "log-patient", true).await;
-    stage.create("goes-on", "Running").await;
-    let id = stage.reaches("goes-on", State::Running).await.session_id.unwrap();
-    let may = async || reader.ask("goes-on", "").await.status() == 200;
-    eventually("the reader may read", PATIENCE, may).await.unwrap();
-    stage.ide.log(&id, "before");
-    reader.reads("goes-on", "", "before\n").await;
-    stage.kill_operator().await;
-    stage.start_operator().await;
-    stage.ide.until("the next operator listens", |ide| ide.has_listener()).await;
-    stage.ide.log(&id, "after");
-    reader.reads("goes-on", "?line_numbers=true", "1 before\n2 after\n").await;
-    stage.strike().await;
 }
