@@ -239,7 +239,7 @@ impl Scene {
     /// Waits until an object is gone.
     pub(crate) async fn gone(&self, resource: &str, name: &str) {
         // The garbage collector learns of a new kind half a minute after its definition was made.
-        eventually(&format!("{resource} {name} is gone"), Duration::from_secs(60), async || {
+        eventually(&format!("{resource} {name} is gone"), Duration::from_secs(120), async || {
             self.json(resource, name).await.is_null()
         })
         .await

@@ -30,7 +30,7 @@ async fn webhooks_are_reached_through_the_service() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_notices_that_the_operator_is_restarted() {
     let scene = scene("restart").await;
-    let fine = crate::support::session("main", script("sleep 1000", json!({})));
+    let fine = crate::support::session("main", script("trap 'exit 0' TERM; sleep 1000 & wait", json!({})));
     let bad = crate::support::session("bad", json!({"culling": {"maxAge": "-1s"}}));
     let pods = ["get", "pods", "-n", HOME, "-o", "jsonpath={.items[*].metadata.name}"];
     let before = must(scene.kubectl(&pods).await);

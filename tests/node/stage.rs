@@ -7,10 +7,10 @@ use crate::{
 use serde_json::{Value, json};
 use sojourn_cluster::{Cluster, Image, NODE_ADDRESS, Options, Output, eventually, kubectl, test_namespace};
 use std::{
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     path::Path,
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::sync::OnceCell;
 
@@ -133,9 +133,17 @@ impl Scene {
         listener
     }
 
-    /// A connection from the node.
+    /// A connection from the node. A pod whose probe is late on a busy machine is out of its Service for a while.
     pub(crate) fn connect(&self, address: SocketAddr) -> tokio::net::TcpStream {
-        let connect = || TcpStream::connect_timeout(&address, Duration::from_secs(5));
+        let since = Instant::now();
+        let connect = || loop {
+            match TcpStream::connect_timeout(&address, Duration::from_secs(5)) {
+                Err(error) if error.kind() == ErrorKind::ConnectionRefused && since.elapsed() < PATIENCE => {
+                    std::thread::sleep(Duration::from_millis(200));
+                }
+                connected => return connected,
+            }
+        };
         let stream = self.stage.cluster.inside(connect).unwrap().unwrap();
         stream.set_nonblocking(true).unwrap();
         tokio::net::TcpStream::from_std(stream).unwrap()
