@@ -224,13 +224,15 @@ async fn alerts_are_about_metrics_that_there_are() {
     sojourn_webhooks::metrics::Metrics::default().register(&mut metrics.registry);
     let queues = sojourn::telemetry::queues::QueueCollector::default();
     metrics.registry.register_collector(Box::new(queues));
+    sojourn::telemetry::certificates::CertificateMetrics::new(&mut metrics.registry);
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &metrics.registry).unwrap();
     // A family without a series is in the registry, and not in the text.
     text += &format!("{:?}", metrics.registry);
     let is_known = |name: &str| {
         let short = name.strip_prefix("sojourn_webhook_").unwrap_or(name);
-        text.contains(&format!("# TYPE {name} ")) || text.contains(&format!("name: {short:?}"))
+        let in_registry = [name, short].iter().any(|name| text.contains(&format!("name: {name:?}")));
+        in_registry || text.contains(&format!("# TYPE {name} "))
     };
     let alerts = rules["spec"]["groups"][0]["rules"].as_array().unwrap();
     assert!(alerts.len() > 5);

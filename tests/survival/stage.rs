@@ -41,7 +41,20 @@ impl<'a> Stage<'a> {
                 self.witness.forget(&namespace);
                 namespace
             }
-            None => test_namespace(&self.client, "survival").await.unwrap(),
+            None => self.another_namespace().await,
+        }
+    }
+
+    /// Makes a namespace, also of an API server that crashes again and again.
+    async fn another_namespace(&self) -> String {
+        let mut attempts = 0;
+        loop {
+            match test_namespace(&self.client, "survival").await {
+                Ok(namespace) => return namespace,
+                Err(error) => assert!(attempts < 100, "{error}"),
+            }
+            attempts += 1;
+            tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
 

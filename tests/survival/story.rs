@@ -24,7 +24,7 @@ use std::{
 use tokio::{sync::OnceCell, time::Instant};
 
 /// Far longer than any scene takes.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PATIENCE: Duration = Duration::from_secs(180);
 /// For so long nothing changes at the end of a scene.
 const REST: Duration = Duration::from_millis(400);
 /// The same, where nobody knows how the scene should end.

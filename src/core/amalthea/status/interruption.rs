@@ -42,8 +42,10 @@ pub(super) fn tell(
 fn ended(world: &World, old: &AmaltheaSessionStatus, seen: &Seen) -> Option<(String, String)> {
     let live = world.pod()?;
     let pod: PodStatus = live.status();
-    if pod.phase.as_deref() == Some("Failed") {
-        let reason = pod.reason.clone().filter(|reason| !reason.is_empty());
+    let reason = pod.reason.clone().filter(|reason| !reason.is_empty());
+    // What ends because it was told to has not failed: an edit replaces the pod, or somebody deletes it.
+    let told_to = live.deleting && reason.is_none();
+    if pod.phase.as_deref() == Some("Failed") && !told_to {
         return Some((reason.unwrap_or_else(|| "PodFailed".into()), failure::of_pod(&pod, Some(live))?));
     }
     if let Some((reason, message)) = failure::disruption(&pod) {

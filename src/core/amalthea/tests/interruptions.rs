@@ -69,6 +69,19 @@ fn a_pod_that_makes_room_says_for_whom() {
     assert_eq!(message, "the pod hello-0 was ended: Eviction API: evicting");
 }
 
+/// Most programs end with an exit code that is not 0 when they are told to, and the node then says `Failed`.
+#[test]
+fn a_pod_that_is_replaced_has_not_failed() {
+    let mut cluster = cluster(session("hello")).running(10);
+    cluster.pass_time(10).container(json!({"terminated": {"exitCode": 143}}));
+    cluster.pod()["status"]["phase"] = json!("Failed");
+    cluster.pod()["metadata"]["deletionTimestamp"] = json!(at(20).to_string());
+    cluster.pass();
+    assert_eq!(interrupted(&cluster), None);
+    comes_back(&mut cluster);
+    assert_eq!(interrupted(&cluster), None);
+}
+
 /// What never ran was not interrupted; a batch session keeps its result elsewhere.
 #[rstest]
 #[case::crash(true, json!({"terminated": {"exitCode": 7}}), true)]
