@@ -65,6 +65,9 @@ pub(super) fn text(session: &Session) -> String {
         state => state.as_str(),
     };
     let next = match status.state {
+        State::Starting if status.start_attempt_time.is_none() => {
+            "  next: the start, when the IDE is connected\n"
+        }
         State::Starting | State::Stopping => "  next: what the IDE answers\n",
         State::Running => "  next: nothing, until the IDE says so or somebody asks it to stop\n",
         State::Initial | State::Stopped | State::Failed => "  next: nothing\n",

@@ -96,7 +96,7 @@ fn text(outline: &Outline) -> String {
     let head = printable(&format!("{} {of}{}", outline.kind, outline.name));
     let standing = |asked: bool, exists: bool| match (asked, exists) {
         (false, _) => "as in a cluster that has nothing of it (--kubeconfig compares with one)",
-        (true, true) => "it is there and would be changed",
+        (true, true) => "it is there; compared with that",
         (true, false) => "it would be created",
     };
     // Writing to a String cannot fail.
