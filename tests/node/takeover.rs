@@ -24,8 +24,13 @@ const ORIGINAL: Original = Original {
 async fn leave_crd(cluster: &Cluster) {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/crds/yaml/amalthea.dev_amaltheasessions.yaml");
     must(kubectl(cluster, &["apply", "--server-side", "-f", file], None).await.unwrap());
-    let wait = ["wait", "--for=condition=Established", "crd/amaltheasessions.amalthea.dev", "--timeout=60s"];
-    must(kubectl(cluster, &wait, None).await.unwrap());
+    // `kubectl wait` gives up on a definition that has no conditions yet.
+    let served = ["get", "amaltheasessions", "--all-namespaces"];
+    eventually("the kind is served", PATIENCE, async || {
+        kubectl(cluster, &served, None).await.unwrap().success()
+    })
+    .await
+    .unwrap();
 }
 
 /// Waits until both sessions are taken over, and asks what Sojourn says of them.
