@@ -23,13 +23,7 @@ pub(crate) async fn run(table: &mut Table, idle: u64) -> anyhow::Result<()> {
         table.add(Row { part: 'j', figure, unit, value, limit, bound });
     };
     for size in SIZES {
-        let cluster = Cluster::start(Options {
-            nodes: 40,
-            audit_users: vec![operator::USER.into()],
-            fast_controllers: true,
-            ..Options::default()
-        })
-        .await?;
+        let cluster = cluster().await?;
         let client = cluster.client().await?;
         let namespace = test_namespace(&client, "by-hand").await?;
         let sets = ApiResource::erase::<StatefulSet>(&());
@@ -38,13 +32,7 @@ pub(crate) async fn run(table: &mut Table, idle: u64) -> anyhow::Result<()> {
             together::until_all(&client, &sets, &namespace, by_hand, fixture::beside, pods_are_ready).await?;
         cluster.stop().await;
 
-        let cluster = Cluster::start(Options {
-            nodes: 40,
-            audit_users: vec![operator::USER.into()],
-            fast_controllers: true,
-            ..Options::default()
-        })
-        .await?;
+        let cluster = cluster().await?;
         let client = cluster.client().await?;
         let operator = Operator::start(&cluster).await?;
         let empty = operator.usage()?;
@@ -83,4 +71,9 @@ pub(crate) async fn run(table: &mut Table, idle: u64) -> anyhow::Result<()> {
         add(format!("{size}: CPU, {idle} s idle"), "s", ours.idle_cpu, None, Bound::None);
     }
     Ok(())
+}
+
+async fn cluster() -> Result<Cluster, sojourn_cluster::Error> {
+    let audit_users = vec![operator::USER.into()];
+    Cluster::start(Options { nodes: 40, audit_users, fast_controllers: true, ..Options::default() }).await
 }
