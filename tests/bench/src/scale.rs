@@ -23,7 +23,7 @@ pub(crate) async fn run(table: &mut Table, idle: u64) -> anyhow::Result<()> {
         table.add(Row { part: 'j', figure, unit, value, limit, bound });
     };
     for size in SIZES {
-        let cluster = cluster().await?;
+        let cluster = many_nodes().await?;
         let client = cluster.client().await?;
         let namespace = test_namespace(&client, "by-hand").await?;
         let sets = ApiResource::erase::<StatefulSet>(&());
@@ -32,7 +32,7 @@ pub(crate) async fn run(table: &mut Table, idle: u64) -> anyhow::Result<()> {
             together::until_all(&client, &sets, &namespace, by_hand, fixture::beside, pods_are_ready).await?;
         cluster.stop().await;
 
-        let cluster = cluster().await?;
+        let cluster = many_nodes().await?;
         let client = cluster.client().await?;
         let operator = Operator::start(&cluster).await?;
         let empty = operator.usage()?;
@@ -73,7 +73,7 @@ pub(crate) async fn run(table: &mut Table, idle: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn cluster() -> Result<Cluster, sojourn_cluster::Error> {
+async fn many_nodes() -> Result<Cluster, sojourn_cluster::Error> {
     let audit_users = vec![operator::USER.into()];
     Cluster::start(Options { nodes: 40, audit_users, fast_controllers: true, ..Options::default() }).await
 }
