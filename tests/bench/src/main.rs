@@ -39,7 +39,7 @@ struct Arguments {
     /// How many sessions part c runs, and how many bare StatefulSets.
     #[arg(long, default_value_t = 500)]
     sessions: usize,
-    /// How many seconds parts c and h watch the sessions idle.
+    /// How many seconds parts c and j watch the sessions idle.
     #[arg(long, default_value_t = 60)]
     idle: u64,
     /// Count the instructions per admission and keep them, instead of measuring.
