@@ -66,12 +66,15 @@ pub(crate) fn create(name: Option<&str>) -> Result<(String, PathBuf), Error> {
     Ok((name, dir))
 }
 
-/// Writes down who must be dead before the folder may be cleaned, and whom to end then.
+/// Writes down who must be dead before the folder may be cleaned, and whom to end then. Whoever cleans up
+/// meanwhile reads the one or the other text, never half of one: a folder that says nothing has no owner.
 pub(crate) fn write_state(dir: &Path, supervisor: Option<ProcessId>) -> Result<(), Error> {
     let owner = ProcessId::own().unwrap_or(ProcessId { pid: 0, start_time: 0 });
     let text = serde_json::to_string(&State { owner, supervisor })
         .map_err(|source| Error::Encode { what: "the state of a cluster", source })?;
-    paths::write_private(&dir.join("state.json"), &text)
+    let (next, place) = (dir.join("state.next"), dir.join("state.json"));
+    paths::write_private(&next, &text)?;
+    std::fs::rename(&next, &place).map_err(Error::file("write", &place))
 }
 
 /// The clusters that run now, by name.
@@ -179,4 +182,27 @@ fn check_name(name: &str) -> Result<&str, Error> {
         return Err(Error::CheckName { name: name.to_owned() });
     }
     Ok(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_has_its_owner_at_every_moment_of_its_start() {
+        let dir = std::env::temp_dir().join(format!("sojourn-state-{}", std::process::id()));
+        paths::create_dir(&dir).unwrap();
+        write_state(&dir, None).unwrap();
+        let lost = std::thread::scope(|scope| {
+            let writer = scope.spawn(|| (0..2_000).try_for_each(|_| write_state(&dir, ProcessId::own())));
+            let mut lost = 0;
+            while !writer.is_finished() {
+                lost += usize::from(read_state(&dir).is_none());
+            }
+            writer.join().unwrap().unwrap();
+            lost
+        });
+        std::fs::remove_dir_all(&dir).unwrap();
+        assert_eq!(lost, 0, "times at which another process would have ended the cluster");
+    }
 }
