@@ -15,14 +15,14 @@ demo: ## Show Sojourn at work on a local cluster; stays until Ctrl-C (DEMO=once:
 test: ## Run every test that needs no root: unit, property, model, and on a real control plane
 	cargo run --quiet --package sojourn-cluster -- build
 	@# Tests on the control plane mostly wait, so more of them at a time than there are cores.
-	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} cargo test --workspace
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} cargo test --workspace --no-fail-fast
 	cargo test --package sojourn --lib --features otel telemetry::trace
 
 test-node: ## Run the tests that need a real node (root)
 	cargo run --quiet --package sojourn-cluster -- build --node
 	cargo test --package sojourn-cluster --test node
 	@# They mostly wait too.
-	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-16} cargo test --test node
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-16} cargo test --no-fail-fast --test node
 
 bench: ## Measure, and print a table with the limit of each figure from the same run (BENCH="--only a,d": parts)
 	cargo build --release --package sojourn --package sojourn-bench
