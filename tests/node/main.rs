@@ -12,6 +12,7 @@ mod browser;
 mod failures;
 mod interactive;
 mod login;
+mod lost;
 mod operator;
 mod provider;
 mod repositories;

@@ -1,4 +1,4 @@
-//! One cluster with a real node for the whole run, and Sojourn on it as its users install it.
+//! A cluster with a real node, one for most of the run, and Sojourn on it as its users install it.
 
 use crate::{
     login,
@@ -24,7 +24,16 @@ static STAGE: OnceCell<Stage> = OnceCell::const_new();
 
 /// Sets the stage once, and a scene for this test.
 pub(crate) async fn scene(name: &str) -> Scene {
-    let stage = STAGE.get_or_init(set).await;
+    scene_on(STAGE.get_or_init(set).await, name).await
+}
+
+/// A scene on a stage of its own, for what everybody on a node notices.
+pub(crate) async fn scene_apart(name: &str) -> Scene {
+    // Ends with the process, as the one that is shared does.
+    scene_on(Box::leak(Box::new(set().await)), name).await
+}
+
+async fn scene_on(stage: &'static Stage, name: &str) -> Scene {
     let client = stage.cluster.client().await.unwrap();
     let namespace = test_namespace(&client, name).await.unwrap();
     Scene { stage, client, namespace }

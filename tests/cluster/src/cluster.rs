@@ -30,11 +30,13 @@ const STAYING: Duration = Duration::from_secs(1);
 
 /// A component that is stopped where it is. Goes on when this is dropped.
 #[derive(Debug)]
-pub struct Frozen(ProcessId);
+pub struct Frozen(Vec<ProcessId>);
 
 impl Drop for Frozen {
     fn drop(&mut self) {
-        self.0.signal(Signal::CONT);
+        for process in &self.0 {
+            process.signal(Signal::CONT);
+        }
     }
 }
 
@@ -187,8 +189,12 @@ impl Cluster {
     /// It does not run.
     pub fn freeze(&self, component: &str) -> Result<Frozen, Error> {
         let process = self.component(component)?;
-        process.signal(Signal::STOP);
-        Ok(Frozen(process))
+        // A component on the node is the child of the program that entered the node for it.
+        let frozen = Frozen([vec![process], process.children()].concat());
+        for process in &frozen.0 {
+            process.signal(Signal::STOP);
+        }
+        Ok(frozen)
     }
 
     /// Kills a component, such as `kube-apiserver`, if it runs, and starts it again, if this handle owns the cluster.

@@ -31,6 +31,13 @@ impl ProcessId {
         Self::of(self.pid) == Some(*self)
     }
 
+    /// The processes that it started itself and that are still there, as its first thread has them.
+    pub(crate) fn children(&self) -> Vec<Self> {
+        let path = format!("/proc/{0}/task/{0}/children", self.pid);
+        let pids = std::fs::read_to_string(path).unwrap_or_default();
+        pids.split_ascii_whitespace().filter_map(|pid| Self::of(pid.parse().ok()?)).collect()
+    }
+
     /// Sends a signal to this process and to no other that may have got its id meanwhile: the
     /// descriptor is taken first and stays with the process that is looked at after.
     pub(crate) fn signal(&self, signal: Signal) -> bool {

@@ -12,6 +12,10 @@ use crate::annotations::{COMPLETE_AFTER, START_DELAY, STOP_DELAY};
 const NEXT: &str = include_str!("../stages/next.jq");
 const STATUS: &str = include_str!("../stages/status.tmpl");
 
+/// kwok may know a pod for a moment longer than there is one, when the next pod of a StatefulSet has its name already.
+/// The API server refuses a change whose uid is another one's.
+const SAME_POD: &str = "metadata: {uid: {{ .metadata.uid | Quote }}}\n";
+
 /// `(step, annotation that delays it)`.
 const STEPS: &[(&str, Option<&str>)] = &[
     ("create", None),
@@ -26,6 +30,7 @@ const STEPS: &[(&str, Option<&str>)] = &[
 
 /// The kwok configuration: one document per step.
 pub(crate) fn config(pod_start_delay: Duration) -> String {
+    let status: String = STATUS.lines().map(|line| format!("  {line}\n")).collect();
     let next = NEXT.replace("@DELAYED@", if pod_start_delay.is_zero() { "false" } else { "true" });
     let mut documents: Vec<Value> = STEPS
         .iter()
@@ -33,9 +38,8 @@ pub(crate) fn config(pod_start_delay: Duration) -> String {
             let delay = if *step == "start" { pod_start_delay } else { Duration::ZERO };
             let patch = json!({
                 "subresource": "status",
-                "root": "status",
                 "type": "strategic",
-                "template": format!("{{{{ $stage := \"{step}\" }}}}\n{STATUS}"),
+                "template": format!("{{{{ $stage := \"{step}\" }}}}\n{SAME_POD}status:\n{status}"),
             });
             stage(step, &next, delay, *annotation, json!({ "patches": [patch] }))
         })
