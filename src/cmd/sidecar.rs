@@ -11,7 +11,7 @@ use crate::{
 };
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 use tokio_util::sync::CancellationToken;
 
 /// The commands of a sidecar, by which `sojourn` knows that it is called as one.
@@ -65,17 +65,35 @@ enum Cloner {
     },
 }
 
+/// Where a node reads what a container has to say of its end: `terminationMessagePath` of our pods, which is
+/// Kubernetes' default.
+const TERMINATION_LOG: &str = "/dev/termination-log";
+
 impl Sidecar {
-    /// Runs the program until it ends.
+    /// Runs the program until it ends. What it fails for is told to the node too, and comes by the pod to the status
+    /// of the session.
     pub fn run(self) -> anyhow::Result<ExitCode> {
-        match self.command {
-            Program::Proxy(Proxy::Serve(flags)) => serve_proxy(&flags).map(|()| ExitCode::SUCCESS),
-            Program::Cloner(Cloner::Clone(flags)) => {
+        self.command.run().inspect_err(|error| {
+            // There is none outside of a pod, and none is made.
+            if let Ok(mut log) = std::fs::OpenOptions::new().write(true).truncate(true).open(TERMINATION_LOG)
+            {
+                // The log has it as well.
+                let _ = write!(log, "{error:#}");
+            }
+        })
+    }
+}
+
+impl Program {
+    fn run(self) -> anyhow::Result<ExitCode> {
+        match self {
+            Self::Proxy(Proxy::Serve(flags)) => serve_proxy(&flags).map(|()| ExitCode::SUCCESS),
+            Self::Cloner(Cloner::Clone(flags)) => {
                 start_log(flags.verbose)?;
                 clone::clone(&flags)?;
                 Ok(ExitCode::SUCCESS)
             }
-            Program::Cloner(Cloner::Shellclone) => {
+            Self::Cloner(Cloner::Shellclone) => {
                 start_log(false)?;
                 let settings = shellclone::Settings::read(&|name| std::env::var(name).ok())?;
                 on_one_thread(async |_| {
@@ -84,17 +102,17 @@ impl Sidecar {
                 })?;
                 Ok(ExitCode::SUCCESS)
             }
-            Program::Cloner(Cloner::Askpass { question }) => {
+            Self::Cloner(Cloner::Askpass { question }) => {
                 print!("{}", git::answer(&question, &|name| std::env::var(name).ok()));
                 Ok(ExitCode::SUCCESS)
             }
-            Program::Gitproxy(Gitproxy::Proxy) => {
+            Self::Gitproxy(Gitproxy::Proxy) => {
                 start_log(false)?;
                 let settings = gitproxy::settings::Settings::read(&|name| std::env::var(name).ok())?;
                 on_one_thread(async |stop| Ok(gitproxy::serve(settings, stop).await?))?;
                 Ok(ExitCode::SUCCESS)
             }
-            Program::Version => {
+            Self::Version => {
                 println!("sidecars {}", env!("CARGO_PKG_VERSION"));
                 Ok(ExitCode::SUCCESS)
             }

@@ -5,13 +5,13 @@ use crate::{
     objects::error,
     provider::{CLIENT, Provider},
     session,
-    stage::{handed_on, scene},
+    stage::{PATIENCE, handed_on, scene, script},
     support::{Scene, must},
 };
 use http::StatusCode;
 use serde_json::{Value, json};
-use sojourn_cluster::Image;
-use sojourn_crds::amalthea::State;
+use sojourn_cluster::{Image, NODE_ADDRESS, eventually};
+use sojourn_crds::amalthea::{AmaltheaSession, State};
 use url::Url;
 
 const HOST: &str = "sessions.example.org";
@@ -36,7 +36,7 @@ async fn behind<'a>(scene: &'a Scene, authentication: Value) -> Site<'a> {
         "session": {"urlPath": "/notebook"},
     });
     scene.session("main", handed_on(server, more)).await;
-    let is_running = |session: &sojourn_crds::amalthea::AmaltheaSession| {
+    let is_running = |session: &AmaltheaSession| {
         session.status.as_ref().is_some_and(|status| status.state == State::Running)
     };
     let running = scene.waits_for("main", "runs", is_running).await;
@@ -141,4 +141,38 @@ async fn an_own_configuration_of_oauth2_proxy_lets_in_whom_it_says() {
     a_login_opens_the_session_to_its_user_only(&scene, &site, &provider).await;
     let challenged = provider.challenged.lock().unwrap().clone();
     assert_eq!(challenged, [true; 2], "logins with PKCE");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_is_not_there_is_told_with_where_to_look() {
+    let scene = scene("no-provider").await;
+    secret(
+        &scene,
+        &[
+            ("OIDC_CLIENT_ID", CLIENT.0),
+            ("OIDC_CLIENT_SECRET", CLIENT.1),
+            ("OIDC_ISSUER_URL", &format!("http://{NODE_ADDRESS}:1")),
+            ("AUTHORIZED_EMAILS", "ada@example.org"),
+            ("ALLOW_UNVERIFIED_EMAILS", "false"),
+        ],
+    )
+    .await;
+    let more = json!({
+        "authentication": {"type": "oidc", "secretRef": {"name": "login"}},
+        "ingress": {"host": HOST, "pathPrefix": "/"},
+    });
+    scene.session("main", script("sleep 1000", more)).await;
+    let failed = |session: &AmaltheaSession| {
+        session.status.as_ref().is_some_and(|status| status.state == State::Failed)
+    };
+    scene.waits_for("main", "fails", failed).await;
+    // Which log it is changes when the container starts again.
+    eventually("the log that the status names says why", PATIENCE, async || {
+        let session = scene.get("main").await.unwrap();
+        let Some((_, command)) = error(&session).split_once("kubectl ") else { return false };
+        let log = scene.kubectl(&command.split(' ').collect::<Vec<_>>()).await;
+        log.success() && log.stdout.contains("connection refused")
+    })
+    .await
+    .unwrap();
 }

@@ -52,14 +52,14 @@ pub enum RunGit {
     /// Its surroundings could not be prepared.
     #[error("nothing can be written to {0:?} for git: {1}")]
     Prepare(PathBuf, #[source] io::Error),
-    /// It failed. Why is in the log above, in its own words.
-    #[error("git {action} failed ({status}){said}")]
+    /// It failed.
+    #[error("git {action} failed ({status}): {said}")]
     Fail {
         /// Its command.
         action: String,
         /// How it ended.
         status: ExitStatus,
-        /// What it said, when it was not shown as it came.
+        /// Why, in its own words.
         said: String,
     },
 }
@@ -193,14 +193,43 @@ impl Git {
         if output.status.success() {
             return Ok(text(&output.stdout));
         }
-        Err(failure(args, output.status, format!(": {}", text(&output.stderr))))
+        Err(failure(args, output.status, text(&output.stderr)))
     }
 
     /// Runs git in `folder`, with its progress in the log.
     pub fn show<A: AsRef<OsStr>>(&self, folder: Option<&Path>, args: &[A]) -> Result<(), RunGit> {
-        let status = self.command(folder, args).status().map_err(RunGit::Start)?;
-        if status.success() { Ok(()) } else { Err(failure(args, status, String::new())) }
+        let mut child = self.command(folder, args).stderr(Stdio::piped()).spawn().map_err(RunGit::Start)?;
+        let said = child.stderr.take().map(|from| pass_on(from, &mut io::stderr())).unwrap_or_default();
+        let status = child.wait().map_err(RunGit::Start)?;
+        if status.success() { Ok(()) } else { Err(failure(args, status, last_words(&said))) }
     }
+}
+
+/// How much of what git says at its end is kept, in bytes.
+const KEPT: usize = 4096;
+/// How many lines of it say why it failed: those of the server or of SSH come before its own, which may be three.
+const LAST_LINES: usize = 5;
+
+/// Copies what comes, as it comes, and returns the end of it.
+fn pass_on(mut from: impl io::Read, to: &mut impl io::Write) -> Vec<u8> {
+    let (mut kept, mut piece) = (Vec::new(), [0; KEPT]);
+    while let Ok(length @ 1..) = from.read(&mut piece) {
+        // A log that takes nothing any more is no reason to stop.
+        let _ = to.write_all(&piece[..length]);
+        kept.extend_from_slice(&piece[..length]);
+        kept.drain(..kept.len().saturating_sub(KEPT));
+    }
+    kept
+}
+
+/// The last lines of what git said, without its progress.
+fn last_words(said: &[u8]) -> String {
+    let said = String::from_utf8_lossy(said);
+    // Progress writes over itself, and stays as `Receiving objects: 100% (3/3), done.`
+    let progress = |line: &str| line.contains("% (") || line.starts_with("Cloning into ");
+    let lines = said.split(['\r', '\n']).map(str::trim);
+    let lines: Vec<&str> = lines.filter(|line| !line.is_empty() && !progress(line)).collect();
+    lines[lines.len().saturating_sub(LAST_LINES)..].join("; ")
 }
 
 fn failure(args: &[impl AsRef<OsStr>], status: ExitStatus, said: String) -> RunGit {
@@ -225,5 +254,25 @@ pub fn answer(asked: &str, env: &dyn Fn(&str) -> Option<String>) -> String {
         // Nothing is kept.
         "store" | "erase" => String::new(),
         _ => format!("{password}\n"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_of_a_failure_is_kept_and_everything_is_shown() {
+        let progress: String =
+            (0..=100).map(|part| format!("\rReceiving objects: {part}% ({part}0/1000)")).collect();
+        let said = format!(
+            "Cloning into 'here'...\n{progress}, done.\nremote: no such repository\nfatal: not found\n"
+        );
+        let mut shown = Vec::new();
+        let kept = pass_on(said.as_bytes(), &mut shown);
+        assert_eq!(String::from_utf8(shown).unwrap(), said);
+        assert!(kept.len() <= KEPT);
+        assert_eq!(last_words(&kept), "remote: no such repository; fatal: not found");
+        assert_eq!(last_words(b""), "");
     }
 }

@@ -32,9 +32,10 @@ pub(super) fn of_pod(pod: &PodStatus, live: Option<&Live>) -> Option<String> {
     }
     let containers =
         pod.init_container_statuses.iter().flatten().chain(pod.container_statuses.iter().flatten());
+    let name = live.map(|live| live.name.as_str());
     containers
         .into_iter()
-        .find_map(of_container)
+        .find_map(|container| of_container(container, name))
         .or_else(|| disruption(pod).map(|(_, message)| message.to_owned()))
         .or_else(|| rejected(pod, live))
 }
@@ -57,7 +58,7 @@ fn rejected(pod: &PodStatus, live: Option<&Live>) -> Option<String> {
     })
 }
 
-fn of_container(status: &ContainerStatus) -> Option<String> {
+fn of_container(status: &ContainerStatus, pod: Option<&str>) -> Option<String> {
     let name = &status.name;
     if status.ready && status.started == Some(true) {
         return None;
@@ -73,7 +74,7 @@ fn of_container(status: &ContainerStatus) -> Option<String> {
                 "failure to retrieve image for container {name}: {}",
                 message.unwrap_or_else(|| reason.to_owned())
             )),
-            "CrashLoopBackOff" => Some(crash(name, status, message)),
+            "CrashLoopBackOff" => Some(crash(status, message, pod)),
             _ => Some(format!(
                 "the container {name} is failing because {}",
                 message.unwrap_or_else(|| reason.to_owned())
@@ -87,9 +88,10 @@ fn of_container(status: &ContainerStatus) -> Option<String> {
     Some(match text(&terminated.message) {
         Some(message) => format!("the container {name} terminated with an error {}", message.trim_end()),
         None => format!(
-            "the command in container {name} terminated with an error exit code ({}), this could be because you are running out of {}",
+            "the command in container {name} terminated with an error exit code ({}), this could be because you are running out of {}{}",
             terminated.exit_code,
-            if terminated.exit_code == KILLED { "memory" } else { "disk space" }
+            if terminated.exit_code == KILLED { "memory" } else { "disk space" },
+            see_log(pod, name, "")
         ),
     })
 }
@@ -98,7 +100,14 @@ fn of_container(status: &ContainerStatus) -> Option<String> {
 /// say so before the container counts as ended.
 const KILLED: i32 = 137;
 
-fn crash(name: &str, status: &ContainerStatus, message: Option<String>) -> String {
+/// Where to look when a container ended without a word for its status.
+fn see_log(pod: Option<&str>, container: &str, option: &str) -> String {
+    pod.map(|pod| format!("; its log may say more: kubectl logs {pod} -c {container}{option}"))
+        .unwrap_or_default()
+}
+
+fn crash(status: &ContainerStatus, message: Option<String>, pod: Option<&str>) -> String {
+    let name = &status.name;
     let last = status.last_state.as_ref().and_then(|last| last.terminated.as_ref());
     if last.is_some_and(|last| last.reason.as_deref() == Some("OOMKilled")) {
         return out_of_memory(name);
@@ -110,10 +119,11 @@ fn crash(name: &str, status: &ContainerStatus, message: Option<String>) -> Strin
         KILLED => format!("exit code {KILLED}, as when it runs out of memory"),
         code => format!("exit code {code}"),
     });
+    let hint = if told.is_some() { String::new() } else { see_log(pod, name, " --previous") };
     let best = told.or(ended).or(message).unwrap_or_default();
     let best = best.trim_end();
     format!(
-        "the command in container {name} is crashing, this can occur when you run out of disk space, this is the best reason for the crash we could extract: {best:?}"
+        "the command in container {name} is crashing, this can occur when you run out of disk space, this is the best reason for the crash we could extract: {best:?}{hint}"
     )
 }
 
