@@ -48,7 +48,7 @@ async fn behind<'a>(scene: &'a Scene, authentication: Value) -> Site<'a> {
     site
 }
 
-async fn secret(scene: &Scene, values: &[(&str, &str)]) {
+async fn secret(scene: &Scene, values: &[(&str, String)]) {
     let literals: Vec<_> =
         values.iter().map(|(key, value)| format!("--from-literal={key}={value}")).collect();
     let mut args = vec!["create", "secret", "generic", "login"];
@@ -104,23 +104,38 @@ async fn a_login_opens_the_session_to_its_user_only(scene: &Scene, site: &Site<'
     assert_eq!(url.path(), "/authorize", "she is asked again");
 }
 
+/// What the secret of a session with `oidc` holds. Secrets that are made from files end with a line break.
+fn openid_connect(issuer: &str) -> Vec<(&'static str, String)> {
+    vec![
+        ("OIDC_CLIENT_ID", CLIENT.0.to_owned()),
+        ("OIDC_CLIENT_SECRET", format!("{}\n", CLIENT.1)),
+        ("OIDC_ISSUER_URL", issuer.to_owned()),
+        ("AUTHORIZED_EMAILS", "ada@example.org\nbob@example.org".to_owned()),
+        ("ALLOW_UNVERIFIED_EMAILS", "false".to_owned()),
+    ]
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn openid_connect_lets_in_who_is_named() {
     let scene = scene("oidc").await;
     let provider = Provider::start(scene.listener());
-    secret(
-        &scene,
-        &[
-            ("OIDC_CLIENT_ID", CLIENT.0),
-            ("OIDC_CLIENT_SECRET", CLIENT.1),
-            ("OIDC_ISSUER_URL", &provider.issuer),
-            ("AUTHORIZED_EMAILS", "ada@example.org\nbob@example.org"),
-            ("ALLOW_UNVERIFIED_EMAILS", "false"),
-        ],
-    )
-    .await;
+    secret(&scene, &openid_connect(&provider.issuer)).await;
     let site = behind(&scene, json!({"type": "oidc", "secretRef": {"name": "login"}})).await;
     a_login_opens_the_session_to_its_user_only(&scene, &site, &provider).await;
+    assert_eq!(*provider.challenged.lock().unwrap(), [false; 2], "logins with PKCE");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn openid_connect_has_pkce_where_the_secret_says_so() {
+    let scene = scene("pkce").await;
+    let provider = Provider::start(scene.listener());
+    let mut values = openid_connect(&provider.issuer);
+    values.push(("OIDC_CODE_CHALLENGE_METHOD", "S256".to_owned()));
+    secret(&scene, &values).await;
+    let site = behind(&scene, json!({"type": "oidc", "secretRef": {"name": "login"}})).await;
+    let (url, page) = log_in(&mut Browser::new(&scene, &[(HOST, &site)]), "ada").await;
+    assert_eq!((url.as_str(), page.status), (PAGE, StatusCode::OK), "{page:?}");
+    assert_eq!(*provider.challenged.lock().unwrap(), [true]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -135,7 +150,7 @@ async fn an_own_configuration_of_oauth2_proxy_lets_in_whom_it_says() {
          authenticated_emails_file = \"/etc/oauth2-proxy/emails\"\n",
         provider.issuer, CLIENT.0, CLIENT.1,
     );
-    secret(&scene, &[("proxy.cfg", &config), ("emails", "ada@example.org")]).await;
+    secret(&scene, &[("proxy.cfg", config), ("emails", "ada@example.org".to_owned())]).await;
     let authentication = json!({"type": "oauth2proxy", "secretRef": {"name": "login", "key": "proxy.cfg"}});
     let site = behind(&scene, authentication).await;
     a_login_opens_the_session_to_its_user_only(&scene, &site, &provider).await;
@@ -146,17 +161,7 @@ async fn an_own_configuration_of_oauth2_proxy_lets_in_whom_it_says() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_that_is_not_there_is_told_with_where_to_look() {
     let scene = scene("no-provider").await;
-    secret(
-        &scene,
-        &[
-            ("OIDC_CLIENT_ID", CLIENT.0),
-            ("OIDC_CLIENT_SECRET", CLIENT.1),
-            ("OIDC_ISSUER_URL", &format!("http://{NODE_ADDRESS}:1")),
-            ("AUTHORIZED_EMAILS", "ada@example.org"),
-            ("ALLOW_UNVERIFIED_EMAILS", "false"),
-        ],
-    )
-    .await;
+    secret(&scene, &openid_connect(&format!("http://{NODE_ADDRESS}:1"))).await;
     let more = json!({
         "authentication": {"type": "oidc", "secretRef": {"name": "login"}},
         "ingress": {"host": HOST, "pathPrefix": "/"},

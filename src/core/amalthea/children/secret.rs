@@ -84,33 +84,79 @@ fn proxy_config(build: &Build, ingress: &Ingress, cookie_secret: &str) -> String
     .join("\n")
 }
 
-/// JSON is YAML. oauth2-proxy fills in the `${…}` from its environment.
+/// oauth2-proxy fills in the `${…}` from its environment, before it reads this as YAML. Values of the session's secret
+/// stand in blocks of their own, where quotes, numbers and a last line break are nothing special.
 fn proxy_alpha_config(ingress: &Ingress) -> String {
-    json!({
-        "providers": [{
-            "id": "amalthea-oidc",
-            "provider": "oidc",
-            "clientID": "${OIDC_CLIENT_ID}",
-            "clientSecret": "${OIDC_CLIENT_SECRET}",
-            "oidcConfig": {
-                "issuerURL": "${OIDC_ISSUER_URL}",
-                "insecureAllowUnverifiedEmail": "${ALLOW_UNVERIFIED_EMAILS}",
-                "insecureSkipNonce": false,
-                "emailClaim": "email",
-                "audienceClaims": ["aud"],
-            },
-        }],
-        "server": {"bindAddress": format!("0.0.0.0:{}", names::AUTHENTICATED_PORT)},
-        "upstreamConfig": {"upstreams": [{
-            "id": "amalthea-upstream",
-            "path": with_slash(&ingress.path_prefix.0),
-            "uri": format!("http://127.0.0.1:{}", names::SECOND_PROXY_PORT),
-            "insecureSkipTLSVerify": true,
-            "passHostHeader": true,
-            "proxyWebSockets": true,
-        }]},
-    })
-    .to_string()
-    // The proxy reads a boolean here, so the placeholder must stand without quotes.
-    .replace("\"${ALLOW_UNVERIFIED_EMAILS}\"", "${ALLOW_UNVERIFIED_EMAILS}")
+    // JSON is YAML.
+    let path = json!(with_slash(&ingress.path_prefix.0));
+    let (listens, upstream) = (names::AUTHENTICATED_PORT, names::SECOND_PROXY_PORT);
+    format!(
+        "providers:
+- id: amalthea-oidc
+  provider: oidc
+  clientID: |-
+    ${{OIDC_CLIENT_ID}}
+  clientSecret: |-
+    ${{OIDC_CLIENT_SECRET}}
+  code_challenge_method: ${{OIDC_CODE_CHALLENGE_METHOD}}
+  oidcConfig:
+    issuerURL: |-
+      ${{OIDC_ISSUER_URL}}
+    insecureAllowUnverifiedEmail: ${{ALLOW_UNVERIFIED_EMAILS}}
+    insecureSkipNonce: false
+    emailClaim: email
+    audienceClaims: [aud]
+server:
+  bindAddress: 0.0.0.0:{listens}
+upstreamConfig:
+  upstreams:
+  - id: amalthea-upstream
+    path: {path}
+    uri: http://127.0.0.1:{upstream}
+    insecureSkipTLSVerify: true
+    passHostHeader: true
+    proxyWebSockets: true
+"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As oauth2-proxy reads it: the variables first, then YAML.
+    fn read(config: &str, variables: &[(&str, &str)]) -> Value {
+        let filled = variables.iter().fold(config.to_owned(), |text, (name, value)| {
+            assert!(text.contains(&format!("${{{name}}}")), "{name} is not asked for");
+            text.replace(&format!("${{{name}}}"), value)
+        });
+        assert!(!filled.contains("${"), "{filled}");
+        serde_saphyr::from_str(&filled).unwrap()
+    }
+
+    #[test]
+    fn values_of_the_secret_stay_what_they_are() {
+        let ingress = json!({"host": "sessions.example.org", "pathPrefix": "/a \"b\": #c"});
+        let config = proxy_alpha_config(&serde_json::from_value(ingress).unwrap());
+        let id = "12345";
+        for secret in ["67890", "it's \"quoted\"", r"back\slash", "colon: # hash", "{}", "line break\n"] {
+            let variables = [
+                ("OIDC_CLIENT_ID", id),
+                ("OIDC_CLIENT_SECRET", secret),
+                ("OIDC_ISSUER_URL", "https://login.example.org"),
+                ("OIDC_CODE_CHALLENGE_METHOD", ""),
+                ("ALLOW_UNVERIFIED_EMAILS", "true"),
+            ];
+            let read = read(&config, &variables);
+            let provider = &read["providers"][0];
+            assert_eq!(
+                (&provider["clientID"], &provider["clientSecret"]),
+                (&json!(id), &json!(secret.trim()))
+            );
+            assert_eq!(provider["oidcConfig"]["issuerURL"], "https://login.example.org");
+            assert_eq!(provider["oidcConfig"]["insecureAllowUnverifiedEmail"], true);
+            assert_eq!(provider["code_challenge_method"], Value::Null);
+            assert_eq!(read["upstreamConfig"]["upstreams"][0]["path"], "/a \"b\": #c/");
+        }
+    }
 }
