@@ -9,7 +9,7 @@ use std::{
 };
 
 const BUDGET: &str = "userSessionsPodDisruptionBudget.enabled=true";
-const WAIT: Duration = Duration::from_secs(30);
+const WAIT: Duration = Duration::from_secs(60);
 
 /// An operator that ends with the test.
 struct Operator(Child);

@@ -14,7 +14,7 @@ use sojourn_crds::amalthea::AmaltheaSession;
 use std::time::Duration;
 
 /// How long a test waits for what an operator, or a controller of Kubernetes, does at its own pace.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Adds annotations that say what the pod of a session pretends.
 pub(crate) fn acting(annotations: Value, spec: Value) -> Value {

@@ -11,7 +11,7 @@ pub(crate) const HOME: &str = "sojourn-system";
 /// The operator, as the API server knows it.
 pub(crate) const OPERATOR: &str = "system:serviceaccount:sojourn-system:sojourn";
 /// How long a test waits for what happens at its own pace.
-pub(crate) const WAIT: Duration = Duration::from_secs(60);
+pub(crate) const WAIT: Duration = Duration::from_secs(120);
 
 pub(crate) struct Stage {
     pub(crate) cluster: Cluster,

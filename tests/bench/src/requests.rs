@@ -8,13 +8,13 @@ use std::{collections::BTreeMap, fmt};
 pub(crate) struct Requests(BTreeMap<String, usize>);
 
 impl Requests {
-    /// Counts all requests but those that do not depend on sessions: renewals of the Lease and the one list of
-    /// metrics for all of them.
+    /// Counts all requests but those that do not depend on sessions: renewals of the Lease and of watches, which end
+    /// every few minutes, and the one list of metrics for all of them.
     pub(crate) fn count(entries: &[AuditEntry]) -> Self {
         let mut counts = BTreeMap::new();
         let counted = entries.iter().filter(|entry| {
             let metrics = entry.resource == "pods" && entry.verb == "list" && entry.subresource.is_empty();
-            entry.resource != "leases" && !metrics
+            entry.resource != "leases" && entry.verb != "watch" && !metrics
         });
         for entry in counted {
             let subresource = Some(entry.subresource.as_str()).filter(|name| !name.is_empty());

@@ -13,11 +13,16 @@ use serde_json::Value;
 use sojourn_cluster::{Cluster, eventually, kubectl};
 use std::{
     collections::HashMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
+use tokio::sync::Semaphore;
 
 /// Creations at a time.
 const AT_A_TIME: usize = 32;
+/// Objects that were created and have not arrived yet. What a session costs among many is asked, and not what it costs
+/// to wait: the control plane binds some fifteen volumes a second, and who waits for half a minute is told why.
+const UNDER_WAY: usize = 150;
 /// Far more than anything here takes, up to the 2,000 sessions of part j.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -46,7 +51,14 @@ pub(crate) async fn until_all(
     let objects: Vec<DynamicObject> =
         objects.into_iter().map(serde_json::from_value).collect::<Result<_, _>>()?;
     let wanted = objects.len();
-    let watching = tokio::spawn(arrivals(api.clone(), wanted, has_arrived));
+    let room = &Arc::new(Semaphore::new(UNDER_WAY));
+    let (watched, free) = (api.clone(), room.clone());
+    let watching = tokio::spawn(async move {
+        let arrived = arrivals(watched, wanted, has_arrived, &free).await;
+        // Nobody waits for room when there is nobody any more who sees what arrives.
+        free.close();
+        arrived
+    });
     // The watch stands before anything happens.
     tokio::time::sleep(Duration::from_millis(300)).await;
     let started = Instant::now();
@@ -54,6 +66,8 @@ pub(crate) async fn until_all(
         .map(|object| {
             let api = api.clone();
             async move {
+                // Given back when it arrives.
+                room.acquire().await?.forget();
                 let at = Instant::now();
                 for object in beside(object.metadata.name.as_deref().unwrap_or_default()) {
                     create(client, namespace, object).await?;
@@ -96,13 +110,17 @@ async fn arrivals(
     api: Api<DynamicObject>,
     wanted: usize,
     has_arrived: fn(&DynamicObject) -> bool,
+    room: &Semaphore,
 ) -> anyhow::Result<HashMap<String, Instant>> {
     let mut events =
         std::pin::pin!(watcher(api, watcher::Config::default()).default_backoff().applied_objects());
     let mut arrived = HashMap::new();
     while let Some(object) = events.try_next().await? {
         if has_arrived(&object) {
-            arrived.entry(object.metadata.name.unwrap_or_default()).or_insert_with(Instant::now);
+            arrived.entry(object.metadata.name.unwrap_or_default()).or_insert_with(|| {
+                room.add_permits(1);
+                Instant::now()
+            });
         }
         if arrived.len() == wanted {
             return Ok(arrived);

@@ -18,7 +18,7 @@ use crate::supervisor::Supervisor;
 use crate::{Error, Options, addons, paths, pki, runs, stages};
 
 /// Generous: a laptop that builds something else at the same time is no reason to give up.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 const ATTEMPTS: u32 = 3;
 
 /// Everyone who talks to the API server, and in which role. kwok writes as many different things as

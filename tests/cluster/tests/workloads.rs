@@ -17,7 +17,7 @@ use tokio::sync::OnceCell;
 
 /// User names hold the namespace, and the audit log needs them in advance.
 const AUDITED: &str = "audited";
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 
 async fn cluster() -> &'static Cluster {
     static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();

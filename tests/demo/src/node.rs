@@ -15,7 +15,7 @@ pub(crate) const INVITATION: [&str; 3] = [
     "curl -H 'Authorization: Bearer change-me' http://127.0.0.1:8080/sessions/guarded/hello.txt",
 ];
 /// How long the webhooks may take to be ready once their pods are.
-const READY: Duration = Duration::from_secs(30);
+const READY: Duration = Duration::from_secs(60);
 
 /// Starts everything.
 pub(crate) async fn set() -> anyhow::Result<Stage> {

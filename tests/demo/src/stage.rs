@@ -19,7 +19,7 @@ pub(crate) const RELEASE: (&str, &str) = ("sojourn", "sojourn-system");
 /// Where the sessions of the demo are.
 const NAMESPACE: &str = "demo";
 /// How long the operator may take to be ready.
-const READY: Duration = Duration::from_secs(30);
+const READY: Duration = Duration::from_secs(60);
 
 /// All that runs.
 pub(crate) struct Stage {
