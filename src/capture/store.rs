@@ -7,13 +7,14 @@ use super::{
 };
 use crate::settings::CaptureSettings;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use std::{
     collections::{HashMap, HashSet},
     fs::File,
     io,
     path::PathBuf,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
@@ -108,11 +109,6 @@ enum Work {
     Tell(oneshot::Sender<()>),
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What is in them is whole after any panic: each change is a few assignments.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl Capture {
     /// A store as `settings` say. Needs a runtime; touches no file yet.
     pub fn start(settings: &CaptureSettings) -> Self {
@@ -138,7 +134,7 @@ impl Capture {
 
     /// Begins to capture a session, or goes on with what an earlier life of this process captured of it.
     pub async fn open(&self, owner: &Owner) -> Result<Writer, OpenCapture> {
-        if lock(&self.shared.open).contains_key(owner.uid()) {
+        if self.shared.open.lock().contains_key(owner.uid()) {
             return Err(OpenCapture::Twice);
         }
         // What an earlier writer brought is in the files before they are looked at.
@@ -159,7 +155,7 @@ impl Capture {
             files,
             written: watch::Sender::new(0),
         });
-        let mut open = lock(&self.shared.open);
+        let mut open = self.shared.open.lock();
         if open.contains_key(owner.uid()) {
             return Err(OpenCapture::Twice);
         }
@@ -172,9 +168,9 @@ impl Capture {
     /// Ends the capture of `owner` and removes its files, unless they are to be preserved. Files that cannot be removed
     /// are tried again for three seconds.
     pub async fn remove(&self, owner: &Owner) -> Result<(), RemoveCapture> {
-        let entry = lock(&self.shared.open).remove(owner.uid());
+        let entry = self.shared.open.lock().remove(owner.uid());
         if let Some(entry) = entry {
-            lock(&entry.inbox).closed = true;
+            entry.inbox.lock().closed = true;
         }
         if self.shared.preserve {
             return Ok(());
@@ -232,7 +228,7 @@ impl Capture {
 
 impl Shared {
     fn hear(&self, owner: &Owner) -> Option<watch::Receiver<u64>> {
-        lock(&self.open).get(owner.uid()).map(|entry| entry.written.subscribe())
+        self.open.lock().get(owner.uid()).map(|entry| entry.written.subscribe())
     }
 }
 
@@ -248,7 +244,7 @@ impl Writer {
     pub fn line(&self, stream: Stream, text: impl Into<String>, at: Timestamp) {
         let item = Item { stream, at, text: text.into() };
         let waiting = &self.entry.disk.waiting;
-        let mut inbox = lock(&self.entry.inbox);
+        let mut inbox = self.entry.inbox.lock();
         if inbox.closed {
             return;
         }
@@ -265,8 +261,8 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        lock(&self.entry.inbox).closed = true;
-        let mut open = lock(&self.shared.open);
+        self.entry.inbox.lock().closed = true;
+        let mut open = self.shared.open.lock();
         if open.get(self.entry.owner.uid()).is_some_and(|entry| Arc::ptr_eq(entry, &self.entry)) {
             open.remove(self.entry.owner.uid());
         }
@@ -322,11 +318,11 @@ async fn write_all(mut asked: mpsc::UnboundedReceiver<Work>) {
 impl Entry {
     fn write(&self) {
         let (items, room) = {
-            let mut inbox = lock(&self.inbox);
+            let mut inbox = self.inbox.lock();
             inbox.announced = false;
             inbox.buffer.take()
         };
-        let mut files = lock(&self.files);
+        let mut files = self.files.lock();
         for file in files.iter_mut() {
             if let Err(error) = file.write(&self.disk.directory, &self.owner, &items) {
                 let session = self.owner.name();

@@ -32,7 +32,7 @@ impl Facts for ClusterFacts {
         if !owner.is(amalthea::GROUP, amalthea::KIND) {
             return self.others.get(owner, namespace, name);
         }
-        let session = self.sessions.index().session(&Key::new(namespace, name))?;
+        let session = self.sessions.index.read().session(&Key::new(namespace, name))?;
         Some(amalthea_terms(&session, &self.settings))
     }
 

@@ -5,9 +5,9 @@
 
 use super::key::Key;
 use crate::telemetry::queues::Waiting;
+use parking_lot::Mutex;
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
-    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 use tokio::{sync::Notify, time::Instant};
@@ -40,7 +40,7 @@ impl Queue {
 
     fn add_at(&self, key: Key, at: Instant) {
         {
-            let state = &mut *self.lock();
+            let state = &mut *self.state.lock();
             match state.at.get(&key) {
                 Some(earlier) if *earlier <= at => return,
                 Some(later) => {
@@ -82,7 +82,7 @@ impl Queue {
     /// An object that is due, or until when to wait for one.
     fn take(&self) -> Result<Key, Option<Instant>> {
         let now = Instant::now();
-        let state = &mut *self.lock();
+        let state = &mut *self.state.lock();
         let mut free = state.due.iter().filter(|(_, key)| !state.working.contains(key));
         match free.next().cloned() {
             Some((at, key)) if at <= now => {
@@ -97,23 +97,18 @@ impl Queue {
 
     /// Gives an object back.
     pub fn done(&self, key: &Key) {
-        self.lock().working.remove(key);
+        self.state.lock().working.remove(key);
         self.changed.notify_one();
     }
 
     /// How many objects are due now, and for how long the oldest has been. Looks at each of them.
     pub fn waiting(&self) -> Waiting {
         let now = Instant::now();
-        let state = self.lock();
+        let state = self.state.lock();
         Waiting {
             due: state.due.iter().take_while(|(at, _)| *at <= now).count(),
             oldest: state.due.first().map_or(Duration::ZERO, |(at, _)| now.saturating_duration_since(*at)),
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // The state is consistent between any two statements that could panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

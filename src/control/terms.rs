@@ -15,10 +15,11 @@ use kube::{
     core::{ApiResource, DynamicObject, GroupVersionKind},
     runtime::watcher,
 };
+use parking_lot::RwLock;
 use sojourn_webhooks::{GuardSettings, OWNERS, Object, Owner, Terms};
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::Arc,
 };
 use tokio::task::JoinSet;
 
@@ -32,17 +33,8 @@ pub struct SessionTerms(RwLock<HashMap<(&'static str, Key), Entry>>);
 impl SessionTerms {
     /// What a session means for its Job.
     pub fn get(&self, owner: &Owner, namespace: &str, name: &str) -> Option<Terms> {
-        let known = self.read();
+        let known = self.0.read();
         known.get(&(owner.kind, Key::new(namespace, name))).map(|(_, terms)| terms.clone())
-    }
-
-    // A panic elsewhere leaves the map as whole as it was: each change is one call.
-    fn read(&self) -> RwLockReadGuard<'_, HashMap<(&'static str, Key), Entry>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, HashMap<(&'static str, Key), Entry>> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -93,24 +85,24 @@ impl Intake for Sessions {
         let value = serde_json::to_value(&object).unwrap_or_default();
         let slot = (self.owner.kind, key);
         match (self.owner.terms)(Object::Value(&value), &self.settings) {
-            Ok(terms) => self.known.write().insert(slot, (uid, terms)),
+            Ok(terms) => self.known.0.write().insert(slot, (uid, terms)),
             Err(error) => {
                 tracing::warn!(%error, kind = self.owner.kind, session = %slot.1, "unreadable session");
-                self.known.write().remove(&slot)
+                self.known.0.write().remove(&slot)
             }
         };
         None
     }
 
     fn remove(&self, object: DynamicObject) -> Option<Key> {
-        self.known.write().remove(&(self.owner.kind, Key::of(&object)?));
+        self.known.0.write().remove(&(self.owner.kind, Key::of(&object)?));
         None
     }
 
     fn retain(&self, listed: &HashSet<String>) -> Vec<Key> {
         let elsewhere = |key: &Key| self.namespace.as_ref().is_some_and(|here| **here != *key.namespace);
         let other = |kind: &str, key: &Key| kind != self.owner.kind || elsewhere(key);
-        self.known.write().retain(|(kind, key), (uid, _)| other(kind, key) || listed.contains(uid));
+        self.known.0.write().retain(|(kind, key), (uid, _)| other(kind, key) || listed.contains(uid));
         Vec::new()
     }
 

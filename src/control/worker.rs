@@ -6,12 +6,8 @@ use crate::{
     telemetry::metrics::{self, Outcome},
 };
 use k8s_openapi::jiff::Timestamp;
-use std::{
-    collections::HashMap,
-    future::Future,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use parking_lot::Mutex;
+use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 use tracing::{Instrument, debug_span};
 
@@ -83,11 +79,11 @@ impl Agenda {
     fn schedule(&self, key: &Key, next: Next) {
         let delay = match next {
             Next::At(at) => {
-                self.failures().remove(key);
+                self.failures.lock().remove(key);
                 at
             }
             Next::Retry(class, at) => {
-                let mut failures = self.failures();
+                let mut failures = self.failures.lock();
                 let count = failures.entry(key.clone()).or_default();
                 *count = count.saturating_add(1);
                 let wait = errors::backoff(class, *count, rand::random());
@@ -97,11 +93,6 @@ impl Agenda {
         if let Some(delay) = delay {
             self.queue.add_after(key.clone(), delay.min(LONGEST_WAIT));
         }
-    }
-
-    fn failures(&self) -> MutexGuard<'_, HashMap<Key, u32>> {
-        // Each change is one call, so a panic elsewhere leaves it whole.
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

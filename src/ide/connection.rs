@@ -19,10 +19,11 @@ use super::{
     version::Agreed,
 };
 use http::{Method, StatusCode};
+use parking_lot::Mutex;
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::{
@@ -146,7 +147,7 @@ pub(super) struct Shared {
     pub(super) news: Notify,
     pub(super) stop: CancellationToken,
     pub(super) runtime: Handle,
-    state: Mutex<State>,
+    pub(super) state: Mutex<State>,
 }
 
 pub(super) struct State {
@@ -221,20 +222,20 @@ impl Connection {
 
     /// Makes a session of an earlier life ours. Those known from the start belong to [`Connection::open`].
     pub fn adopt(&self, session: &SessionId) {
-        self.shared.lock().gate.adopt(session);
+        self.shared.state.lock().gate.adopt(session);
         self.shared.news.notify_one();
     }
 
     /// Is done with a session: what waits is dropped, what comes late is ignored.
     pub fn release(&self, session: &SessionId) {
-        let mut state = self.shared.lock();
+        let mut state = self.shared.state.lock();
         state.gate.release(session, Instant::now());
         state.over(session);
     }
 
     /// Figures for those who watch.
     pub fn counts(&self) -> Counts {
-        let state = self.shared.lock();
+        let state = self.shared.state.lock();
         Counts { gate: state.gate.figures(), ..state.counts.clone() }
     }
 
@@ -251,7 +252,7 @@ impl Notifications {
     /// while it waits.
     pub async fn next(&mut self) -> Option<Notification> {
         loop {
-            if let Some(next) = self.0.lock().gate.take() {
+            if let Some(next) = self.0.state.lock().gate.take() {
                 return Some(next);
             }
             if matches!(*self.0.link.borrow(), Link::Closed) {
@@ -263,11 +264,6 @@ impl Notifications {
 }
 
 impl Shared {
-    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
-        // The state is consistent between any two statements that could panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// What was agreed on, while the socket is open.
     pub(super) fn agreed_now(&self) -> Result<Agreed, StartCause> {
         match &*self.link.borrow() {
@@ -290,7 +286,7 @@ impl Shared {
     /// The socket is open.
     pub(super) fn connected(&self, agreed: Agreed) {
         {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             state.counts.connections += 1;
             state.agreed = Some(agreed.clone());
         }
@@ -306,7 +302,7 @@ impl Shared {
 
     /// Takes in what came over the socket.
     pub(super) fn take_in(&self, read: Result<Notification, Skip>) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let skipped = match read {
             Err(skip) => Some(skip.name()),
             Ok(notification) => {
@@ -333,7 +329,7 @@ impl Shared {
     /// Stops a session and waits for its end.
     pub(super) async fn stop(&self, session: &SessionId) -> Result<Stop, StopError> {
         let (over, agreed) = {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             if !state.gate.owns(session) {
                 return Ok(Stop::NotOurs);
             }
@@ -345,14 +341,14 @@ impl Shared {
         let stop = match answer.status {
             StatusCode::OK => {
                 // Often it comes before the answer.
-                let ended = self.lock().gate.has_ended(session)
+                let ended = self.state.lock().gate.has_ended(session)
                     || tokio::time::timeout(self.timing.end, over.cancelled()).await.is_ok();
                 if ended { Stop::Ended } else { Stop::Silent }
             }
             StatusCode::NO_CONTENT => Stop::Gone,
             status => return Err(StopCause::Status { status, said: answer.said() }.into()),
         };
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.gate.conclude(session);
         state.over(session);
         self.news.notify_one();

@@ -101,7 +101,7 @@ impl Started {
     /// lost.
     pub fn confirm(mut self) {
         self.confirmed = true;
-        self.shared.lock().gate.confirm(&self.session);
+        self.shared.state.lock().gate.confirm(&self.session);
         self.shared.news.notify_one();
     }
 }
@@ -123,7 +123,7 @@ impl Drop for Started {
                 tracing::warn!(%session, "a run session without an owner may be left in the IDE");
                 tracing::debug!(%session, %error, "it could not be stopped");
             }
-            shared.lock().gate.release(&session, Instant::now());
+            shared.state.lock().gate.release(&session, Instant::now());
         });
     }
 }
@@ -137,7 +137,7 @@ struct Outstanding {
 impl Drop for Outstanding {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket.take() {
-            self.shared.lock().gate.failed(ticket);
+            self.shared.state.lock().gate.failed(ticket);
         }
     }
 }
@@ -146,7 +146,7 @@ impl Drop for Outstanding {
 pub(super) async fn start(shared: &Arc<Shared>, request: &RunRequest) -> Result<Start, StartError> {
     let agreed = shared.agreed_now()?;
     request.launch.check(&agreed.launches).map_err(StartCause::from)?;
-    let ticket = shared.lock().gate.begin().map_err(StartCause::from)?;
+    let ticket = shared.state.lock().gate.begin().map_err(StartCause::from)?;
     let outstanding = Outstanding { shared: shared.clone(), ticket: Some(ticket) };
     let (tell, told) = oneshot::channel();
     let body = request.body();
@@ -167,7 +167,7 @@ async fn create(mut outstanding: Outstanding, body: String, version: Version) ->
     }
     let session = SessionId::of_location(&answer.location.ok_or(StartCause::NoLocation)?)?;
     let created = match outstanding.ticket.take() {
-        Some(ticket) => shared.lock().gate.created(ticket, &session, Instant::now())?,
+        Some(ticket) => shared.state.lock().gate.created(ticket, &session, Instant::now())?,
         None => return Err(StartCause::Closed),
     };
     match created {

@@ -1,10 +1,7 @@
 //! Readiness as a set of named checks: ready when all of them say so.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use parking_lot::Mutex;
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 /// The state of a check; `Err` says what it waits for.
 type Check = Result<(), String>;
@@ -24,34 +21,25 @@ pub struct Handle {
 }
 
 impl Readiness {
-    fn checks(&self) -> MutexGuard<'_, BTreeMap<String, Check>> {
-        // The map is whole after any panic: each change is one insertion.
-        self.checks.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn noted(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
-        self.concerns.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// What people should see to while all still works, by the name of the check.
     pub fn concerns(&self) -> Vec<(String, String)> {
-        self.noted().iter().map(|(name, concern)| (name.clone(), concern.clone())).collect()
+        self.concerns.lock().iter().map(|(name, concern)| (name.clone(), concern.clone())).collect()
     }
 
     /// Adds a check, not ready to begin with. A name that is there already begins anew.
     pub fn handle(&self, name: &str) -> Handle {
-        self.checks().insert(name.to_owned(), Err("not started".to_owned()));
+        self.checks.lock().insert(name.to_owned(), Err("not started".to_owned()));
         Handle { readiness: self.clone(), name: name.to_owned() }
     }
 
     /// Whether every check is ready.
     pub fn is_ready(&self) -> bool {
-        self.checks().values().all(Result::is_ok)
+        self.checks.lock().values().all(Result::is_ok)
     }
 
     /// Every check by name, in order, with what the unready ones wait for.
     pub fn report(&self) -> Vec<(String, Result<(), String>)> {
-        self.checks().iter().map(|(name, check)| (name.clone(), check.clone())).collect()
+        self.checks.lock().iter().map(|(name, check)| (name.clone(), check.clone())).collect()
     }
 }
 
@@ -64,20 +52,20 @@ impl fmt::Debug for Readiness {
 impl Handle {
     /// The check is ready.
     pub fn ready(&self) {
-        self.readiness.checks().insert(self.name.clone(), Ok(()));
+        self.readiness.checks.lock().insert(self.name.clone(), Ok(()));
     }
 
     /// The check is not ready, and why. Returns whether that is news.
     pub fn not_ready(&self, why: impl Into<String>) -> bool {
         let check = Err(why.into());
-        self.readiness.checks().insert(self.name.clone(), check.clone()) != Some(check)
+        self.readiness.checks.lock().insert(self.name.clone(), check.clone()) != Some(check)
     }
 
     /// What people should see to while all still works; it changes nothing about being ready.
     pub fn concern(&self, what: Option<&str>) {
         match what {
-            Some(what) => self.readiness.noted().insert(self.name.clone(), what.to_owned()),
-            None => self.readiness.noted().remove(&self.name),
+            Some(what) => self.readiness.concerns.lock().insert(self.name.clone(), what.to_owned()),
+            None => self.readiness.concerns.lock().remove(&self.name),
         };
     }
 }

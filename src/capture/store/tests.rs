@@ -196,7 +196,7 @@ async fn a_flood_waits_for_nobody_and_is_bounded() {
     let other = capture.open(&Owner::new("other", "2").unwrap()).await.unwrap();
     let line = "x".repeat(1000);
     {
-        let _stuck = lock(&writer.entry.files);
+        let _stuck = writer.entry.files.lock();
         for _ in 0..10_000 {
             writer.line(Stream::Stdout, line.as_str(), at());
         }

@@ -24,7 +24,7 @@ impl SessionGauges for Gauges {
             time.as_ref().map_or(0.0, |time| now.duration_since(time.0).as_secs_f64().max(0.0))
         };
         let count = |count: i64| u32::try_from(count).unwrap_or(0);
-        let index = self.0.index();
+        let index = self.0.index.read();
         index
             .sessions()
             .map(|(key, session)| {
@@ -50,7 +50,7 @@ impl SessionGauges for Gauges {
 /// What is known of IDEs, and of the sessions for them.
 pub(super) fn ides(ides: &ide_session::Reconciler) -> IdeFigures {
     let mut sessions: Tally = State::ALL.map(|state| (word(state), 0)).into();
-    for session in ides.index().sessions() {
+    for session in ides.index.read().sessions() {
         *sessions.entry(word(session.state())).or_default() += 1;
     }
     IdeFigures { sessions, ..ides.runs.figures() }
@@ -85,9 +85,9 @@ pub(super) fn debug_state(
 ) -> impl Fn() -> serde_json::Value + use<> {
     let (sessions, ides) = (reconcilers.amalthea.clone(), reconcilers.ides.clone());
     move || {
-        let (held, children, pods) = sessions.index().sizes();
+        let (held, children, pods) = sessions.index.read().sizes();
         let Waiting { due, oldest } = sessions.agenda.queue.waiting();
-        let ides = ides.as_ref().map(|ides| ides.index().keys().len());
+        let ides = ides.as_ref().map(|ides| ides.index.read().keys().len());
         serde_json::json!({
             "watches": {"synced": unsynced.is_synced()},
             "index": {"sessions": held, "children": children, "pods": pods, "ideSessions": ides},

@@ -120,7 +120,7 @@ impl Reconciler {
                 created => created?,
             },
             Write::Apply { manifest, takeover, clear, .. } => {
-                let before = self.index().child(&key, kind, name);
+                let before = self.index.read().child(&key, kind, name);
                 if let Some(live) = before.filter(|live| self.is_settled(&key, manifest, live)) {
                     return Ok(Written::Ours(live));
                 }
@@ -156,7 +156,7 @@ impl Reconciler {
     /// Takes in what the API server answered to a write, ahead of the watch.
     fn learn(&self, kind: Kind, object: DynamicObject) -> Option<Arc<Live>> {
         let live = Live::cut(kind, object)?;
-        self.index_mut().apply_live(live.clone());
+        self.index.write().apply_live(live.clone());
         Some(Arc::new(live))
     }
 
@@ -173,7 +173,7 @@ impl Reconciler {
                 let Some(live) = Live::cut(Kind::Job, job) else { return Ok(false) };
                 // The last finalizer of an object that is being deleted takes the object along.
                 let gone = live.deleting && live.finalizers.is_empty();
-                let mut index = self.index_mut();
+                let mut index = self.index.write();
                 if gone {
                     index.remove_live(&live);
                 } else {
@@ -195,7 +195,7 @@ impl Reconciler {
             }
             None => {
                 let key = Key::new(session.namespace(), session.name());
-                self.index_mut().forget(&key, delete.kind, &delete.name, &delete.uid);
+                self.index.write().forget(&key, delete.kind, &delete.name, &delete.uid);
             }
         }
         Ok(())
@@ -226,7 +226,7 @@ impl Reconciler {
     ) -> Result<(), CallError> {
         let object = self.replica.set_finalizers(session, finalizers).await?;
         if object.metadata.deletion_timestamp.is_some() && finalizers.is_empty() {
-            self.index_mut().remove_session(&Key::new(session.namespace(), session.name()));
+            self.index.write().remove_session(&Key::new(session.namespace(), session.name()));
         } else {
             self.learn_session(object);
         }

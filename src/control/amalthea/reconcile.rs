@@ -22,13 +22,10 @@ use crate::{
     telemetry::metrics,
 };
 use k8s_openapi::jiff::Timestamp;
+use parking_lot::{Mutex, RwLock};
 use serde_json::Value;
 use sojourn_crds::amalthea::AmaltheaSession;
-use std::{
-    collections::HashMap,
-    sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 use tokio::time::Instant;
 use tracing::{Instrument, debug_span};
 
@@ -40,13 +37,13 @@ impl Reconciled for AmaltheaSession {
 pub struct Reconciler {
     /// The process that it works in.
     pub replica: Replica,
-    /// What the cluster holds.
+    /// What the cluster holds. Never held across an await.
     pub index: RwLock<Index>,
     /// What has to be looked at.
     pub agenda: Agenda,
     /// The choices of whoever installed the operator.
     pub settings: SessionSettings,
-    passes: Mutex<HashMap<Key, Pass>>,
+    pub(super) passes: Mutex<HashMap<Key, Pass>>,
 }
 
 /// What is remembered of a session between passes. Losing it costs at most a write that could have waited.
@@ -69,7 +66,7 @@ impl Reconcile for Reconciler {
     }
 
     fn keys(&self) -> Vec<Key> {
-        self.index().keys()
+        self.index.read().keys()
     }
 
     async fn reconcile(&self, key: &Key, now: Timestamp) -> Result<Next, CallError> {
@@ -90,7 +87,7 @@ impl Reconcile for Reconciler {
         let report = debug_span!("status").in_scope(|| status(&checked, &world, &applied, &context));
         let told = notes::of_plan(&plan);
         // An apply may have moved the session's own version (its finalizer); report on what is known now.
-        let session = self.index().session(key).filter(|now| now.uid() == world.session.uid());
+        let session = self.index.read().session(key).filter(|now| now.uid() == world.session.uid());
         let Some(session) = session else {
             // It went with its finalizer. What became of its secrets is told all the same.
             for note in &told {
@@ -124,12 +121,12 @@ impl Reconciler {
 
     /// What is known of the session; no call, but for the question to its proxy on which its end depends.
     async fn observe(&self, key: &Key, context: &Context<'_>) -> Option<World> {
-        let mut world = self.index().observe(key)?;
+        let mut world = self.index.read().observe(key)?;
         let address = validate(&world.session, Vec::new())
             .and_then(|checked| idle::to_be_asked(&checked, &world, context));
         if let (Some(address), Some(pod)) = (address, world.pod()) {
             let requests = Requests { last: last_request(&address).await, asked: context.now };
-            self.index_mut().apply_requests(key, &pod.uid, requests);
+            self.index.write().apply_requests(key, &pod.uid, requests);
             world.requests = Some(requests);
         }
         Some(world)
@@ -154,8 +151,8 @@ impl Reconciler {
 
     /// The session is gone. Its children go by their owner references, but for Jobs that our finalizer holds.
     async fn clean_up(&self, key: &Key) -> Result<Next, CallError> {
-        self.passes().remove(key);
-        let leftovers = self.index().leftovers(key);
+        self.passes.lock().remove(key);
+        let leftovers = self.index.read().leftovers(key);
         for release in leftovers.iter().filter_map(|job| release_orphan(job)) {
             self.release(&release).await?;
         }
@@ -189,7 +186,7 @@ impl Reconciler {
     /// Whether this very manifest was applied to this very object before. Where somebody else's webhook changes
     /// what we apply, applying it again changes nothing.
     pub(super) fn is_settled(&self, key: &Key, manifest: &Value, live: &Live) -> bool {
-        let passes = self.passes();
+        let passes = self.passes.lock();
         passes.get(key).and_then(|pass| pass.settled.get(&live.uid)).is_some_and(|(applied, made)| {
             *applied == fingerprint(manifest) && *made == live.content_fingerprint()
         })
@@ -198,21 +195,7 @@ impl Reconciler {
     /// Remembers what the API server made of a manifest.
     pub(super) fn settle(&self, key: &Key, manifest: &Value, live: &Live) {
         let entry = (fingerprint(manifest), live.content_fingerprint());
-        self.passes().entry(key.clone()).or_default().settled.insert(live.uid.clone(), entry);
-    }
-
-    /// The index, for reading. Never held across an await.
-    pub fn index(&self) -> RwLockReadGuard<'_, Index> {
-        self.index.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The index, for writing. Never held across an await.
-    pub fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
-        self.index.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn passes(&self) -> MutexGuard<'_, HashMap<Key, Pass>> {
-        self.passes.lock().unwrap_or_else(PoisonError::into_inner)
+        self.passes.lock().entry(key.clone()).or_default().settled.insert(live.uid.clone(), entry);
     }
 }
 

@@ -99,15 +99,15 @@ impl Reconciler {
     /// Takes in a session that the API server answered with, ahead of the watch.
     pub(super) fn learn_session(&self, object: DynamicObject) {
         if let Ok(session) = read_session(object) {
-            self.index_mut().apply_session(session);
+            self.index.write().apply_session(session);
         }
     }
 
     fn last_written(&self, key: &Key) -> Option<Instant> {
-        self.passes().get(key).and_then(|pass| pass.status_written)
+        self.passes.lock().get(key).and_then(|pass| pass.status_written)
     }
 
     fn written(&self, key: &Key) {
-        self.passes().entry(key.clone()).or_default().status_written = Some(Instant::now());
+        self.passes.lock().entry(key.clone()).or_default().status_written = Some(Instant::now());
     }
 }

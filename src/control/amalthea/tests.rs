@@ -134,8 +134,8 @@ async fn who_takes_the_last_job_away_asks_for_the_next_pass() {
     };
     let reconciler = Reconciler::new(replica, settings());
     let known = Live::cut(Kind::Job, serde_json::from_value(job.clone()).unwrap()).unwrap();
-    reconciler.index_mut().apply_session(serde_json::from_value(session.clone()).unwrap());
-    reconciler.index_mut().apply_live(known);
+    reconciler.index.write().apply_session(serde_json::from_value(session.clone()).unwrap());
+    reconciler.index.write().apply_live(known);
     // Somebody changed the Job, and the watch has not told it yet.
     job["metadata"]["resourceVersion"] = json!("8");
     let held = [(format!("{SESSIONS}/hero"), session), (format!("{JOBS}/hero"), job)];

@@ -43,7 +43,7 @@ pub async fn measure(reconciler: Arc<Reconciler>, scope: Scope) {
         gate.opened().await;
         ticks.tick().await;
         for part in parts(&scope) {
-            let needed = reconciler.index().sessions().any(|(key, session)| {
+            let needed = reconciler.index.read().sessions().any(|(key, session)| {
                 part.as_deref().is_none_or(|namespace| namespace == &*key.namespace) && needs_usage(session)
             });
             if !needed {
@@ -83,9 +83,9 @@ fn take_in(reconciler: &Reconciler, list: PodMetricsList) {
     let now = Timestamp::now();
     for pod in list.items {
         let Some(key) = session_of(&pod) else { continue };
-        let Some(session) = reconciler.index().session(&key) else { continue };
+        let Some(session) = reconciler.index.read().session(&key) else { continue };
         let Some(usage) = usage(&pod, now).filter(|_| needs_usage(&session)) else { continue };
-        reconciler.index_mut().apply_usage(&key, usage);
+        reconciler.index.write().apply_usage(&key, usage);
         if changes_something(&session, usage, now) {
             reconciler.agenda.queue.add(key);
         }

@@ -64,7 +64,7 @@ impl Intake for Sessions {
 
     fn apply(&self, object: DynamicObject) -> Option<Key> {
         match read_session(object) {
-            Ok(session) => self.reconciler.index_mut().apply_session(session),
+            Ok(session) => self.reconciler.index.write().apply_session(session),
             Err(error) => {
                 tracing::warn!(%error, "a session cannot be read; it is left alone");
                 None
@@ -74,12 +74,12 @@ impl Intake for Sessions {
 
     fn remove(&self, object: DynamicObject) -> Option<Key> {
         let key = Key::of(&object)?;
-        self.reconciler.index_mut().remove_session(&key);
+        self.reconciler.index.write().remove_session(&key);
         Some(key)
     }
 
     fn retain(&self, listed: &HashSet<String>) -> Vec<Key> {
-        self.reconciler.index_mut().retain(None, self.namespace.as_deref(), listed)
+        self.reconciler.index.write().retain(None, self.namespace.as_deref(), listed)
     }
 
     fn ask(&self, key: Key) {
@@ -100,15 +100,15 @@ impl Intake for Objects {
     }
 
     fn apply(&self, object: DynamicObject) -> Option<Key> {
-        self.reconciler.index_mut().apply_live(Live::cut(self.kind, object)?)
+        self.reconciler.index.write().apply_live(Live::cut(self.kind, object)?)
     }
 
     fn remove(&self, object: DynamicObject) -> Option<Key> {
-        self.reconciler.index_mut().remove_live(&Live::cut(self.kind, object)?)
+        self.reconciler.index.write().remove_live(&Live::cut(self.kind, object)?)
     }
 
     fn retain(&self, listed: &HashSet<String>) -> Vec<Key> {
-        self.reconciler.index_mut().retain(Some(self.kind), self.namespace.as_deref(), listed)
+        self.reconciler.index.write().retain(Some(self.kind), self.namespace.as_deref(), listed)
     }
 
     fn ask(&self, key: Key) {
@@ -147,7 +147,7 @@ async fn follow_warnings(
     while let Some(event) = stream.next().await {
         let Ok(event) = event else { continue };
         let Some((uid, warning)) = warning(event) else { continue };
-        if let Some(key) = reconciler.index_mut().apply_warning(&uid, warning) {
+        if let Some(key) = reconciler.index.write().apply_warning(&uid, warning) {
             reconciler.agenda.queue.add(key);
         }
     }

@@ -17,12 +17,12 @@ impl Reconciler {
         let mut outer = self.outer.clone();
         loop {
             outer.opened().await;
-            let sessions: Vec<_> = self.index().sessions().cloned().collect();
+            let sessions: Vec<_> = self.index.read().sessions().cloned().collect();
             let alive = sessions.iter().map(|session| session.uid().to_owned()).collect();
             self.outputs.sweep(alive).await;
             self.runs.lead(sessions).await;
             self.keeper.send_replace(true);
-            self.index().tell();
+            self.index.read().tell();
             outer.closed().await;
             self.retire().await;
         }
@@ -46,7 +46,7 @@ impl Reconciler {
     pub async fn retire(&self) {
         self.keeper.send_replace(false);
         // Who follows a log here is let go.
-        self.index().tell();
+        self.index.read().tell();
         self.runs.retire().await;
         self.outputs.store().flush().await;
     }

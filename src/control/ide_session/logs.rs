@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 impl Sessions for Reconciler {
     fn find(&self, name: &str) -> Option<Found> {
-        let session = self.index().session(&Key::new("", name))?;
+        let session = self.index.read().session(&Key::new("", name))?;
         Some(Found {
             uid: session.uid().to_owned(),
             state: session.state(),
@@ -18,7 +18,7 @@ impl Sessions for Reconciler {
     }
 
     fn changes(&self) -> watch::Receiver<u64> {
-        self.index().changes()
+        self.index.read().changes()
     }
 
     fn keeps(&self) -> bool {

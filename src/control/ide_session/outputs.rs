@@ -8,10 +8,11 @@ use crate::{
 };
 use futures::future::BoxFuture;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use sojourn_crds::ide_session::IdeSession;
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
 /// Why what a session writes is not kept.
@@ -50,7 +51,7 @@ impl Outputs {
         let Ok(owner) = Owner::new(session.name(), session.uid()) else {
             return ide_session::Capture::None;
         };
-        match self.lock().get(session.uid()) {
+        match self.kept.lock().get(session.uid()) {
             Some(Ok(_)) => return ide_session::Capture::Kept(self.files(&owner)),
             Some(Err(message)) => {
                 let message = format!("What the session writes cannot be kept: {message}");
@@ -86,28 +87,23 @@ impl Outputs {
     }
 
     fn write(&self, uid: &str, stream: Stream, line: String, at: Timestamp) {
-        if let Some(Ok(writer)) = self.lock().get(uid) {
+        if let Some(Ok(writer)) = self.kept.lock().get(uid) {
             writer.line(stream, line, at);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Result<Writer, String>>> {
-        // Each change is one call, so a panic elsewhere leaves it whole.
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Output for Outputs {
     fn begin(&self, name: Arc<str>, uid: Arc<str>) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            if matches!(self.lock().get(&uid), Some(Ok(_))) {
+            if matches!(self.kept.lock().get(&uid), Some(Ok(_))) {
                 return;
             }
             let opened = self.open(&name, &uid).await.map_err(|error| {
                 tracing::warn!(%error, session = %name, "what an IDE session writes is not kept");
                 error.to_string()
             });
-            self.lock().insert(uid, opened);
+            self.kept.lock().insert(uid, opened);
         })
     }
 
@@ -121,12 +117,12 @@ impl Output for Outputs {
     }
 
     fn end(&self, uid: &str) {
-        self.lock().remove(uid);
+        self.kept.lock().remove(uid);
     }
 
     fn remove(&self, name: Arc<str>, uid: Arc<str>) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            self.lock().remove(&uid);
+            self.kept.lock().remove(&uid);
             let Ok(owner) = Owner::new(&name, &uid) else { return };
             if let Err(error) = self.store.remove(&owner).await {
                 tracing::warn!(%error, session = %name, "files of an IDE session may be left");

@@ -20,9 +20,10 @@ use crate::{
     telemetry::metrics,
 };
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use parking_lot::RwLock;
 use sojourn_crds::ide_session::IdeSession;
 use std::{
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak},
+    sync::{Arc, Weak},
     time::Duration,
 };
 use tokio::sync::watch;
@@ -36,7 +37,7 @@ impl Reconciled for IdeSession {
 pub struct Reconciler {
     /// The process that it works in. Its gate opens when the runs lead.
     pub replica: Replica,
-    /// The sessions that there are.
+    /// The sessions that there are. Never held across an await.
     pub index: RwLock<Index>,
     /// What has to be looked at.
     pub agenda: Agenda,
@@ -66,7 +67,7 @@ impl Reconcile for Reconciler {
     }
 
     fn keys(&self) -> Vec<Key> {
-        self.index().keys()
+        self.index.read().keys()
     }
 
     async fn reconcile(&self, key: &Key, now: Timestamp) -> Result<Next, CallError> {
@@ -128,7 +129,7 @@ impl Reconciler {
 
     /// What is known of a session. No call.
     async fn observe(&self, key: &Key) -> Option<World> {
-        let session = self.index().session(key)?;
+        let session = self.index.read().session(key)?;
         let (endpoint, run) = self.runs.observe(&session);
         let capture = self.outputs.of(&session).await;
         Some(World { session, endpoint, run, capture, patience: self.patience })
@@ -150,15 +151,5 @@ impl Reconciler {
         if let Some(uid) = uid {
             self.runs.forget(uid);
         }
-    }
-
-    /// The index, for reading. Never held across an await.
-    pub fn index(&self) -> RwLockReadGuard<'_, Index> {
-        self.index.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The index, for writing. Never held across an await.
-    pub fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
-        self.index.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -45,7 +45,7 @@ impl Reconciler {
     /// Takes in a session that the API server answered with, ahead of the watch.
     fn learn(&self, object: DynamicObject) {
         if let Ok(session) = read_session(object) {
-            let gone = self.index_mut().apply(session).gone;
+            let gone = self.index.write().apply(session).gone;
             self.lose(gone.as_deref());
         }
     }

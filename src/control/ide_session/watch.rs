@@ -43,7 +43,7 @@ impl Intake for Sessions {
     fn apply(&self, object: DynamicObject) -> Option<Key> {
         match read_session(object) {
             Ok(session) => {
-                let change = self.0.index_mut().apply(session);
+                let change = self.0.index.write().apply(session);
                 self.took_in(change)
             }
             Err(error) => {
@@ -55,12 +55,12 @@ impl Intake for Sessions {
 
     fn remove(&self, object: DynamicObject) -> Option<Key> {
         let key = Key::of(&object)?;
-        let change = self.0.index_mut().remove(&key, &object.uid().unwrap_or_default());
+        let change = self.0.index.write().remove(&key, &object.uid().unwrap_or_default());
         self.took_in(change)
     }
 
     fn retain(&self, listed: &HashSet<String>) -> Vec<Key> {
-        let changes = self.0.index_mut().retain(listed);
+        let changes = self.0.index.write().retain(listed);
         changes.into_iter().filter_map(|change| self.took_in(change)).collect()
     }
 

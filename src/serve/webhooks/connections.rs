@@ -5,10 +5,8 @@
 //! the one that has been idle longest. One that is being answered never does.
 
 use super::Limits;
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use parking_lot::Mutex;
+use std::{collections::HashMap, sync::Arc};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::Instant,
@@ -72,13 +70,6 @@ struct Connection {
     close: CancellationToken,
 }
 
-impl Connection {
-    fn state(&self) -> MutexGuard<'_, State> {
-        // The state is whole after any panic: each change is a few assignments of plain values.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// All connections of a server.
 pub(super) struct Connections {
     limits: Limits,
@@ -90,11 +81,6 @@ impl Connections {
     pub(super) fn new(limits: Limits) -> Self {
         let places = Arc::new(Semaphore::new(limits.connections));
         Self { limits, places, open: Mutex::default() }
-    }
-
-    fn open(&self) -> MutexGuard<'_, (u64, HashMap<u64, Arc<Connection>>)> {
-        // As above: one insertion or removal at a time.
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A place for a new connection. If all are taken, another has to go; if all are being answered, this waits.
@@ -109,7 +95,7 @@ impl Connections {
         };
         let state = State { phase: Phase::Handshake, since: Instant::now(), known: false };
         let connection = Arc::new(Connection { state: Mutex::new(state), close: CancellationToken::new() });
-        let mut open = self.open();
+        let mut open = self.open.lock();
         open.0 += 1;
         let id = open.0;
         open.1.insert(id, connection.clone());
@@ -119,8 +105,9 @@ impl Connections {
     /// Closes the connection that is worth least, and some more if they are strangers: a flood is not to cost a search
     /// for each of its connections.
     pub(super) fn make_room(&self) {
-        let mut open = self.open();
-        let worths = open.1.iter().filter_map(|(id, connection)| Some((connection.state().worth()?, *id)));
+        let mut open = self.open.lock();
+        let worths =
+            open.1.iter().filter_map(|(id, connection)| Some((connection.state.lock().worth()?, *id)));
         let mut worths: Vec<_> = worths.collect();
         worths.sort_unstable();
         let strangers = worths.iter().take_while(|((known, _), _)| !known).count();
@@ -134,8 +121,8 @@ impl Connections {
 
     /// Closes the connections that take too long.
     pub(super) fn close_overdue(&self, now: Instant) {
-        for connection in self.open().1.values() {
-            if connection.state().is_overdue(now, &self.limits) {
+        for connection in self.open.lock().1.values() {
+            if connection.state.lock().is_overdue(now, &self.limits) {
                 connection.close.cancel();
             }
         }
@@ -150,7 +137,7 @@ impl Connections {
 
     /// Closes all connections.
     pub(super) fn close_all(&self) {
-        self.open().1.values().for_each(|connection| connection.close.cancel());
+        self.open.lock().1.values().for_each(|connection| connection.close.cancel());
     }
 }
 
@@ -165,12 +152,12 @@ pub(super) struct Place {
 impl Place {
     /// The handshake is over.
     pub(super) fn shook_hands(&self) {
-        *self.connection.state() = State { phase: Phase::Idle, since: Instant::now(), known: false };
+        *self.connection.state.lock() = State { phase: Phase::Idle, since: Instant::now(), known: false };
     }
 
     /// Bytes have come. On an idle connection they begin a request.
     pub(super) fn heard(&self) {
-        let mut state = self.connection.state();
+        let mut state = self.connection.state.lock();
         if state.phase == Phase::Idle {
             *state = State { phase: Phase::Head, since: Instant::now(), ..*state };
         }
@@ -184,7 +171,7 @@ impl Place {
 
     /// Changes what is being answered. The phase begins again with each change.
     fn change(&self, change: impl FnOnce(&mut Answers)) {
-        let mut state = self.connection.state();
+        let mut state = self.connection.state.lock();
         let mut answers =
             if let Phase::Answering(answers) = state.phase { answers } else { Answers::default() };
         change(&mut answers);
@@ -203,7 +190,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.connections.open().1.remove(&self.id);
+        self.connections.open.lock().1.remove(&self.id);
     }
 }
 
@@ -313,7 +300,7 @@ mod tests {
     async fn phases_follow_what_happens() {
         let connections = Arc::new(Connections::new(Limits::default()));
         let place = Arc::new(connections.place().await.unwrap());
-        let phase = || place.connection.state().phase;
+        let phase = || place.connection.state.lock().phase;
         assert_eq!(phase(), Phase::Handshake);
         place.heard();
         assert_eq!(phase(), Phase::Handshake, "the bytes of a handshake begin no request");
@@ -324,17 +311,17 @@ mod tests {
         place.heard();
         drop(one);
         assert_eq!(phase(), Phase::Answering(BUSY));
-        assert!(!place.connection.state().known);
+        assert!(!place.connection.state.lock().known);
         drop(two);
         assert_eq!(phase(), Phase::Idle);
-        assert!(place.connection.state().known);
+        assert!(place.connection.state.lock().known);
     }
     #[tokio::test(start_paused = true)]
     async fn who_waits_for_more_has_time_and_who_does_not_take_it_has_not() {
         let limits = Limits::default();
         let connections = Arc::new(Connections::new(limits));
         let place = Arc::new(connections.place().await.unwrap());
-        let is_overdue = || place.connection.state().is_overdue(Instant::now(), &limits);
+        let is_overdue = || place.connection.state.lock().is_overdue(Instant::now(), &limits);
         let long = async || tokio::time::advance(2 * limits.answer).await;
         place.shook_hands();
         let mut answering = place.answer();
@@ -342,7 +329,7 @@ mod tests {
         long().await;
         answering.waits();
         assert!(!is_overdue());
-        assert_eq!(place.connection.state().worth(), None, "it does not make room");
+        assert_eq!(place.connection.state.lock().worth(), None, "it does not make room");
         answering.goes_on();
         assert!(!is_overdue());
         long().await;
@@ -351,13 +338,13 @@ mod tests {
         assert!(!is_overdue(), "it took something");
         let other = place.answer();
         answering.waits();
-        assert_eq!(place.connection.state().phase, Phase::Answering(Answers { busy: 1, quiet: 1 }));
+        assert_eq!(place.connection.state.lock().phase, Phase::Answering(Answers { busy: 1, quiet: 1 }));
         long().await;
         assert!(is_overdue(), "the other one counts");
         drop(other);
         long().await;
         assert!(!is_overdue());
         drop(answering);
-        assert_eq!(place.connection.state().phase, Phase::Idle);
+        assert_eq!(place.connection.state.lock().phase, Phase::Idle);
     }
 }

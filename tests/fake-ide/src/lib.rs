@@ -112,7 +112,7 @@ impl FakeIde {
 
     /// Changes what it does from here on.
     pub fn script(&self, change: impl FnOnce(&mut Script)) {
-        change(&mut self.record.lock().script);
+        change(&mut self.record.state.lock().script);
     }
 
     /// Sends a notification, which must fit the schema.
@@ -158,7 +158,7 @@ impl FakeIde {
 
     /// What it was asked so far.
     pub fn asked(&self) -> Vec<Asked> {
-        self.record.lock().asked.clone()
+        self.record.state.lock().asked.clone()
     }
 
     /// What it was asked so far with this method on a path that begins like this.
@@ -171,22 +171,22 @@ impl FakeIde {
 
     /// Whether somebody listens to notifications.
     pub fn has_listener(&self) -> bool {
-        self.record.lock().outbox.has_listener()
+        self.record.state.lock().outbox.has_listener()
     }
 
     /// How many pings came in.
     pub fn pings(&self) -> u64 {
-        self.record.lock().pings
+        self.record.state.lock().pings
     }
 
     /// How many close frames came in.
     pub fn goodbyes(&self) -> u64 {
-        self.record.lock().goodbyes
+        self.record.state.lock().goodbyes
     }
 
     /// What went over the wire and does not fit the schema or the protocol.
     pub fn violations(&self) -> Vec<String> {
-        self.record.lock().violations.clone()
+        self.record.state.lock().violations.clone()
     }
 
     /// Waits until something holds, and panics if it never does.
@@ -198,7 +198,7 @@ impl FakeIde {
 
     /// Waits until it was asked more than so many times.
     pub async fn more_than(&self, times: usize) {
-        self.becomes(|ide| ide.record.lock().asked.len() > times).await;
+        self.becomes(|ide| ide.record.state.lock().asked.len() > times).await;
     }
 
     async fn becomes(&self, holds: impl Fn(&Self) -> bool) {

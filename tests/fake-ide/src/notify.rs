@@ -73,7 +73,7 @@ pub(crate) async fn serve(stream: TokioIo<Upgraded>, record: Arc<Record>) {
     let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, None).await;
     let mut frames = record.change(|state| state.outbox.listen());
     loop {
-        let deaf = record.lock().script.deaf;
+        let deaf = record.state.lock().script.deaf;
         tokio::select! {
             frame = frames.recv() => {
                 let message = match frame {

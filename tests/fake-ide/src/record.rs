@@ -6,11 +6,9 @@ use crate::{
     schema::{self, Part},
     script::Script,
 };
+use parking_lot::Mutex;
 use serde_json::{Value, json};
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use std::collections::BTreeMap;
 use tokio::sync::Notify;
 
 /// One request.
@@ -45,7 +43,7 @@ pub(crate) struct State {
 }
 
 pub(crate) struct Record {
-    state: Mutex<State>,
+    pub(crate) state: Mutex<State>,
     pub(crate) changed: Notify,
 }
 
@@ -70,19 +68,15 @@ impl Record {
         Self { state: Mutex::new(state), changed: Notify::new() }
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub(crate) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let result = change(&mut self.lock());
+        let result = change(&mut self.state.lock());
         self.changed.notify_waiters();
         result
     }
 
     /// An id that no session has had.
     pub(crate) fn next_id(&self) -> String {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.created += 1;
         format!("test-session-{}", state.created)
     }

@@ -155,7 +155,7 @@ impl Fake {
     }
 
     fn steps(&self, about: &About, body: &str) -> Vec<Step> {
-        let script = &mut self.record.lock().script;
+        let script = &mut self.record.state.lock().script;
         let next = match about {
             About::Info => script.info.pop_front(),
             About::Create { .. } => {
@@ -230,7 +230,7 @@ impl Fake {
                 reply
             }
             About::Stop { id, owner } => {
-                match self.record.lock().sessions.get(id) {
+                match self.record.state.lock().sessions.get(id) {
                     None => return reply(StatusCode::NO_CONTENT, String::new()),
                     Some(other) if other == owner => {}
                     Some(_) => {
@@ -268,7 +268,7 @@ impl Fake {
                 record
                     .notify(&json!({"notification_type": "processRestarted", "session_id": id, "pid": pid}));
                 for second in 0.. {
-                    if !record.lock().sessions.contains_key(&id) {
+                    if !record.state.lock().sessions.contains_key(&id) {
                         break;
                     }
                     let line = format!("{id} has run for {second} s");

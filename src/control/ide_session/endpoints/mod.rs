@@ -12,11 +12,9 @@ pub use places::Places;
 
 use crate::settings::IdeSettings;
 use k8s_openapi::api::core::v1::Secret;
+use parking_lot::RwLock;
 use sojourn_crds::ide_session::IdeSession;
-use std::{
-    collections::HashSet,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
-};
+use std::{collections::HashSet, sync::Arc};
 use tokio::sync::mpsc;
 
 /// All endpoints that there are.
@@ -40,36 +38,36 @@ impl Endpoints {
 
     /// The endpoint that a session is for.
     pub fn choose(&self, session: &IdeSession) -> Result<(Source, Arc<Known>), Missing> {
-        self.read().choose(session)
+        self.offer.read().choose(session)
     }
 
     /// The endpoint of a source, as it is now.
     pub fn get(&self, source: &Source) -> Option<Arc<Known>> {
-        self.read().get(source)
+        self.offer.read().get(source)
     }
 
     /// Takes in a Secret.
     fn apply(&self, secret: &Secret) {
-        let changed = self.write().apply(secret);
+        let changed = self.offer.write().apply(secret);
         self.tell(changed);
     }
 
     /// Forgets a Secret.
     fn remove(&self, secret: &Secret) {
-        let changed = self.write().remove(secret);
+        let changed = self.offer.write().remove(secret);
         self.tell(changed);
     }
 
     /// After a new list of a namespace: forgets what was not in it, by UID.
     fn retain(&self, namespace: &str, listed: &HashSet<String>) {
-        let gone = self.write().retain(namespace, listed);
+        let gone = self.offer.write().retain(namespace, listed);
         self.tell(gone);
     }
 
     /// Gives a source an endpoint, or none: whatever it is, it may be on loopback, where IDEs under test are.
     #[cfg(test)]
     pub(super) fn put(&self, source: Source, known: Option<Arc<Known>>) {
-        self.write().put(&source, known);
+        self.offer.write().put(&source, known);
         self.tell([source]);
     }
 
@@ -78,14 +76,5 @@ impl Endpoints {
             // Nobody listens when the process ends.
             self.changed.send(source).ok();
         }
-    }
-
-    fn read(&self) -> RwLockReadGuard<'_, Offer> {
-        // Consistent between any two statements that could panic; so it is below.
-        self.offer.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, Offer> {
-        self.offer.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,11 +4,12 @@
 use crate::ide::dial::Lookup;
 use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::{Pod, Service};
+use parking_lot::RwLock;
 use std::{
     collections::{HashMap, HashSet},
     fmt, io,
     net::IpAddr,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::Arc,
 };
 
 /// See the module.
@@ -93,7 +94,7 @@ impl Places {
         let whole = name.strip_suffix(&format!(".{}", self.domain)).unwrap_or(name);
         let parts = whole.strip_suffix(".svc").and_then(|rest| rest.split_once('.'));
         let Some((service, namespace)) = parts else { return Ok(name.to_owned()) };
-        let namespaces = self.read();
+        let namespaces = self.namespaces.read();
         // A Service of another namespace is allowed by the operator's settings, or not at all.
         let Some(known) = namespaces.get(namespace) else { return Ok(name.to_owned()) };
         if known.external.values().any(|external| external == service) {
@@ -106,18 +107,9 @@ impl Places {
     }
 
     fn change<R>(&self, namespace: &str, change: impl FnOnce(&mut Namespace) -> R) {
-        if let Some(known) = self.write().get_mut(namespace) {
+        if let Some(known) = self.namespaces.write().get_mut(namespace) {
             change(known);
         }
-    }
-
-    fn read(&self) -> RwLockReadGuard<'_, HashMap<String, Namespace>> {
-        // Consistent between any two statements that could panic; so it is below.
-        self.namespaces.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, HashMap<String, Namespace>> {
-        self.namespaces.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -133,7 +125,7 @@ impl Lookup for Places {
     }
 
     fn is_pod_of(&self, namespace: &str, address: IpAddr) -> bool {
-        let namespaces = self.read();
+        let namespaces = self.namespaces.read();
         namespaces
             .get(namespace)
             .is_some_and(|known| known.pods.values().flatten().any(|pod| *pod == address))
@@ -153,7 +145,7 @@ fn addresses(pod: &Pod) -> Vec<IpAddr> {
 
 impl fmt::Debug for Places {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Places").field("namespaces", &*self.read()).finish_non_exhaustive()
+        f.debug_struct("Places").field("namespaces", &*self.namespaces.read()).finish_non_exhaustive()
     }
 }
 

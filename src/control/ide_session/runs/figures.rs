@@ -20,7 +20,7 @@ impl Past {
 impl Runs {
     /// What is known of all IDEs, but for who is at them.
     pub fn figures(&self) -> IdeFigures {
-        let state = self.lock();
+        let state = self.state.lock();
         let mut all = state.past.0.clone();
         let mut figures = IdeFigures::default();
         for peer in state.peers.values() {

@@ -32,14 +32,12 @@ use crate::{
 };
 use futures::future::join_all;
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use peer::Setup;
 use run::News;
 use sojourn_crds::ide_session::IdeSession;
 use state::{State, Uid, needs_ide};
-use std::{
-    net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{net::IpAddr, sync::Arc};
 use tokio::sync::watch;
 use wake::Wakes;
 
@@ -108,7 +106,7 @@ impl Runs {
         for (_, session) in &sessions {
             self.output.begin(session.name().into(), session.uid().into()).await;
         }
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         state.leads = true;
         for (id, session) in &sessions {
             self.adopt(&mut state, session, id);
@@ -118,7 +116,7 @@ impl Runs {
     /// This replica does not lead any more. Sessions go on, but for those that were accepted and of which nobody
     /// knows yet: they are stopped, since nobody else ever will.
     pub async fn retire(&self) {
-        let state = self.lock().clear();
+        let state = self.state.lock().clear();
         for run in state.members.values().filter_map(|member| member.run.as_ref()) {
             run.cancel.cancel();
         }
@@ -130,14 +128,14 @@ impl Runs {
 
     /// Whether a start was sent whose outcome is not on record yet.
     pub fn is_starting(&self) -> bool {
-        let state = self.lock();
+        let state = self.state.lock();
         let mut runs = state.members.values().filter_map(|member| member.run.as_ref());
         runs.any(|run| matches!(run.facts.start, StartFacts::Sent | StartFacts::Accepted { .. }))
     }
 
     /// What is known of the IDE of a session, and of its run. Connects the IDE if the session needs it.
     pub fn observe(&self, session: &IdeSession) -> (EndpointFacts, Option<RunFacts>) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let endpoint = self.settle(&mut state, session);
         let run = state.members.get(session.uid()).and_then(|member| member.run.as_ref());
         (endpoint, run.map(|run| run.facts.clone()))
@@ -145,7 +143,7 @@ impl Runs {
 
     /// Carries out a command for a session. What becomes of it is seen by [`Runs::observe`].
     pub async fn carry_out(self: &Arc<Self>, session: &IdeSession, command: Command) {
-        if !self.lock().leads {
+        if !self.state.lock().leads {
             return;
         }
         let (name, uid): (Arc<str>, Uid) = (session.name().into(), session.uid().into());
@@ -154,14 +152,14 @@ impl Runs {
         }
         match command {
             Command::Record => {
-                let mut state = self.lock();
+                let mut state = self.state.lock();
                 if state.leads {
                     state.begin(session, StartFacts::NotAsked);
                     self.settle(&mut state, session);
                 }
             }
             Command::Adopt { session_id } => {
-                let mut state = self.lock();
+                let mut state = self.state.lock();
                 if state.leads {
                     self.adopt(&mut state, session, &session_id);
                     self.settle(&mut state, session);
@@ -172,7 +170,7 @@ impl Runs {
             Command::Confirm => self.confirm(&uid),
             Command::Stop { session_id } => self.stop(&uid, &session_id),
             Command::Release => {
-                let run = self.lock().forget(&uid);
+                let run = self.state.lock().forget(&uid);
                 self.end(&uid, run);
             }
             Command::RemoveFiles => self.output.remove(name, uid).await,
@@ -182,7 +180,7 @@ impl Runs {
     /// An object is gone. Without its finalizer it may be so while it runs; what was accepted and never confirmed is
     /// stopped.
     pub fn forget(&self, uid: &str) {
-        let run = self.lock().forget(&uid.into());
+        let run = self.state.lock().forget(&uid.into());
         self.end(uid, run);
     }
 
@@ -192,7 +190,7 @@ impl Runs {
         while let Some(source) = changes.recv().await {
             let now = self.endpoints.get(&source);
             {
-                let mut state = self.lock();
+                let mut state = self.state.lock();
                 let known = state.peers.get(&source).map(|peer| peer.known.clone());
                 if known.is_some() && known != now {
                     for uid in state.close(&source) {
@@ -262,7 +260,7 @@ impl Runs {
 
     /// Lets through what the IDE says of a session: its name is on record.
     fn confirm(&self, uid: &Uid) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let Some(run) = state.members.get_mut(uid).and_then(|member| member.run.as_mut()) else { return };
         let (Some(started), Some(session)) = (run.started.take(), run.session.clone()) else { return };
         run.facts.start = StartFacts::Owned;
@@ -275,7 +273,7 @@ impl Runs {
     fn hear(&self, source: &Source, Notification { session, what }: Notification) {
         let at = Timestamp::now();
         let (uid, name, news) = {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             let Some(uid) = state.owner(source, &session).cloned() else { return };
             let Some(member) = state.members.get_mut(&uid) else { return };
             let Some(run) = &mut member.run else { return };
@@ -314,7 +312,7 @@ impl Runs {
     /// Nothing more is heard by a connection: ends that were to come by it are not waited for.
     fn silent(&self, source: &Source, number: u64) {
         let names: Vec<_> = {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             if state.peers.get(source).is_some_and(|peer| peer.number == number) {
                 return;
             }
@@ -332,7 +330,7 @@ impl Runs {
 
     /// Has everybody looked at who is at an IDE, or at none.
     fn wake_at(&self, source: &Source) {
-        let names = self.lock().names_at(source);
+        let names = self.state.lock().names_at(source);
         names.iter().for_each(|name| self.wakes.now(name));
     }
 
@@ -342,10 +340,5 @@ impl Runs {
             run.cancel.cancel();
             self.output.end(uid);
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // The state is consistent between any two statements that could panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

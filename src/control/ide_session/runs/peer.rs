@@ -102,7 +102,7 @@ impl Runs {
 
     /// The connection of a session's IDE, if there is one.
     pub(super) fn reach_now(&self, uid: &Uid) -> Option<Reach> {
-        let state = self.lock();
+        let state = self.state.lock();
         let peer = state.peers.get(state.members.get(uid)?.source.as_ref()?)?;
         Some(Reach {
             number: peer.number,

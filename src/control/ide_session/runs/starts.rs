@@ -26,7 +26,7 @@ impl Runs {
     /// Starts a run that nobody has started yet.
     pub(super) fn start(self: &Arc<Self>, uid: &Uid, launch: &str) {
         let at = Timestamp::now();
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let Some(member) = state.members.get_mut(uid) else { return };
         let name = member.name.clone();
         let Some(run) = member.run.as_mut().filter(|run| run.facts.start == StartFacts::NotAsked) else {
@@ -57,7 +57,7 @@ impl Runs {
 
     /// Calls a start off that was not sent yet.
     pub(super) fn cancel_start(&self, uid: &Uid) {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let Some(member) = state.members.get_mut(uid) else { return };
         let Some(run) = &mut member.run else { return };
         if matches!(run.facts.start, StartFacts::NotAsked | StartFacts::Waiting) {
@@ -126,7 +126,7 @@ impl Runs {
 
     /// Takes a step of a run, if it is where it is thought to be.
     fn change(&self, asked: &Asked, from: StartFacts, to: StartFacts) -> bool {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let Some(run) = state.run(&asked.uid, asked.number) else { return false };
         let there = run.facts.start == from;
         if there {
@@ -140,7 +140,7 @@ impl Runs {
         let at = Timestamp::now();
         let mut said = Vec::new();
         let name = {
-            let mut state = self.lock();
+            let mut state = self.state.lock();
             let Some(run) = state.run(&asked.uid, asked.number) else {
                 drop(state);
                 if let Ok(Start::Running(started)) = result {

@@ -17,7 +17,7 @@ impl Runs {
     /// Stops a run, unless that is under way or done.
     pub(super) fn stop(self: &Arc<Self>, uid: &Uid, session: &str) {
         let at = Timestamp::now();
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let Some(member) = state.members.get_mut(uid) else { return };
         let Some(run) = &mut member.run else { return };
         let tries = match run.facts.stop {
@@ -75,7 +75,7 @@ impl Runs {
 
     fn stopped(&self, asked: &Asked, tries: u32, result: Result<(Stop, u64), StopError>) {
         let at = Timestamp::now();
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let source = state.members.get(&asked.uid).and_then(|member| member.source.as_ref());
         let current = source.and_then(|source| state.peers.get(source)).map(|peer| peer.number);
         let Some(run) = state.run(&asked.uid, asked.number) else { return };

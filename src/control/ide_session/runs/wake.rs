@@ -1,12 +1,8 @@
 //! Brings sessions back to the reconciler: at once for what changes their state, and for the rest when it has been
 //! quiet for a moment, so that a talkative IDE costs a write every few seconds at most.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use parking_lot::Mutex;
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 /// How long it has to be quiet.
@@ -50,7 +46,7 @@ impl Wakes {
     /// Asks for a look when it is quiet. Must be called within a runtime.
     pub(super) fn soon(&self, name: &Arc<str>) {
         let now = Instant::now();
-        let mut bursts = self.lock();
+        let mut bursts = self.bursts.lock();
         if let Some(burst) = bursts.get_mut(name) {
             burst.last = now;
             return;
@@ -68,17 +64,12 @@ impl Wakes {
 
     /// Until when to wait; none when it has been quiet, and then the burst is over.
     fn due(&self, name: &str) -> Option<Instant> {
-        let mut bursts = self.lock();
+        let mut bursts = self.bursts.lock();
         let due = bursts.get(name).map(|burst| burst.due()).filter(|due| *due > Instant::now());
         if due.is_none() {
             bursts.remove(name);
         }
         due
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Burst>> {
-        // Consistent between any two statements that could panic.
-        self.bursts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -22,11 +22,11 @@ pub(super) struct Kept(Mutex<Vec<String>>);
 
 impl Kept {
     fn add(&self, text: String) {
-        self.0.lock().unwrap().push(text);
+        self.0.lock().push(text);
     }
 
     pub(super) fn all(&self) -> Vec<String> {
-        self.0.lock().unwrap().clone()
+        self.0.lock().clone()
     }
 }
 
