@@ -158,10 +158,13 @@ pub(crate) async fn install_crds(cluster: &Cluster) -> anyhow::Result<()> {
     crds_are_served(cluster).await
 }
 
-/// Waits until sessions can be asked for.
+/// Waits until objects of every kind of ours can be asked for: an operator asks again for what is not served yet.
 pub(crate) async fn crds_are_served(cluster: &Cluster) -> anyhow::Result<()> {
+    let crds = sojourn_crds::all_crds();
+    let names = crds.iter().filter_map(|(_, crd)| crd["metadata"]["name"].as_str());
+    let kinds = names.collect::<Vec<_>>().join(",");
     eventually("the CRDs are served", Duration::from_secs(30), async || {
-        kubectl(cluster, &["get", "ams", "-A"], None).await.is_ok_and(|output| output.success())
+        kubectl(cluster, &["get", &kinds, "-A"], None).await.is_ok_and(|output| output.success())
     })
     .await?;
     Ok(())
