@@ -1,5 +1,5 @@
 //! Sojourn on a real node: installed by its chart from its image, with sessions that are processes. Needs
-//! root; `make test-node` runs it. The tests mostly wait, so all of them run at a time.
+//! root; `make test-node` runs it. The tests mostly wait, so many of them run at a time.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
