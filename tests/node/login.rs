@@ -5,13 +5,13 @@ use crate::{
     objects::error,
     provider::{CLIENT, Provider},
     session,
-    stage::{PATIENCE, handed_on, scene, script},
+    stage::{PATIENCE, handed_on, is, scene, script},
     support::{Scene, must},
 };
 use http::StatusCode;
 use serde_json::{Value, json};
 use sojourn_cluster::{Image, NODE_ADDRESS, eventually};
-use sojourn_crds::amalthea::{AmaltheaSession, State};
+use sojourn_crds::amalthea::State;
 use url::Url;
 
 const HOST: &str = "sessions.example.org";
@@ -36,10 +36,7 @@ async fn behind<'a>(scene: &'a Scene, authentication: Value) -> Site<'a> {
         "session": {"urlPath": "/notebook"},
     });
     scene.session("main", handed_on(server, more)).await;
-    let is_running = |session: &AmaltheaSession| {
-        session.status.as_ref().is_some_and(|status| status.state == State::Running)
-    };
-    let running = scene.waits_for("main", "runs", is_running).await;
+    let running = scene.waits_for("main", "runs", is(State::Running)).await;
     assert_eq!(error(&running), "");
     let counts = running.status.unwrap().container_counts;
     assert_eq!((counts.ready, counts.total), (3, 3));
@@ -167,10 +164,7 @@ async fn a_provider_that_is_not_there_is_told_with_where_to_look() {
         "ingress": {"host": HOST, "pathPrefix": "/"},
     });
     scene.session("main", script("sleep 1000", more)).await;
-    let failed = |session: &AmaltheaSession| {
-        session.status.as_ref().is_some_and(|status| status.state == State::Failed)
-    };
-    scene.waits_for("main", "fails", failed).await;
+    scene.waits_for("main", "fails", is(State::Failed)).await;
     // Which log it is changes when the container starts again.
     eventually("the log that the status names says why", PATIENCE, async || {
         let session = scene.get("main").await.unwrap();

@@ -3,12 +3,12 @@
 use crate::{
     gitserver::{LARGE, PASSWORD, Server, Ssh, USER},
     objects::error,
-    stage::{scene, script},
+    stage::{is, scene, script},
     support::{Scene, must},
 };
 use serde_json::{Value, json};
 use sojourn_cluster::NODE_ADDRESS;
-use sojourn_crds::amalthea::{AmaltheaSession, State};
+use sojourn_crds::amalthea::State;
 const WAITS: &str = "trap 'exit 0' TERM; sleep 1000 & wait";
 
 /// A server that pods reach.
@@ -18,10 +18,6 @@ async fn server(scene: &Scene) -> Server {
 
 fn session(repositories: Value) -> Value {
     script(WAITS, json!({"codeRepositories": repositories}))
-}
-
-fn is(state: State) -> impl Fn(&AmaltheaSession) -> bool {
-    move |session| session.status.as_ref().is_some_and(|status| status.state == state)
 }
 
 /// What a file of the volume holds.

@@ -6,6 +6,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 use sojourn_cluster::{Cluster, Image, NODE_ADDRESS, Options, Output, eventually, kubectl, test_namespace};
+use sojourn_crds::amalthea::{AmaltheaSession, State};
 use std::{
     io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
@@ -110,6 +111,11 @@ pub(crate) async fn helm(cluster: &Cluster, args: &[&str]) -> Output {
     }
 }
 
+/// Whether a session is in a state.
+pub(crate) fn is(state: State) -> impl Fn(&AmaltheaSession) -> bool {
+    move |session| session.status.as_ref().is_some_and(|status| status.state == state)
+}
+
 /// A session of a shell script. Its image has no other user than root, as many have.
 pub(crate) fn script(lines: &str, more: Value) -> Value {
     let mut spec = json!({"session": {
@@ -200,8 +206,8 @@ impl Scene {
         &self,
         name: &str,
         what: &str,
-        holds: impl Fn(&sojourn_crds::amalthea::AmaltheaSession) -> bool,
-    ) -> sojourn_crds::amalthea::AmaltheaSession {
+        holds: impl Fn(&AmaltheaSession) -> bool,
+    ) -> AmaltheaSession {
         let reached =
             eventually(what, PATIENCE, async || self.get(name).await.is_some_and(|session| holds(&session)))
                 .await;

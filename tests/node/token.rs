@@ -4,7 +4,7 @@ use crate::{
     browser::{Answer, Site, ask},
     objects::error,
     process, session,
-    stage::{handed_on, scene, script},
+    stage::{handed_on, is, scene, script},
     support::{Scene, must},
 };
 use bytes::Bytes;
@@ -13,7 +13,7 @@ use http::{Request, StatusCode};
 use http_body_util::StreamBody;
 use hyper::body::Frame;
 use serde_json::{Value, json};
-use sojourn_crds::amalthea::{AmaltheaSession, State};
+use sojourn_crds::amalthea::State;
 use std::convert::Infallible;
 
 const TOKEN: &str = "a-token-that-nobody-may-see";
@@ -30,10 +30,6 @@ async fn behind_token(scene: &Scene, name: &str, more: Value) {
 async fn secret(scene: &Scene, text: &str) {
     let text = format!("--from-literal=auth.yaml={text}");
     must(scene.kubectl(&["create", "secret", "generic", "token", &text]).await);
-}
-
-fn is(state: State) -> impl Fn(&AmaltheaSession) -> bool {
-    move |session| session.status.as_ref().is_some_and(|status| status.state == state)
 }
 
 #[tokio::test(flavor = "multi_thread")]
