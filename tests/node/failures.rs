@@ -2,7 +2,7 @@
 
 use crate::{
     objects::{condition, error},
-    stage::{job, scene, script},
+    stage::{is, job, scene, script},
     support::{Scene, must},
 };
 use serde_json::{Value, json};
@@ -207,9 +207,5 @@ async fn a_probe_that_never_succeeds_is_told_and_given_up_on() {
         })
         .await;
     must(scene.patch("main", json!({"spec": {"culling": {"maxStartingDuration": "60s"}}})).await);
-    scene
-        .waits_for("main", "is hibernated", |session| {
-            session.status.as_ref().is_some_and(|status| status.state == State::Hibernated)
-        })
-        .await;
+    scene.waits_for("main", "is hibernated", is(State::Hibernated)).await;
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     objects::error,
-    stage::{scene, script},
+    stage::{is, scene, script},
     support::must,
 };
 use serde_json::json;
@@ -17,11 +17,6 @@ async fn a_session_serves_sleeps_without_a_pod_and_comes_back_with_its_files() {
     // With the probe that sessions have by default.
     let probed = json!({"session": {"readinessProbe": {"type": "tcp"}}});
     scene.session("main", script(SERVER, probed)).await;
-    let is = |state: State| {
-        move |session: &sojourn_crds::amalthea::AmaltheaSession| {
-            session.status.as_ref().is_some_and(|status| status.state == state)
-        }
-    };
     let first = scene.waits_for("main", "runs", is(State::Running)).await;
     assert_eq!(error(&first), "");
     let counts = first.status.as_ref().unwrap().container_counts;
