@@ -1,9 +1,10 @@
 //! Without the metrics API nobody is found idle, and nobody is found busy.
 
 use crate::{
-    objects::{PATIENCE, timed},
+    objects::timed,
     support::{Scene, must, scene},
 };
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sojourn_cluster::{ContainerUsage, eventually, kubectl, set_pod_usage};
 use sojourn_crds::amalthea::State;
@@ -19,7 +20,7 @@ async fn measure(scene: &Scene) -> bool {
 
 /// Measures every second until something holds.
 async fn measure_until(scene: &Scene, what: &str, holds: impl AsyncFn() -> bool) {
-    eventually(what, PATIENCE, async || {
+    eventually(what, async || {
         measure(scene).await;
         tokio::time::sleep(Duration::from_millis(700)).await;
         holds().await
@@ -31,7 +32,7 @@ async fn measure_until(scene: &Scene, what: &str, holds: impl AsyncFn() -> bool)
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_of_metrics_neither_culls_nor_resets() {
     let scene = scene("outage").await;
-    scene.session("main", timed(json!({"maxIdleDuration": "6s"}))).await;
+    scene.session("main", timed(json!({"maxIdleDuration": "1h"}))).await;
     scene.reaches("main", State::Running).await;
     let status = async || scene.get("main").await.unwrap().status.unwrap();
     measure_until(&scene, "main is idle", async || status().await.idle).await;
@@ -39,9 +40,13 @@ async fn an_outage_of_metrics_neither_culls_nor_resets() {
 
     let definition =
         must(kubectl(&scene.stage.cluster, &["get", METRICS, "-o", "json"], None).await.unwrap());
+    // Over in a while: time enough for the metrics to be gone before.
+    let since = idle.idle_since.clone().unwrap().0;
+    let longest = Timestamp::now().duration_since(since).as_secs() + 15;
+    let shorter = json!({"spec": {"culling": {"maxIdleDuration": format!("{longest}s")}}});
+    must(scene.patch("main", shorter).await);
     must(kubectl(&scene.stage.cluster, &["delete", METRICS], None).await.unwrap());
-    let due = idle.will_hibernate_at.clone().unwrap().0;
-    while jiff::Timestamp::now() < due + jiff::SignedDuration::from_secs(4) {
+    while Timestamp::now() < since + SignedDuration::from_secs(longest + 4) {
         tokio::time::sleep(Duration::from_millis(200)).await;
         let now = status().await;
         assert_eq!(now.state, State::Running, "an outage culls nobody");

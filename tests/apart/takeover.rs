@@ -1,7 +1,7 @@
 //! What the original operator left is taken over, and nobody's work is interrupted by that.
 
 use crate::{
-    objects::{PATIENCE, condition},
+    objects::condition,
     original::{MANAGER, Original, RUN},
     support::{Scene, must, scene_in},
 };
@@ -27,7 +27,7 @@ static PODS: OnceLock<(String, String)> = OnceLock::new();
 pub(crate) async fn leave_by_the_original(cluster: &Cluster) {
     let client = &ORIGINAL.leave(cluster).await;
     let running = async |name: &str| ORIGINAL.running_pod(client, name).await.map(|(uid, _)| uid);
-    eventually("the original's pods run", PATIENCE, async || {
+    eventually("the original's pods run", async || {
         running("left").await.is_some() && running("left-batch").await.is_some()
     })
     .await

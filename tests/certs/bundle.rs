@@ -1,6 +1,6 @@
 //! Bundles that somebody blanks come back by themselves.
 
-use crate::installation::{Installation, PATIENCE, must};
+use crate::installation::{Installation, must};
 use futures::StreamExt;
 use jiff::SignedDuration;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
@@ -38,7 +38,7 @@ fn count_blanks(installation: &Installation, tasks: &mut JoinSet<()>) -> Arc<Ato
 async fn comes_back(installation: &Installation, how: &str) {
     let blanked = Instant::now();
     let authority = installation.stored().await.unwrap().bundle;
-    eventually("every bundle is back", PATIENCE, async || {
+    eventually("every bundle is back", async || {
         installation.published().await.iter().all(|bundle| bundle.same_as(&authority))
     })
     .await
@@ -71,11 +71,9 @@ async fn a_blanked_bundle_comes_back() {
         installation.helm("upgrade", args).await;
         comes_back(&installation, &format!("helm upgrade {}", args.join(" "))).await;
         if args == ["--force"] {
-            eventually("the upgrade blanked the bundle", PATIENCE, async || {
-                blanks.load(Ordering::Relaxed) > before
-            })
-            .await
-            .unwrap();
+            eventually("the upgrade blanked the bundle", async || blanks.load(Ordering::Relaxed) > before)
+                .await
+                .unwrap();
         }
     }
 

@@ -1,7 +1,7 @@
 //! Certificate and key from a directory that is swapped as the kubelet does, with a bundle that somebody else keeps.
 
 use crate::{
-    installation::{Installation, PATIENCE, must},
+    installation::{Installation, must},
     load::Load,
     watchdog::shake,
 };
@@ -61,7 +61,7 @@ async fn files_are_swapped_three_times_and_the_last_good_pair_is_kept() {
     let load = Load::start(&installation).await;
 
     let shows = async |leaf: &Leaf| {
-        eventually("the new pair is served", PATIENCE, async || {
+        eventually("the new pair is served", async || {
             shake(installation.ports[0], &bundle).await == Ok(leaf.certificate().to_vec())
         })
         .await

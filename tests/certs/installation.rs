@@ -18,7 +18,7 @@ use sojourn::{
 };
 use sojourn_certs::{Bundle, SecretData, Stored};
 use sojourn_cluster::{Cluster, Options, Output, eventually, kubectl, test_namespace};
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     sync::OnceCell,
@@ -26,8 +26,6 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Longer than anything takes on a machine that is busy.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 /// Name of the authority's Secret in each namespace.
 pub(crate) const SECRET: &str = "sojourn-webhook";
 
@@ -44,7 +42,7 @@ async fn stage() -> &'static (Cluster, LogHandle) {
                 let args = ["apply", "--server-side", "-f", "-"];
                 must(kubectl(&cluster, &args, Some(&crd.to_string())).await.unwrap());
             }
-            eventually("the CRD is served", PATIENCE, async || {
+            eventually("the CRD is served", async || {
                 kubectl(&cluster, &["get", "ams", "-A"], None).await.is_ok_and(|output| output.success())
             })
             .await
@@ -231,7 +229,7 @@ impl Installation {
 
     /// Waits until one authority is known to all and nothing else is published.
     pub(crate) async fn settles(&self) {
-        eventually("one authority is known to all", PATIENCE, async || {
+        eventually("one authority is known to all", async || {
             let Some(stored) = self.stored().await else { return false };
             let published = self.published().await;
             stored.is_settled() && published.iter().all(|bundle| bundle.same_as(&stored.bundle))
@@ -275,7 +273,7 @@ impl Replica {
     }
 
     pub(crate) async fn becomes_ready(&self) {
-        let waited = eventually("the replica is ready", PATIENCE, async || self.is_ready().await).await;
+        let waited = eventually("the replica is ready", async || self.is_ready().await).await;
         if let Err(error) = waited {
             panic!("{error}: {}", self.page("/readyz?verbose").await);
         }
@@ -283,8 +281,7 @@ impl Replica {
 
     /// Waits until a page says something.
     pub(crate) async fn says(&self, path: &str, text: &str) {
-        let waited =
-            eventually("the page says so", PATIENCE, async || self.page(path).await.contains(text)).await;
+        let waited = eventually("the page says so", async || self.page(path).await.contains(text)).await;
         if waited.is_err() {
             panic!("{path} never says {text:?}: {}", self.page(path).await);
         }

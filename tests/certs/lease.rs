@@ -1,7 +1,8 @@
 //! The Lease on a real API server: who writes, and when the next one may.
 
-use crate::installation::{Installation, PATIENCE, must};
-use k8s_openapi::api::coordination::v1::Lease;
+use crate::installation::{Installation, must};
+use jiff::SignedDuration;
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::{Api, Client};
 use serde_json::Value;
 use sojourn::{
@@ -36,7 +37,7 @@ impl Candidate {
     }
 
     async fn leads(&mut self) {
-        tokio::time::timeout(PATIENCE, self.gate.opened()).await.expect("nobody takes over");
+        tokio::time::timeout(sojourn_cluster::PATIENCE, self.gate.opened()).await.expect("nobody takes over");
     }
 }
 
@@ -50,30 +51,35 @@ async fn two(name: &str) -> (Installation, Candidate, Candidate) {
     (installation, first, second)
 }
 
-async fn holder(installation: &Installation) -> Option<String> {
+async fn lease(installation: &Installation) -> Option<LeaseSpec> {
     let api: Api<Lease> = Api::namespaced(installation.client.clone(), &installation.namespace);
-    api.get_opt(LEASE_NAME).await.unwrap()?.spec?.holder_identity
+    api.get_opt(LEASE_NAME).await.unwrap()?.spec
+}
+
+async fn holder(installation: &Installation) -> Option<String> {
+    lease(installation).await?.holder_identity
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_leader_is_followed_when_its_lease_is_over() {
     let (installation, first, mut second) = two("killed").await;
-    let killed = Instant::now();
     first.task.abort();
+    let renewed = lease(&installation).await.unwrap().renew_time.unwrap().0;
     second.leads().await;
-    let took = killed.elapsed();
-    println!("killed: the next one leads after {} ms", took.as_millis());
-    assert!(took > TIMING.renew_deadline, "not before the killed one would have stopped by itself");
-    assert_eq!(holder(&installation).await.as_deref(), Some("second"));
+    let next = lease(&installation).await.unwrap();
+    let unled = next.acquire_time.unwrap().0.duration_since(renewed);
+    println!("killed: the next one leads {unled:#} after the last renewal");
+    let stops = SignedDuration::try_from(TIMING.renew_deadline).unwrap();
+    assert!(unled > stops, "not before the killed one would have stopped by itself");
+    assert_eq!(next.holder_identity.as_deref(), Some("second"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_that_ends_hands_over() {
     let (installation, first, mut second) = two("hand-over").await;
     // The watch of the one that waits is up once it has seen this.
-    eventually("the first one renews", PATIENCE, async || {
-        let api: Api<Lease> = Api::namespaced(installation.client.clone(), &installation.namespace);
-        let spec = api.get(LEASE_NAME).await.unwrap().spec.unwrap();
+    eventually("the first one renews", async || {
+        let spec = lease(&installation).await.unwrap();
         spec.renew_time > spec.acquire_time
     })
     .await
@@ -99,14 +105,12 @@ async fn a_leader_yields_to_a_holder_that_somebody_writes() {
     let (installation, mut first, second) = two("by-hand").await;
     let somebody = r#"{"spec": {"holderIdentity": "somebody"}}"#;
     must(installation.kubectl(&["patch", "lease", LEASE_NAME, "--type=merge", "-p", somebody]).await);
-    tokio::time::timeout(PATIENCE, first.gate.closed()).await.expect("two lead");
+    tokio::time::timeout(sojourn_cluster::PATIENCE, first.gate.closed()).await.expect("two lead");
     assert!(!second.gate.is_open(), "the holder that was written gives no sign of life, but has its time");
     // It never does, so one of the two takes over.
-    eventually("one of the two leads again", PATIENCE, async || {
-        first.gate.is_open() != second.gate.is_open()
-    })
-    .await
-    .unwrap();
+    eventually("one of the two leads again", async || first.gate.is_open() != second.gate.is_open())
+        .await
+        .unwrap();
     assert_ne!(holder(&installation).await.as_deref(), Some("somebody"));
 }
 
@@ -114,7 +118,7 @@ async fn a_leader_yields_to_a_holder_that_somebody_writes() {
 async fn a_lease_that_is_deleted_is_made_anew_by_one() {
     let (installation, first, second) = two("gone").await;
     must(installation.kubectl(&["delete", "lease", LEASE_NAME]).await);
-    eventually("one of the two leads", PATIENCE, async || {
+    eventually("one of the two leads", async || {
         let open = [&first, &second].map(|candidate| candidate.gate.is_open());
         assert_ne!(open, [true, true], "two lead");
         open != [false, false] && holder(&installation).await.is_some()
@@ -122,7 +126,7 @@ async fn a_lease_that_is_deleted_is_made_anew_by_one() {
     .await
     .unwrap();
     let holder = holder(&installation).await.unwrap();
-    eventually("the holder leads", PATIENCE, async || {
+    eventually("the holder leads", async || {
         let leader = if holder == "first" { &first } else { &second };
         leader.gate.is_open()
     })

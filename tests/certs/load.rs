@@ -1,6 +1,6 @@
 //! Sessions that are asked for all the time while a test does its worst.
 
-use crate::installation::{Installation, PATIENCE};
+use crate::installation::Installation;
 use serde_json::json;
 use sojourn_cluster::eventually;
 use std::{
@@ -26,11 +26,9 @@ impl Load {
     /// Waits until sessions are admitted, and bad ones refused with a reason, then starts.
     pub(crate) async fn start(installation: &Arc<Installation>) -> Self {
         let good = json!({"session": {"image": "debian:12"}});
-        eventually("sessions are admitted", PATIENCE, async || {
-            installation.admit(good.clone()).await.is_ok()
-        })
-        .await
-        .unwrap();
+        eventually("sessions are admitted", async || installation.admit(good.clone()).await.is_ok())
+            .await
+            .unwrap();
         let bad = json!({"session": {"image": "debian:12"}, "culling": {"maxAge": "1 day"}});
         let refused = installation.admit(bad).await.unwrap_err();
         assert!(refused.contains("spec.culling.maxAge"), "the webhooks are not asked: {refused}");
@@ -58,7 +56,7 @@ impl Load {
     /// Waits until so many more were admitted.
     pub(crate) async fn admits(&self, more: u64) {
         let goal = self.admitted() + more;
-        eventually("more sessions are admitted", PATIENCE, async || self.admitted() >= goal).await.unwrap();
+        eventually("more sessions are admitted", async || self.admitted() >= goal).await.unwrap();
     }
 
     /// Ends the load, of which nothing may have failed.

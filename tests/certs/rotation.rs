@@ -1,7 +1,7 @@
 //! Three replicas behind one address, and authorities that follow one another under load.
 
 use crate::{
-    installation::{Installation, PATIENCE, Replica, SECRET},
+    installation::{Installation, Replica, SECRET},
     load::Load,
     watchdog::Watchdog,
 };
@@ -17,7 +17,7 @@ async fn rotate(installation: &Installation, request: &str) {
     let asked = format!("sojourn.dev/rotate={request}");
     let output = installation.kubectl(&["annotate", "--overwrite", "secret", SECRET, &asked]).await;
     assert!(output.success(), "{}", output.stderr);
-    eventually("another authority signs", PATIENCE, async || {
+    eventually("another authority signs", async || {
         let stored = installation.stored().await.unwrap();
         stored.signer.is_ok_and(|signer| signer.fingerprint() != old)
     })
@@ -83,7 +83,7 @@ async fn replicas_come_and_go_while_the_authority_changes() {
         replicas.pop().unwrap().ends().await;
         replicas.push(installation.start(1, SignedDuration::ZERO, &[]).await);
         installation.settles().await;
-        eventually("the replica that came is known", PATIENCE, async || {
+        eventually("the replica that came is known", async || {
             let reports = installation.stored().await.unwrap().reports;
             reports.into_keys().eq(["replica-0".to_owned(), "replica-1".to_owned()])
         })

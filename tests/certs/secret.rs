@@ -1,7 +1,7 @@
 //! The Secret of the authority is deleted, or is somebody else's.
 
 use crate::{
-    installation::{Installation, PATIENCE, SECRET, must},
+    installation::{Installation, SECRET, must},
     load::Load,
     watchdog::{Watchdog, shake},
 };
@@ -35,7 +35,7 @@ async fn a_deleted_secret_is_made_anew_and_no_admission_fails() {
     for _ in 0..2 {
         let old = installation.stored().await.unwrap().signer.unwrap().fingerprint();
         must(installation.kubectl(&["delete", "secret", SECRET]).await);
-        eventually("everybody serves under another authority", PATIENCE, async || {
+        eventually("everybody serves under another authority", async || {
             let Some(stored) = installation.stored().await else { return false };
             let Ok(signer) = &stored.signer else { return false };
             let new = signer.fingerprint();
@@ -65,7 +65,7 @@ async fn a_replica_waits_for_a_name_that_is_taken() {
     assert!(!replica.is_ready().await);
     replica.says("/metrics", "sojourn_webhook_certificate_phase{phase=\"Foreign\"} 1").await;
     replica.says("/metrics", "sojourn_webhook_certificate_failures_total{what=\"Load\"}").await;
-    eventually("an Event tells of it", PATIENCE, async || {
+    eventually("an Event tells of it", async || {
         let events = installation.kubectl(&["get", "events", "-o", "json"]).await.stdout;
         events.contains("CertificateNotKept") && events.contains("not the operator's")
     })
@@ -102,7 +102,7 @@ async fn a_secret_that_is_exchanged_for_somebody_elses_costs_nothing_that_is_ser
     let give_back = r#"{"metadata": {"labels": {"app.kubernetes.io/managed-by": "sojourn"}}}"#;
     let watchdog = Watchdog::start(&installation, &installation.ports);
     must(installation.kubectl(&["patch", "secret", SECRET, "-p", give_back]).await);
-    eventually("another authority signs", PATIENCE, async || {
+    eventually("another authority signs", async || {
         installation.stored().await.is_some_and(|stored| stored.signer.is_ok() && stored.next.is_none())
     })
     .await

@@ -3,13 +3,9 @@
 use crate::{CHART, EXAMPLES, helm, must};
 use serde_json::Value;
 use sojourn_cluster::{Cluster, Options, Output, eventually, kubectl};
-use std::{
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::process::{Child, Command, Stdio};
 
 const BUDGET: &str = "userSessionsPodDisruptionBudget.enabled=true";
-const WAIT: Duration = Duration::from_secs(60);
 
 /// An operator that ends with the test.
 struct Operator(Child);
@@ -73,7 +69,7 @@ impl Release {
 
     async fn bundles_are_written(&self) {
         let check = async || self.without_bundle().await == 0;
-        eventually("every webhook has the operator's CA bundle", WAIT, check).await.unwrap();
+        eventually("every webhook has the operator's CA bundle", check).await.unwrap();
     }
 
     async fn runs(&self, session: &str) {
@@ -81,7 +77,7 @@ impl Release {
             let state = self.kubectl(&["get", "ams", session, "-o", "jsonpath={.status.state}"]).await;
             state.stdout == "Running"
         };
-        eventually(&format!("session {session} runs"), WAIT, check).await.unwrap();
+        eventually(&format!("session {session} runs"), check).await.unwrap();
     }
 
     async fn may(&self, question: &[&str]) -> bool {
@@ -102,7 +98,7 @@ async fn a_release_lives_and_leaves_sessions_behind() {
     let restricted = "pod-security.kubernetes.io/enforce=restricted";
     must(release.kubectl(&["label", "namespace", "home", restricted]).await);
     release.install();
-    must(release.kubectl(&["rollout", "status", "deployment/sojourn", "--timeout=30s"]).await);
+    must(release.kubectl(&["rollout", "status", "deployment/sojourn", "--timeout=300s"]).await);
     must(release.kubectl(&["label", "namespace", "home", "pod-security.kubernetes.io/enforce-"]).await);
 
     // The rights of one namespace are enough for an operator of that namespace.
@@ -146,7 +142,7 @@ async fn a_release_lives_and_leaves_sessions_behind() {
         let path = "jsonpath={.status.expectedPods} {.status.currentHealthy}";
         release.kubectl(&["get", "pdb", "sojourn-user-sessions", "-o", path]).await.stdout == "1 1"
     };
-    eventually("the budget knows its one pod", WAIT, check).await.unwrap();
+    eventually("the budget knows its one pod", check).await.unwrap();
 
     // Sessions outlive the release, can be changed without it, and are found again by the next one.
     drop(operator);
@@ -160,7 +156,7 @@ async fn a_release_lives_and_leaves_sessions_behind() {
         let suspended = release.kubectl(&["get", "job", "batch", "-o", "jsonpath={.spec.suspend}"]).await;
         suspended.stdout == "true"
     };
-    eventually("the batch session hibernates", WAIT, check).await.unwrap();
+    eventually("the batch session hibernates", check).await.unwrap();
     release.runs("interactive").await;
 
     // A CRD of somebody else's is left as it is, and said so.

@@ -3,7 +3,6 @@
 use crate::support::{Scene, must, scene};
 use serde_json::{Value, json};
 use sojourn_cluster::{Output, eventually, kubectl};
-use std::time::Duration;
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/sojourn/examples");
 
@@ -73,11 +72,7 @@ async fn the_job_of_a_session_lives_as_long_as_the_session_may() {
     let scene = scene("agentic-job").await;
     must(example(&scene, "agentic").await);
     let short = job("short", Some(300));
-    eventually("the guard knows the session", Duration::from_secs(30), async || {
-        !tried(&scene, &short).await.success()
-    })
-    .await
-    .unwrap();
+    eventually("the guard knows the session", async || !tried(&scene, &short).await.success()).await.unwrap();
     let refused = tried(&scene, &short).await;
     assert!(refused.stderr.contains("at least 14400 s (4h)"), "{}", refused.stderr);
 
@@ -88,11 +83,9 @@ async fn the_job_of_a_session_lives_as_long_as_the_session_may() {
     must(scene.apply(&job("original", Some(14400))).await);
 
     must(scene.kubectl(&["delete", "as", "fix-the-build"]).await);
-    eventually("the guard forgets the session", Duration::from_secs(30), async || {
-        tried(&scene, &short).await.success()
-    })
-    .await
-    .unwrap();
+    eventually("the guard forgets the session", async || tried(&scene, &short).await.success())
+        .await
+        .unwrap();
     let warned = tried(&scene, &short).await;
     assert!(warned.stderr.contains("there is no AgenticSession \"fix-the-build\""), "{}", warned.stderr);
 }

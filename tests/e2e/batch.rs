@@ -2,7 +2,7 @@
 
 use crate::{
     objects::{acting, batch, condition, error},
-    support::{Scene, scene},
+    support::{Scene, must, scene},
 };
 use kube::api::DeleteParams;
 use serde_json::json;
@@ -96,11 +96,12 @@ async fn a_job_that_fails_says_why_and_is_not_run_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reached_deadline_fails_the_session_and_its_retention_deletes_it() {
     let scene = scene("batch-deadline").await;
-    scene.session("main", batch(json!({"maxAge": "3s", "maxHibernatedDuration": "3s"}))).await;
+    scene.session("main", batch(json!({"maxAge": "3s", "maxHibernatedDuration": "1h"}))).await;
     let failed = scene.reaches("main", State::Failed).await;
     assert!(error(&failed).contains("DeadlineExceeded"), "{}", error(&failed));
     assert_eq!(reason(&failed), Some("DeadlineExceeded"));
     scene.tells("main", "Failed: DeadlineExceeded").await;
+    must(scene.patch("main", json!({"spec": {"culling": {"maxHibernatedDuration": "3s"}}})).await);
     scene.session_gone("main").await;
     scene.gone("job", "main").await;
     scene.gone("pvc", "main").await;

@@ -9,30 +9,38 @@ use sojourn_cluster::{ContainerUsage, set_pod_usage};
 use sojourn_crds::amalthea::{AmaltheaSession, State};
 use std::time::Duration;
 
+/// A patch that changes the longest age. Tests first look at a session whose time is far from over, and then
+/// shorten it: nothing that they want to see is over before they see it.
+fn max_age(age: &str) -> serde_json::Value {
+    json!({"spec": {"culling": {"maxAge": age}}})
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn age_counts_from_the_start_of_the_run() {
     let scene = scene("cull-age").await;
-    scene.session("old", timed(json!({"maxAge": "8s"}))).await;
+    scene.session("old", timed(json!({"maxAge": "1h"}))).await;
     let running = scene.reaches("old", State::Running).await;
-    let created = running.metadata.creation_timestamp.unwrap().0;
-    let due = running.status.unwrap().will_hibernate_at.unwrap().0;
-    assert_eq!(due.duration_since(created).as_secs(), 8);
+    let created = running.metadata.creation_timestamp.clone().unwrap().0;
+    let due = |session: AmaltheaSession| session.status.unwrap().will_hibernate_at.unwrap().0;
+    assert_eq!(due(running).duration_since(created).as_secs(), 3600);
+    must(scene.patch("old", max_age("2s")).await);
     let hibernated = scene.reaches("old", State::Hibernated).await.status.unwrap();
-    let late = hibernated.hibernated_since.unwrap().0.duration_since(due);
-    assert!((0..3).contains(&late.as_secs()), "hibernated {late} after it was due");
+    let age = hibernated.hibernated_since.unwrap().0.duration_since(created);
+    assert!(age.as_secs() >= 2, "hibernated at the age of {age}");
     assert_eq!(hibernated.will_hibernate_at, None);
-    scene.tells("old", "Hibernating: spec.culling.maxAge (8s) is over").await;
+    scene.tells("old", "Hibernating: spec.culling.maxAge (2s) is over").await;
 
-    // The session is older than maxAge now; its new run is not.
-    must(scene.patch("old", json!({"spec": {"hibernated": false}})).await);
-    let resumed = scene.reaches("old", State::Running).await;
-    let again = resumed.status.unwrap().will_hibernate_at.unwrap().0;
-    let left = again.duration_since(jiff::Timestamp::now());
-    assert!((1..=8).contains(&left.as_secs()), "a resumed session has its time again: {left}");
+    // The time of a new run does not count from the creation of the session.
+    let resume = json!({"spec": {"hibernated": false, "culling": {"maxAge": "1h"}}});
+    let before = jiff::Timestamp::now();
+    must(scene.patch("old", resume).await);
+    let left = due(scene.reaches("old", State::Running).await).duration_since(before);
+    assert!(left.as_secs() >= 3599, "a resumed session has its time again: {left}");
+    must(scene.patch("old", max_age("2s")).await);
     scene.reaches("old", State::Hibernated).await;
 
     let described = must(scene.kubectl(&["describe", "ams", "old"]).await);
-    assert!(described.contains("spec.culling.maxAge (8s) is over"), "{described}");
+    assert!(described.contains("spec.culling.maxAge (2s) is over"), "{described}");
     assert!(described.contains("Resumed"), "{described}");
 }
 
@@ -43,12 +51,13 @@ async fn a_session_that_does_not_start_or_fails_for_long_is_hibernated() {
         acting(json!({"sojourn.dev/test-pod": "not-ready"}), timed(json!({"maxStartingDuration": "3s"})));
     scene.session("slow", slow).await;
     let crash =
-        acting(json!({"sojourn.dev/test-pod": "crash-loop"}), timed(json!({"maxFailedDuration": "2s"})));
+        acting(json!({"sojourn.dev/test-pod": "crash-loop"}), timed(json!({"maxFailedDuration": "1h"})));
     scene.session("crash", crash).await;
 
     let failing = scene.reaches("crash", State::Failed).await.status.unwrap();
     let since = failing.failing_since.unwrap().0;
-    assert_eq!(failing.will_hibernate_at.unwrap().0.duration_since(since).as_secs(), 2);
+    assert_eq!(failing.will_hibernate_at.unwrap().0.duration_since(since).as_secs(), 3600);
+    must(scene.patch("crash", json!({"spec": {"culling": {"maxFailedDuration": "2s"}}})).await);
     let hibernated = scene.reaches("crash", State::Hibernated).await.status.unwrap();
     assert_eq!((hibernated.failing_since, hibernated.error), (None, None));
     scene.tells("crash", "Hibernating: spec.culling.maxFailedDuration (2s) is over").await;
@@ -61,11 +70,11 @@ async fn a_session_that_does_not_start_or_fails_for_long_is_hibernated() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_is_hibernated_for_long_is_deleted_with_all_that_is_its() {
     let scene = scene("cull-hibernated").await;
-    let spec = timed(json!({"maxHibernatedDuration": "3s"}));
-    scene.session("asleep", spec.clone()).await;
+    scene.session("asleep", timed(json!({"maxHibernatedDuration": "1h"}))).await;
     scene.reaches("asleep", State::Running).await;
     must(scene.patch("asleep", json!({"spec": {"hibernated": true}})).await);
     scene.reaches("asleep", State::Hibernated).await;
+    must(scene.patch("asleep", json!({"spec": {"culling": {"maxHibernatedDuration": "3s"}}})).await);
     scene.session_gone("asleep").await;
     for kind in ["statefulset", "service", "pvc"] {
         scene.gone(kind, "asleep").await;
@@ -78,10 +87,12 @@ async fn a_session_that_is_hibernated_for_long_is_deleted_with_all_that_is_its()
 #[tokio::test(flavor = "multi_thread")]
 async fn the_operator_writes_only_the_fields_that_it_changes() {
     let scene = scene("cull-fields").await;
-    let mut spec = timed(json!({"maxAge": "5s"}));
+    let mut spec = timed(json!({"maxAge": "1h"}));
     spec["imagePullSecrets"] = json!([{"name": "pull", "adopt": true}]);
     scene.session("main", spec).await;
-    let before = scene.reaches("main", State::Running).await;
+    scene.reaches("main", State::Running).await;
+    must(scene.patch("main", max_age("2s")).await);
+    let before = scene.get("main").await.unwrap();
     let after = scene.reaches("main", State::Hibernated).await;
     let spec = |session: &AmaltheaSession| serde_json::to_value(&session.spec).unwrap();
     let mut expected = spec(&before);
@@ -108,7 +119,7 @@ async fn uses(scene: &Scene, session: &str, cpu: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_session_is_hibernated_and_a_used_one_is_not() {
     let scene = scene("cull-idle").await;
-    let idle = timed(json!({"maxIdleDuration": "4s"}));
+    let idle = timed(json!({"maxIdleDuration": "1h"}));
     for name in ["idle", "busy", "touched"] {
         scene.session(name, idle.clone()).await;
     }
@@ -135,7 +146,9 @@ async fn an_idle_session_is_hibernated_and_a_used_one_is_not() {
         let began = scene.json("pod", "idle-0").await["status"]["startTime"].as_str().unwrap().parse();
         let settled = status.idle_since.as_ref().unwrap().0.duration_since(began.unwrap());
         assert!(settled.as_secs() >= 14, "a pod that just started is not idle yet: {settled}");
-        assert!(status.will_hibernate_at.unwrap().0 > status.idle_since.unwrap().0);
+        let left = status.will_hibernate_at.unwrap().0.duration_since(status.idle_since.unwrap().0);
+        assert_eq!(left.as_secs(), 3600);
+        must(scene.patch("idle", json!({"spec": {"culling": {"maxIdleDuration": "4s"}}})).await);
         scene.reaches("idle", State::Hibernated).await;
         scene.tells("idle", "Hibernating: spec.culling.maxIdleDuration (4s) is over").await;
 
@@ -144,7 +157,7 @@ async fn an_idle_session_is_hibernated_and_a_used_one_is_not() {
         assert_eq!(touched.state, State::Running);
         let due = touched.will_hibernate_at.unwrap().0;
         assert!(
-            (3..=4).contains(&due.duration_since(later).as_secs()),
+            (3599..=3600).contains(&due.duration_since(later).as_secs()),
             "the idle clock starts at the last interaction"
         );
         for name in ["busy", "free"] {

@@ -1,7 +1,7 @@
 //! What people and nodes do to sessions at bad moments.
 
 use crate::{
-    objects::{PATIENCE, acting, batch, condition},
+    objects::{acting, batch, condition},
     support::{must, scene},
 };
 use kube::api::DeleteParams;
@@ -13,7 +13,7 @@ use std::time::Duration;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_is_resumed_while_its_pod_ends_gets_a_new_one() {
     let scene = scene("dying-pod").await;
-    scene.session("main", acting(json!({"sojourn.dev/test-stop-delay": "3s"}), json!({}))).await;
+    scene.session("main", acting(json!({"sojourn.dev/test-stop-delay": "12s"}), json!({}))).await;
     let first = scene.reaches("main", State::Running).await.status.unwrap().run_id;
     let pod = scene.pod_uid("main").await;
     must(scene.patch("main", json!({"spec": {"hibernated": true}})).await);
@@ -42,7 +42,7 @@ async fn a_restart_by_kubectl_happens_once() {
     scene.reaches("main", State::Running).await;
     let before = scene.pod_uid("main").await;
     must(scene.kubectl(&["rollout", "restart", "statefulset/main"]).await);
-    eventually("the pod is replaced", PATIENCE, async || {
+    eventually("the pod is replaced", async || {
         let now = scene.pod_uid("main").await;
         !now.is_empty() && now != before
     })
@@ -79,7 +79,7 @@ async fn children_that_somebody_deletes_or_bends_come_back() {
     let run = scene.get("main").await.unwrap().status.unwrap().run_id;
     let pod = scene.pod_uid("main").await;
     scene.delete("statefulset", "main").await;
-    eventually("there is a new pod", PATIENCE, async || {
+    eventually("there is a new pod", async || {
         let now = scene.pod_uid("main").await;
         !now.is_empty() && now != pod
     })
@@ -114,7 +114,7 @@ async fn a_deleted_session_leaves_nothing_whatever_it_was_doing() {
         for kind in ["statefulset", "job", "service", "ingress", "pvc"] {
             scene.gone(kind, name).await;
         }
-        eventually(&format!("pods of {name} are gone"), PATIENCE, async || scene.pods(name).await.is_empty())
+        eventually(&format!("pods of {name} are gone"), async || scene.pods(name).await.is_empty())
             .await
             .unwrap();
     }

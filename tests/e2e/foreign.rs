@@ -1,7 +1,7 @@
 //! Objects of other people that have a session's name are not touched.
 
 use crate::{
-    objects::{PATIENCE, batch, condition, error},
+    objects::{batch, condition, error},
     support::{Scene, scene, session},
 };
 use serde_json::{Value, json};
@@ -118,7 +118,7 @@ async fn meets(scene: &Scene, kind: &str, labelled: bool) {
     assert_eq!(substance(&scene.json(kind, name).await), before, "{kind}: {name} was touched");
 
     scene.delete(kind, name).await;
-    eventually(&format!("{name} comes up"), PATIENCE, async || {
+    eventually(&format!("{name} comes up"), async || {
         scene.get(name).await.is_some_and(|session| {
             session.status.as_ref().is_some_and(|status| status.state == State::Running)
                 && condition(&session, "Reconciled", "True").is_some()

@@ -11,10 +11,6 @@ use kube::{
 use serde_json::{Value, json};
 use sojourn_cluster::{Output, eventually, kubectl};
 use sojourn_crds::amalthea::AmaltheaSession;
-use std::time::Duration;
-
-/// How long a test waits for what an operator, or a controller of Kubernetes, does at its own pace.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Adds annotations that say what the pod of a session pretends.
 pub(crate) fn acting(annotations: Value, spec: Value) -> Value {
@@ -98,7 +94,7 @@ impl Scene {
 
     /// Waits until a session is gone.
     pub(crate) async fn session_gone(&self, name: &str) {
-        eventually(&format!("session {name} is gone"), PATIENCE, async || self.get(name).await.is_none())
+        eventually(&format!("session {name} is gone"), async || self.get(name).await.is_none())
             .await
             .unwrap();
     }
@@ -117,10 +113,8 @@ impl Scene {
         what: &str,
         holds: impl Fn(&Value) -> bool,
     ) -> Value {
-        let reached = eventually(&format!("{kind} {name}: {what}"), PATIENCE, async || {
-            holds(&self.json(kind, name).await)
-        })
-        .await;
+        let reached =
+            eventually(&format!("{kind} {name}: {what}"), async || holds(&self.json(kind, name).await)).await;
         let now = self.json(kind, name).await;
         assert!(reached.is_ok(), "{}; it is {now:#}", reached.unwrap_err());
         now
@@ -172,7 +166,7 @@ impl Scene {
 
     /// Waits for an Event on a session.
     pub(crate) async fn tells(&self, session: &str, part: &str) {
-        let told = eventually(&format!("an Event on {session} says {part:?}"), PATIENCE, async || {
+        let told = eventually(&format!("an Event on {session} says {part:?}"), async || {
             self.events(session).await.iter().any(|event| event.contains(part))
         })
         .await;

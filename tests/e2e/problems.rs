@@ -1,13 +1,12 @@
 //! What goes wrong with a session is named in its status.
 
 use crate::{
-    objects::{PATIENCE, acting, batch, condition, error},
+    objects::{acting, batch, condition, error},
     support::{Scene, must, scene},
 };
 use serde_json::{Value, json};
 use sojourn_cluster::{eventually, kubectl};
 use sojourn_crds::amalthea::State;
-use std::time::Duration;
 
 /// Starts a session, and waits for a state with a text.
 async fn says(scene: &Scene, name: &str, spec: Value, state: State, parts: &[&str]) {
@@ -124,16 +123,14 @@ async fn an_evicted_pod_is_no_success() {
     let failed = scene.reaches("job", State::Failed).await;
     assert!(error(&failed).contains("low on resource: memory"), "{}", error(&failed));
     // The pod of an interactive session is made anew, and the session was never a success.
-    for _ in 0..200 {
+    eventually("main comes back", async || {
         let status = scene.get("main").await.unwrap().status.unwrap();
         assert_ne!(status.state, State::Succeeded);
         let now = scene.pod_uid("main").await;
-        if status.state == State::Running && !now.is_empty() && now != pod {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    panic!("main did not come back: {:?}", scene.get("main").await);
+        status.state == State::Running && !now.is_empty() && now != pod
+    })
+    .await
+    .unwrap();
 }
 
 /// Makes a node whose kubelet is never heard of again, and lets it look ready at first.
@@ -172,7 +169,7 @@ async fn a_node_that_does_not_answer_is_told_until_it_is_removed() {
 
     // The node controller waits for most of a minute before it gives a node up.
     let says = async |state: State, part: &str| {
-        eventually(part, PATIENCE * 2, async || {
+        eventually(part, async || {
             scene.get("main").await.is_some_and(|session| {
                 session.status.as_ref().is_some_and(|status| status.state == state)
                     && error(&session).contains(part)
@@ -208,7 +205,8 @@ async fn what_a_namespace_does_not_allow_is_told_and_holds_nothing_up() {
     scene.becomes("resourcequota", "none", "counts", |quota| !quota["status"]["hard"].is_null()).await;
     // The scheduler says of its pod that the claim is not there; why it is not is what helps.
     let parts = ["PersistentVolumeClaim main: ", "exceeded quota: none"];
-    says(&scene, "main", json!({"culling": {"maxFailedDuration": "2s"}}), State::Failed, &parts).await;
+    says(&scene, "main", json!({}), State::Failed, &parts).await;
+    must(scene.patch("main", json!({"spec": {"culling": {"maxFailedDuration": "2s"}}})).await);
     let culled = scene.reaches("main", State::Hibernated).await;
     assert!(condition(&culled, "Reconciled", "False").is_some_and(|text| text.contains("exceeded quota")));
     scene.tells("main", "Hibernating: spec.culling.maxFailedDuration (2s) is over").await;

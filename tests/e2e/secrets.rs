@@ -2,6 +2,7 @@
 
 use crate::support::{Scene, must, scene, session};
 use serde_json::{Value, json};
+use sojourn_cluster::eventually;
 use sojourn_crds::amalthea::State;
 
 async fn secret(scene: &Scene, name: &str) {
@@ -46,6 +47,12 @@ async fn adopted_secrets_go_and_others_stay() {
     scene.gone("secret", "common").await;
 }
 
+/// Applies as somebody who was allowed to a moment ago, which the authorizer learns a moment later.
+async fn admitted(scene: &Scene, user: &str, manifest: &Value) {
+    let apply = async || scene.kubectl_as(user, &["apply", "-f", "-"], Some(manifest)).await.success();
+    eventually("the role counts, and the session is admitted", apply).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn only_who_may_delete_a_secret_may_have_it_adopted() {
     let scene = scene("adopt-rights").await;
@@ -63,16 +70,8 @@ async fn only_who_may_delete_a_secret_may_have_it_adopted() {
     let sessions =
         grants("sessions", "amalthea.dev", "amaltheasessions", &["get", "create", "patch", "update"]);
     must(scene.apply(&sessions).await);
-    // The authorizer learns of the role a moment later.
     let plain = session("plain", pulls(&[("precious", false)]));
-    let mut admitted = scene.kubectl_as(&user, &["apply", "-f", "-"], Some(&plain)).await;
-    for _ in 0..20 {
-        if admitted.success() {
-            break;
-        }
-        admitted = scene.kubectl_as(&user, &["apply", "-f", "-"], Some(&plain)).await;
-    }
-    must(admitted);
+    admitted(&scene, &user, &plain).await;
 
     let greedy = session("greedy", pulls(&[("precious", true)]));
     let refused = scene.kubectl_as(&user, &["apply", "-f", "-"], Some(&greedy)).await;
@@ -87,14 +86,7 @@ async fn only_who_may_delete_a_secret_may_have_it_adopted() {
     assert!(refused.stderr.contains("may not delete secret"), "{}", refused.stderr);
 
     must(scene.apply(&grants("secrets", "", "secrets", &["delete"])).await);
-    let mut admitted = scene.kubectl_as(&user, &["apply", "-f", "-"], Some(&greedy)).await;
-    for _ in 0..20 {
-        if admitted.success() {
-            break;
-        }
-        admitted = scene.kubectl_as(&user, &["apply", "-f", "-"], Some(&greedy)).await;
-    }
-    must(admitted);
+    admitted(&scene, &user, &greedy).await;
     scene.reaches("greedy", State::Running).await;
     scene.delete_session("plain").await;
     scene.delete_session("greedy").await;

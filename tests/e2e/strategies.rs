@@ -1,7 +1,7 @@
 //! Which changes of a spec reach a session that runs, and what becomes of its Ingress and its data sources.
 
 use crate::{
-    objects::{PATIENCE, acting, condition, is_observed},
+    objects::{acting, condition, is_observed},
     support::{Scene, must, scene},
 };
 use serde_json::{Value, json};
@@ -41,9 +41,7 @@ async fn always_replaces_the_pod_and_never_leaves_it() {
     grow(&scene, "always", "128Mi").await;
     grow(&scene, "never", "128Mi").await;
 
-    eventually("the pod is replaced", PATIENCE, async || pod_memory(&scene, "always").await == "128Mi")
-        .await
-        .unwrap();
+    eventually("the pod is replaced", async || pod_memory(&scene, "always").await == "128Mi").await.unwrap();
     assert_ne!(scene.pod_uid("always").await, replaced);
     scene.reaches("always", State::Running).await;
     assert_eq!(revision().await, before, "nothing was written to the StatefulSet");
@@ -78,13 +76,11 @@ async fn every_field_of_the_pod_can_be_changed_and_dropped() {
     assert_eq!(pod("main").await, json!(["one", [{"name": "one"}], 100]));
     must(scene.patch("main", json!({"spec": fields("two", 200)})).await);
     let expected = json!(["two", [{"name": "two"}], 200]);
-    eventually("the pod has the other fields", PATIENCE, async || pod("main").await == expected)
-        .await
-        .unwrap();
+    eventually("the pod has the other fields", async || pod("main").await == expected).await.unwrap();
     let none = json!({"spec": {"serviceAccountName": null, "imagePullSecrets": null}});
     must(scene.patch("main", none).await);
     let expected = json!(["default", null, 200]);
-    let gone = eventually("the pod has them no more", PATIENCE, async || pod("main").await == expected).await;
+    let gone = eventually("the pod has them no more", async || pod("main").await == expected).await;
     assert!(gone.is_ok(), "{:#}", scene.json("statefulset", "main").await);
     scene.reaches("main", State::Running).await;
 }
@@ -165,7 +161,7 @@ async fn the_class_that_the_cluster_gave_an_ingress_stays() {
     must(kubectl(&scene.stage.cluster, &["apply", "-f", "-"], Some(&class.to_string())).await.unwrap());
     // The API server learns of the class a moment later; until then it gives none.
     let attempts = tokio::sync::Mutex::new(0);
-    eventually("the class is given", PATIENCE, async || {
+    eventually("the class is given", async || {
         let mut attempt = attempts.lock().await;
         *attempt += 1;
         let name = &format!("main-{attempt}");

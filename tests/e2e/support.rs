@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use sojourn::settings::{Settings, flags::Flags};
 use sojourn_cluster::{Cluster, Options, Output, eventually, kubectl, test_namespace};
 use sojourn_crds::amalthea::{AmaltheaSession, State};
-use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
@@ -56,11 +55,7 @@ async fn set_stage() -> Stage {
     let operator = cluster.service_account_kubeconfig(OPERATOR.0, OPERATOR.1).await.unwrap();
     start_operator(&operator, port, crate::FLAGS).await;
     let client = cluster.client().await.unwrap();
-    eventually("the webhooks are published", Duration::from_secs(30), async || {
-        webhooks_published(&client).await
-    })
-    .await
-    .unwrap();
+    eventually("the webhooks are published", async || webhooks_published(&client).await).await.unwrap();
     Stage { cluster }
 }
 
@@ -81,7 +76,7 @@ pub(crate) async fn install(cluster: &Cluster, url: &str) {
         .await
         .unwrap();
     assert!(installed.status.success(), "{}", String::from_utf8_lossy(&installed.stderr));
-    eventually("the CRD is served", Duration::from_secs(30), async || {
+    eventually("the CRD is served", async || {
         kubectl(cluster, &["get", "ams", "-A"], None).await.is_ok_and(|output| output.success())
     })
     .await
@@ -225,7 +220,7 @@ impl Scene {
         what: &str,
         holds: impl Fn(&AmaltheaSession) -> bool,
     ) -> AmaltheaSession {
-        let reached = eventually(&format!("{name}: {what}"), Duration::from_secs(30), async || {
+        let reached = eventually(&format!("{name}: {what}"), async || {
             self.get(name).await.is_some_and(|session| holds(&session))
         })
         .await;
@@ -239,11 +234,9 @@ impl Scene {
     /// Waits until an object is gone.
     pub(crate) async fn gone(&self, resource: &str, name: &str) {
         // The garbage collector learns of a new kind half a minute after its definition was made.
-        eventually(&format!("{resource} {name} is gone"), Duration::from_secs(120), async || {
-            self.json(resource, name).await.is_null()
-        })
-        .await
-        .unwrap();
+        eventually(&format!("{resource} {name} is gone"), async || self.json(resource, name).await.is_null())
+            .await
+            .unwrap();
     }
 }
 

@@ -11,7 +11,7 @@ use sojourn_fake_ide::{FakeIde, Options as FakeOptions};
 use std::time::Duration;
 
 /// How long a test waits for something that is to happen.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A fake IDE and the connection to it.
 pub(crate) struct Pair {

@@ -2,7 +2,7 @@
 
 use crate::{
     client::{Protocol, Target},
-    play::{PATIENCE, Play, play},
+    play::{Play, play},
 };
 use http_body_util::BodyExt as _;
 use hyper::{Response, body::Incoming};
@@ -69,7 +69,7 @@ impl Reader {
     /// Waits until so much of a log is there.
     async fn reads(&self, session: &str, query: &str, text: &str) {
         let what = format!("the log of {session} is {text:?}");
-        eventually(&what, PATIENCE, async || self.read(session, query).await == text).await.unwrap();
+        eventually(&what, async || self.read(session, query).await == text).await.unwrap();
     }
 }
 
@@ -82,7 +82,7 @@ async fn who_may_follows_a_log_to_its_end() {
     let id = play.running().await;
     // The authorizer learns of the binding a moment later.
     let may = async || reader.ask("talks", "").await.status() == 200;
-    eventually("the reader may read", PATIENCE, may).await.unwrap();
+    eventually("the reader may read", may).await.unwrap();
     assert_eq!(nobody.ask("talks", "").await.status(), 401);
     assert_eq!(stranger.ask("talks", "").await.status(), 403);
     assert_eq!(reader.ask("silent", "").await.status(), 404);
@@ -114,5 +114,5 @@ async fn who_may_follows_a_log_to_its_end() {
     play.gone().await;
     assert_eq!(files(), 0);
     let gone = async || reader.ask("talks", "").await.status() == 404;
-    eventually("the log is gone", PATIENCE, gone).await.unwrap();
+    eventually("the log is gone", gone).await.unwrap();
 }

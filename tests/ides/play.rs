@@ -15,9 +15,6 @@ use sojourn_crds::{
 use sojourn_fake_ide::{Answer, FakeIde, Step};
 use std::time::Duration;
 
-/// How long a test waits for what is to happen. Three tries to stop a session take 21 s of it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
-
 /// A session of a test, with the stage that it is on.
 pub(crate) struct Play {
     pub(crate) scene: Scene,
@@ -129,7 +126,7 @@ impl Play {
     pub(crate) async fn eventually(&self, what: &str, holds: impl Fn(&IdeSession) -> bool) -> IdeSession {
         let what = format!("{} {what}", self.name);
         let check = async || self.get().await.is_some_and(|session| holds(&session));
-        let reached = eventually(&what, PATIENCE, check).await;
+        let reached = eventually(&what, check).await;
         let session = self.get().await;
         if let Err(error) = reached {
             panic!("{error}; it is {}", serde_json::to_string_pretty(&session).unwrap());
@@ -145,7 +142,7 @@ impl Play {
     /// Waits until the object is gone.
     pub(crate) async fn gone(&self) {
         let what = format!("{} is gone", self.name);
-        let gone = eventually(&what, PATIENCE, async || self.get().await.is_none()).await;
+        let gone = eventually(&what, async || self.get().await.is_none()).await;
         assert!(gone.is_ok(), "{}; it is {:#?}", gone.unwrap_err(), self.get().await);
     }
 
@@ -171,18 +168,15 @@ impl Play {
     /// Waits for an Event on the session.
     pub(crate) async fn tells(&self, part: &str) {
         let what = format!("an Event on {} says {part:?}", self.name);
-        let told = eventually(&what, PATIENCE, async || {
-            self.events().await.iter().any(|event| event.contains(part))
-        })
-        .await;
+        let told =
+            eventually(&what, async || self.events().await.iter().any(|event| event.contains(part))).await;
         assert!(told.is_ok(), "{}; there are {:#?}", told.unwrap_err(), self.events().await);
     }
 
     /// Waits until a file has a text, and returns all of it.
     pub(crate) async fn file_has(&self, path: &str, part: &str) -> String {
         let read = || std::fs::read_to_string(path).unwrap_or_default();
-        let there =
-            eventually(&format!("{path} has {part:?}"), PATIENCE, async || read().contains(part)).await;
+        let there = eventually(&format!("{path} has {part:?}"), async || read().contains(part)).await;
         assert!(there.is_ok(), "{}; it has {:?}", there.unwrap_err(), read());
         read()
     }

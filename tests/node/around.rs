@@ -2,7 +2,7 @@
 
 use crate::{
     objects::{condition, error},
-    stage::{PATIENCE, scene, script},
+    stage::{scene, script},
     support::{Scene, must},
 };
 use serde_json::{Value, json};
@@ -63,7 +63,7 @@ async fn containers_volumes_and_data_are_where_the_spec_has_them() {
     let counts = (status.container_counts, status.init_container_counts);
     assert_eq!((counts.0.ready, counts.0.total, counts.1.ready, counts.1.total), (2, 2, 2, 2));
 
-    eventually("both neighbours have written", PATIENCE, async || {
+    eventually("both neighbours have written", async || {
         in_session(&scene, "ls /shared").await == "beside\nmate\n"
     })
     .await
@@ -110,7 +110,7 @@ async fn replaced(scene: &Scene, before: &str) -> String {
         let path = "jsonpath={.metadata.uid}";
         scene.kubectl(&["get", "pod", "main-0", "--ignore-not-found", "-o", path]).await.stdout
     };
-    eventually("another pod is there", PATIENCE, async || {
+    eventually("another pod is there", async || {
         let uid = uid().await;
         !uid.is_empty() && uid != before
     })

@@ -2,7 +2,7 @@
 
 use crate::{
     objects::error,
-    stage::{PATIENCE, job, scene},
+    stage::{job, scene},
     support::must,
 };
 use serde_json::json;
@@ -37,7 +37,7 @@ async fn a_batch_session_ends_at_its_deadline() {
     scene.waits_for("late", "runs", |session| state(session) == State::Running).await;
     let late = scene.waits_for("late", "fails", |session| state(session) == State::Failed).await;
     assert!(error(&late).starts_with("DeadlineExceeded"), "{}", error(&late));
-    eventually("the pod is gone", PATIENCE, async || {
+    eventually("the pod is gone", async || {
         must(scene.kubectl(&["get", "pods", "-o", "name"]).await).is_empty()
     })
     .await

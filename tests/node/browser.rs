@@ -1,7 +1,7 @@
 //! What a browser does, and the Ingress before the session: plain requests, tunnels, and a walk through redirects and
 //! a form with the cookies that come by.
 
-use crate::{process, stage::PATIENCE, support::Scene};
+use crate::{process, stage::support::Scene};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -46,11 +46,9 @@ impl<'a> Site<'a> {
     pub(crate) async fn is_reached(&self) {
         let address = self.address;
         let connects = move || std::net::TcpStream::connect(address).is_ok();
-        eventually("the session is reached", PATIENCE, async || {
-            self.scene.stage.cluster.inside(connects).unwrap()
-        })
-        .await
-        .unwrap();
+        eventually("the session is reached", async || self.scene.stage.cluster.inside(connects).unwrap())
+            .await
+            .unwrap();
     }
 
     /// Another address of the same pod.

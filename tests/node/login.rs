@@ -5,7 +5,7 @@ use crate::{
     objects::error,
     provider::{CLIENT, Provider},
     session,
-    stage::{PATIENCE, handed_on, is, scene, script},
+    stage::{handed_on, is, scene, script},
     support::{Scene, must},
 };
 use http::StatusCode;
@@ -166,7 +166,7 @@ async fn a_provider_that_is_not_there_is_told_with_where_to_look() {
     scene.session("main", script("sleep 1000", more)).await;
     scene.waits_for("main", "fails", is(State::Failed)).await;
     // Which log it is changes when the container starts again.
-    eventually("the log that the status names says why", PATIENCE, async || {
+    eventually("the log that the status names says why", async || {
         let session = scene.get("main").await.unwrap();
         let Some((_, command)) = error(&session).split_once("kubectl ") else { return false };
         let log = scene.kubectl(&command.split(' ').collect::<Vec<_>>()).await;

@@ -1,7 +1,7 @@
 //! The operator itself, in pods of its chart.
 
 use crate::{
-    stage::{HOME, PATIENCE, RELEASE, scene, script},
+    stage::{HOME, RELEASE, scene, script},
     support::must,
 };
 use serde_json::json;
@@ -58,7 +58,7 @@ async fn nobody_notices_that_the_operator_is_restarted() {
     assert!(asked > 2, "asked {asked} times only");
     // A new one does what the old ones did.
     let holder = ["get", "lease", "-n", HOME, "-o", "jsonpath={.items[*].spec.holderIdentity}"];
-    eventually("a new operator leads", PATIENCE, async || {
+    eventually("a new operator leads", async || {
         let holder = must(scene.kubectl(&holder).await);
         !holder.is_empty() && !before.split(' ').any(|pod| holder.contains(pod))
     })

@@ -18,8 +18,6 @@ use tokio::sync::OnceCell;
 /// Namespace and release of the operator.
 pub(crate) const HOME: &str = "sojourn-system";
 pub(crate) const RELEASE: &str = "sojourn";
-/// How long pods, probes and images may take on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(180);
 
 static STAGE: OnceCell<Stage> = OnceCell::const_new();
 
@@ -79,8 +77,8 @@ pub(crate) async fn install(cluster: &Cluster) {
     let as_admin = async |args: &[&str]| must(kubectl(cluster, args, None).await.unwrap());
     let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/sojourn");
     must(helm(cluster, &["install", RELEASE, chart, "--set", "clusterScoped=true"]).await);
-    as_admin(&["rollout", "status", "deployment", RELEASE, "-n", HOME, "--timeout=120s"]).await;
-    eventually("the webhooks are published", PATIENCE, async || {
+    as_admin(&["rollout", "status", "deployment", RELEASE, "-n", HOME, "--timeout=300s"]).await;
+    eventually("the webhooks are published", async || {
         let path = "jsonpath={.items[*].webhooks[*].clientConfig.caBundle}";
         let kinds = "validatingwebhookconfigurations,mutatingwebhookconfigurations";
         let bundles = as_admin(&["get", kinds, "-o", path]).await;
@@ -153,7 +151,10 @@ impl Scene {
         let since = Instant::now();
         let connect = || loop {
             match TcpStream::connect_timeout(&address, Duration::from_secs(5)) {
-                Err(error) if error.kind() == ErrorKind::ConnectionRefused && since.elapsed() < PATIENCE => {
+                Err(error)
+                    if error.kind() == ErrorKind::ConnectionRefused
+                        && since.elapsed() < sojourn_cluster::PATIENCE =>
+                {
                     std::thread::sleep(Duration::from_millis(200));
                 }
                 connected => return connected,
@@ -195,7 +196,7 @@ impl Scene {
     /// Waits until a session answers with a text: a Service leads to a pod a moment after it is ready.
     pub(crate) async fn answers(&self, session: &str, path: &str, text: &str) {
         let what = format!("{session} answers {text:?}");
-        let answered = eventually(&what, PATIENCE, async || {
+        let answered = eventually(&what, async || {
             self.answer(session, path).await.ends_with(&format!("\r\n\r\n{text}"))
         });
         answered.await.unwrap();
@@ -209,8 +210,7 @@ impl Scene {
         holds: impl Fn(&AmaltheaSession) -> bool,
     ) -> AmaltheaSession {
         let reached =
-            eventually(what, PATIENCE, async || self.get(name).await.is_some_and(|session| holds(&session)))
-                .await;
+            eventually(what, async || self.get(name).await.is_some_and(|session| holds(&session))).await;
         let session = self.get(name).await;
         if let Err(error) = reached {
             let pods = self.kubectl(&["get", "pods,events", "-o", "yaml"]).await.stdout;

@@ -3,7 +3,7 @@
 
 use crate::{
     original::{Original, RUN, SESSIONS},
-    stage::{PATIENCE, helm, home, install, start, uninstall},
+    stage::{helm, home, install, start, uninstall},
     support::must,
 };
 use kube::Client;
@@ -26,18 +26,16 @@ async fn leave_crd(cluster: &Cluster) {
     must(kubectl(cluster, &["apply", "--server-side", "-f", file], None).await.unwrap());
     // `kubectl wait` gives up on a definition that has no conditions yet.
     let served = ["get", "amaltheasessions", "--all-namespaces"];
-    eventually("the kind is served", PATIENCE, async || {
-        kubectl(cluster, &served, None).await.unwrap().success()
-    })
-    .await
-    .unwrap();
+    eventually("the kind is served", async || kubectl(cluster, &served, None).await.unwrap().success())
+        .await
+        .unwrap();
 }
 
 /// Waits until both sessions are taken over, and asks what Sojourn says of them.
 async fn taken_over(client: &Client) {
     for (name, batch) in SESSIONS {
         let kind = if batch { "Job" } else { "StatefulSet" };
-        eventually(&format!("{name} is taken over"), PATIENCE, async || {
+        eventually(&format!("{name} is taken over"), async || {
             let session = ORIGINAL.api(client, "AmaltheaSession").get(name).await.unwrap();
             let workload = ORIGINAL.api(client, kind).get(name).await.unwrap();
             let stamped =
@@ -70,7 +68,7 @@ async fn a_cluster_goes_from_hand_to_hand_and_no_container_starts_anew() {
     let client = &ORIGINAL.leave(cluster).await;
     let secret = ["create", "secret", "generic", "login", config, "-n", ORIGINAL.namespace];
     must(kubectl(cluster, &secret, None).await.unwrap());
-    eventually("the original's pods run and are ready", PATIENCE, async || {
+    eventually("the original's pods run and are ready", async || {
         let set = ORIGINAL.api(client, "StatefulSet").get("left").await.unwrap();
         set.data["status"]["readyReplicas"] == 1 && pods(client).await.iter().all(Option::is_some)
     })
@@ -107,7 +105,7 @@ async fn a_cluster_goes_from_hand_to_hand_and_no_container_starts_anew() {
     assert_eq!(pods(client).await, before, "taken over again");
     let hibernate = ["patch", "ams", "left", "--type=merge", "-p", r#"{"spec":{"hibernated":true}}"#];
     must(kubectl(cluster, &[&hibernate[..], &["-n", ORIGINAL.namespace]].concat(), None).await.unwrap());
-    eventually("it is Sojourn's to hibernate", PATIENCE, async || {
+    eventually("it is Sojourn's to hibernate", async || {
         ORIGINAL.api(client, "Pod").get_opt("left-0").await.unwrap().is_none()
     })
     .await

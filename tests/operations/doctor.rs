@@ -1,6 +1,6 @@
 //! `sojourn doctor` finds an installation well, and finds each thing that somebody broke.
 
-use crate::stage::{CHART, HOME, Stage, WAIT, must};
+use crate::stage::{CHART, HOME, Stage, must};
 use serde_json::Value;
 use sojourn_cluster::eventually;
 
@@ -31,7 +31,7 @@ async fn what_is_broken_is_found_and_what_is_not_is_well() {
     let mut replica = stage.replica(&["--shutdown-delay=0s"]).await;
     stage.ready(1).await;
     let leads = async || examine(&stage).0 == 0;
-    eventually("the doctor is content", WAIT, leads)
+    eventually("the doctor is content", leads)
         .await
         .unwrap_or_else(|e| panic!("{e} {:#?}", examine(&stage).1));
     let (_, checks, report) = examine(&stage);
@@ -82,7 +82,7 @@ async fn what_is_broken_is_found_and_what_is_not_is_well() {
     // What was broken is the chart's, and the chart mends it.
     must(stage.upgrade(CHART, &[]).await);
     let content = async || examine(&stage).0 == 0;
-    eventually("the doctor is content", WAIT, content)
+    eventually("the doctor is content", content)
         .await
         .unwrap_or_else(|e| panic!("{e} {:#?}", examine(&stage).1));
 

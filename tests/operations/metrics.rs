@@ -2,7 +2,7 @@
 
 use crate::{
     replica::free_port,
-    stage::{Stage, WAIT, must},
+    stage::{Stage, must},
 };
 use rustls::{
     ClientConfig, DigitallySignedStruct, SignatureScheme,
@@ -92,6 +92,6 @@ async fn only_who_may_read_them_gets_metrics() {
     assert!(told.starts_with("HTTP/1.1 403 ") && !told.contains("sojourn_build_info"), "{told}");
     // The authorizer learns of the binding a moment later.
     let figures = async || scrape(port, Some(welcome.trim())).await.contains("sojourn_build_info{");
-    eventually("Prometheus gets metrics", WAIT, figures).await.unwrap();
+    eventually("Prometheus gets metrics", figures).await.unwrap();
     stage.cluster.stop().await;
 }

@@ -1,10 +1,11 @@
 //! One operator, as the chart's Deployment would run it in a pod.
 
+use sojourn_cluster::PATIENCE;
 use std::{
     fs::File,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -80,7 +81,8 @@ impl Replica {
 
     /// Waits until it has ended, and says whether it did so by itself and well.
     pub(crate) async fn ended(&mut self) -> bool {
-        for _ in 0..600 {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status.success();
             }

@@ -3,7 +3,7 @@
 
 use crate::{
     load::{Load, client, session},
-    stage::{CHART, OPERATOR, Stage, WAIT, must},
+    stage::{CHART, OPERATOR, Stage, must},
 };
 use kube::{
     Api,
@@ -56,9 +56,9 @@ async fn an_upgrade_fails_no_admission_and_no_session() {
         let states = all.items.iter().filter_map(|session| session.status.as_ref());
         states.filter(|status| status.state == State::Running).count() == SESSIONS
     };
-    eventually("every session runs", WAIT * 2, running).await.unwrap_or_else(|error| panic!("{error}"));
+    eventually("every session runs", running).await.unwrap_or_else(|error| panic!("{error}"));
     let before = load.answers();
-    eventually("admission goes on", WAIT, async || load.answers() > before + 20).await.unwrap();
+    eventually("admission goes on", async || load.answers() > before + 20).await.unwrap();
     let (answers, wrong) = load.end().await;
     assert!(wrong.is_empty(), "{} of {answers} answers: {wrong:#?}", wrong.len());
     assert!(answers > 200, "only {answers} answers");

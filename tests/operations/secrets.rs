@@ -3,7 +3,7 @@
 
 use crate::{
     replica::{Replica, page},
-    stage::{HOME, OPERATOR, Stage, WAIT, must},
+    stage::{HOME, OPERATOR, Stage, must},
 };
 use base64::Engine;
 use serde_json::{Value, json};
@@ -71,7 +71,7 @@ async fn state(stage: &Stage, name: &str, wanted: &str) {
     let path = "jsonpath={.status.state}";
     let reached =
         async || stage.kubectl(&["get", "ams", "-n", NAMESPACE, name, "-o", path]).await.stdout == wanted;
-    eventually(&format!("{name} is {wanted}"), WAIT, reached).await.unwrap_or_else(|error| panic!("{error}"));
+    eventually(&format!("{name} is {wanted}"), reached).await.unwrap_or_else(|error| panic!("{error}"));
 }
 
 async fn hibernate(stage: &Stage, name: &str, hibernated: bool) {
@@ -179,7 +179,7 @@ async fn nothing_secret_is_told_anywhere() {
     must(stage.kubectl(&["delete", "secret", "-n", NAMESPACE, "oidc---internal"]).await);
     let remade =
         async || stage.kubectl(&["get", "secret", "-n", NAMESPACE, "oidc---internal"]).await.success();
-    eventually("the internal secret is made again", WAIT, remade).await.unwrap();
+    eventually("the internal secret is made again", remade).await.unwrap();
     let again =
         must(stage.kubectl(&["get", "secret", "-n", NAMESPACE, "oidc---internal", "-o", "json"]).await);
     planted.learn(&serde_json::from_str(&again).unwrap());

@@ -3,15 +3,13 @@
 use crate::{replica::Replica, service::Service};
 use kube::Client;
 use sojourn_cluster::{Cluster, Options, Output, eventually, kubectl};
-use std::{path::PathBuf, process::Command, time::Duration};
+use std::{path::PathBuf, process::Command};
 
 pub(crate) const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/sojourn");
 /// Namespace of the release.
 pub(crate) const HOME: &str = "sojourn-system";
 /// The operator, as the API server knows it.
 pub(crate) const OPERATOR: &str = "system:serviceaccount:sojourn-system:sojourn";
-/// How long a test waits for what happens at its own pace.
-pub(crate) const WAIT: Duration = Duration::from_secs(120);
 
 pub(crate) struct Stage {
     pub(crate) cluster: Cluster,
@@ -42,7 +40,7 @@ impl Stage {
         let stage = Self { cluster, client, service: Service::start().await, started: 0.into() };
         must(stage.helm_with("install", chart, &["--create-namespace"]).await);
         let served = async || stage.kubectl(&["get", "ams", "-A"]).await.success();
-        eventually("the CRD is served", WAIT, served).await.unwrap();
+        eventually("the CRD is served", served).await.unwrap();
         stage
     }
 
@@ -122,7 +120,7 @@ impl Stage {
     /// Waits until so many replicas take requests.
     pub(crate) async fn ready(&self, count: usize) {
         let check = async || self.service.endpoints.ready() == count;
-        let reached = eventually(&format!("{count} replicas are ready"), WAIT, check).await;
+        let reached = eventually(&format!("{count} replicas are ready"), check).await;
         reached.unwrap_or_else(|error| panic!("{error}"));
     }
 

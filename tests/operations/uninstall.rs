@@ -2,7 +2,7 @@
 
 use crate::{
     load::session,
-    stage::{Stage, WAIT, must},
+    stage::{Stage, must},
 };
 use kube::{Api, api::PostParams};
 use sojourn_cluster::{AuditCursor, eventually};
@@ -17,7 +17,7 @@ async fn the_webhooks_go_first_and_sessions_stay() {
     sessions.create(&PostParams::default(), &session("stays", true)).await.unwrap();
     let state = async || sessions.get("stays").await.unwrap().status.map(|status| status.state);
     let runs = async || state().await == Some(State::Running);
-    eventually("the session runs", WAIT, runs).await.unwrap();
+    eventually("the session runs", runs).await.unwrap();
 
     let (_, before) = stage.cluster.audit().unwrap().since(AuditCursor::START).unwrap();
     must(stage.helm(&["uninstall", "sojourn", "--wait"]).await);

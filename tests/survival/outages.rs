@@ -37,7 +37,7 @@ async fn the_api_server_crashes_again_and_again() {
         // With each crash Kubernetes' own controllers wait longer before they look again, up to half a minute.
         tokio::time::sleep(Duration::from_secs(6 << round.min(3))).await;
         cluster.crash("kube-apiserver").await.unwrap();
-        eventually("the API server is back", Duration::from_secs(60), async || {
+        eventually("the API server is back", async || {
             kubectl(cluster, &["get", "--raw", "/readyz"], None).await.is_ok_and(|answer| answer.success())
         })
         .await

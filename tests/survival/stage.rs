@@ -73,7 +73,7 @@ pub(crate) async fn cluster() -> Cluster {
             kubectl(&cluster, &["apply", "--server-side", "-f", "-"], Some(&crd.to_string())).await.unwrap();
         assert!(applied.success(), "{}", applied.stderr);
     }
-    eventually("the CRD is served", Duration::from_secs(30), async || {
+    eventually("the CRD is served", async || {
         kubectl(&cluster, &["get", "ams", "-A"], None).await.is_ok_and(|output| output.success())
     })
     .await

@@ -14,7 +14,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 use sojourn::{control::api, core::live::Kind};
-use sojourn_cluster::{ContainerUsage, eventually, set_pod_usage};
+use sojourn_cluster::{ContainerUsage, PATIENCE, eventually, set_pod_usage};
 use sojourn_crds::amalthea::AmaltheaSession;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -23,8 +23,6 @@ use std::{
 };
 use tokio::{sync::OnceCell, time::Instant};
 
-/// Far longer than any scene takes.
-const PATIENCE: Duration = Duration::from_secs(180);
 /// For so long nothing changes at the end of a scene.
 const REST: Duration = Duration::from_millis(400);
 /// The same, where nobody knows how the scene should end.
@@ -141,7 +139,7 @@ impl Story<'_> {
             }
             Act::TakeResult => {
                 self.annotate(&json!({"sojourn.dev/test-complete-after": "0s"})).await;
-                eventually("the Job has ended", PATIENCE, async || {
+                eventually("the Job has ended", async || {
                     let jobs = self.stage.witness.objects(&self.namespace, "Job");
                     jobs.iter().any(|job| job["status"]["completionTime"].is_string())
                 })

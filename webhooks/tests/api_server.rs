@@ -5,7 +5,6 @@
 mod support;
 
 use std::sync::{Arc, RwLock};
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -241,7 +240,7 @@ async fn install(
 ) {
     let path = format!("/apis/admissionregistration.k8s.io/v1/{kind}");
     api.must(Method::POST, &path, &serde_json::to_value(configuration).unwrap()).await;
-    eventually("the webhooks are asked", Duration::from_secs(20), async || {
+    eventually("the webhooks are asked", async || {
         let namespace = test_namespace(&api.0, "probe").await.unwrap();
         webhooks.know(probe.facts.known(&namespace).unwrap());
         let answered = request(api, &probe, &namespace).await;
@@ -264,7 +263,7 @@ async fn the_api_server_gives_the_same_verdicts() {
         let (group, version) = (&crd["spec"]["group"], &crd["spec"]["versions"][0]["name"]);
         let parts = [group, version, &crd["spec"]["names"]["plural"]].map(|part| part.as_str().unwrap());
         let path = format!("/apis/{}", parts.join("/"));
-        eventually("the kind is served", Duration::from_secs(20), async || {
+        eventually("the kind is served", async || {
             api.send(OPERATOR, Method::GET, &path, &Value::Null).await.code == 200
         })
         .await

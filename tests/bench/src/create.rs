@@ -41,10 +41,7 @@ pub(crate) async fn run(table: &mut Table) -> anyhow::Result<()> {
         serde_json::from_value::<AmaltheaSession>(bad)?
     };
     let dry = PostParams { dry_run: true, ..PostParams::default() };
-    eventually("the webhooks are asked", Duration::from_secs(20), async || {
-        guarded.create(&dry, &bad).await.is_err()
-    })
-    .await?;
+    eventually("the webhooks are asked", async || guarded.create(&dry, &bad).await.is_err()).await?;
     ensure!(free.create(&dry, &bad).await.is_ok(), "the namespace that is not guarded is guarded");
 
     let (mut with, mut without) = (Vec::new(), Vec::new());

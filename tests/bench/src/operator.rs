@@ -7,7 +7,6 @@ use std::{
     net::{SocketAddr, TcpListener},
     path::PathBuf,
     process::{Child, Command, Stdio},
-    time::Duration,
 };
 
 use crate::{
@@ -77,7 +76,7 @@ impl Operator {
         let mut bad = crate::fixture::small_session("bad");
         bad["spec"]["session"]["storage"]["size"] = "0".into();
         let bad = bad.to_string();
-        eventually("the operator's webhooks answer", Duration::from_secs(30), async || {
+        eventually("the operator's webhooks answer", async || {
             let created =
                 sojourn_cluster::kubectl(cluster, &["create", "--dry-run=server", "-f", "-"], Some(&bad));
             created.await.is_ok_and(|output| !output.success() && output.stderr.contains("storage.size"))

@@ -140,7 +140,7 @@ pub(crate) async fn clear(
     api.delete_collection(&DeleteParams::background(), &ListParams::default()).await?;
     for resource in and_gone {
         let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, resource);
-        eventually(&format!("the {} are gone", resource.plural), PATIENCE, async || {
+        eventually(&format!("the {} are gone", resource.plural), async || {
             api.list_metadata(&ListParams::default().limit(1)).await.is_ok_and(|list| list.items.is_empty())
         })
         .await?;
@@ -163,7 +163,7 @@ pub(crate) async fn crds_are_served(cluster: &Cluster) -> anyhow::Result<()> {
     let crds = sojourn_crds::all_crds();
     let names = crds.iter().filter_map(|(_, crd)| crd["metadata"]["name"].as_str());
     let kinds = names.collect::<Vec<_>>().join(",");
-    eventually("the CRDs are served", Duration::from_secs(30), async || {
+    eventually("the CRDs are served", async || {
         kubectl(cluster, &["get", &kinds, "-A"], None).await.is_ok_and(|output| output.success())
     })
     .await?;

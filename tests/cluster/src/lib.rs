@@ -47,4 +47,4 @@ pub use metrics::{ContainerUsage, set_pod_usage};
 pub use node::{Image, NODE_ADDRESS};
 pub use options::Options;
 pub use runs::{Running, list, stop_named};
-pub use testing::{Output, eventually, kubectl, test_namespace};
+pub use testing::{Output, PATIENCE, eventually, kubectl, test_namespace};

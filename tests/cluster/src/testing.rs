@@ -10,6 +10,11 @@ use tokio::io::AsyncWriteExt;
 
 use crate::{Cluster, Error};
 
+/// How long anything is waited for before it counts as missing. What comes in time costs nothing of it, and
+/// a machine that is busy with other things, or a controller that looks again after its 15 seconds only, is
+/// no failure.
+pub const PATIENCE: Duration = Duration::from_secs(300);
+
 /// What a command printed and how it ended.
 #[derive(Debug, Clone)]
 pub struct Output {
@@ -74,7 +79,7 @@ pub async fn test_namespace(client: &Client, prefix: &str) -> Result<String, Err
         .await
         .map_err(Error::api(format!("create namespace {name}")))?;
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), &name);
-    eventually(&format!("namespace {name} has its service account"), Duration::from_secs(30), async || {
+    eventually(&format!("namespace {name} has its service account"), async || {
         matches!(accounts.get_opt("default").await, Ok(Some(_)))
     })
     .await?;
@@ -84,12 +89,12 @@ pub async fn test_namespace(client: &Client, prefix: &str) -> Result<String, Err
 /// Waits until `check` holds.
 ///
 /// # Errors
-/// It did not within `limit`; the error names `what`.
-pub async fn eventually(what: &str, limit: Duration, check: impl AsyncFn() -> bool) -> Result<(), Error> {
-    let deadline = Instant::now() + limit;
+/// It did not within [`PATIENCE`]; the error names `what`.
+pub async fn eventually(what: &str, check: impl AsyncFn() -> bool) -> Result<(), Error> {
+    let deadline = Instant::now() + PATIENCE;
     while !check().await {
         if Instant::now() > deadline {
-            return Err(Error::Wait { what: what.to_owned(), seconds: limit.as_secs() });
+            return Err(Error::Wait { what: what.to_owned(), seconds: PATIENCE.as_secs() });
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

@@ -10,7 +10,7 @@ use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use common::{PROGRAM, runs, send, supervisor, unique, up};
-use sojourn_cluster::{Cluster, kubectl};
+use sojourn_cluster::{Cluster, PATIENCE, kubectl};
 
 /// Every start cleans up lost clusters, so the test that loses one on purpose must be alone.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -57,7 +57,7 @@ async fn must(cluster: &Cluster, args: &[&str], stdin: Option<&str>) -> String {
 async fn use_it(name: &str) {
     let cluster = Cluster::attach(name).await.unwrap();
     must(&cluster, &["apply", "-f", "-"], Some(POD)).await;
-    must(&cluster, &["wait", "pod/web", "--for=condition=Ready", "--timeout=60s"], None).await;
+    must(&cluster, &["wait", "pod/web", "--for=condition=Ready", "--timeout=300s"], None).await;
     assert_eq!(must(&cluster, &["logs", "web"], None).await, "started\n");
     // From a pod, by the addresses of two Services; the API server wants to know who asks.
     let ask = "wget -qO- http://$WEB_SERVICE_HOST; \
@@ -65,7 +65,7 @@ async fn use_it(name: &str) {
     must(&cluster, &["delete", "pod", "client", "--ignore-not-found"], None).await;
     must(&cluster, &["run", "client", "--image=busybox", "--restart=Never", "--", "sleep", "1000"], None)
         .await;
-    must(&cluster, &["wait", "pod/client", "--for=condition=Ready", "--timeout=60s"], None).await;
+    must(&cluster, &["wait", "pod/client", "--for=condition=Ready", "--timeout=300s"], None).await;
     let answers = kubectl(&cluster, &["exec", "client", "--", "sh", "-c", ask], None).await.unwrap().stdout;
     assert!(answers.starts_with("hello\n") && answers.contains("403 Forbidden"), "{answers}");
     // Nothing outside can be reached: not the machine, not the world.
@@ -79,7 +79,7 @@ async fn use_it(name: &str) {
         &[
             "wait",
             "pod/missing",
-            "--timeout=60s",
+            "--timeout=300s",
             "--for=jsonpath={.status.containerStatuses[0].state.waiting.reason}=ErrImagePull",
         ],
         None,
@@ -162,7 +162,7 @@ fn contains(bytes: &[u8], part: &str) -> bool {
 }
 
 fn assert_as_before(before: &Machine, name: &str, dir: &Path, pids: &[u32]) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + PATIENCE;
     while pids.iter().any(runs) || dir.exists() || Machine::now(name) != *before {
         if Instant::now() > deadline {
             let left: Vec<_> = pids.iter().filter(|pid| runs(pid)).collect();

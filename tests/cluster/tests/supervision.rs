@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use common::{PROGRAM, runs, send, supervisor, unique, up};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
-use sojourn_cluster::{Cluster, Error, Options, test_namespace};
+use sojourn_cluster::{Cluster, Error, Options, PATIENCE, test_namespace};
 
 /// Every start cleans up lost clusters, so the test that loses one on purpose must be alone.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -39,7 +39,7 @@ fn without_setpriv() -> PathBuf {
 }
 
 fn assert_gone(pids: &[u32], dir: &Path) {
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + PATIENCE;
     while pids.iter().any(runs) || dir.exists() {
         let left: Vec<_> = pids.iter().filter(|pid| runs(pid)).collect();
         assert!(Instant::now() < deadline, "still there: {left:?}, folder: {}", dir.exists());

@@ -2,8 +2,7 @@
 //! its own namespace.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use std::time::Duration;
-
+use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
@@ -17,7 +16,6 @@ use tokio::sync::OnceCell;
 
 /// User names hold the namespace, and the audit log needs them in advance.
 const AUDITED: &str = "audited";
-const LIMIT: Duration = Duration::from_secs(60);
 
 async fn cluster() -> &'static Cluster {
     static CLUSTER: OnceCell<Cluster> = OnceCell::const_new();
@@ -63,7 +61,7 @@ fn job(name: &str, asked: &serde_json::Value) -> String {
 
 /// Waits until the pod's status, as JSON, passes.
 async fn pod_reaches(pods: &Api<Pod>, name: &str, what: &str, check: impl Fn(&serde_json::Value) -> bool) {
-    eventually(&format!("pod {name} {what}"), LIMIT, async || {
+    eventually(&format!("pod {name} {what}"), async || {
         let Ok(Some(pod)) = pods.get_opt(name).await else { return false };
         serde_json::to_value(pod.status).is_ok_and(|status| check(&status))
     })
@@ -105,9 +103,12 @@ async fn a_statefulset_with_a_claim_becomes_ready_as_a_kubelet_would_write_it() 
         },
     });
     apply(&namespace, &manifest.to_string()).await;
-    let wait = ["rollout", "status", "statefulset/web", "-n", &namespace, "--timeout=20s"];
-    let output = kubectl(cluster().await, &wait, None).await.unwrap();
-    assert!(output.success(), "{}", output.stderr);
+    let sets: Api<StatefulSet> = Api::namespaced(client.clone(), &namespace);
+    eventually("the StatefulSet has its replica", async || {
+        sets.get_status("web").await.unwrap().status.unwrap_or_default().ready_replicas == Some(1)
+    })
+    .await
+    .unwrap();
 
     let pods: Api<Pod> = Api::namespaced(client, &namespace);
     let status = serde_json::to_value(pods.get("web-0").await.unwrap().status).unwrap();
@@ -133,7 +134,7 @@ async fn a_job_runs_until_told_otherwise_and_ends_as_told() {
 
     let jobs: Api<Job> = Api::namespaced(client.clone(), &namespace);
     for (name, condition) in [("succeeds", "Complete"), ("fails", "Failed")] {
-        eventually(&format!("job {name} is {condition}"), LIMIT, async || {
+        eventually(&format!("job {name} is {condition}"), async || {
             let status = jobs.get_status(name).await.unwrap().status.unwrap_or_default();
             status.conditions.iter().flatten().any(|it| it.type_ == condition && it.status == "True")
         })
@@ -153,7 +154,7 @@ async fn a_job_runs_until_told_otherwise_and_ends_as_told() {
     // Suspending deletes the pod and is no failure, although the backoff limit is 0.
     let suspend = Patch::Merge(json!({ "spec": { "suspend": true } }));
     jobs.patch("stays", &PatchParams::default(), &suspend).await.unwrap();
-    eventually("the suspended job has no pod", LIMIT, async || {
+    eventually("the suspended job has no pod", async || {
         let status = jobs.get_status("stays").await.unwrap().status.unwrap();
         status.active.is_none() && status.failed.is_none() && status.terminating == Some(0)
     })
@@ -191,7 +192,7 @@ async fn a_pod_misbehaves_as_annotated_and_recovers_when_the_annotation_goes() {
         pod_reaches(&pods, act, "recovers", is_ready).await;
     }
     pods.delete("slow", &DeleteParams::default()).await.unwrap();
-    eventually("the deleted pod is gone", LIMIT, async || pods.get_opt("slow").await.unwrap().is_none())
+    eventually("the deleted pod is gone", async || pods.get_opt("slow").await.unwrap().is_none())
         .await
         .unwrap();
 }
@@ -203,7 +204,7 @@ async fn usage_of_pods_is_what_tests_say() {
     apply(&namespace, &pod("busy", &[])).await;
     let usage = ContainerUsage { container: "main", cpu: "250m", memory: "64Mi" };
     set_pod_usage(&client, &namespace, "busy", &[usage]).await.unwrap();
-    eventually("kubectl top shows it", LIMIT, async || {
+    eventually("kubectl top shows it", async || {
         let output =
             kubectl(cluster().await, &["top", "pod", "-n", &namespace, "--no-headers"], None).await.unwrap();
         output.stdout.split_whitespace().eq(["busy", "250m", "64Mi"])
@@ -246,9 +247,7 @@ async fn a_service_account_has_its_rights_only_and_its_requests_are_counted() {
     let log = cluster.audit().unwrap();
     let before = log.cursor().unwrap();
     // The authorizer learns of a new binding by a watch of its own.
-    eventually("the role counts", LIMIT, async || maps.list(&ListParams::default()).await.is_ok())
-        .await
-        .unwrap();
+    eventually("the role counts", async || maps.list(&ListParams::default()).await.is_ok()).await.unwrap();
     let begin = log.cursor().unwrap();
     assert!(begin > before, "a list was seen and not logged");
 
@@ -258,9 +257,7 @@ async fn a_service_account_has_its_rights_only_and_its_requests_are_counted() {
     let refused = pods.list(&ListParams::default()).await.unwrap_err();
     assert!(matches!(&refused, kube::Error::Api(status) if status.code == 403), "{refused}");
 
-    eventually("four requests are logged", LIMIT, async || log.since(begin).unwrap().0.len() >= 4)
-        .await
-        .unwrap();
+    eventually("four requests are logged", async || log.since(begin).unwrap().0.len() >= 4).await.unwrap();
     let (entries, end) = log.since(begin).unwrap();
     let told: Vec<_> = entries
         .iter()

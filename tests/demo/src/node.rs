@@ -33,7 +33,7 @@ pub(crate) async fn set() -> anyhow::Result<Stage> {
     let chart = "charts/sojourn";
     let install = ["install", release, chart, "--namespace", namespace, "--create-namespace"];
     shell.run("helm", &[&install[..], &["--set", "clusterScoped=true"]].concat()).await?;
-    let rollout = ["rollout", "status", "deployment", release, "-n", namespace, "--timeout=60s"];
+    let rollout = ["rollout", "status", "deployment", release, "-n", namespace, "--timeout=120s"];
     shell.run("kubectl", &rollout).await?;
     webhooks(&shell).await?;
     Stage { operator: None, _ide: None, shell, cluster }.begin(began).await

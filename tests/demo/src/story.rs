@@ -119,7 +119,7 @@ async fn login(shell: &Shell) -> anyhow::Result<()> {
 
     shell.title("   ... of which another pod sees nothing without the token")?;
     shell.run("kubectl", &["run", "visitor", "--image=busybox", "--", "sleep", "3600"]).await?;
-    shell.run("kubectl", &["wait", "pod", "visitor", "--for=condition=Ready", "--timeout=60s"]).await?;
+    shell.run("kubectl", &["wait", "pod", "visitor", "--for=condition=Ready", "--timeout=120s"]).await?;
     let address = ["get", "service", "guarded", "-o", "jsonpath={.spec.clusterIP}"];
     let page =
         format!("http://{}/sessions/guarded/hello.txt", shell.quietly("kubectl", &address).await?.text);

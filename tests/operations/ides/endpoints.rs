@@ -1,6 +1,6 @@
 //! Operators whose environment describes an IDE that cannot be used: what is wrong is read where people look.
 
-use crate::stage::{HOME, Stage, WAIT, must};
+use crate::stage::{HOME, Stage, must};
 use serde_json::json;
 use sojourn_cluster::eventually;
 use sojourn_crds::ide_session::{IdeSession, State};
@@ -21,7 +21,7 @@ async fn says(stage: &Stage, variables: &[(&str, String)], kind: &str, reason: &
     let describe = async || must(stage.kubectl(&["describe", "idesession", &name]).await);
     for part in parts {
         // Events come after the status.
-        let told = eventually(part, WAIT, async || describe().await.contains(part)).await;
+        let told = eventually(part, async || describe().await.contains(part)).await;
         assert!(told.is_ok(), "{part} was to stand in {}", describe().await);
     }
     stage.delete(&name).await;

@@ -1,7 +1,7 @@
 //! The operator is killed while its sessions are in every state, and another goes on from what is on record.
 
 use super::{creations, on_create, stops};
-use crate::stage::{OPERATOR, Stage, WAIT};
+use crate::stage::{OPERATOR, Stage};
 use http::StatusCode;
 use serde_json::json;
 use sojourn_cluster::eventually;
@@ -47,7 +47,7 @@ async fn unrecorded(stage: &Stage, ide: &FakeIde) {
     let patch =
         ["patch", "idesession", name, "--subresource=status", "--type=merge", "--dry-run=server", "-p"];
     let refused = async || !stage.kubectl(&[&patch[..], &[status]].concat()).await.success();
-    eventually("the policy is in force", WAIT, refused).await.unwrap();
+    eventually("the policy is in force", refused).await.unwrap();
 
     let audit = stage.cluster.audit().unwrap();
     let since = audit.cursor().unwrap();
@@ -59,7 +59,7 @@ async fn unrecorded(stage: &Stage, ide: &FakeIde) {
                 && it.code >= 400
         })
     };
-    eventually("the operator has heard and cannot write it down", WAIT, tried).await.unwrap();
+    eventually("the operator has heard and cannot write it down", tried).await.unwrap();
     let session = stage.reaches(name, State::Starting).await;
     assert_eq!((session.status.unwrap().session_id, creations(ide, name)), (None, 1));
 }
@@ -127,7 +127,7 @@ async fn f12_a_killed_operator_is_followed_by_one_that_knows_its_sessions() {
     ide.log(&runs, "after");
     let file = session.status.unwrap().std_out_file.unwrap();
     let read = || std::fs::read_to_string(&file).unwrap();
-    eventually("both lives wrote", WAIT, async || read().ends_with(" after\n")).await.unwrap();
+    eventually("both lives wrote", async || read().ends_with(" after\n")).await.unwrap();
     let lines = read();
     let numbers: Vec<_> = lines.lines().filter_map(|line| line.split(' ').next()).collect();
     assert!(numbers == ["1", "2"] && lines.lines().all(|line| line.contains("Z ")), "{lines}");
@@ -207,7 +207,7 @@ async fn f20_an_operator_that_ends_takes_no_session_along() {
     let late = stage.reaches("late", State::Running).await.status.unwrap().session_id.unwrap();
     assert_eq!((stops(&ide, &id), stage.session("long").await.unwrap().state()), (0, State::Running));
     let silent = async || !ide.has_listener();
-    eventually("nobody listens", WAIT, silent).await.unwrap();
+    eventually("nobody listens", silent).await.unwrap();
 
     let _third = stage.connected_to(&ide, &[]).await;
     stage.desire("late", "Stopped").await;

@@ -6,7 +6,7 @@ mod tokens;
 
 use crate::{
     replica::Replica,
-    stage::{HOME, Stage, WAIT, must},
+    stage::{HOME, Stage, must},
 };
 use k8s_openapi::api::core::v1::Event;
 use kube::{
@@ -124,7 +124,7 @@ impl Stage {
     /// Waits until something holds for a session.
     async fn becomes(&self, name: &str, what: &str, holds: impl Fn(&IdeSession) -> bool) -> IdeSession {
         let check = async || self.session(name).await.is_some_and(|session| holds(&session));
-        let reached = eventually(&format!("{name} {what}"), WAIT, check).await;
+        let reached = eventually(&format!("{name} {what}"), check).await;
         let session = self.session(name).await;
         assert!(reached.is_ok(), "{}; it is {session:#?}", reached.unwrap_err());
         session.unwrap()
@@ -142,8 +142,7 @@ impl Stage {
 
     /// Waits until a session's object is gone.
     async fn gone(&self, name: &str) {
-        let gone =
-            eventually(&format!("{name} is gone"), WAIT, async || self.session(name).await.is_none()).await;
+        let gone = eventually(&format!("{name} is gone"), async || self.session(name).await.is_none()).await;
         assert!(gone.is_ok(), "{}; it is {:#?}", gone.unwrap_err(), self.session(name).await);
     }
 
@@ -158,7 +157,7 @@ impl Stage {
             };
             events.into_iter().map(text).collect::<Vec<_>>()
         };
-        let told = eventually(&format!("an Event on {name} says {part:?}"), WAIT, async || {
+        let told = eventually(&format!("an Event on {name} says {part:?}"), async || {
             events().await.iter().any(|event| event.contains(part))
         })
         .await;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 /// How long a test waits for something that is to happen.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(super) const LAUNCH: &str = r#"[{"type":"project","project_path":"/src/app.csproj"}]"#;
 
