@@ -36,6 +36,11 @@ impl Endpoints {
         self.all.lock().unwrap().remove(&health);
     }
 
+    /// How many replicas there are.
+    pub(crate) fn count(&self) -> usize {
+        self.all.lock().unwrap().len()
+    }
+
     /// How many replicas count as ready.
     pub(crate) fn ready(&self) -> usize {
         self.ready.lock().unwrap().len()

@@ -54,9 +54,8 @@ impl Stage {
 
     /// Starts an operator with those variables, and waits until it serves.
     async fn operator(&self, variables: &[(&str, String)], more: &[&str]) -> Replica {
-        let ready = self.service.endpoints.ready();
         let replica = self.replica_in(variables, &[FLAGS, more].concat()).await;
-        self.ready(ready + 1).await;
+        self.ready(self.service.endpoints.count()).await;
         replica
     }
 
@@ -75,9 +74,8 @@ impl Stage {
     }
 
     async fn left(&self, replica: &Replica) {
-        let rest = self.service.endpoints.ready().saturating_sub(1);
         self.service.endpoints.remove(replica.health);
-        self.ready(rest).await;
+        self.ready(self.service.endpoints.count()).await;
     }
 
     fn ide_sessions(&self) -> Api<IdeSession> {

@@ -1,18 +1,16 @@
-//! A cluster that holds one session, and passes of the operator over it.
+//! A cluster that holds one session.
 
 use super::{fixtures::*, server};
 use crate::core::{
     amalthea::{
-        Applied, Checked, ChildError, Context, Plan, Requests, Usage, World,
-        plan::{self, Release},
-        status::{self, Cull, Report},
+        Applied, Checked, Context, Plan, Requests, Usage, World, plan,
+        status::{self, Report},
         validate,
         world::Warning,
     },
     error::ErrorClass,
     live::{Kind, Live},
     manifest::{MANAGER, Write},
-    merge,
     settings::SessionSettings,
 };
 use k8s_openapi::jiff::Timestamp;
@@ -86,7 +84,7 @@ pub(super) fn cluster(draft: Draft) -> Cluster {
     }
 }
 
-fn live(kind: Kind, object: &Value) -> Arc<Live> {
+pub(super) fn live(kind: Kind, object: &Value) -> Arc<Live> {
     Arc::new(Live::cut(kind, serde_json::from_value(object.clone()).unwrap()).unwrap())
 }
 
@@ -148,7 +146,7 @@ impl Cluster {
         self.plan_for(&self.world())
     }
 
-    fn plan_for(&self, world: &World) -> Plan {
+    pub(super) fn plan_for(&self, world: &World) -> Plan {
         plan::plan(&self.checked(&world.session), world, &self.context())
     }
 
@@ -162,7 +160,7 @@ impl Cluster {
         self.report(&Applied::default())
     }
 
-    fn checked<'a>(&self, session: &'a AmaltheaSession) -> Checked<'a> {
+    pub(super) fn checked<'a>(&self, session: &'a AmaltheaSession) -> Checked<'a> {
         validate(session, self.findings.clone()).unwrap()
     }
 
@@ -198,120 +196,6 @@ impl Cluster {
     pub(super) fn next_version(&mut self) -> u64 {
         self.version += 1;
         self.version
-    }
-
-    /// One call of the operator; false when it was killed before.
-    fn call(&mut self, what: String) -> bool {
-        match &mut self.calls_left {
-            Some(0) => return false,
-            Some(left) => *left -= 1,
-            None => {}
-        }
-        self.log.push(what);
-        true
-    }
-
-    /// One pass of the operator; the number of its calls.
-    pub(super) fn pass(&mut self) -> usize {
-        let before = self.log.len();
-        if self.session.is_null() {
-            let jobs: Vec<Release> = self
-                .objects
-                .iter()
-                .filter_map(|(key, object)| plan::release_orphan(&live(key.0, object)))
-                .collect();
-            jobs.iter().for_each(|job| self.release(job));
-        } else {
-            self.pass_over_session();
-        }
-        self.log.len() - before
-    }
-
-    fn pass_over_session(&mut self) {
-        self.wake = None;
-        if self.session.get("spec").is_none() {
-            let report = status::unworkable(&self.typed(), self.now);
-            return self.write_status(&report.status);
-        }
-        let world = self.world();
-        let plan = self.plan_for(&world);
-        if let Some(run) = &plan.begin_run {
-            let mut status = self.status();
-            status.run_id = Some(run.clone());
-            return self.write_status(&status);
-        }
-        let applied = self.carry_out(&plan);
-        if self.session.is_null() {
-            return;
-        }
-        let report = status::status(&self.checked(&world.session), &world, &applied, &self.context());
-        self.wake = report.wake;
-        self.write_status(&report.status);
-        match report.cull {
-            Some(Cull::Hibernate(due)) if self.call(format!("hibernate {:?}", due.why)) => {
-                self.edit("hibernated", json!(true));
-            }
-            Some(Cull::Delete(due)) if self.call(format!("delete session {:?}", due.why)) => {
-                self.delete_session();
-            }
-            _ => {}
-        }
-    }
-
-    fn write_status(&mut self, status: &AmaltheaSessionStatus) {
-        let old = self.session.get("status").cloned().unwrap_or_else(|| json!({}));
-        let new = serde_json::to_value(status).unwrap();
-        if let Some(patch) = merge::difference(&old, &new)
-            && self.call(format!("status {patch}"))
-        {
-            self.session["status"] = new;
-        }
-    }
-
-    fn carry_out(&mut self, plan: &Plan) -> Applied {
-        let mut applied = Applied { errors: plan.blocked.clone(), ..Applied::default() };
-        for release in &plan.release {
-            self.release(release);
-            let key = (Kind::Job, release.name.clone());
-            applied.deleted.extend((!self.objects.contains_key(&key)).then_some(key));
-        }
-        for delete in &plan.delete {
-            let key = (delete.kind, delete.name.clone());
-            assert_eq!(self.objects[&key]["metadata"]["uid"], json!(delete.uid), "only that very object");
-            if self.call(format!("delete {} {}", delete.kind, delete.name)) {
-                self.delete_object(&key);
-                applied.deleted.push(key);
-            }
-        }
-        for write in &plan.write {
-            let (kind, name) = write.target();
-            match self.write(write) {
-                Ok(Some(object)) => {
-                    applied.children.insert((kind, name.to_owned()), live(kind, &object));
-                }
-                Ok(None) => {}
-                Err((class, message)) => {
-                    applied.errors.push(ChildError { kind, name: name.to_owned(), class, message })
-                }
-            }
-        }
-        let mut kept = false;
-        for name in &plan.delete_secrets {
-            if self.call(format!("delete Secret {name}")) {
-                self.secrets.remove(name);
-            } else {
-                kept = true;
-            }
-        }
-        if let Some(finalizers) = plan.finalizers.as_ref().filter(|_| !kept)
-            && self.call(format!("finalizers {finalizers:?}"))
-        {
-            self.session["metadata"]["finalizers"] = json!(finalizers);
-            if self.session["metadata"].get("deletionTimestamp").is_some() {
-                self.delete_session();
-            }
-        }
-        applied
     }
 
     /// Carries out a write as the API server does.
@@ -363,19 +247,6 @@ impl Cluster {
         Ok(Some(object))
     }
 
-    fn release(&mut self, release: &Release) {
-        if !self.call(format!("release Job {}", release.name)) {
-            return;
-        }
-        let key = (Kind::Job, release.name.clone());
-        let job = self.objects.get_mut(&key).unwrap();
-        assert_eq!(job["metadata"]["resourceVersion"], json!(release.resource_version));
-        job["metadata"]["finalizers"] = json!(release.finalizers);
-        if job["metadata"].get("deletionTimestamp").is_some() {
-            self.delete_object(&key);
-        }
-    }
-
     /// Deletes an object, or marks it when a finalizer holds it.
     pub(super) fn delete_object(&mut self, key: &ChildKey) {
         let version = self.next_version();
@@ -399,16 +270,5 @@ impl Cluster {
         } else {
             self.session = Value::Null;
         }
-    }
-
-    /// Passes and controllers in turn until nothing moves any more; the number of rounds.
-    pub(super) fn settle(&mut self) -> usize {
-        for round in 0..20 {
-            let calls = self.pass();
-            if !self.run_controllers() && calls == 0 {
-                return round;
-            }
-        }
-        panic!("no fixed point; the last calls were {:#?}", &self.log[self.log.len().saturating_sub(12)..]);
     }
 }

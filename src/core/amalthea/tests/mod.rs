@@ -1,12 +1,13 @@
 //! Tests of the decisions.
 //!
 //! [`fixtures`] writes sessions, [`cluster`] is an API server and the controllers behind it as far as the
-//! core can tell: objects with defaults and versions, workloads that make pods, Jobs that end. Everything
-//! else tests one subject each.
+//! core can tell: objects with defaults and versions, workloads that make pods, Jobs that end. [`passes`] are
+//! those of the operator over it. Everything else tests one subject each.
 
 mod cluster;
 mod controllers;
 mod fixtures;
+mod passes;
 mod server;
 
 mod conditions;
