@@ -2,6 +2,7 @@
 
 SHELL := bash
 TARGET := $(or $(CARGO_TARGET_DIR),target)
+NODE_ALONE := lost:: takeover:: restart::
 
 .PHONY: help demo test test-node bench instructions fuzz generate lint ci
 
@@ -21,9 +22,9 @@ test: ## Run every test that needs no root: unit, property, model, and on a real
 test-node: ## Run the tests that need a real node (root)
 	cargo run --quiet --package sojourn-cluster -- build --node
 	cargo test --package sojourn-cluster --test node
-	@# They mostly wait too. Those with a node of their own come after the node of the others is gone.
-	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-12} cargo test --no-fail-fast --test node -- --skip lost:: --skip takeover::
-	cargo test --no-fail-fast --test node -- lost:: takeover::
+	@# They mostly wait too. Those with a node of their own, or an operator to restart, come when the others are gone.
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} cargo test --no-fail-fast --test node -- $(NODE_ALONE:%=--skip %)
+	cargo test --no-fail-fast --test node -- $(NODE_ALONE)
 
 bench: ## Measure, and print a table with the limit of each figure from the same run (BENCH="--only a,d": parts)
 	cargo build --release --package sojourn --package sojourn-bench
@@ -56,6 +57,8 @@ generate: ## Write the files that are generated from the code
 lint: ## Format, lints and stale files, as CI checks them
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	@# The tests that need root are in no such list.
+	cargo clippy --package sojourn --package sojourn-cluster --test node -- -D warnings
 	$(MAKE) --no-print-directory generate
 	@git diff --exit-code --stat -- crds/yaml webhooks/yaml charts docs || { echo "generated files were stale: commit what changed"; exit 1; }
 

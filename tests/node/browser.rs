@@ -1,7 +1,7 @@
 //! What a browser does, and the Ingress before the session: plain requests, tunnels, and a walk through redirects and
 //! a form with the cookies that come by.
 
-use crate::{process, stage::support::Scene};
+use crate::{process, support::Scene};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};

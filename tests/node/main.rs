@@ -16,6 +16,7 @@ mod lost;
 mod operator;
 mod provider;
 mod repositories;
+mod restart;
 mod stage;
 mod takeover;
 mod token;

@@ -175,7 +175,7 @@ impl Reconciler {
                 let gone = live.deleting && live.finalizers.is_empty();
                 let mut index = self.index.write();
                 if gone {
-                    index.remove_live(&live);
+                    index.remove_live(live);
                 } else {
                     index.apply_live(live);
                 }

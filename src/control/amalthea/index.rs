@@ -6,7 +6,7 @@
 use crate::{
     control::{key::Key, version::is_newer},
     core::{
-        amalthea::{Requests, Usage, World, adoption, world::Warning},
+        amalthea::{Requests, Usage, World, adoption, status::interruption, world::Warning},
         live::{Kind, Live},
     },
 };
@@ -27,6 +27,8 @@ struct Entry {
     session: Option<Arc<AmaltheaSession>>,
     children: BTreeMap<(Kind, String), Arc<Live>>,
     pods: BTreeMap<String, Arc<Live>>,
+    /// A pod that failed is replaced at once, mostly before anybody looks.
+    gone: Option<Arc<Live>>,
     usage: Option<Usage>,
     /// What a proxy said of its requests, with the UID of its pod.
     requests: Option<(String, Requests)>,
@@ -65,6 +67,7 @@ impl Index {
     pub fn remove_session(&mut self, key: &Key) {
         if let Some(entry) = self.entries.get_mut(key) {
             entry.session = None;
+            entry.gone = None;
             entry.usage = None;
             entry.requests = None;
             self.tidy(key);
@@ -93,8 +96,8 @@ impl Index {
     }
 
     /// Forgets a child or a pod. Returns the session that it was about.
-    pub fn remove_live(&mut self, live: &Live) -> Option<Key> {
-        let key = session_of(live)?;
+    pub fn remove_live(&mut self, live: Live) -> Option<Key> {
+        let key = session_of(&live)?;
         self.owners.remove(&live.uid);
         self.warnings.remove(&live.uid);
         let entry = self.entries.get_mut(&key)?;
@@ -102,6 +105,7 @@ impl Index {
             Kind::Pod => {
                 // A pod of that name may already be the next one.
                 entry.pods.retain(|_, pod| pod.uid != live.uid);
+                entry.gone = interruption::of_pod(&live).map(|_| Arc::new(live));
             }
             _ => entry.children.retain(|_, child| child.uid != live.uid),
         }
@@ -214,12 +218,8 @@ impl Index {
             .filter(|child| child.owner.as_deref() == Some(session.uid()))
             .map(|child| child.uid.as_str())
             .collect();
-        let pods: Vec<Arc<Live>> = entry
-            .pods
-            .values()
-            .filter(|pod| pod.owner.as_deref().is_some_and(|owner| workloads.contains(owner)))
-            .cloned()
-            .collect();
+        let is_ours = |pod: &&Arc<Live>| pod.owner.as_deref().is_some_and(|owner| workloads.contains(owner));
+        let pods: Vec<Arc<Live>> = entry.pods.values().filter(is_ours).cloned().collect();
         let about = entry.children.values().chain(&pods);
         let mut warnings: Vec<Warning> =
             about.filter_map(|live| self.warnings.get(&live.uid)).flatten().cloned().collect();
@@ -231,6 +231,7 @@ impl Index {
         let mut world = World {
             children: entry.children.clone(),
             pods,
+            gone: entry.gone.as_ref().filter(is_ours).cloned(),
             warnings,
             usage: entry.usage,
             requests: None,
@@ -319,12 +320,39 @@ mod tests {
         assert_eq!(index.apply_warning("first", unmounted(1)), Some(key.clone()));
         assert_eq!(index.observe(&key).unwrap().warnings, [unmounted(1)]);
 
-        index.remove_live(&live(Kind::Pod, "hello-0", "first", "set"));
+        index.remove_live(live(Kind::Pod, "hello-0", "first", "set"));
         index.apply_live(live(Kind::Pod, "hello-0", "second", "set"));
         assert_eq!(index.apply_warning("first", unmounted(2)), None, "it comes late");
         assert_eq!(index.observe(&key).unwrap().warnings, []);
         index.apply_warning("second", unmounted(3));
         assert_eq!(index.observe(&key).unwrap().warnings, [unmounted(3)]);
+    }
+
+    /// The next pod is mostly there before a look is taken.
+    #[test]
+    fn the_last_pod_that_failed_is_known_until_another_one_is_gone() {
+        let (mut index, key) = index();
+        let pod = |uid: &str, status: Value| {
+            let set = json!([{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "hello", "uid": "set",
+                "controller": true}]);
+            let metadata = json!({"name": "hello-0", "namespace": "team", "uid": uid, "ownerReferences": set,
+                "labels": {names::LABEL_INSTANCE: "hello"}});
+            let object = json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status});
+            Live::cut(Kind::Pod, serde_json::from_value(object).unwrap()).unwrap()
+        };
+        let evicted = json!({"phase": "Failed", "reason": "Evicted"});
+        let gone = |index: &Index| index.observe(&key).unwrap().gone.map(|pod| pod.uid.clone());
+        index.apply_live(pod("first", json!({"phase": "Running"})));
+        index.remove_live(pod("first", evicted.clone()));
+        index.apply_live(pod("second", json!({"phase": "Running"})));
+        assert_eq!(gone(&index).as_deref(), Some("first"));
+        index.remove_live(pod("second", json!({"phase": "Running"})));
+        assert_eq!(gone(&index), None);
+
+        index.remove_live(pod("third", evicted));
+        assert_eq!(gone(&index).as_deref(), Some("third"));
+        index.remove_live(live(Kind::StatefulSet, "hello", "set", "session"));
+        assert_eq!(gone(&index), None, "of another workload");
     }
 
     /// W4: pods count by the UID of the workload that made them.

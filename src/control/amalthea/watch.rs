@@ -104,7 +104,7 @@ impl Intake for Objects {
     }
 
     fn remove(&self, object: DynamicObject) -> Option<Key> {
-        self.reconciler.index.write().remove_live(&Live::cut(self.kind, object)?)
+        self.reconciler.index.write().remove_live(Live::cut(self.kind, object)?)
     }
 
     fn retain(&self, listed: &HashSet<String>) -> Vec<Key> {

@@ -18,6 +18,8 @@ pub struct World {
     pub children: BTreeMap<(Kind, String), Arc<Live>>,
     /// Pods of the session's workload, by its UID.
     pub pods: Vec<Arc<Live>>,
+    /// The last pod of the session's workload that is gone and did not end as it was told to, as it was last seen.
+    pub gone: Option<Arc<Live>>,
     /// The latest warnings about the session's children and pods, by UID.
     pub warnings: Vec<Warning>,
     /// CPU use of the session's container, when it was measured.

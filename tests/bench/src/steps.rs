@@ -65,6 +65,7 @@ pub(crate) fn run(table: &mut Table) -> anyhow::Result<()> {
         warnings: Vec::new(),
         usage: None,
         requests: None,
+        gone: None,
         shared_secrets: Vec::new(),
     };
     let steady = steady(&fresh, &context)?;

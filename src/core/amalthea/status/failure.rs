@@ -8,9 +8,12 @@ use crate::core::{
     live::{Kind, Live},
 };
 use k8s_openapi::api::{
-    core::v1::{ContainerStatus, PersistentVolumeClaimStatus, PodStatus, ServiceStatus},
+    core::v1::{
+        ContainerStateTerminated, ContainerStatus, PersistentVolumeClaimStatus, PodStatus, ServiceStatus,
+    },
     networking::v1::IngressStatus,
 };
+use k8s_openapi::jiff::Timestamp;
 use sojourn_crds::amalthea::names;
 
 /// The first failure among what belongs to the session: pod, claims, service, ingress, quota.
@@ -81,17 +84,34 @@ fn of_container(status: &ContainerStatus, pod: Option<&str>) -> Option<String> {
             )),
         };
     }
-    let terminated = state.terminated.as_ref().filter(|terminated| terminated.exit_code != 0)?;
-    if terminated.reason.as_deref() == Some("OOMKilled") {
+    state.terminated.as_ref().and_then(|end| of_end(end, name, see_log(pod, name, "")))
+}
+
+/// Why the container ended that was started again last, and when; `pod` is the name of the pod.
+pub(super) fn before_restart(status: &PodStatus, pod: &str) -> Option<(Timestamp, String)> {
+    let ends = status.container_statuses.iter().flatten().filter_map(|container| {
+        container.state.as_ref()?.running.as_ref()?;
+        let end = container.last_state.as_ref()?.terminated.as_ref()?;
+        let log = see_log(Some(pod), &container.name, " --previous");
+        Some((end.finished_at.as_ref()?.0, of_end(end, &container.name, log)?))
+    });
+    ends.max_by_key(|(at, _)| *at)
+}
+
+/// Why a container ended by itself, if not well; `log` says where to look for more.
+fn of_end(end: &ContainerStateTerminated, name: &str, log: String) -> Option<String> {
+    if end.exit_code == 0 {
+        return None;
+    }
+    if end.reason.as_deref() == Some("OOMKilled") {
         return Some(out_of_memory(name));
     }
-    Some(match text(&terminated.message) {
+    Some(match end.message.as_deref().filter(|text| !text.is_empty()) {
         Some(message) => format!("the container {name} terminated with an error {}", message.trim_end()),
         None => format!(
-            "the command in container {name} terminated with an error exit code ({}), this could be because you are running out of {}{}",
-            terminated.exit_code,
-            if terminated.exit_code == KILLED { "memory" } else { "disk space" },
-            see_log(pod, name, "")
+            "the command in container {name} terminated with an error exit code ({}), this could be because you are running out of {}{log}",
+            end.exit_code,
+            if end.exit_code == KILLED { "memory" } else { "disk space" },
         ),
     })
 }

@@ -5,13 +5,17 @@ use super::{Seen, failure};
 use crate::core::{
     amalthea::{
         Checked, World,
-        conditions::INTERRUPTED,
+        conditions::{INTERRUPTED, READY},
         run::{self, Run},
     },
     conditions::{self, Say},
+    live::Live,
 };
 use k8s_openapi::{api::core::v1::PodStatus, jiff::Timestamp};
-use sojourn_crds::amalthea::{AmaltheaSessionStatus, Condition, State};
+use sojourn_crds::amalthea::{AmaltheaSessionStatus, Condition, State, names};
+
+/// The reason of a container that ended in a pod that went on.
+const FAILED: &str = "ContainerFailed";
 
 /// Sets, keeps or drops the condition.
 pub(super) fn tell(
@@ -23,24 +27,58 @@ pub(super) fn tell(
     now: Timestamp,
 ) {
     let run = match run::run(checked.session, now) {
-        Run::Current(id) if checked.interactive() => run::began(checked.session, &id),
+        Run::Current(id) if checked.interactive() => Some(id),
         _ => None,
     };
-    conditions.retain(|condition| {
-        // Times of conditions are whole seconds.
-        let told = condition.last_transition_time.as_ref().map(|time| time.0.as_second());
-        condition.kind != INTERRUPTED || run.is_some_and(|began| told >= Some(began.as_second()))
-    });
-    let Some((reason, message)) = run.and_then(|_| ended(world, old, seen)) else { return };
+    let began = run.as_ref().and_then(|id| run::began(checked.session, id));
+    conditions.retain(|it| it.kind != INTERRUPTED || began.is_some_and(|began| since(it) >= second(began)));
+    let Some(run) = run.filter(|_| began.is_some()) else { return };
+    let told = conditions::find(conditions, INTERRUPTED).and_then(since);
+    let ended = ends(world, old, seen)
+        .or_else(|| was_replaced(world, &run, told))
+        .or_else(|| was_restarted(world, old, told));
+    let Some((reason, message)) = ended else { return };
     // Another interruption has a time of its own.
     conditions.retain(|it| it.kind != INTERRUPTED || it.message.as_ref() == Some(&message));
     let say = Say { kind: INTERRUPTED, holds: true, reason: &reason, message };
     conditions::set(conditions, say, checked.session.metadata.generation, now);
 }
 
-/// Why a pod, or what was up in it, has ended: in one word, and for people.
-fn ended(world: &World, old: &AmaltheaSessionStatus, seen: &Seen) -> Option<(String, String)> {
+/// Why the session's pod, or what was up in it, has ended: in one word, and for people.
+fn ends(world: &World, old: &AmaltheaSessionStatus, seen: &Seen) -> Option<(String, String)> {
+    let fell = || old.state == State::Running && seen.state == State::Failed;
+    let in_place = || seen.error.clone().filter(|_| fell()).map(|message| (FAILED.to_owned(), message));
+    of_pod(world.pod()?).or_else(in_place)
+}
+
+/// Why the pod before ended, if nothing was told since the one came that there is now.
+fn was_replaced(world: &World, run: &str, told: Option<i64>) -> Option<(String, String)> {
+    let gone = world.gone.as_deref()?;
+    let of_run = gone.annotations.get(names::RUN_ID_ANNOTATION).is_some_and(|id| id == run);
+    let next = world.pod().and_then(|pod| pod.created);
+    of_pod(gone).filter(|_| of_run && next.is_none_or(|next| told < second(next)))
+}
+
+/// Why a container ended that was up and is so again, if that was not told.
+fn was_restarted(world: &World, old: &AmaltheaSessionStatus, told: Option<i64>) -> Option<(String, String)> {
+    let up = conditions::find(&old.conditions, READY).filter(|_| old.state == State::Running)?;
     let live = world.pod()?;
+    let (at, message) = failure::before_restart(&live.status(), &live.name)?;
+    (second(at) > told.max(since(up))).then(|| (FAILED.to_owned(), message))
+}
+
+/// Since when a condition is as it is, in whole seconds.
+fn since(condition: &Condition) -> Option<i64> {
+    condition.last_transition_time.as_ref().and_then(|time| second(time.0))
+}
+
+/// A moment as conditions have it, to compare it with what may be missing, which comes first.
+fn second(at: Timestamp) -> Option<i64> {
+    Some(at.as_second())
+}
+
+/// Why a pod has ended or is about to, in one word, and for people; nothing of one that ends as it was told to.
+pub fn of_pod(live: &Live) -> Option<(String, String)> {
     let pod: PodStatus = live.status();
     let reason = pod.reason.clone().filter(|reason| !reason.is_empty());
     // What ends because it was told to has not failed: an edit replaces the pod, or somebody deletes it.
@@ -48,10 +86,6 @@ fn ended(world: &World, old: &AmaltheaSessionStatus, seen: &Seen) -> Option<(Str
     if pod.phase.as_deref() == Some("Failed") && !told_to {
         return Some((reason.unwrap_or_else(|| "PodFailed".into()), failure::of_pod(&pod, Some(live))?));
     }
-    if let Some((reason, message)) = failure::disruption(&pod) {
-        return Some((reason.to_owned(), format!("the pod {} was ended: {message}", live.name)));
-    }
-    let fell = old.state == State::Running && seen.state == State::Failed;
-    let message = seen.error.clone().filter(|_| fell)?;
-    Some(("ContainerFailed".into(), message))
+    let (reason, message) = failure::disruption(&pod)?;
+    Some((reason.to_owned(), format!("the pod {} was ended: {message}", live.name)))
 }

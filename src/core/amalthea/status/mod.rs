@@ -5,7 +5,7 @@
 
 pub(super) mod containers;
 mod failure;
-mod interruption;
+pub mod interruption;
 mod state;
 
 use super::{

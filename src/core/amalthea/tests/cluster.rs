@@ -39,6 +39,8 @@ pub(super) struct Cluster {
     pub(super) settings: SessionSettings,
     /// Adopted secrets that exist.
     pub(super) secrets: BTreeSet<String>,
+    /// The pod that ended before there was a pass over it.
+    pub(super) gone: Option<Arc<Live>>,
     pub(super) shared_secrets: Vec<String>,
     /// Findings of admission rules against the session.
     pub(super) findings: Vec<String>,
@@ -70,6 +72,7 @@ pub(super) fn cluster(draft: Draft) -> Cluster {
         requests: None,
         settings: settings(),
         secrets: BTreeSet::new(),
+        gone: None,
         shared_secrets: Vec::new(),
         findings: Vec::new(),
         refuse: None,
@@ -119,6 +122,7 @@ impl Cluster {
                 .map(|(key, object)| (key.clone(), self.remembered(key.0, object)))
                 .collect(),
             pods: self.pods.values().map(|pod| self.remembered(Kind::Pod, pod)).collect(),
+            gone: self.gone.clone(),
             warnings: self.warnings.clone(),
             usage: self.usage,
             requests: self.requests,

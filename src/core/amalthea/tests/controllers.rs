@@ -152,6 +152,8 @@ impl Cluster {
                     "name": name,
                     "namespace": "team",
                     "uid": format!("uid-{version}"),
+                    "labels": template["metadata"]["labels"],
+                    "annotations": template["metadata"]["annotations"],
                     "creationTimestamp": self.now.to_string(),
                     "ownerReferences": [{
                         "apiVersion": "v1", "kind": "Any", "name": self.name(),

@@ -1,7 +1,7 @@
 //! What ended a session's pod can still be read when the next pod is up, and for as long as the run lasts.
 
 use super::{
-    cluster::{Cluster, cluster},
+    cluster::{Cluster, cluster, live},
     fixtures::*,
 };
 use crate::core::{amalthea::world::Warning, live::Kind};
@@ -52,6 +52,65 @@ fn an_eviction_is_told_until_the_run_is_over() {
     cluster.pass_time(10).edit("hibernated", json!(false)).settle();
     cluster.pod_ready().settle();
     assert_eq!(interrupted(&cluster), None);
+}
+
+/// A busy machine has replaced the pod before anybody looks.
+#[test]
+fn an_eviction_that_nobody_saw_is_told_once() {
+    let mut cluster = cluster(session("hello")).running(10);
+    let lost = |cluster: &mut Cluster, status: Value| {
+        cluster.pass_time(10).pod_status(status);
+        let pod = cluster.pods.values().next().unwrap().clone();
+        cluster.gone = Some(live(Kind::Pod, &pod));
+        cluster.pods.clear();
+        cluster.pass_time(1).run_controllers();
+        cluster.pod_ready().settle();
+        assert_eq!((cluster.status().state, cluster.status().error), (State::Running, None));
+    };
+    lost(&mut cluster, evicted());
+    let message = "the pod hello-0 failed: The node was low on resource: memory.";
+    let told = Some(("Evicted".to_owned(), message.to_owned(), 21));
+    assert_eq!(interrupted(&cluster), told);
+
+    // What became of the pod that followed is newer, and the pod before has no more to say.
+    cluster.pass_time(10).container(json!({"terminated": {"exitCode": 7}})).settle();
+    cluster.pod_ready().settle();
+    let told = interrupted(&cluster).unwrap();
+    assert_eq!((told.0.as_str(), told.2), ("ContainerFailed", 31));
+    cluster.pass_time(5000);
+    assert_eq!((cluster.pass(), interrupted(&cluster)), (0, Some(told)));
+
+    // It was of another run, which ended otherwise.
+    cluster.edit("hibernated", json!(true)).settle();
+    cluster.pass_time(10).edit("hibernated", json!(false)).settle();
+    cluster.pod_ready().settle();
+    assert_eq!(interrupted(&cluster), None);
+}
+
+/// The same, of a container that the kubelet started again.
+#[rstest]
+#[case::crash(true, 7, Some(25))]
+#[case::well(true, 0, None)]
+#[case::start(false, 7, None)]
+fn a_restart_that_nobody_saw_is_told_once(
+    #[case] was_up: bool,
+    #[case] code: i32,
+    #[case] told: Option<i64>,
+) {
+    let mut cluster = cluster(session("hello")).running(20);
+    let ended = if was_up { 22 } else { 12 };
+    let end = json!({"terminated": {"exitCode": code, "finishedAt": at(ended).to_string()}});
+    let restarted = |cluster: &mut Cluster| {
+        cluster.pod_ready().pod()["status"]["containerStatuses"][0]["lastState"] = end.clone();
+    };
+    cluster.pass_time(5);
+    restarted(&mut cluster);
+    cluster.settle();
+    let text = "the command in container amalthea-session terminated with an error exit code (7), this could be because you are running out of disk space; its log may say more: kubectl logs hello-0 -c amalthea-session --previous";
+    let expected = told.map(|at| ("ContainerFailed".to_owned(), text.to_owned(), at));
+    assert_eq!(interrupted(&cluster), expected);
+    cluster.pass_time(5000);
+    assert_eq!((cluster.pass(), interrupted(&cluster)), (0, expected));
 }
 
 /// A node that is drained deletes the pod, which is well until then.
