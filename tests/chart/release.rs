@@ -98,7 +98,11 @@ async fn a_release_lives_and_leaves_sessions_behind() {
     let restricted = "pod-security.kubernetes.io/enforce=restricted";
     must(release.kubectl(&["label", "namespace", "home", restricted]).await);
     release.install();
-    must(release.kubectl(&["rollout", "status", "deployment/sojourn", "--timeout=300s"]).await);
+    let rollout = async || {
+        let status = release.kubectl(&["rollout", "status", "deployment/sojourn", "--watch=false"]).await;
+        must(status).contains("successfully rolled out")
+    };
+    eventually("the Deployment is rolled out", rollout).await.unwrap();
     must(release.kubectl(&["label", "namespace", "home", "pod-security.kubernetes.io/enforce-"]).await);
 
     // The rights of one namespace are enough for an operator of that namespace.

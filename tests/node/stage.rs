@@ -77,7 +77,9 @@ pub(crate) async fn install(cluster: &Cluster) {
     let as_admin = async |args: &[&str]| must(kubectl(cluster, args, None).await.unwrap());
     let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/sojourn");
     must(helm(cluster, &["install", RELEASE, chart, "--set", "clusterScoped=true"]).await);
-    as_admin(&["rollout", "status", "deployment", RELEASE, "-n", HOME, "--timeout=300s"]).await;
+    let rollout = ["rollout", "status", "deployment", RELEASE, "-n", HOME, "--watch=false"];
+    let done = async || as_admin(&rollout).await.contains("successfully rolled out");
+    eventually("the Deployment is rolled out", done).await.unwrap();
     eventually("the webhooks are published", async || {
         let path = "jsonpath={.items[*].webhooks[*].clientConfig.caBundle}";
         let kinds = "validatingwebhookconfigurations,mutatingwebhookconfigurations";
