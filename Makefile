@@ -2,7 +2,6 @@
 
 SHELL := bash
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-NODE_ALONE := lost:: takeover:: restart::
 
 .PHONY: help demo test test-node bench instructions fuzz generate lint ci
 
@@ -22,9 +21,11 @@ test: ## Run every test that needs no root: unit, property, model, and on a real
 test-node: ## Run the tests that need a real node (root)
 	cargo run --quiet --package sojourn-cluster -- build --node
 	cargo test --package sojourn-cluster --test node
-	@# They mostly wait too. Those with a node of their own, or an operator to restart, come when the others are gone.
-	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} cargo test --no-fail-fast --test node -- $(NODE_ALONE:%=--skip %)
-	cargo test --no-fail-fast --test node -- $(NODE_ALONE)
+	@# They mostly wait too. One that restarts the operator, and those with a node of their own, come when the rest is done.
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} cargo test --no-fail-fast --test node -- \
+		--skip restart:: --skip lost:: --skip takeover::
+	cargo test --test node -- restart::
+	cargo test --no-fail-fast --test node -- lost:: takeover::
 
 bench: ## Measure, and print a table with the limit of each figure from the same run (BENCH="--only a,d": parts)
 	cargo build --release --package sojourn --package sojourn-bench
