@@ -226,7 +226,8 @@ impl Scene {
         .await;
         let session = self.get(name).await;
         if let Err(error) = reached {
-            panic!("{error}; it is {}", serde_json::to_string_pretty(&session).unwrap());
+            let pods = self.kubectl(&["get", "pods,events", "-o", "yaml"]).await.stdout;
+            panic!("{error}; it is {}\n{pods}", serde_json::to_string_pretty(&session).unwrap());
         }
         session.unwrap()
     }

@@ -57,7 +57,7 @@ async fn containers_volumes_and_data_are_where_the_spec_has_them() {
         "template": {"metadata": {"labels": {"team": "blue"}, "annotations": {"note": "hello"}}},
     });
     scene.session("main", script(WAITS, more)).await;
-    let running = scene.waits_for("main", "runs", runs).await;
+    let running = scene.eventually("main", "runs", runs).await;
     assert_eq!(error(&running), "");
     let status = running.status.unwrap();
     let counts = (status.container_counts, status.init_container_counts);
@@ -116,7 +116,7 @@ async fn replaced(scene: &Scene, before: &str) -> String {
     })
     .await
     .unwrap();
-    let running = scene.waits_for("main", "runs again", runs).await;
+    let running = scene.eventually("main", "runs again", runs).await;
     // It was told to end, which is no failure of its own.
     assert_eq!((error(&running), condition(&running, "Interrupted", "True")), ("", None));
     uid().await
@@ -126,7 +126,7 @@ async fn replaced(scene: &Scene, before: &str) -> String {
 async fn a_restart_and_an_edit_replace_the_pod_once_and_interrupt_nothing() {
     let scene = scene("replaced").await;
     scene.session("main", script(WAITS, json!({}))).await;
-    scene.waits_for("main", "runs", runs).await;
+    scene.eventually("main", "runs", runs).await;
     let first = must(scene.kubectl(&["get", "pod", "main-0", "-o", "jsonpath={.metadata.uid}"]).await);
     let run = scene.get("main").await.unwrap().status.unwrap().run_id;
 

@@ -17,15 +17,15 @@ async fn a_batch_session_ends_as_its_container_does() {
     scene.session("silently", job("exit 3", json!({}))).await;
 
     let well = scene
-        .waits_for("well", "ends", |session| {
+        .eventually("well", "ends", |session| {
             state(session) != State::NotReady && state(session) != State::Running
         })
         .await;
     assert_eq!((state(&well), error(&well)), (State::Succeeded, ""));
     assert_eq!(must(scene.kubectl(&["logs", "job/well"]).await), "42\n");
-    let badly = scene.waits_for("badly", "fails", |session| state(session) == State::Failed).await;
+    let badly = scene.eventually("badly", "fails", |session| state(session) == State::Failed).await;
     assert_eq!(error(&badly), "the container amalthea-session terminated with an error no such column");
-    let silently = scene.waits_for("silently", "fails", |session| state(session) == State::Failed).await;
+    let silently = scene.eventually("silently", "fails", |session| state(session) == State::Failed).await;
     assert!(error(&silently).contains("error exit code (3)"), "{}", error(&silently));
 }
 
@@ -34,8 +34,8 @@ async fn a_batch_session_ends_at_its_deadline() {
     let scene = scene("deadline").await;
     let spec = job("trap 'exit 0' TERM; sleep 1000 & wait", json!({"culling": {"maxAge": "60s"}}));
     scene.session("late", spec).await;
-    scene.waits_for("late", "runs", |session| state(session) == State::Running).await;
-    let late = scene.waits_for("late", "fails", |session| state(session) == State::Failed).await;
+    scene.eventually("late", "runs", |session| state(session) == State::Running).await;
+    let late = scene.eventually("late", "fails", |session| state(session) == State::Failed).await;
     assert!(error(&late).starts_with("DeadlineExceeded"), "{}", error(&late));
     eventually("the pod is gone", async || {
         must(scene.kubectl(&["get", "pods", "-o", "name"]).await).is_empty()

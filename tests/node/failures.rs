@@ -13,7 +13,7 @@ async fn says(scene: &Scene, name: &str, spec: Value, state: State, part: &str) 
     scene.session(name, spec).await;
     let what = format!("is {state:?} and says {part:?}");
     scene
-        .waits_for(name, &what, |session| {
+        .eventually(name, &what, |session| {
             session.status.as_ref().is_some_and(|status| status.state == state)
                 && error(session).contains(part)
         })
@@ -103,8 +103,8 @@ async fn what_a_pod_needs_and_does_not_find_is_named() {
             session.status.as_ref().is_some_and(|status| status.state == state && error(session).is_empty())
         }
     };
-    let batch = scene.waits_for("batch", "ends", state(State::Succeeded));
-    tokio::join!(scene.waits_for("volume", "runs", state(State::Running)), batch);
+    let batch = scene.eventually("batch", "ends", state(State::Succeeded));
+    tokio::join!(scene.eventually("volume", "runs", state(State::Running)), batch);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,7 +122,7 @@ async fn a_pod_that_its_node_evicts_says_why() {
             let running = session.status.as_ref().is_some_and(|status| status.state == State::Running);
             running && condition(session, "Interrupted", "True").is_some_and(|message| message.contains(text))
         };
-        scene.waits_for("interactive", what, told).await;
+        scene.eventually("interactive", what, told).await;
         let described = must(scene.kubectl(&["describe", "ams", "interactive"]).await);
         assert!(described.contains("Evicted"), "{described}");
     };
@@ -185,7 +185,7 @@ async fn what_keeps_a_pod_from_the_node_is_told() {
     for name in ["huge", "claim", "unknown", "greedy", "priority"] {
         must(scene.patch(name, json!({"spec": {"hibernated": true}})).await);
         scene
-            .waits_for(name, "is hibernated", |session| {
+            .eventually(name, "is hibernated", |session| {
                 session.status.as_ref().is_some_and(|status| status.state == State::Hibernated)
                     && error(session).is_empty()
             })
@@ -202,10 +202,10 @@ async fn a_probe_that_never_succeeds_is_told_and_given_up_on() {
     scene.session("main", script("sleep 1000", closed)).await;
     let text = format!("the container {SESSION} runs, but its readiness probe does not succeed");
     scene
-        .waits_for("main", "says what it waits for", |session| {
+        .eventually("main", "says what it waits for", |session| {
             condition(session, "Ready", "False").is_some_and(|message| message.contains(&text))
         })
         .await;
     must(scene.patch("main", json!({"spec": {"culling": {"maxStartingDuration": "60s"}}})).await);
-    scene.waits_for("main", "is hibernated", is(State::Hibernated)).await;
+    scene.eventually("main", "is hibernated", is(State::Hibernated)).await;
 }

@@ -17,7 +17,7 @@ async fn a_session_serves_sleeps_without_a_pod_and_comes_back_with_its_files() {
     // With the probe that sessions have by default.
     let probed = json!({"session": {"readinessProbe": {"type": "tcp"}}});
     scene.session("main", script(SERVER, probed)).await;
-    let first = scene.waits_for("main", "runs", is(State::Running)).await;
+    let first = scene.eventually("main", "runs", is(State::Running)).await;
     assert_eq!(error(&first), "");
     let counts = first.status.as_ref().unwrap().container_counts;
     assert_eq!((counts.ready, counts.total), (1, 1));
@@ -29,12 +29,12 @@ async fn a_session_serves_sleeps_without_a_pod_and_comes_back_with_its_files() {
     scene.answers("main", "/file.txt", "kept\n").await;
 
     must(scene.patch("main", json!({"spec": {"hibernated": true}})).await);
-    scene.waits_for("main", "hibernates", is(State::Hibernated)).await;
+    scene.eventually("main", "hibernates", is(State::Hibernated)).await;
     scene.gone("pod", "main-0").await;
     assert_eq!(scene.answer("main", "/file.txt").await, "");
 
     must(scene.patch("main", json!({"spec": {"hibernated": false}})).await);
-    let second = scene.waits_for("main", "runs again", is(State::Running)).await;
+    let second = scene.eventually("main", "runs again", is(State::Running)).await;
     assert_ne!(first.status.unwrap().run_id, second.status.unwrap().run_id);
     scene.answers("main", "/file.txt", "kept\n").await;
 

@@ -36,7 +36,7 @@ async fn behind<'a>(scene: &'a Scene, authentication: Value) -> Site<'a> {
         "session": {"urlPath": "/notebook"},
     });
     scene.session("main", handed_on(server, more)).await;
-    let running = scene.waits_for("main", "runs", is(State::Running)).await;
+    let running = scene.eventually("main", "runs", is(State::Running)).await;
     assert_eq!(error(&running), "");
     let counts = running.status.unwrap().container_counts;
     assert_eq!((counts.ready, counts.total), (3, 3));
@@ -164,7 +164,7 @@ async fn a_provider_that_is_not_there_is_told_with_where_to_look() {
         "ingress": {"host": HOST, "pathPrefix": "/"},
     });
     scene.session("main", script("sleep 1000", more)).await;
-    scene.waits_for("main", "fails", is(State::Failed)).await;
+    scene.eventually("main", "fails", is(State::Failed)).await;
     // Which log it is changes when the container starts again.
     eventually("the log that the status names says why", async || {
         let session = scene.get("main").await.unwrap();

@@ -21,23 +21,23 @@ async fn a_lost_node_is_told_and_the_session_comes_back_with_it() {
                 && error(session).contains(part)
         }
     };
-    scene.waits_for("main", "runs", is(State::Running, "")).await;
+    scene.eventually("main", "runs", is(State::Running, "")).await;
     let pod = scene.json("pod", "main-0").await["metadata"]["uid"].clone();
 
     let silent = scene.stage.cluster.freeze("kubelet").unwrap();
     let told = "the node that the session runs on does not answer";
-    scene.waits_for("main", "says so", is(State::NotReady, told)).await;
+    scene.eventually("main", "says so", is(State::NotReady, told)).await;
     // Somebody gives it up, and nobody is there to confirm the end of its pod.
     must(scene.kubectl(&["delete", "pod", "main-0", "--wait=false"]).await);
     let way_out = "an administrator has to remove the node";
-    scene.waits_for("main", "says how it goes on", is(State::NotReady, way_out)).await;
+    scene.eventually("main", "says how it goes on", is(State::NotReady, way_out)).await;
     let described = must(scene.kubectl(&["describe", "ams", "main"]).await);
     assert!(described.contains(way_out), "{described}");
 
     drop(silent);
     let another = |now: &Value| now["metadata"]["uid"].is_string() && now["metadata"]["uid"] != pod;
     scene.becomes("pod", "main-0", "is another one", another).await;
-    let session = scene.waits_for("main", "runs again", is(State::Running, "")).await;
+    let session = scene.eventually("main", "runs again", is(State::Running, "")).await;
     assert_eq!(error(&session), "");
     let lives = must(scene.kubectl(&["exec", "main-0", "--", "cat", "/workspace/lives"]).await);
     assert_eq!(lives, "life\nlife\n");

@@ -49,7 +49,7 @@ async fn repositories_are_cloned_once_and_stay_as_their_user_leaves_them() {
          "cloningConfigSecretRef": with("key")},
     ]);
     scene.session("main", session(repositories)).await;
-    let first = scene.waits_for("main", "runs", is(State::Running)).await;
+    let first = scene.eventually("main", "runs", is(State::Running)).await;
     assert_eq!(error(&first), "");
     for (file, text) in [
         ("public/file.txt", "first"),
@@ -67,12 +67,12 @@ async fn repositories_are_cloned_once_and_stay_as_their_user_leaves_them() {
     assert!(listed.lines().filter(|line| line.contains(" 1000 ")).count() == 3, "{listed}");
 
     must(scene.patch("main", json!({"spec": {"hibernated": true}})).await);
-    scene.waits_for("main", "hibernates", is(State::Hibernated)).await;
+    scene.eventually("main", "hibernates", is(State::Hibernated)).await;
     scene.gone("pod", "main-0").await;
     // Nobody to clone from is needed for what is there.
     let asked = server.seen.lock().unwrap().len();
     must(scene.patch("main", json!({"spec": {"hibernated": false}})).await);
-    scene.waits_for("main", "runs again", is(State::Running)).await;
+    scene.eventually("main", "runs again", is(State::Running)).await;
     assert_eq!(read(&scene, "main", "public/file.txt").await, "mine\n");
     let near = ["exec", "main-0", "--", "ls", "/workspace/private/near"];
     assert!(!scene.kubectl(&near).await.success(), "it was brought back");
@@ -94,7 +94,7 @@ async fn what_cannot_be_cloned_is_told_and_cured_by_the_right_password() {
     scene.session("wrong", repository(server.url("private"), Some("password"))).await;
     scene.session("none", repository(server.url("private"), None)).await;
     for (name, told) in [("wrong", "Authentication failed"), ("none", "could not read Username")] {
-        let failed = scene.waits_for(name, "fails", is(State::Failed)).await;
+        let failed = scene.eventually(name, "fails", is(State::Failed)).await;
         let error = error(&failed);
         assert!(error.contains("git-clone-0") && error.contains(told), "{error}");
         assert!(!error.contains("guessed"), "{error}");
@@ -102,6 +102,6 @@ async fn what_cannot_be_cloned_is_told_and_cured_by_the_right_password() {
     must(scene.kubectl(&["delete", "secret", "password"]).await);
     secret(&scene, "password", json!({"username": USER, "password": PASSWORD})).await;
     // A volume follows its secret in about a minute; the pod is not made anew.
-    scene.waits_for("wrong", "runs", is(State::Running)).await;
+    scene.eventually("wrong", "runs", is(State::Running)).await;
     assert_eq!(read(&scene, "wrong", "private/file.txt").await, "third");
 }

@@ -203,21 +203,4 @@ impl Scene {
         });
         answered.await.unwrap();
     }
-
-    /// Waits longer than the tests with pretended pods do.
-    pub(crate) async fn waits_for(
-        &self,
-        name: &str,
-        what: &str,
-        holds: impl Fn(&AmaltheaSession) -> bool,
-    ) -> AmaltheaSession {
-        let reached =
-            eventually(what, async || self.get(name).await.is_some_and(|session| holds(&session))).await;
-        let session = self.get(name).await;
-        if let Err(error) = reached {
-            let pods = self.kubectl(&["get", "pods,events", "-o", "yaml"]).await.stdout;
-            panic!("{name}: {error}; it is {}\n{pods}", serde_json::to_string_pretty(&session).unwrap());
-        }
-        session.unwrap()
-    }
 }

@@ -37,7 +37,7 @@ async fn who_shows_the_token_uses_the_session_and_nobody_else() {
     let scene = scene("token").await;
     secret(&scene, &format!("authproxy: {{token: {TOKEN}}}")).await;
     behind_token(&scene, "main", json!({})).await;
-    let running = scene.waits_for("main", "runs", is(State::Running)).await;
+    let running = scene.eventually("main", "runs", is(State::Running)).await;
     assert_eq!(error(&running), "");
     let site = Site::of(&scene, "main").await;
     site.is_reached().await;
@@ -70,7 +70,7 @@ async fn a_secret_without_a_token_opens_nothing() {
     let scene = scene("no-token").await;
     secret(&scene, "authproxy: {cookie_key: other}").await;
     behind_token(&scene, "main", json!({})).await;
-    let failed = scene.waits_for("main", "fails", is(State::Failed)).await;
+    let failed = scene.eventually("main", "fails", is(State::Failed)).await;
     let error = error(&failed);
     assert!(error.contains("authproxy") && error.contains("there is no token"), "{error}");
     assert_eq!(scene.answer("main", "/").await, "");
@@ -78,7 +78,7 @@ async fn a_secret_without_a_token_opens_nothing() {
     must(scene.kubectl(&["delete", "secret", "token"]).await);
     secret(&scene, &format!("token: {TOKEN}")).await;
     // A volume follows its secret in about a minute; the pod is not made anew.
-    scene.waits_for("main", "runs", is(State::Running)).await;
+    scene.eventually("main", "runs", is(State::Running)).await;
     let site = Site::of(&scene, "main").await;
     site.is_reached().await;
     assert_eq!(ask(&site, "/", &[]).await.status, StatusCode::UNAUTHORIZED);
@@ -97,7 +97,7 @@ async fn a_session_in_use_stays_and_one_that_is_not_is_hibernated_without_a_metr
     // Nobody can tell whether it is used.
     scene.session("alone", script("trap 'exit 0' TERM; sleep 1000 & wait", json!({}))).await;
     for name in ["used", "unused", "watched", "alone"] {
-        scene.waits_for(name, "runs", is(State::Running)).await;
+        scene.eventually(name, "runs", is(State::Running)).await;
     }
     let used = Site::of(&scene, "used").await;
     let watched = Site::of(&scene, "watched").await;
@@ -126,7 +126,7 @@ async fn a_session_in_use_stays_and_one_that_is_not_is_hibernated_without_a_metr
     };
     tokio::select! {
         never = using => never,
-        _ = scene.waits_for("unused", "is hibernated", is(State::Hibernated)) => {}
+        _ = scene.eventually("unused", "is hibernated", is(State::Hibernated)) => {}
     }
     for name in ["used", "watched", "alone"] {
         let session = scene.get(name).await.unwrap();
@@ -134,6 +134,6 @@ async fn a_session_in_use_stays_and_one_that_is_not_is_hibernated_without_a_metr
     }
     drop(tunnel);
     for name in ["used", "watched"] {
-        scene.waits_for(name, "is hibernated", is(State::Hibernated)).await;
+        scene.eventually(name, "is hibernated", is(State::Hibernated)).await;
     }
 }
