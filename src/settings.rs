@@ -29,7 +29,7 @@ pub const SIDECARS_IMAGE: &str = concat!("ghcr.io/sojourn-dev/sojourn-sidecars:"
 /// The settings that cannot be used, all of them.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
-pub struct ReadSettings(pub Vec<String>);
+pub struct ReadSettingsError(pub Vec<String>);
 
 /// Whose sessions are served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,7 +130,7 @@ impl Problems {
 
 impl Settings {
     /// Settings from the command line and the environment, which `env` looks up by name.
-    pub fn read(flags: Flags, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ReadSettings> {
+    pub fn read(flags: Flags, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ReadSettingsError> {
         let mut problems = Problems::default();
         let var = |name: &str| env(name).filter(|value| !value.trim().is_empty());
         note_what_has_no_effect(&flags, &mut problems.notes);
@@ -201,7 +201,7 @@ impl Settings {
             problems.errors.push("--pull-secret: the name of a secret is needed".to_owned());
         }
         if !problems.errors.is_empty() {
-            return Err(ReadSettings(problems.errors));
+            return Err(ReadSettingsError(problems.errors));
         }
         Ok(Self { notes: problems.notes, ..settings })
     }

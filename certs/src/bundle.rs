@@ -20,7 +20,7 @@ pub struct Fingerprint(String);
 /// The text is not a fingerprint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("64 hexadecimal digits were expected")]
-pub struct ReadFingerprint;
+pub struct ReadFingerprintError;
 
 impl Fingerprint {
     /// The fingerprint of a certificate in DER form.
@@ -36,11 +36,11 @@ impl fmt::Display for Fingerprint {
 }
 
 impl FromStr for Fingerprint {
-    type Err = ReadFingerprint;
-    fn from_str(text: &str) -> Result<Self, ReadFingerprint> {
+    type Err = ReadFingerprintError;
+    fn from_str(text: &str) -> Result<Self, ReadFingerprintError> {
         let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         let fits = text.len() == 64 && text.bytes().all(digit);
-        fits.then(|| Self(text.to_owned())).ok_or(ReadFingerprint)
+        fits.then(|| Self(text.to_owned())).ok_or(ReadFingerprintError)
     }
 }
 
@@ -295,7 +295,7 @@ mod tests {
         assert_eq!(fingerprint.to_string().parse(), Ok(fingerprint.clone()));
         assert!(bundle(made.certificate_pem()).contains(&fingerprint));
         for bad in ["", "abc", &fingerprint.to_string().to_uppercase()] {
-            assert_eq!(bad.parse::<Fingerprint>(), Err(ReadFingerprint), "{bad}");
+            assert_eq!(bad.parse::<Fingerprint>(), Err(ReadFingerprintError), "{bad}");
         }
     }
 

@@ -11,11 +11,11 @@
 pub mod authority;
 pub mod bundle;
 mod dates;
-pub mod held;
 pub mod key;
 pub mod leaf;
 pub mod names;
 pub mod pair;
+pub mod propagation;
 pub mod rotation;
 pub mod server;
 pub mod store;

@@ -22,7 +22,7 @@ pub struct Pair {
 
 /// Why a pair is not fit to be served.
 #[derive(Debug, thiserror::Error)]
-pub enum JudgePair {
+pub enum JudgePairError {
     /// There is no certificate.
     #[error("the certificate file holds no readable PEM certificate")]
     NoCertificate,
@@ -46,24 +46,24 @@ pub enum JudgePair {
 impl Pair {
     /// Judges the content of both files for a server of this name, at `now`. The certificate may be followed by
     /// those that lead to its authority.
-    pub fn read(certificate: &[u8], key: &[u8], name: &str, now: Timestamp) -> Result<Self, JudgePair> {
+    pub fn read(certificate: &[u8], key: &[u8], name: &str, now: Timestamp) -> Result<Self, JudgePairError> {
         let chain: Vec<_> = CertificateDer::pem_slice_iter(certificate)
             .collect::<Result<_, _>>()
-            .map_err(|_| JudgePair::NoCertificate)?;
-        let leaf = chain.first().ok_or(JudgePair::NoCertificate)?.clone();
-        let validity = validity_of(&leaf).ok_or(JudgePair::NoCertificate)?;
-        let parsed = ParsedCertificate::try_from(&leaf).map_err(|_| JudgePair::NoCertificate)?;
-        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| JudgePair::NoKey)?;
+            .map_err(|_| JudgePairError::NoCertificate)?;
+        let leaf = chain.first().ok_or(JudgePairError::NoCertificate)?.clone();
+        let validity = validity_of(&leaf).ok_or(JudgePairError::NoCertificate)?;
+        let parsed = ParsedCertificate::try_from(&leaf).map_err(|_| JudgePairError::NoCertificate)?;
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| JudgePairError::NoKey)?;
         let provider = rustls::crypto::ring::default_provider();
-        let key = CertifiedKey::from_der(chain, key, &provider).map_err(JudgePair::Mismatch)?;
-        let other = || JudgePair::Name(name.to_owned());
+        let key = CertifiedKey::from_der(chain, key, &provider).map_err(JudgePairError::Mismatch)?;
+        let other = || JudgePairError::Name(name.to_owned());
         let host = ServerName::try_from(name).map_err(|_| other())?;
         rustls::client::verify_server_name(&parsed, &host).map_err(|_| other())?;
         if now < validity.not_before {
-            return Err(JudgePair::NotYetValid(validity.not_before));
+            return Err(JudgePairError::NotYetValid(validity.not_before));
         }
         if now >= validity.not_after {
-            return Err(JudgePair::Expired(validity.not_after));
+            return Err(JudgePairError::Expired(validity.not_after));
         }
         Ok(Self { key: Arc::new(key), validity })
     }

@@ -90,7 +90,7 @@ pub enum Change {
     /// Say under which authority this replica serves, or is about to.
     Report(Report),
     /// Add the authority under which this replica serves: somebody made the Secret anew without it.
-    Vouch,
+    RepublishOwnCa,
     /// Remove reports of replicas whose certificates are over by every clock.
     Prune,
 }
@@ -206,7 +206,7 @@ fn stand_by(view: &View<'_>, stored: &Stored, signer: Option<&Authority>) -> Opt
         return Some(Change::Report(Report { authority: signer.fingerprint(), until }));
     };
     if !stored.bundle.contains(&serving.fingerprint) && view.now < serving.until {
-        return Some(Change::Vouch);
+        return Some(Change::RepublishOwnCa);
     }
     let report = Report { authority: serving.fingerprint.clone(), until: serving.until };
     // A later end than is on record would let others forget this replica too early; an earlier one does no harm.
@@ -274,7 +274,7 @@ pub fn change(view: &View<'_>, secret: &SecretData, change: &Change) -> Result<S
             forget(&mut secret, &stored, view.now);
         }
         Change::Report(report) => secret.set_report(view.me, Some(report)),
-        Change::Vouch => {
+        Change::RepublishOwnCa => {
             if let Some(serving) = view.serving {
                 secret.set_bundle(&stored.bundle.with(&serving.authority));
             }

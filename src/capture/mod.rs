@@ -14,5 +14,5 @@ pub mod lines;
 pub mod names;
 pub mod store;
 
-pub use names::{NameOwner, Owner, Stream};
-pub use store::{Capture, News, OpenCapture, RemoveCapture, Writer};
+pub use names::{NameOwnerError, Owner, Stream};
+pub use store::{Capture, News, OpenCaptureError, RemoveCaptureError, Writer};

@@ -36,7 +36,7 @@ pub struct Owner {
 
 /// There are no files for an object of that name or UID.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NameOwner {
+pub enum NameOwnerError {
     /// The name.
     #[error("{0:?} is not the name of an object")]
     Name(String),
@@ -47,12 +47,12 @@ pub enum NameOwner {
 
 impl Owner {
     /// The object of that name and UID.
-    pub fn new(name: &str, uid: &str) -> Result<Self, NameOwner> {
+    pub fn new(name: &str, uid: &str) -> Result<Self, NameOwnerError> {
         if !is_subdomain(name) {
-            return Err(NameOwner::Name(name.to_owned()));
+            return Err(NameOwnerError::Name(name.to_owned()));
         }
         if !is_uid(uid) {
-            return Err(NameOwner::Uid(uid.to_owned()));
+            return Err(NameOwnerError::Uid(uid.to_owned()));
         }
         Ok(Self { name: name.to_owned(), uid: uid.to_owned() })
     }
@@ -119,7 +119,7 @@ mod tests {
     #[case("", UID)]
     #[case("a\0", UID)]
     fn other_names_are_refused(#[case] name: &str, #[case] uid: &str) {
-        assert_eq!(Owner::new(name, uid), Err(NameOwner::Name(name.to_owned())));
+        assert_eq!(Owner::new(name, uid), Err(NameOwnerError::Name(name.to_owned())));
     }
 
     #[rstest]
@@ -130,7 +130,7 @@ mod tests {
     #[case("a b")]
     #[case("\u{e9}")]
     fn other_uids_are_refused(#[case] uid: &str) {
-        assert_eq!(Owner::new("a", uid), Err(NameOwner::Uid(uid.to_owned())));
+        assert_eq!(Owner::new("a", uid), Err(NameOwnerError::Uid(uid.to_owned())));
         assert!(Owner::new("a", &"f".repeat(MOST_UID + 1)).is_err());
     }
 

@@ -33,7 +33,7 @@ const RETRIES: Duration = Duration::from_secs(3);
 
 /// A session is not captured.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenCapture {
+pub enum OpenCaptureError {
     /// It is already.
     #[error("its output is being kept already")]
     Twice,
@@ -52,7 +52,7 @@ pub enum OpenCapture {
 
 /// Files are still there.
 #[derive(Debug, thiserror::Error)]
-pub enum RemoveCapture {
+pub enum RemoveCaptureError {
     /// They cannot be removed.
     #[error("the kept output cannot be removed: {0}")]
     Remove(#[from] io::Error),
@@ -133,9 +133,9 @@ impl Capture {
     }
 
     /// Begins to capture a session, or goes on with what an earlier life of this process captured of it.
-    pub async fn open(&self, owner: &Owner) -> Result<Writer, OpenCapture> {
+    pub async fn open(&self, owner: &Owner) -> Result<Writer, OpenCaptureError> {
         if self.shared.open.lock().contains_key(owner.uid()) {
-            return Err(OpenCapture::Twice);
+            return Err(OpenCaptureError::Twice);
         }
         // What an earlier writer brought is in the files before they are looked at.
         self.flush().await;
@@ -143,9 +143,15 @@ impl Capture {
         let files = spawn_blocking(move || {
             let begin = |stream| match disk.directory.begin(&who, stream) {
                 Ok(written) => Ok(Growing::new(stream, written)),
-                Err(source) => Err(OpenCapture::Begin { path: disk.directory.file(&who, stream), source }),
+                Err(source) => {
+                    Err(OpenCaptureError::Begin { path: disk.directory.file(&who, stream), source })
+                }
             };
-            Ok::<_, OpenCapture>([begin(Stream::Stdout)?, begin(Stream::Stderr)?, begin(Stream::System)?])
+            Ok::<_, OpenCaptureError>([
+                begin(Stream::Stdout)?,
+                begin(Stream::Stderr)?,
+                begin(Stream::System)?,
+            ])
         });
         let files = Mutex::new(files.await??);
         let entry = Arc::new(Entry {
@@ -157,7 +163,7 @@ impl Capture {
         });
         let mut open = self.shared.open.lock();
         if open.contains_key(owner.uid()) {
-            return Err(OpenCapture::Twice);
+            return Err(OpenCaptureError::Twice);
         }
         open.insert(owner.uid().to_owned(), entry.clone());
         drop(open);
@@ -167,7 +173,7 @@ impl Capture {
 
     /// Ends the capture of `owner` and removes its files, unless they are to be preserved. Files that cannot be removed
     /// are tried again for three seconds.
-    pub async fn remove(&self, owner: &Owner) -> Result<(), RemoveCapture> {
+    pub async fn remove(&self, owner: &Owner) -> Result<(), RemoveCaptureError> {
         let entry = self.shared.open.lock().remove(owner.uid());
         if let Some(entry) = entry {
             entry.inbox.lock().closed = true;
@@ -191,7 +197,7 @@ impl Capture {
 
     /// Removes the files of objects whose UIDs are not among `alive`, and returns how many. For when a replica begins to
     /// lead and knows all objects; what others keep in the directory stays, and so does what is to be preserved.
-    pub async fn sweep(&self, alive: HashSet<String>) -> Result<usize, RemoveCapture> {
+    pub async fn sweep(&self, alive: HashSet<String>) -> Result<usize, RemoveCaptureError> {
         if self.shared.preserve {
             return Ok(0);
         }

@@ -20,7 +20,7 @@ use super::connect::Cluster;
 use crate::{
     control::amalthea::index::Index,
     core::{
-        amalthea::{Context, obstacles, preview, validate},
+        amalthea::{PlanContext, blocking_findings, preview, validate},
         settings::SessionSettings,
     },
     settings::{OAUTH2_PROXY_IMAGE, Settings, flags::Flags, flags::on_deadline},
@@ -248,22 +248,23 @@ fn foresee(
 ) -> anyhow::Result<Session> {
     let mut index = Index::default();
     for live in &known.objects {
-        index.apply_live(live.clone());
+        index.apply_object(live.clone());
     }
     let key = index.apply_session(session).context("the session has no name")?;
-    let mut world = index.observe(&key).context("the session is not observed")?;
+    let mut observed = index.observe(&key).context("the session is not observed")?;
     for live in &known.strangers {
-        world.children.entry((live.kind, live.name.clone())).or_insert_with(|| live.clone().into());
+        observed.children.entry((live.kind, live.name.clone())).or_insert_with(|| live.clone().into());
     }
-    let context = Context {
+    let context = PlanContext {
         now,
         // Secrets are not shown, so it does not matter what is in them.
         entropy: [0; 32],
         settings,
         usage_valid: SignedDuration::ZERO,
     };
-    let checked = validate(&world.session, obstacles(&world.session, settings.on_deadline, now))
-        .context("the session has no spec")?;
-    let preview = preview(&checked, &world, &context);
-    Ok(Session { exists: known.session.is_some(), asked: known.asked, preview, world, now })
+    let checked =
+        validate(&observed.session, blocking_findings(&observed.session, settings.on_deadline, now))
+            .context("the session has no spec")?;
+    let preview = preview(&checked, &observed, &context);
+    Ok(Session { exists: known.session.is_some(), asked: known.asked, preview, observed, now })
 }

@@ -10,18 +10,18 @@ use crate::telemetry::trace;
 use crate::{
     cmd::connect,
     control::{
-        certificates::Shown,
-        lease::{ApiLease, Election, Gate, LEASE_NAME, elector::Timing},
-        replica::Replica,
-        visitors::Reviews,
-        watch::Unsynced,
+        auth::Reviews,
+        certificates::DebugView,
+        context::Context,
+        lease::{ApiLease, Election, LEASE_NAME, Leadership, elector::Timing},
+        watch::CacheSync,
     },
     serve::{
         self,
         admin::{self, Admin},
         logs::Logs,
         ready::Readiness,
-        webhooks::Ending,
+        webhooks::Shutdown,
     },
     settings::{LeaseSettings, Settings, flags::Flags},
     telemetry::{
@@ -109,28 +109,28 @@ pub async fn serve(
     let mut background = JoinSet::new();
 
     let election = Candidate::start(&settings.lease, &client, metrics.lease.clone())?;
-    let replica = Replica {
+    let context = Context {
         client: client.clone(),
         identity: election.identity.clone(),
         metrics: metrics.reconcile.clone(),
-        gate: election.gate.clone(),
+        leadership: election.leadership.clone(),
     };
-    let unsynced = Unsynced::default();
-    let reconcilers = Reconcilers::watch(&replica, &settings, &unsynced, &mut background);
+    let cache_sync = CacheSync::default();
+    let reconcilers = Reconcilers::watch(&context, &settings, &cache_sync, &mut background);
     reconcilers.register(&mut metrics.registry, settings.metrics.per_session);
     let webhook_metrics = Arc::new(sojourn_webhooks::metrics::Metrics::default());
     webhook_metrics.register(&mut metrics.registry);
     let log_metrics = LogMetrics::new(&mut metrics.registry);
     let watchers = certificate::Watchers {
         metrics: CertificateMetrics::new(&mut metrics.registry),
-        shown: Shown::default(),
+        shown: DebugView::default(),
         readiness: readiness.handle("webhook certificate"),
     };
     let admin = Admin {
         readiness,
         registry: Arc::new(metrics.registry),
         log,
-        debug: Arc::new(observe::debug_state(&reconcilers, unsynced.clone(), watchers.shown.clone())),
+        debug: Arc::new(observe::debug_state(&reconcilers, cache_sync.clone(), watchers.shown.clone())),
     };
     listen(admin, &settings, &client, &close, &mut background).await?;
 
@@ -141,15 +141,15 @@ pub async fn serve(
                 webhook,
                 client: &client,
                 sessions: &reconcilers.amalthea,
-                unsynced: &unsynced,
+                cache_sync: &cache_sync,
                 metrics: webhook_metrics,
                 logs: reconcilers.ides.as_ref().map(|ides| {
-                    let visitors = Arc::new(Reviews(client.clone()));
+                    let authorizer = Arc::new(Reviews(client.clone()));
                     let store = ides.outputs.store().clone();
-                    Logs::new(ides.clone(), store, visitors, log_metrics.clone(), close.clone())
+                    Logs::new(ides.clone(), store, authorizer, log_metrics.clone(), close.clone())
                 }),
             };
-            let ending = Ending { leaving: stop.clone(), stop: close.clone() };
+            let ending = Shutdown { leaving: stop.clone(), stop: close.clone() };
             Some(server.start(watchers, ending, &mut background).await?)
         }
         None => {
@@ -159,7 +159,7 @@ pub async fn serve(
     };
 
     tokio::select! {
-        () = unsynced.wait() => synced.ready(),
+        () = cache_sync.wait() => synced.ready(),
         () = stop.cancelled() => {}
     }
     let workers = reconcilers.work(&settings);
@@ -186,7 +186,7 @@ pub async fn serve(
 /// Who this replica is, and whether it leads.
 struct Candidate {
     identity: String,
-    gate: Gate,
+    leadership: Leadership,
     stop: CancellationToken,
     election: JoinSet<()>,
 }
@@ -196,16 +196,16 @@ impl Candidate {
         let identity = format!("{}_{:08x}", settings.host, rand::random::<u32>());
         let stop = CancellationToken::new();
         let mut election = JoinSet::new();
-        let gate = if settings.enabled {
+        let leadership = if settings.enabled {
             let api: Api<Lease> = Api::namespaced(client.clone(), &settings.namespace);
             let store = ApiLease::new(api, LEASE_NAME);
-            let (campaign, gate) = Election::new(store, identity.clone(), Timing::default(), metrics)?;
+            let (campaign, leadership) = Election::new(store, identity.clone(), Timing::default(), metrics)?;
             election.spawn(campaign.run(stop.clone()));
-            gate
+            leadership
         } else {
-            Gate::open()
+            Leadership::always()
         };
-        Ok(Self { identity, gate, stop, election })
+        Ok(Self { identity, leadership, stop, election })
     }
 
     async fn hand_over(self) {

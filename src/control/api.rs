@@ -1,7 +1,7 @@
 //! The calls that the operator makes, each with a deadline.
 
 use super::errors::CallError;
-use crate::core::{live::Kind, manifest::MANAGER};
+use crate::core::{manifest::MANAGER, object::Kind};
 use kube::{
     Client,
     api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
@@ -106,7 +106,7 @@ pub fn takeover(object: &DynamicObject) -> Option<Value> {
     let mut fields = Value::Null;
     let mut version = None;
     entries.retain(|entry| {
-        let ours = crate::core::live::is_taken_over(entry)
+        let ours = crate::core::object::is_taken_over(entry)
             || (entry.manager.as_deref() == Some(MANAGER) && entry.operation.as_deref() == Some("Apply"));
         if ours {
             union(&mut fields, entry.fields_v1.as_ref().map(|fields| fields.0.clone()).unwrap_or_default());

@@ -14,9 +14,9 @@ pub mod configurations;
 mod directory;
 pub mod farewell;
 pub mod files;
-pub mod own;
 mod probe;
 mod secret;
+pub mod self_managed;
 
 use crate::{
     serve::ready::Handle,
@@ -49,9 +49,9 @@ impl Clock {
 
 /// What the debug page shows of the certificate: never a key.
 #[derive(Clone, Debug, Default)]
-pub struct Shown(Arc<ArcSwap<Value>>);
+pub struct DebugView(Arc<ArcSwap<Value>>);
 
-impl Shown {
+impl DebugView {
     /// The state now.
     pub fn state(&self) -> Value {
         self.0.load().as_ref().clone()
@@ -74,7 +74,7 @@ pub struct Served {
     /// Whether the certificate would be believed.
     pub readiness: Handle,
     /// What the debug page shows.
-    pub shown: Shown,
+    pub shown: DebugView,
 }
 
 /// What is in use, for people.

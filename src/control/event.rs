@@ -1,7 +1,7 @@
 //! Events: what a person reads in `kubectl describe`.
 
 use super::api;
-use crate::core::note::Note;
+use crate::core::event::EventRecord;
 use k8s_openapi::{
     api::core::v1::{Event, EventSource, ObjectReference},
     apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, Time},
@@ -16,7 +16,13 @@ const LONGEST_MESSAGE: usize = 1000;
 
 /// Publishes an Event on an object: what the replica `from` did, as `action`. One that cannot be published is lost: it
 /// repeats what is said elsewhere.
-pub(super) async fn publish(client: &Client, about: ObjectReference, from: &str, action: &str, note: &Note) {
+pub(super) async fn publish(
+    client: &Client,
+    about: ObjectReference,
+    from: &str,
+    action: &str,
+    note: &EventRecord,
+) {
     let now = Timestamp::now();
     let namespace = about.namespace.clone().unwrap_or_else(|| NAMESPACE_OF_NONE.to_owned());
     let event = Event {

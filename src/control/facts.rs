@@ -1,7 +1,7 @@
 //! What the admission rules may know of the cluster: the sessions that the watches hold, and what the API
 //! server answers when asked whether somebody may do something.
 
-use super::{amalthea::Reconciler, key::Key, terms::SessionTerms, watch::Unsynced};
+use super::{amalthea::Reconciler, job_constraints::SessionConstraints, key::Key, watch::CacheSync};
 use jiff::Timestamp;
 use k8s_openapi::api::{
     authentication::v1::UserInfo,
@@ -11,7 +11,7 @@ use kube::{Api, Client, api::PostParams};
 use sojourn_crds::amalthea;
 use sojourn_webhooks::{
     facts::{Access, AccessQuestion, Answer, Authorizer, Facts, GuardSettings},
-    owners::{Owner, Terms, amalthea_terms},
+    session_kinds::{JobConstraints, SessionKind, amalthea_job_constraints},
 };
 use std::sync::Arc;
 
@@ -20,20 +20,20 @@ pub struct ClusterFacts {
     /// Where the sessions are.
     pub sessions: Arc<Reconciler>,
     /// Sessions of other kinds.
-    pub others: Arc<SessionTerms>,
+    pub others: Arc<SessionConstraints>,
     /// Whether they are all there.
-    pub unsynced: Unsynced,
+    pub cache_sync: CacheSync,
     /// How the operator is set up.
     pub settings: GuardSettings,
 }
 
 impl Facts for ClusterFacts {
-    fn terms(&self, owner: &Owner, namespace: &str, name: &str) -> Option<Terms> {
+    fn job_constraints(&self, owner: &SessionKind, namespace: &str, name: &str) -> Option<JobConstraints> {
         if !owner.is(amalthea::GROUP, amalthea::KIND) {
             return self.others.get(owner, namespace, name);
         }
         let session = self.sessions.index.read().session(&Key::new(namespace, name))?;
-        Some(amalthea_terms(&session, &self.settings))
+        Some(amalthea_job_constraints(&session, &self.settings))
     }
 
     fn settings(&self) -> &GuardSettings {
@@ -45,7 +45,7 @@ impl Facts for ClusterFacts {
     }
 
     fn synced(&self) -> bool {
-        self.unsynced.is_synced()
+        self.cache_sync.is_synced()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Leader election over a Lease: of all replicas one writes.
 //!
-//! The decisions are in [`elector`]; here are the requests, with a deadline each, and the [`Gate`] through
-//! which writers see whether they may. The gate closes before the Lease can expire, whatever the requests
+//! The decisions are in [`elector`]; here are the requests, with a deadline each, and the [`Leadership`] through
+//! which writers see whether they may. The leadership closes before the Lease can expire, whatever the requests
 //! do; losing the Lease ends leadership and not the process, which stands for election again.
 
 pub mod elector;
@@ -37,7 +37,7 @@ const RELEASE: Duration = Duration::from_secs(1);
 
 /// A request for the Lease that failed.
 #[derive(Debug, thiserror::Error)]
-pub enum ReachLease {
+pub enum ReachLeaseError {
     /// Somebody else wrote first.
     #[error("somebody else wrote the Lease first")]
     Conflict,
@@ -49,11 +49,11 @@ pub enum ReachLease {
 /// Where the Lease is kept. Versions must be compared and set.
 pub trait LeaseStore: Send + Sync + 'static {
     /// The Lease, if there is one.
-    fn get(&self) -> impl Future<Output = Result<Option<Lease>, ReachLease>> + Send;
+    fn get(&self) -> impl Future<Output = Result<Option<Lease>, ReachLeaseError>> + Send;
     /// Writes a Lease where there is none.
-    fn create(&self, lease: Lease) -> impl Future<Output = Result<Lease, ReachLease>> + Send;
+    fn create(&self, lease: Lease) -> impl Future<Output = Result<Lease, ReachLeaseError>> + Send;
     /// Writes over the version that `lease` names.
-    fn replace(&self, lease: Lease) -> impl Future<Output = Result<Lease, ReachLease>> + Send;
+    fn replace(&self, lease: Lease) -> impl Future<Output = Result<Lease, ReachLeaseError>> + Send;
     /// Who holds the Lease, each time that it changes: nobody, when it is let go or deleted. It may come late or
     /// not at all; it only makes a candidate look earlier than it would.
     fn holders(&self) -> impl Stream<Item = Option<String>> + Send + 'static;
@@ -73,7 +73,7 @@ impl ApiLease {
     }
 }
 
-impl From<kube::Error> for ReachLease {
+impl From<kube::Error> for ReachLeaseError {
     fn from(error: kube::Error) -> Self {
         match &error {
             kube::Error::Api(status) if status.code == 409 => Self::Conflict,
@@ -83,13 +83,13 @@ impl From<kube::Error> for ReachLease {
 }
 
 impl LeaseStore for ApiLease {
-    async fn get(&self) -> Result<Option<Lease>, ReachLease> {
+    async fn get(&self) -> Result<Option<Lease>, ReachLeaseError> {
         Ok(self.api.get_opt(&self.name).await?)
     }
-    async fn create(&self, lease: Lease) -> Result<Lease, ReachLease> {
+    async fn create(&self, lease: Lease) -> Result<Lease, ReachLeaseError> {
         Ok(self.api.create(&PostParams::default(), &lease).await?)
     }
-    async fn replace(&self, lease: Lease) -> Result<Lease, ReachLease> {
+    async fn replace(&self, lease: Lease) -> Result<Lease, ReachLeaseError> {
         Ok(self.api.replace(&self.name, &PostParams::default(), &lease).await?)
     }
     fn holders(&self) -> impl Stream<Item = Option<String>> + Send + 'static {
@@ -116,28 +116,28 @@ impl LeaseStore for ApiLease {
 
 /// Whether this replica may write, for those who write.
 #[derive(Clone, Debug)]
-pub struct Gate {
+pub struct Leadership {
     leads: watch::Receiver<bool>,
     /// Until when, of an election; absent when there is none.
     until: Option<Arc<ArcSwapOption<Instant>>>,
 }
 
-impl Gate {
-    /// A gate that is always open, for a replica that needs no election.
-    pub fn open() -> Self {
+impl Leadership {
+    /// A leadership that is always open, for a replica that needs no election.
+    pub fn always() -> Self {
         let (_, leads) = watch::channel(true);
         Self { leads, until: None }
     }
 
-    /// A gate behind this one: open while this one is and its keeper, who gets the other end, holds it open.
+    /// A leadership behind this one: open while this one is and its readiness_tx, who gets the other end, holds it open.
     pub fn behind(&self) -> (watch::Sender<bool>, Self) {
-        let (keeper, leads) = watch::channel(false);
-        (keeper, Self { leads, until: self.until.clone() })
+        let (readiness_tx, leads) = watch::channel(false);
+        (readiness_tx, Self { leads, until: self.until.clone() })
     }
 
     /// Whether we lead at this very moment. True at the start of a write is what the promise of one
     /// leader is about; it holds even when the process was asleep and the election has not noticed yet.
-    pub fn is_open(&self) -> bool {
+    pub fn is_leader(&self) -> bool {
         let in_time = |until: &Arc<ArcSwapOption<Instant>>| {
             until.load().as_deref().is_some_and(|until| Instant::now() < *until)
         };
@@ -145,12 +145,12 @@ impl Gate {
     }
 
     /// Returns when we lead.
-    pub async fn opened(&mut self) {
+    pub async fn acquired(&mut self) {
         self.becomes(true).await;
     }
 
     /// Returns when we do not lead.
-    pub async fn closed(&mut self) {
+    pub async fn lost(&mut self) {
         self.becomes(false).await;
     }
 
@@ -173,22 +173,22 @@ pub struct Election<S> {
 }
 
 impl<S: LeaseStore> Election<S> {
-    /// A candidate named `me`, which must be unique among all processes that ever take part, and the gate
+    /// A candidate named `me`, which must be unique among all processes that ever take part, and the leadership
     /// that it works.
     pub fn new(
         store: S,
         me: String,
         timing: Timing,
         metrics: LeaseMetrics,
-    ) -> Result<(Self, Gate), elector::CheckTiming> {
+    ) -> Result<(Self, Leadership), elector::CheckTimingError> {
         let (leads, receiver) = watch::channel(false);
         let until = Arc::new(ArcSwapOption::empty());
-        let gate = Gate { leads: receiver, until: Some(until.clone()) };
+        let leadership = Leadership { leads: receiver, until: Some(until.clone()) };
         let elector = Elector::new(me, LEASE_NAME.to_owned(), timing.check()?);
-        Ok((Self { store, elector, metrics, leads, until }, gate))
+        Ok((Self { store, elector, metrics, leads, until }, leadership))
     }
 
-    /// Takes part until `stop`, then closes the gate and hands the Lease over. Stop it when the writers
+    /// Takes part until `stop`, then closes the leadership and hands the Lease over. Stop it when the writers
     /// have ended: whoever comes next may begin at once.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut holders = pin!(self.store.holders());
@@ -269,12 +269,12 @@ impl<S: LeaseStore> Election<S> {
     async fn in_time<T>(
         &self,
         start: Instant,
-        request: impl Future<Output = Result<T, ReachLease>>,
-    ) -> Option<Result<T, ReachLease>> {
+        request: impl Future<Output = Result<T, ReachLeaseError>>,
+    ) -> Option<Result<T, ReachLeaseError>> {
         tokio::time::timeout(self.elector.patience(start.into_std()), request).await.ok()
     }
 
-    async fn wrote(&mut self, result: Option<Result<Lease, ReachLease>>, sent: Instant) {
+    async fn wrote(&mut self, result: Option<Result<Lease, ReachLeaseError>>, sent: Instant) {
         match result {
             Some(Ok(lease)) => {
                 self.metrics.renewals.observe(sent.elapsed().as_secs_f64());
@@ -286,20 +286,20 @@ impl<S: LeaseStore> Election<S> {
     }
 
     /// A request failed (`Some`) or took too long.
-    async fn failed(&mut self, error: Option<Option<ReachLease>>) {
+    async fn failed(&mut self, error: Option<Option<ReachLeaseError>>) {
         self.metrics.failures.inc();
         self.elector.failed();
         match error.flatten() {
             // Somebody else wrote: look at once.
-            Some(ReachLease::Conflict) => return debug!("somebody else wrote the Lease first"),
-            Some(ReachLease::Request(source)) => {
+            Some(ReachLeaseError::Conflict) => return debug!("somebody else wrote the Lease first"),
+            Some(ReachLeaseError::Request(source)) => {
                 warn!(error = crate::control::errors::said(&source), "the Lease could not be reached");
             }
             None => warn!("the Lease could not be reached in time"),
         }
         let now = Instant::now();
         let pause = Duration::from_millis(rand::random_range(500..1000));
-        // A leader wakes to close the gate in time.
+        // A leader wakes to close the leadership in time.
         let until =
             self.elector.leads_until().map_or(now + pause, |until| Instant::from_std(until).min(now + pause));
         tokio::time::sleep_until(until).await;

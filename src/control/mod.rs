@@ -1,22 +1,22 @@
 //! Everything that talks to the API server: watches, reconciles, writes.
 //!
 //! Decisions are made in [`crate::core`]; here they are carried out. What is the same for every kind stands here
-//! ([`worker`], [`queue`], [`watch`], [`replica`], [`api`]); each kind has a folder with the rest.
+//! ([`worker`], [`queue`], [`watch`], [`context`], [`api`]); each kind has a folder with the rest.
 
 pub mod amalthea;
 pub mod api;
+pub mod auth;
 pub mod certificates;
+pub mod context;
 pub mod errors;
 mod event;
 pub mod facts;
 pub mod ide_session;
+pub mod job_constraints;
 pub mod key;
 pub mod lease;
 pub mod queue;
 pub mod rbac;
-pub mod replica;
-pub mod terms;
 pub mod version;
-pub mod visitors;
 pub mod watch;
 pub mod worker;

@@ -9,7 +9,7 @@ use sojourn_crds::{
     amalthea::{GROUP, KIND},
     ide_session,
 };
-use sojourn_webhooks::OWNERS;
+use sojourn_webhooks::SESSION_KINDS;
 
 /// Names that the installation chooses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -240,7 +240,7 @@ const RIGHTS: [Right; 23] = [
 
 /// The whole table: what stands above, and a right for each kind of session that only the guard of Jobs watches.
 fn rights() -> impl Iterator<Item = Right> {
-    let guarded = OWNERS.iter().filter(|owner| !owner.is(GROUP, KIND)).map(|owner| {
+    let guarded = SESSION_KINDS.iter().filter(|owner| !owner.is(GROUP, KIND)).map(|owner| {
         let reason = "know how long sessions may live, so that their Jobs live as long";
         right(Sessions, owner.group, owner.plural, &["list", "watch"], All, reason)
     });

@@ -20,15 +20,15 @@ pub fn parts(scope: &Scope) -> Vec<Option<String>> {
 
 /// How many watches have not yet seen all that there is.
 #[derive(Clone)]
-pub struct Unsynced(Arc<channel::Sender<usize>>);
+pub struct CacheSync(Arc<channel::Sender<usize>>);
 
-impl Default for Unsynced {
+impl Default for CacheSync {
     fn default() -> Self {
         Self(Arc::new(channel::Sender::new(0)))
     }
 }
 
-impl Unsynced {
+impl CacheSync {
     /// Whether every watch has seen all that there is at least once.
     pub fn is_synced(&self) -> bool {
         *self.0.borrow() == 0
@@ -41,16 +41,16 @@ impl Unsynced {
     }
 
     /// One more watch that has not seen all yet.
-    pub fn one(&self) -> Pending {
+    pub fn register(&self) -> SyncHandle {
         self.0.send_modify(|pending| *pending += 1);
-        Pending(Some(self.0.clone()))
+        SyncHandle(Some(self.0.clone()))
     }
 }
 
 /// A watch that has not seen all there is, until it says so.
-pub struct Pending(Option<Arc<channel::Sender<usize>>>);
+pub struct SyncHandle(Option<Arc<channel::Sender<usize>>>);
 
-impl Pending {
+impl SyncHandle {
     /// The watch has seen all there is.
     pub fn done(&mut self) {
         if let Some(count) = self.0.take() {
@@ -60,7 +60,7 @@ impl Pending {
 }
 
 /// What a watch does with what it sees. What it returns has to be looked at.
-pub trait Intake: Send + 'static {
+pub trait EventHandler: Send + 'static {
     /// The kind, for the log.
     fn kind(&self) -> &'static str;
     /// Whether a cluster that does not serve the kind is as good as one without objects of it.
@@ -74,14 +74,14 @@ pub trait Intake: Send + 'static {
     /// After a new list: forgets what was not in it, by UID. Returns what this is about.
     fn retain(&self, listed: &HashSet<String>) -> Vec<Key>;
     /// Asks for a look.
-    fn ask(&self, key: Key);
+    fn enqueue(&self, key: Key);
 }
 
 /// Follows a watch until the task is aborted.
 pub async fn follow(
     stream: impl Stream<Item = watcher::Result<watcher::Event<DynamicObject>>> + Send,
-    intake: impl Intake,
-    mut pending: Pending,
+    handler: impl EventHandler,
+    mut sync: SyncHandle,
 ) {
     let mut stream = std::pin::pin!(stream.default_backoff());
     let mut listed = HashSet::new();
@@ -93,28 +93,28 @@ pub async fn follow(
             }
             Ok(watcher::Event::InitApply(object)) => {
                 listed.extend(object.metadata.uid.clone());
-                intake.apply(object)
+                handler.apply(object)
             }
             Ok(watcher::Event::InitDone) => {
-                intake.retain(&std::mem::take(&mut listed)).into_iter().for_each(|key| intake.ask(key));
-                pending.done();
+                handler.retain(&std::mem::take(&mut listed)).into_iter().for_each(|key| handler.enqueue(key));
+                sync.done();
                 None
             }
-            Ok(watcher::Event::Apply(object)) => intake.apply(object),
-            Ok(watcher::Event::Delete(object)) => intake.remove(object),
-            Err(error) if intake.may_be_unknown() && errors::is_not_served(&error) => {
-                intake.retain(&HashSet::new()).into_iter().for_each(|key| intake.ask(key));
-                pending.done();
+            Ok(watcher::Event::Apply(object)) => handler.apply(object),
+            Ok(watcher::Event::Delete(object)) => handler.remove(object),
+            Err(error) if handler.may_be_unknown() && errors::is_not_served(&error) => {
+                handler.retain(&HashSet::new()).into_iter().for_each(|key| handler.enqueue(key));
+                sync.done();
                 None
             }
             Err(error) => {
                 let error = errors::said_by_watch(&error);
-                tracing::warn!(error, kind = intake.kind(), "watch interrupted; trying again");
+                tracing::warn!(error, kind = handler.kind(), "watch interrupted; trying again");
                 None
             }
         };
         if let Some(key) = about {
-            intake.ask(key);
+            handler.enqueue(key);
         }
     }
 }

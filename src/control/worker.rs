@@ -1,6 +1,6 @@
 //! The loop around a reconcile, the same for every kind: one object at a time, while this replica leads.
 
-use super::{errors, errors::CallError, key::Key, queue::Queue, replica::Replica};
+use super::{context::Context, errors, errors::CallError, key::Key, queue::Queue};
 use crate::{
     core::error::ErrorClass,
     telemetry::metrics::{self, Outcome},
@@ -21,68 +21,68 @@ pub trait Reconcile: Send + Sync + 'static {
     const KIND: metrics::Kind;
 
     /// The process that it works in.
-    fn replica(&self) -> &Replica;
+    fn context(&self) -> &Context;
 
     /// What has to be looked at.
-    fn agenda(&self) -> &Agenda;
+    fn workqueue(&self) -> &Workqueue;
 
     /// Everything that there is something to decide about.
     fn keys(&self) -> Vec<Key>;
 
     /// One pass over one object.
-    fn reconcile(&self, key: &Key, now: Timestamp) -> impl Future<Output = Result<Next, CallError>> + Send;
+    fn reconcile(&self, key: &Key, now: Timestamp) -> impl Future<Output = Result<Action, CallError>> + Send;
 }
 
 /// When to look at an object again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Next {
+pub enum Action {
     /// After that time, or only when something happens.
-    At(Option<Duration>),
+    RequeueAfter(Option<Duration>),
     /// After an error, or after that time if it is shorter: what is due does not wait for what fails.
     Retry(ErrorClass, Option<Duration>),
 }
 
-impl Next {
+impl Action {
     /// The same, but after `limit` at the latest.
     pub fn no_later_than(self, limit: Duration) -> Self {
         let limited = |at: Option<Duration>| Some(at.map_or(limit, |at| at.min(limit)));
         match self {
-            Next::At(at) => Next::At(limited(at)),
-            Next::Retry(class, at) => Next::Retry(class, limited(at)),
+            Action::RequeueAfter(at) => Action::RequeueAfter(limited(at)),
+            Action::Retry(class, at) => Action::Retry(class, limited(at)),
         }
     }
 
     /// The same, when something failed beside.
     pub fn after_error(self, class: ErrorClass) -> Self {
         match self {
-            Next::At(at) | Next::Retry(_, at) => Next::Retry(class, at),
+            Action::RequeueAfter(at) | Action::Retry(_, at) => Action::Retry(class, at),
         }
     }
 
     /// Just after `at`, so that the moment has passed when the object is looked at.
-    pub fn after(at: Option<Timestamp>, now: Timestamp) -> Self {
+    pub fn requeue_at(at: Option<Timestamp>, now: Timestamp) -> Self {
         let until = |at: Timestamp| at.duration_since(now).try_into().unwrap_or(Duration::ZERO);
-        Next::At(at.map(|at| until(at).saturating_add(Duration::from_millis(1))))
+        Action::RequeueAfter(at.map(|at| until(at).saturating_add(Duration::from_millis(1))))
     }
 }
 
 /// What has to be looked at, and how often each failed in a row.
 #[derive(Default)]
-pub struct Agenda {
+pub struct Workqueue {
     /// What has to be looked at, and when.
     pub queue: Queue,
     failures: Mutex<HashMap<Key, u32>>,
 }
 
-impl Agenda {
+impl Workqueue {
     /// Looks at `key` again when the outcome of a pass says so.
-    fn schedule(&self, key: &Key, next: Next) {
+    fn schedule(&self, key: &Key, next: Action) {
         let delay = match next {
-            Next::At(at) => {
+            Action::RequeueAfter(at) => {
                 self.failures.lock().remove(key);
                 at
             }
-            Next::Retry(class, at) => {
+            Action::Retry(class, at) => {
                 let mut failures = self.failures.lock();
                 let count = failures.entry(key.clone()).or_default();
                 *count = count.saturating_add(1);
@@ -108,14 +108,14 @@ pub fn start<R: Reconcile>(reconciler: &Arc<R>, workers: u16, tasks: &mut JoinSe
 
 /// Works off the queue while this replica leads.
 pub async fn work(reconciler: &impl Reconcile) {
-    let mut gate = reconciler.replica().gate.clone();
-    let mut lost = gate.clone();
+    let mut leadership = reconciler.context().leadership.clone();
+    let mut lost = leadership.clone();
     loop {
-        gate.opened().await;
+        leadership.acquired().await;
         tokio::select! {
             biased;
             // A pass that is cut off between two calls leaves a state that the next leader goes on from.
-            () = lost.closed() => {}
+            () = lost.lost() => {}
             () = work_one(reconciler) => {}
         }
     }
@@ -123,35 +123,35 @@ pub async fn work(reconciler: &impl Reconcile) {
 
 /// Puts every object in the queue: a new leader looks at each once.
 pub async fn look_at_all_when_leading(reconciler: &impl Reconcile) {
-    let mut gate = reconciler.replica().gate.clone();
+    let mut leadership = reconciler.context().leadership.clone();
     loop {
-        gate.opened().await;
+        leadership.acquired().await;
         for key in reconciler.keys() {
-            reconciler.agenda().queue.add(key);
+            reconciler.workqueue().queue.add(key);
         }
-        gate.closed().await;
+        leadership.lost().await;
     }
 }
 
 async fn work_one<R: Reconcile>(reconciler: &R) {
-    let agenda = reconciler.agenda();
-    let key = agenda.queue.next().await;
-    let taken = Taken { queue: &agenda.queue, key: &key };
-    let metrics = &reconciler.replica().metrics;
+    let workqueue = reconciler.workqueue();
+    let key = workqueue.queue.next().await;
+    let taken = Taken { queue: &workqueue.queue, key: &key };
+    let metrics = &reconciler.context().metrics;
     let measured = metrics.measure(R::KIND);
     let pass = debug_span!("reconcile", kind = ?R::KIND, session = %key);
     let next = reconciler.reconcile(&key, Timestamp::now()).instrument(pass).await.unwrap_or_else(|error| {
         tracing::debug!(session = %key, %error, "pass failed");
-        Next::Retry(error.class(), None)
+        Action::Retry(error.class(), None)
     });
     match next {
-        Next::Retry(class, _) => {
+        Action::Retry(class, _) => {
             metrics.failed(R::KIND, metrics_class(class));
             measured.ended(Outcome::Failed);
         }
-        Next::At(_) => measured.ended(Outcome::Unchanged),
+        Action::RequeueAfter(_) => measured.ended(Outcome::Unchanged),
     }
-    agenda.schedule(&key, next);
+    workqueue.schedule(&key, next);
     drop(taken);
 }
 
@@ -183,30 +183,30 @@ mod tests {
     use tokio::time::Instant;
 
     /// How long the object is left alone.
-    async fn wait(agenda: &Agenda, next: Next) -> Duration {
+    async fn wait(workqueue: &Workqueue, next: Action) -> Duration {
         let (key, began) = (Key::new("team", "hello"), Instant::now());
-        agenda.schedule(&key, next);
-        assert_eq!(agenda.queue.next().await, key);
-        agenda.queue.done(&key);
+        workqueue.schedule(&key, next);
+        assert_eq!(workqueue.queue.next().await, key);
+        workqueue.queue.done(&key);
         began.elapsed()
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_due_does_not_wait_for_what_fails() {
-        let agenda = Agenda::default();
-        let due = Next::At(Some(Duration::from_secs(2))).after_error(ErrorClass::Quota);
-        assert!(wait(&agenda, due).await < Duration::from_secs(5));
-        let nothing_due = Next::At(None).after_error(ErrorClass::Quota);
-        assert!(wait(&agenda, nothing_due).await > Duration::from_secs(20));
-        let late = Next::At(Some(Duration::from_secs(86_400))).after_error(ErrorClass::Transient);
-        assert!(wait(&agenda, late).await < Duration::from_secs(5));
+        let workqueue = Workqueue::default();
+        let due = Action::RequeueAfter(Some(Duration::from_secs(2))).after_error(ErrorClass::Quota);
+        assert!(wait(&workqueue, due).await < Duration::from_secs(5));
+        let nothing_due = Action::RequeueAfter(None).after_error(ErrorClass::Quota);
+        assert!(wait(&workqueue, nothing_due).await > Duration::from_secs(20));
+        let late = Action::RequeueAfter(Some(Duration::from_secs(86_400))).after_error(ErrorClass::Transient);
+        assert!(wait(&workqueue, late).await < Duration::from_secs(5));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_clock_that_is_set_is_noticed_in_time() {
-        let (agenda, key, before) = (Agenda::default(), Key::new("ns", "a"), Instant::now());
-        agenda.schedule(&key, Next::At(Some(Duration::from_secs(86_400))));
-        assert_eq!(agenda.queue.next().await, key);
+        let (workqueue, key, before) = (Workqueue::default(), Key::new("ns", "a"), Instant::now());
+        workqueue.schedule(&key, Action::RequeueAfter(Some(Duration::from_secs(86_400))));
+        assert_eq!(workqueue.queue.next().await, key);
         assert_eq!(before.elapsed(), LONGEST_WAIT);
     }
 }

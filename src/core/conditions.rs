@@ -3,9 +3,9 @@
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use sojourn_crds::condition::Condition;
 
-/// What a condition is to say.
+/// What a condition is to update.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Say<'a> {
+pub struct ConditionUpdate<'a> {
     /// Type of the condition.
     pub kind: &'a str,
     /// Whether it holds.
@@ -27,17 +27,22 @@ pub fn holds(conditions: &[Condition], kind: &str) -> bool {
 }
 
 /// Says it; keeps the time of the last transition unless `status` moves.
-pub fn set(conditions: &mut Vec<Condition>, say: Say<'_>, generation: Option<i64>, now: Timestamp) {
-    let status = if say.holds { "True" } else { "False" };
+pub fn set(
+    conditions: &mut Vec<Condition>,
+    update: ConditionUpdate<'_>,
+    generation: Option<i64>,
+    now: Timestamp,
+) {
+    let status = if update.holds { "True" } else { "False" };
     let new = |since: Time| Condition {
-        kind: say.kind.to_owned(),
+        kind: update.kind.to_owned(),
         status: status.to_owned(),
         last_transition_time: Some(since),
-        reason: Some(say.reason.to_owned()),
-        message: Some(say.message.clone()),
+        reason: Some(update.reason.to_owned()),
+        message: Some(update.message.clone()),
         observed_generation: generation,
     };
-    match conditions.iter_mut().find(|condition| condition.kind == say.kind) {
+    match conditions.iter_mut().find(|condition| condition.kind == update.kind) {
         Some(condition) => {
             let since = condition.last_transition_time.clone().filter(|_| condition.status == status);
             *condition = new(since.unwrap_or_else(|| whole_seconds(now)));

@@ -14,14 +14,14 @@ const NAME_LIMIT: usize = 255;
 /// A text that is not a list of rewrite rules.
 #[derive(Debug, thiserror::Error)]
 #[error("the image rewrite rules are not a JSON list of {{source_prefix, target_prefix}}: {source}")]
-pub struct ReadRules {
+pub struct ReadRulesError {
     #[from]
     source: serde_json::Error,
 }
 
 /// Why a text is not an image reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReadReference {
+pub enum ReadReferenceError {
     /// Neither a name nor anything after it.
     #[error("the image is empty")]
     Empty,
@@ -58,7 +58,7 @@ pub struct Rules(Vec<Rule>);
 
 impl Rules {
     /// Rules from their JSON. An empty text, `null` and an empty list mean that nothing is rewritten.
-    pub fn parse(json: &str) -> Result<Option<Self>, ReadRules> {
+    pub fn parse(json: &str) -> Result<Option<Self>, ReadRulesError> {
         if json.trim().is_empty() {
             return Ok(None);
         }
@@ -124,7 +124,7 @@ impl fmt::Display for Reference {
 impl Reference {
     /// Reads `image` as container runtimes do: short names mean the Docker Hub, no tag means `latest`,
     /// and a digest displaces the tag.
-    pub fn parse(image: &str) -> Result<Self, ReadReference> {
+    pub fn parse(image: &str) -> Result<Self, ReadReferenceError> {
         let (rest, digest) = match image.split_once('@') {
             Some((rest, digest)) => (rest, Some(digest)),
             None => (image, None),
@@ -136,24 +136,24 @@ impl Reference {
             None => (rest, None),
         };
         if name.is_empty() {
-            return Err(ReadReference::Empty);
+            return Err(ReadReferenceError::Empty);
         }
         let (domain, path) = split_domain(name);
         if !is_domain(&domain) {
-            return Err(ReadReference::Domain);
+            return Err(ReadReferenceError::Domain);
         }
         // A bare sum of 64 digits names an image by id, which no registry knows.
         if !path.split('/').all(is_path_part) || is_bare_sum(name) {
-            return Err(ReadReference::Path);
+            return Err(ReadReferenceError::Path);
         }
         if domain.len() + 1 + path.len() > NAME_LIMIT {
-            return Err(ReadReference::TooLong);
+            return Err(ReadReferenceError::TooLong);
         }
         if tag.is_some_and(|tag| !is_tag(tag)) {
-            return Err(ReadReference::Tag);
+            return Err(ReadReferenceError::Tag);
         }
         if digest.is_some_and(|digest| !is_digest(digest)) {
-            return Err(ReadReference::Digest);
+            return Err(ReadReferenceError::Digest);
         }
         let version = match (digest, tag) {
             (Some(digest), _) => Version::Digest(digest.to_owned()),
@@ -334,7 +334,7 @@ mod tests {
 
     #[test]
     fn long_names_are_refused() {
-        assert_eq!(Reference::parse(&"a".repeat(256)), Err(ReadReference::TooLong));
+        assert_eq!(Reference::parse(&"a".repeat(256)), Err(ReadReferenceError::TooLong));
     }
 
     #[test]

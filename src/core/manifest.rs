@@ -6,7 +6,7 @@
 
 pub mod changes;
 
-use crate::core::live::{Kind, Live, Texts};
+use crate::core::object::{CachedObject, Kind, StringMap};
 use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -22,7 +22,7 @@ pub const FINGERPRINT: &str = "sojourn.dev/applied";
 
 /// A child of a session, as it should be. `Debug` shows no content: it may be a secret's.
 #[derive(Clone, PartialEq)]
-pub struct Child {
+pub struct DesiredObject {
     /// Kind.
     pub kind: Kind,
     /// Name.
@@ -31,11 +31,11 @@ pub struct Child {
     pub manifest: Value,
     /// JSON pointers of the fields that the reconcile strategy may hold back. Objects and lists count as
     /// one field.
-    pub held_back: &'static [&'static str],
+    pub deferred_fields: &'static [&'static str],
     /// JSON pointers of optional fields that must be absent when the manifest has none.
-    pub exact: &'static [&'static str],
+    pub cleared_if_absent: &'static [&'static str],
     /// JSON pointers of fields that cannot change once the object is there.
-    pub fixed: &'static [&'static str],
+    pub immutable_fields: &'static [&'static str],
 }
 
 /// What has to be written so that a child is as it should be. `Debug` shows no content: it may be a
@@ -59,14 +59,14 @@ pub enum Write {
         name: String,
         /// The whole object.
         manifest: Value,
-        /// Whether other writers' rights have to be taken over first. See [`Live::takeover`].
+        /// Whether other writers' rights have to be taken over first. See [`CachedObject::takeover`].
         takeover: bool,
         /// A merge patch of the fields that must go whoever set them; apply only removes our own.
         clear: Option<Value>,
     },
 }
 
-impl fmt::Debug for Child {
+impl fmt::Debug for DesiredObject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.kind, self.name)
     }
@@ -91,8 +91,12 @@ impl Write {
 
 /// What is to be done for a child, given what the cluster holds. `None`: nothing.
 ///
-/// `gate_open` says whether the reconcile strategy lets held-back fields through.
-pub fn difference(child: &Child, live: Option<&Live>, gate_open: bool) -> Option<Write> {
+/// `updates_allowed` says whether the reconcile strategy lets held-back fields through.
+pub fn difference(
+    child: &DesiredObject,
+    live: Option<&CachedObject>,
+    updates_allowed: bool,
+) -> Option<Write> {
     let (always, gated) = fingerprints(child);
     let Some(live) = live else {
         let mut manifest = child.manifest.clone();
@@ -103,20 +107,20 @@ pub fn difference(child: &Child, live: Option<&Live>, gate_open: bool) -> Option
     let applied = live.annotations.get(FINGERPRINT).and_then(|stamp| stamp.split_once('.'));
     let mut manifest = child.manifest.clone();
     keep_well_known(&mut manifest, live);
-    for pointer in child.fixed {
+    for pointer in child.immutable_fields {
         freeze(&mut manifest, &live_object, pointer);
     }
     let mut stamped = gated.as_str();
-    if !gate_open {
-        for pointer in child.held_back {
+    if !updates_allowed {
+        for pointer in child.deferred_fields {
             freeze(&mut manifest, &live_object, pointer);
         }
         stamped = applied.map_or("", |(_, gated)| gated);
     }
     let changed = match applied {
-        Some((seen, seen_gated)) => seen != always || (gate_open && seen_gated != gated),
+        Some((seen, seen_gated)) => seen != always || (updates_allowed && seen_gated != gated),
         // Taken over from the original: with the gate open our wish is put on record once.
-        None => gate_open,
+        None => updates_allowed,
     };
     let clear = cleared(child, &manifest, &live_object);
     let drifted = clear.is_some() || !covers(&live_object, &manifest);
@@ -135,9 +139,9 @@ pub fn difference(child: &Child, live: Option<&Live>, gate_open: bool) -> Option
 }
 
 /// The merge patch that removes the optional fields which the manifest has not, and the live object has.
-fn cleared(child: &Child, manifest: &Value, live: &Value) -> Option<Value> {
+fn cleared(child: &DesiredObject, manifest: &Value, live: &Value) -> Option<Value> {
     let mut patch = json!({});
-    for pointer in child.exact {
+    for pointer in child.cleared_if_absent {
         if is_empty(manifest.pointer(pointer)) && !is_empty(live.pointer(pointer)) {
             let mut at = &mut patch;
             for key in pointer.split('/').skip(1) {
@@ -150,10 +154,10 @@ fn cleared(child: &Child, manifest: &Value, live: &Value) -> Option<Value> {
 }
 
 /// Fingerprints of the fields that are always written, and of those that may be held back.
-fn fingerprints(child: &Child) -> (String, String) {
-    let but = child.fixed.iter().chain(child.held_back).copied().collect();
-    let gated = child.held_back.iter().map(|held| {
-        let but = child.fixed.iter().filter_map(|fixed| fixed.strip_prefix(held)).collect();
+fn fingerprints(child: &DesiredObject) -> (String, String) {
+    let but = child.immutable_fields.iter().chain(child.deferred_fields).copied().collect();
+    let gated = child.deferred_fields.iter().map(|held| {
+        let but = child.immutable_fields.iter().filter_map(|fixed| fixed.strip_prefix(held)).collect();
         child.manifest.pointer(held).map(|value| Without { value, but })
     });
     let gated: Vec<_> = gated.collect();
@@ -203,7 +207,7 @@ fn stamp(manifest: &mut Value, fingerprint: String) {
 }
 
 /// The live object in the form of a manifest.
-fn live_object(live: &Live) -> Value {
+fn live_object(live: &CachedObject) -> Value {
     let mut object = live.body();
     if !object.is_object() {
         object = Value::Object(Map::new());
@@ -222,7 +226,7 @@ fn live_object(live: &Live) -> Value {
 
 /// Labels and annotations of Kubernetes' own domains, once on a child, are never changed or removed:
 /// controllers put them there.
-fn keep_well_known(manifest: &mut Value, live: &Live) {
+fn keep_well_known(manifest: &mut Value, live: &CachedObject) {
     for (field, texts) in [("labels", &live.labels), ("annotations", &live.annotations)] {
         for (key, value) in well_known(texts) {
             manifest["metadata"][field][key] = json!(value);
@@ -230,7 +234,7 @@ fn keep_well_known(manifest: &mut Value, live: &Live) {
     }
 }
 
-fn well_known(texts: &Texts) -> impl Iterator<Item = (&String, &String)> {
+fn well_known(texts: &StringMap) -> impl Iterator<Item = (&String, &String)> {
     texts.iter().filter(|(key, _)| {
         key.split_once('/').is_some_and(|(domain, _)| {
             ["kubernetes.io", "k8s.io"].iter().any(|root| {

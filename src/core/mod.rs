@@ -3,20 +3,20 @@
 //! Nothing here can see a client, a clock, the environment or a random source. That is what makes a
 //! decision testable by the thousand, explainable, and the same offline as in a cluster.
 //!
-//! * [`live`]: what the cluster holds, as small as we need it
+//! * [`object`]: what the cluster holds, as small as we need it
 //! * [`manifest`]: what we want it to hold, and how the two are compared
 //! * [`settings`], [`images`]: the choices of whoever installed the operator
-//! * [`conditions`], [`note`], [`error`]: what is said of an object, and what went wrong
+//! * [`conditions`], [`event`], [`error`]: what is said of an object, and what went wrong
 //! * [`amalthea`]: the decisions for `AmaltheaSession`
 //! * [`ide_session`]: the decisions for `IdeSession`
 
 pub mod amalthea;
 pub mod conditions;
 pub mod error;
+pub mod event;
 pub mod ide_session;
 pub mod images;
-pub mod live;
 pub mod manifest;
 pub mod merge;
-pub mod note;
+pub mod object;
 pub mod settings;

@@ -6,7 +6,7 @@ use x509_parser::prelude::FromDer;
 
 /// A text that is not one certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReadCertificate {
+pub enum ReadCertificateError {
     /// There is no text.
     #[error("it is empty")]
     Empty,
@@ -22,26 +22,26 @@ pub enum ReadCertificate {
 }
 
 /// Reads one certificate.
-pub fn read(text: &str) -> Result<CertificateDer<'static>, ReadCertificate> {
+pub fn read(text: &str) -> Result<CertificateDer<'static>, ReadCertificateError> {
     let text = text.trim();
     if text.is_empty() {
-        return Err(ReadCertificate::Empty);
+        return Err(ReadCertificateError::Empty);
     }
     let certificate = if text.starts_with("-----BEGIN") {
         let mut found = CertificateDer::pem_slice_iter(text.as_bytes());
-        let first = found.next().and_then(Result::ok).ok_or(ReadCertificate::Decode)?;
+        let first = found.next().and_then(Result::ok).ok_or(ReadCertificateError::Decode)?;
         if found.next().is_some() {
-            return Err(ReadCertificate::Several);
+            return Err(ReadCertificateError::Several);
         }
         first
     } else {
         let packed: String = text.split_ascii_whitespace().collect();
-        STANDARD.decode(packed).map_err(|_| ReadCertificate::Decode)?.into()
+        STANDARD.decode(packed).map_err(|_| ReadCertificateError::Decode)?.into()
     };
     match x509_parser::certificate::X509Certificate::from_der(&certificate) {
         Ok(([], _)) => Ok(certificate),
-        Ok(_) => Err(ReadCertificate::Several),
-        Err(_) => Err(ReadCertificate::Parse),
+        Ok(_) => Err(ReadCertificateError::Several),
+        Err(_) => Err(ReadCertificateError::Parse),
     }
 }
 
@@ -64,16 +64,16 @@ mod tests {
     #[test]
     fn is_exactly_one() {
         let (a, b) = (certificate::good(), certificate::good());
-        assert_eq!(read(&(a.pem() + &b.pem())), Err(ReadCertificate::Several));
+        assert_eq!(read(&(a.pem() + &b.pem())), Err(ReadCertificateError::Several));
         let both = [a.der().as_ref(), b.der().as_ref()].concat();
-        assert_eq!(read(&STANDARD.encode(both)), Err(ReadCertificate::Several));
+        assert_eq!(read(&STANDARD.encode(both)), Err(ReadCertificateError::Several));
     }
 
     #[test]
     fn anything_else_is_none() {
-        assert_eq!(read(" \n"), Err(ReadCertificate::Empty));
-        assert_eq!(read("%"), Err(ReadCertificate::Decode));
-        assert_eq!(read("-----BEGIN CERTIFICATE-----\nx"), Err(ReadCertificate::Decode));
-        assert_eq!(read("bm8="), Err(ReadCertificate::Parse));
+        assert_eq!(read(" \n"), Err(ReadCertificateError::Empty));
+        assert_eq!(read("%"), Err(ReadCertificateError::Decode));
+        assert_eq!(read("-----BEGIN CERTIFICATE-----\nx"), Err(ReadCertificateError::Decode));
+        assert_eq!(read("bm8="), Err(ReadCertificateError::Parse));
     }
 }

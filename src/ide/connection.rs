@@ -4,10 +4,10 @@
 //! decided about a session here: ends are told, not judged.
 
 use super::{
+    buffer::{Heard, Limits, NotificationBuffer, Stats, Tally},
     dial::{Dialer, Lookup, SystemLookup},
     egress::Egress,
     endpoint::Endpoint,
-    gate::{Figures, Gate, Heard, Limits, Tally},
     instance::InstanceId,
     launch::RunRequest,
     notification::{Notification, Skip},
@@ -63,7 +63,7 @@ impl Default for Options {
 
 /// The connection cannot be set up.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenConnection {
+pub enum OpenConnectionError {
     /// The certificate of the endpoint cannot be used.
     #[error("the TLS settings of the endpoint: {0}")]
     Tls(#[from] rustls::Error),
@@ -126,11 +126,11 @@ pub enum Stop {
     NotOurs,
 }
 
-/// Figures for those who watch.
+/// Stats for those who watch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// How full the gate is.
-    pub gate: Figures,
+    /// How full the buffer is.
+    pub buffer: Stats,
     /// Notifications by type.
     pub received: Tally,
     /// What was skipped, by reason.
@@ -151,7 +151,7 @@ pub(super) struct Shared {
 }
 
 pub(super) struct State {
-    pub(super) gate: Gate,
+    pub(super) buffer: NotificationBuffer,
     counts: Counts,
     /// What was agreed on last, for requests while the socket is down.
     agreed: Option<Agreed>,
@@ -179,12 +179,12 @@ impl Connection {
         instance: InstanceId,
         known: impl IntoIterator<Item = SessionId>,
         options: Options,
-    ) -> Result<(Self, Notifications), OpenConnection> {
+    ) -> Result<(Self, Notifications), OpenConnectionError> {
         let Options { timing, limits, egress, lookup } = options;
         let endpoint = Arc::new(endpoint);
         let dialer = Dialer::new(endpoint.clone(), egress, lookup)?;
-        let mut gate = Gate::new(limits);
-        known.into_iter().for_each(|session| gate.adopt(&session));
+        let mut buffer = NotificationBuffer::new(limits);
+        known.into_iter().for_each(|session| buffer.adopt(&session));
         let shared = Arc::new(Shared {
             client: Client::new(endpoint, instance, dialer, timing.request),
             timing,
@@ -192,7 +192,12 @@ impl Connection {
             news: Notify::new(),
             stop: CancellationToken::new(),
             runtime: Handle::current(),
-            state: Mutex::new(State { gate, counts: Counts::default(), agreed: None, ends: HashMap::new() }),
+            state: Mutex::new(State {
+                buffer,
+                counts: Counts::default(),
+                agreed: None,
+                ends: HashMap::new(),
+            }),
         });
         shared.runtime.spawn(socket::keep(shared.clone()));
         let open = Arc::new(shared.stop.clone().drop_guard());
@@ -222,21 +227,21 @@ impl Connection {
 
     /// Makes a session of an earlier life ours. Those known from the start belong to [`Connection::open`].
     pub fn adopt(&self, session: &SessionId) {
-        self.shared.state.lock().gate.adopt(session);
+        self.shared.state.lock().buffer.adopt(session);
         self.shared.news.notify_one();
     }
 
     /// Is done with a session: what waits is dropped, what comes late is ignored.
     pub fn release(&self, session: &SessionId) {
         let mut state = self.shared.state.lock();
-        state.gate.release(session, Instant::now());
+        state.buffer.release(session, Instant::now());
         state.over(session);
     }
 
-    /// Figures for those who watch.
+    /// Stats for those who watch.
     pub fn counts(&self) -> Counts {
         let state = self.shared.state.lock();
-        Counts { gate: state.gate.figures(), ..state.counts.clone() }
+        Counts { buffer: state.buffer.stats(), ..state.counts.clone() }
     }
 
     /// Says goodbye to the IDE and returns when that is done. Sessions go on.
@@ -252,7 +257,7 @@ impl Notifications {
     /// while it waits.
     pub async fn next(&mut self) -> Option<Notification> {
         loop {
-            if let Some(next) = self.0.state.lock().gate.take() {
+            if let Some(next) = self.0.state.lock().buffer.take() {
                 return Some(next);
             }
             if matches!(*self.0.link.borrow(), Link::Closed) {
@@ -308,7 +313,7 @@ impl Shared {
             Ok(notification) => {
                 *state.counts.received.entry(notification.what.name()).or_default() += 1;
                 let session = notification.session.clone();
-                match state.gate.notify(notification, Instant::now()) {
+                match state.buffer.notify(notification, Instant::now()) {
                     Heard::Kept => None,
                     Heard::Ended => {
                         state.over(&session);
@@ -330,7 +335,7 @@ impl Shared {
     pub(super) async fn stop(&self, session: &SessionId) -> Result<Stop, StopError> {
         let (over, agreed) = {
             let mut state = self.state.lock();
-            if !state.gate.owns(session) {
+            if !state.buffer.owns(session) {
                 return Ok(Stop::NotOurs);
             }
             (state.ends.entry(session.clone()).or_default().clone(), state.agreed.clone())
@@ -341,7 +346,7 @@ impl Shared {
         let stop = match answer.status {
             StatusCode::OK => {
                 // Often it comes before the answer.
-                let ended = self.state.lock().gate.has_ended(session)
+                let ended = self.state.lock().buffer.has_ended(session)
                     || tokio::time::timeout(self.timing.end, over.cancelled()).await.is_ok();
                 if ended { Stop::Ended } else { Stop::Silent }
             }
@@ -349,7 +354,7 @@ impl Shared {
             status => return Err(StopCause::Status { status, said: answer.said() }.into()),
         };
         let mut state = self.state.lock();
-        state.gate.conclude(session);
+        state.buffer.conclude(session);
         state.over(session);
         self.news.notify_one();
         Ok(stop)

@@ -2,8 +2,8 @@
 //! environment of the process or keys of a Secret.
 
 use super::{
-    certificate::{self, ReadCertificate},
-    token::{ReadToken, Token},
+    certificate::{self, ReadCertificateError},
+    token::{ReadTokenError, Token},
 };
 use rustls::pki_types::{CertificateDer, ServerName};
 use std::{
@@ -73,7 +73,7 @@ pub struct Endpoint {
 
 /// Why variables describe no endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReadEndpoint {
+pub enum ReadEndpointError {
     /// A variable is not set.
     #[error("missing required environment variable '{0}'")]
     MissingVariable(&'static str),
@@ -91,10 +91,10 @@ pub enum ReadEndpoint {
     TwoHosts,
     /// The token cannot be one.
     #[error("'{TOKEN}': {0}")]
-    Token(#[from] ReadToken),
+    Token(#[from] ReadTokenError),
     /// The certificate cannot be one. There is no way back to plain text.
     #[error("'{CERTIFICATE}' is not usable: {0}")]
-    Certificate(#[from] ReadCertificate),
+    Certificate(#[from] ReadCertificateError),
     /// TLS is asked for without a certificate to know the IDE by.
     #[error("'{PORT}' asks for https, but there is no '{CERTIFICATE}' to know the IDE by")]
     NoCertificate,
@@ -111,10 +111,13 @@ pub enum ReadEndpoint {
 
 impl Endpoint {
     /// Reads an endpoint from variables.
-    pub fn read(origin: Origin, variable: impl Fn(&str) -> Option<String>) -> Result<Self, ReadEndpoint> {
+    pub fn read(
+        origin: Origin,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, ReadEndpointError> {
         let missing = |name| match origin {
-            Origin::Environment => ReadEndpoint::MissingVariable(name),
-            Origin::Secret { .. } => ReadEndpoint::MissingKey(name),
+            Origin::Environment => ReadEndpointError::MissingVariable(name),
+            Origin::Secret { .. } => ReadEndpointError::MissingKey(name),
         };
         let given =
             |name| variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
@@ -122,21 +125,24 @@ impl Endpoint {
         let token = Token::read(&given(TOKEN).ok_or_else(|| missing(TOKEN))?)?;
         let certificate = variable(CERTIFICATE).map(|text| certificate::read(&text)).transpose()?;
         match (address.tls, &certificate) {
-            (Some(true), None) => return Err(ReadEndpoint::NoCertificate),
-            (Some(false), Some(_)) => return Err(ReadEndpoint::PlainText),
+            (Some(true), None) => return Err(ReadEndpointError::NoCertificate),
+            (Some(false), Some(_)) => return Err(ReadEndpointError::PlainText),
             _ => {}
         }
-        let host = match (address.host, given(HOST).map(|host| Host::read(&host).ok_or(ReadEndpoint::Host))) {
-            (Some(named), Some(host)) if named != host.clone()? => return Err(ReadEndpoint::TwoHosts),
-            (named, host) => host.transpose()?.or(named).unwrap_or_else(Host::local),
-        };
+        let host =
+            match (address.host, given(HOST).map(|host| Host::read(&host).ok_or(ReadEndpointError::Host))) {
+                (Some(named), Some(host)) if named != host.clone()? => {
+                    return Err(ReadEndpointError::TwoHosts);
+                }
+                (named, host) => host.transpose()?.or(named).unwrap_or_else(Host::local),
+            };
         let name = given(SERVER_NAME).unwrap_or_else(|| "localhost".to_owned());
-        let name = ServerName::try_from(name).map_err(|_| ReadEndpoint::ServerName)?;
+        let name = ServerName::try_from(name).map_err(|_| ReadEndpointError::ServerName)?;
         // Not trimmed: it is prepended as it is.
         let instance_prefix = variable(INSTANCE_PREFIX).filter(|prefix| !prefix.trim().is_empty());
         let instance_prefix = instance_prefix.unwrap_or_default();
         if instance_prefix.len() > 200 || !instance_prefix.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(ReadEndpoint::InstancePrefix);
+            return Err(ReadEndpointError::InstancePrefix);
         }
         let tls = certificate.map(|certificate| Pinned { certificate, name });
         Ok(Self { origin, host, port: address.port, tls, token, instance_prefix })
@@ -156,28 +162,28 @@ struct Address {
 }
 
 impl Address {
-    fn read(text: &str) -> Result<Self, ReadEndpoint> {
+    fn read(text: &str) -> Result<Self, ReadEndpointError> {
         // IDEs set it to `localhost:1234`; there it says no more than `1234`.
         let text = text.strip_prefix("localhost:").unwrap_or(text);
         let (tls, rest) = match text.split_once("://") {
             Some(("http", rest)) => (Some(false), rest.strip_suffix('/').unwrap_or(rest)),
             Some(("https", rest)) => (Some(true), rest.strip_suffix('/').unwrap_or(rest)),
-            Some(_) => return Err(ReadEndpoint::Address),
+            Some(_) => return Err(ReadEndpointError::Address),
             None => (None, text),
         };
         let (host, port) = match rest.rsplit_once(':') {
             // Without brackets nobody can tell where an IPv6 address ends.
             Some((host, _)) if host.contains(':') && !host.starts_with('[') => {
-                return Err(ReadEndpoint::Address);
+                return Err(ReadEndpointError::Address);
             }
-            Some((host, port)) => (Some(Host::read(host).ok_or(ReadEndpoint::Address)?), port),
+            Some((host, port)) => (Some(Host::read(host).ok_or(ReadEndpointError::Address)?), port),
             None if tls.is_none() => (None, rest),
-            None => return Err(ReadEndpoint::Address),
+            None => return Err(ReadEndpointError::Address),
         };
         let digits = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
         match port.parse() {
             Ok(port) if digits && port != 0 => Ok(Self { tls, host, port }),
-            _ => Err(ReadEndpoint::Address),
+            _ => Err(ReadEndpointError::Address),
         }
     }
 }

@@ -15,27 +15,27 @@ pub struct InstanceId(String);
 /// A text that cannot be an instance id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an instance id is made of up to 256 visible ASCII characters")]
-pub struct ReadInstanceId;
+pub struct ReadInstanceIdError;
 
 impl InstanceId {
     /// An id that nobody has had: the prefix and twelve random letters.
-    pub fn generate(prefix: &str) -> Result<Self, ReadInstanceId> {
+    pub fn generate(prefix: &str) -> Result<Self, ReadInstanceIdError> {
         let letters = (0..SUFFIX).map(|_| char::from(rand::random_range(b'a'..=b'z')));
         Self::read(&prefix.chars().chain(letters).collect::<String>())
     }
 
     /// The id of whoever goes by this name: the prefix and twelve letters that follow from `name`, in every
     /// life of the process and on every replica the same.
-    pub fn derive(prefix: &str, name: &str) -> Result<Self, ReadInstanceId> {
+    pub fn derive(prefix: &str, name: &str) -> Result<Self, ReadInstanceIdError> {
         let digest = Sha256::digest(name.as_bytes());
         let letters = digest.iter().take(SUFFIX).map(|byte| char::from(b'a' + byte % 26));
         Self::read(&prefix.chars().chain(letters).collect::<String>())
     }
 
     /// Reads an id that was written down.
-    pub fn read(text: &str) -> Result<Self, ReadInstanceId> {
+    pub fn read(text: &str) -> Result<Self, ReadInstanceIdError> {
         let fits = (1..=256).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
-        if fits { Ok(Self(text.to_owned())) } else { Err(ReadInstanceId) }
+        if fits { Ok(Self(text.to_owned())) } else { Err(ReadInstanceIdError) }
     }
 
     /// The id as text, to write down.

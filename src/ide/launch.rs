@@ -12,7 +12,7 @@ pub struct Launch {
 
 /// Why launch configurations cannot be sent.
 #[derive(Debug, thiserror::Error)]
-pub enum ReadLaunch {
+pub enum ReadLaunchError {
     /// The text is no JSON.
     #[error("launch configurations could not be parsed: {0}")]
     NotJson(#[source] serde_json::Error),
@@ -39,11 +39,11 @@ pub struct Unsupported {
 
 impl Launch {
     /// Reads the text of `spec.launchConfigurations`.
-    pub fn read(text: &str) -> Result<Self, ReadLaunch> {
-        let value: Value = serde_json::from_str(text).map_err(ReadLaunch::NotJson)?;
-        let Value::Array(elements) = &value else { return Err(ReadLaunch::NotArray(kind(&value))) };
+    pub fn read(text: &str) -> Result<Self, ReadLaunchError> {
+        let value: Value = serde_json::from_str(text).map_err(ReadLaunchError::NotJson)?;
+        let Value::Array(elements) = &value else { return Err(ReadLaunchError::NotArray(kind(&value))) };
         if elements.is_empty() {
-            return Err(ReadLaunch::Empty);
+            return Err(ReadLaunchError::Empty);
         }
         let types = elements.iter().filter_map(|element| element.get("type")?.as_str().map(str::to_owned));
         Ok(Self { types: types.collect(), raw: text.to_owned() })

@@ -2,7 +2,7 @@
 //! followed. Nothing here knows Kubernetes.
 //!
 //! What can be decided without a socket is: [`endpoint`], [`egress`], [`version`], [`launch`], [`problem`],
-//! [`notification`], [`gate`] and [`timing`] are plain functions and values. The rest carries it out:
+//! [`notification`], [`buffer`] and [`timing`] are plain functions and values. The rest carries it out:
 //! [`dial`] connects, `request` asks, `socket` listens, and [`connection`] is what a reconciler holds.
 //!
 //! Three promises. The token is never shown. Everything that a peer sends is bounded in size and number
@@ -12,12 +12,12 @@
 //! `protocol.schema.json` beside this file describes the bodies and notifications; tests hold what both
 //! sides really send against it.
 
+pub mod buffer;
 pub mod certificate;
 pub mod connection;
 pub mod dial;
 pub mod egress;
 pub mod endpoint;
-pub mod gate;
 pub mod instance;
 pub mod launch;
 pub mod notification;

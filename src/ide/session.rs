@@ -10,19 +10,19 @@ pub struct SessionId(Arc<str>);
 /// A text that cannot be the id of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the IDE gave a session ID that is not 1 to 256 letters, digits, or any of . _ ~ -")]
-pub struct ReadSessionId;
+pub struct ReadSessionIdError;
 
 impl SessionId {
     /// Reads an id. All its characters are unreserved in a path, so that none needs an escape.
-    pub fn read(text: &str) -> Result<Self, ReadSessionId> {
+    pub fn read(text: &str) -> Result<Self, ReadSessionIdError> {
         let unreserved = |b: u8| b.is_ascii_alphanumeric() || b"._~-".contains(&b);
         let fits = (1..=256).contains(&text.len()) && text.bytes().all(unreserved);
-        if fits && !matches!(text, "." | "..") { Ok(Self(text.into())) } else { Err(ReadSessionId) }
+        if fits && !matches!(text, "." | "..") { Ok(Self(text.into())) } else { Err(ReadSessionIdError) }
     }
 
     /// The last segment of the path of a `Location`, whatever its host: that is never contacted.
-    pub fn of_location(location: &HeaderValue) -> Result<Self, ReadSessionId> {
-        let text = location.to_str().map_err(|_| ReadSessionId)?;
+    pub fn of_location(location: &HeaderValue) -> Result<Self, ReadSessionIdError> {
+        let text = location.to_str().map_err(|_| ReadSessionIdError)?;
         let path = text.split(['?', '#']).next().unwrap_or_default();
         Self::read(path.rsplit('/').next().unwrap_or_default())
     }
@@ -62,7 +62,7 @@ mod tests {
     #[case("https://localhost/run_session/a b")]
     fn other_segments_are_refused(#[case] location: &str) {
         let location = HeaderValue::from_str(location).unwrap();
-        assert_eq!(SessionId::of_location(&location), Err(ReadSessionId));
+        assert_eq!(SessionId::of_location(&location), Err(ReadSessionIdError));
     }
 
     #[test]

@@ -5,11 +5,11 @@
 //! without an owner is deleted.
 
 use super::{
+    buffer::{Created, Early, Taken, Ticket, TooMany},
     connection::Shared,
-    gate::{Created, Early, Taken, Ticket, TooMany},
     launch::{RunRequest, Unsupported},
     request::RequestError,
-    session::{ReadSessionId, SessionId},
+    session::{ReadSessionIdError, SessionId},
     version::Version,
 };
 use http::{Method, StatusCode};
@@ -78,7 +78,7 @@ pub enum StartCause {
     NoLocation,
     /// The answer's session cannot be named.
     #[error(transparent)]
-    SessionId(#[from] ReadSessionId),
+    SessionId(#[from] ReadSessionIdError),
     /// The answer's session belongs to somebody else.
     #[error(transparent)]
     Taken(#[from] Taken),
@@ -101,7 +101,7 @@ impl Started {
     /// lost.
     pub fn confirm(mut self) {
         self.confirmed = true;
-        self.shared.state.lock().gate.confirm(&self.session);
+        self.shared.state.lock().buffer.confirm(&self.session);
         self.shared.news.notify_one();
     }
 }
@@ -123,12 +123,12 @@ impl Drop for Started {
                 tracing::warn!(%session, "a run session without an owner may be left in the IDE");
                 tracing::debug!(%session, %error, "it could not be stopped");
             }
-            shared.state.lock().gate.release(&session, Instant::now());
+            shared.state.lock().buffer.release(&session, Instant::now());
         });
     }
 }
 
-/// A create request under way, handed back to the gate whatever happens.
+/// A create request under way, handed back to the buffer whatever happens.
 struct Outstanding {
     shared: Arc<Shared>,
     ticket: Option<Ticket>,
@@ -137,7 +137,7 @@ struct Outstanding {
 impl Drop for Outstanding {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket.take() {
-            self.shared.state.lock().gate.failed(ticket);
+            self.shared.state.lock().buffer.failed(ticket);
         }
     }
 }
@@ -146,7 +146,7 @@ impl Drop for Outstanding {
 pub(super) async fn start(shared: &Arc<Shared>, request: &RunRequest) -> Result<Start, StartError> {
     let agreed = shared.agreed_now()?;
     request.launch.check(&agreed.launches).map_err(StartCause::from)?;
-    let ticket = shared.state.lock().gate.begin().map_err(StartCause::from)?;
+    let ticket = shared.state.lock().buffer.begin().map_err(StartCause::from)?;
     let outstanding = Outstanding { shared: shared.clone(), ticket: Some(ticket) };
     let (tell, told) = oneshot::channel();
     let body = request.body();
@@ -167,7 +167,7 @@ async fn create(mut outstanding: Outstanding, body: String, version: Version) ->
     }
     let session = SessionId::of_location(&answer.location.ok_or(StartCause::NoLocation)?)?;
     let created = match outstanding.ticket.take() {
-        Some(ticket) => shared.state.lock().gate.created(ticket, &session, Instant::now())?,
+        Some(ticket) => shared.state.lock().buffer.created(ticket, &session, Instant::now())?,
         None => return Err(StartCause::Closed),
     };
     match created {

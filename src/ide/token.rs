@@ -10,16 +10,16 @@ pub struct Token(HeaderValue);
 /// A text that cannot be a token. Says nothing about what it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the token is empty or has characters that a header cannot carry")]
-pub struct ReadToken;
+pub struct ReadTokenError;
 
 impl Token {
     /// Reads a token; blanks around it are not part of it.
-    pub fn read(text: &str) -> Result<Self, ReadToken> {
+    pub fn read(text: &str) -> Result<Self, ReadTokenError> {
         let text = text.trim();
         if text.is_empty() {
-            return Err(ReadToken);
+            return Err(ReadTokenError);
         }
-        let mut header = HeaderValue::from_str(&format!("Bearer {text}")).map_err(|_| ReadToken)?;
+        let mut header = HeaderValue::from_str(&format!("Bearer {text}")).map_err(|_| ReadTokenError)?;
         header.set_sensitive(true);
         Ok(Self(header))
     }

@@ -27,7 +27,7 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 /// An address could not be listened at.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen at {address} for {purpose}: {source}")]
-pub struct Listen {
+pub struct ListenError {
     address: Address,
     purpose: &'static str,
     source: io::Error,
@@ -84,7 +84,7 @@ impl Admin {
         health: Option<Address>,
         metrics: Option<Address>,
         stop: impl Future<Output = ()> + Clone + Send + 'static,
-    ) -> Result<impl Future<Output = io::Result<()>>, Listen> {
+    ) -> Result<impl Future<Output = io::Result<()>>, ListenError> {
         let mut servers = Vec::new();
         let shared = health.is_some() && health == metrics;
         if let Some(address) = health {
@@ -107,9 +107,9 @@ impl Admin {
 }
 
 /// Listens at `address`.
-pub(crate) async fn listener(address: &Address, purpose: &'static str) -> Result<TcpListener, Listen> {
+pub(crate) async fn listener(address: &Address, purpose: &'static str) -> Result<TcpListener, ListenError> {
     let listener =
-        address.bind().await.map_err(|source| Listen { address: address.clone(), purpose, source })?;
+        address.bind().await.map_err(|source| ListenError { address: address.clone(), purpose, source })?;
     if let Ok(local) = listener.local_addr() {
         tracing::info!(address = %local, purpose, "listening");
     }

@@ -4,8 +4,8 @@
 //! it, and the token is theirs to give.
 
 use super::{
-    door::{Door, Visitors, Wish},
-    webhooks::{Limits, ServeWebhooks, serve_router},
+    auth::{AccessRequest, AuthGate, Authorizer},
+    webhooks::{Limits, ServeWebhooksError, serve_router},
 };
 use axum::{
     Router,
@@ -28,7 +28,7 @@ const TICK: Duration = Duration::from_secs(600);
 
 /// A certificate for the metrics could not be made.
 #[derive(Debug, thiserror::Error)]
-pub enum MakeCertificate {
+pub enum MakeCertificateError {
     /// Its authority.
     #[error("the authority of the metrics' certificate: {0}")]
     Authority(#[from] AuthorityError),
@@ -41,9 +41,9 @@ pub enum MakeCertificate {
 pub async fn serve(
     listener: TcpListener,
     routes: Router,
-    scrapers: Arc<dyn Visitors>,
+    scrapers: Arc<dyn Authorizer>,
     stop: CancellationToken,
-) -> Result<(), ServeWebhooks> {
+) -> Result<(), ServeWebhooksError> {
     let resolver = Arc::new(CertResolver::default());
     let keeping = keep(resolver.clone());
     tokio::select! {
@@ -73,18 +73,18 @@ async fn keep(resolver: Arc<CertResolver>) {
     }
 }
 
-fn certificate(now: Timestamp) -> Result<(Arc<rustls::sign::CertifiedKey>, Timestamp), MakeCertificate> {
+fn certificate(now: Timestamp) -> Result<(Arc<rustls::sign::CertifiedKey>, Timestamp), MakeCertificateError> {
     let leaf = Leaf::issue(&Authority::generate(now)?, &Names::loopback(), now)?;
     Ok((leaf.certified_key()?, leaf.renew_at()))
 }
 
 /// `routes` behind the question who asks.
-fn guarded(routes: Router, scrapers: Arc<dyn Visitors>) -> Router {
-    routes.layer(middleware::from_fn_with_state(Door::new(scrapers, AT_A_TIME), admit))
+fn guarded(routes: Router, scrapers: Arc<dyn Authorizer>) -> Router {
+    routes.layer(middleware::from_fn_with_state(AuthGate::new(scrapers, AT_A_TIME), admit))
 }
 
-async fn admit(State(door): State<Door>, request: Request, next: Next) -> Response {
-    match door.admit(request.headers(), Wish::Path(PATH)).await {
+async fn admit(State(door): State<AuthGate>, request: Request, next: Next) -> Response {
+    match door.admit(request.headers(), AccessRequest::Path(PATH)).await {
         Ok(()) => next.run(request).await,
         Err(turned) => turned.into_response(),
     }
@@ -93,7 +93,7 @@ async fn admit(State(door): State<Door>, request: Request, next: Next) -> Respon
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::serve::door::Visitor;
+    use crate::serve::auth::AuthDecision;
     use axum::{body::Body, routing::get};
     use futures::future::BoxFuture;
     use rstest::rstest;
@@ -102,10 +102,10 @@ mod tests {
     /// Lets in who shows the word, if it is for the metrics.
     struct Guests;
 
-    impl Visitors for Guests {
-        fn ask<'a>(&'a self, token: &'a str, wish: &'a Wish) -> BoxFuture<'a, Visitor> {
-            let welcome = token == "prometheus" && *wish == Wish::Path("/metrics");
-            Box::pin(async move { if welcome { Visitor::Welcome } else { Visitor::Refused } })
+    impl Authorizer for Guests {
+        fn ask<'a>(&'a self, token: &'a str, wish: &'a AccessRequest) -> BoxFuture<'a, AuthDecision> {
+            let welcome = token == "prometheus" && *wish == AccessRequest::Path("/metrics");
+            Box::pin(async move { if welcome { AuthDecision::Allowed } else { AuthDecision::Denied } })
         }
     }
 

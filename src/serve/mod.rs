@@ -1,7 +1,7 @@
 //! What the operator serves: webhooks and logs by TLS, and by plain HTTP probes, metrics and debug pages.
 
 pub mod admin;
-pub mod door;
+pub mod auth;
 pub mod logs;
 pub mod metrics;
 pub mod ready;

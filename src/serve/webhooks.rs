@@ -4,13 +4,14 @@
 //! is served: connections, requests at a time and large bodies at a time are bounded, and so is how long each phase
 //! of a connection may last.
 
+mod activity_stream;
 mod connections;
-mod lasting;
-mod watched;
+mod streaming_body;
 
 use super::logs::Logs;
+use activity_stream::ActivityStream;
 use axum::{Router, body::Body};
-use connections::{Connections, Place};
+use connections::{ConnectionSlot, Connections};
 use hyper::{
     Request, Response, Version,
     body::{Body as _, Incoming},
@@ -19,11 +20,11 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use lasting::Lasting;
 use socket2::{SockRef, TcpKeepalive};
 use sojourn_certs::server::{CertResolver, ServerConfigError, server_config};
-use sojourn_webhooks::http::{Guard, router};
+use sojourn_webhooks::http::{WebhookState, router};
 use std::{convert::Infallible, io, pin::pin, sync::Arc, time::Duration};
+use streaming_body::StreamingBody;
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::Semaphore,
@@ -32,7 +33,6 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
-use watched::Watched;
 
 /// What the server bears.
 #[derive(Debug, Clone, Copy)]
@@ -87,7 +87,7 @@ const EXHAUSTED: Duration = Duration::from_millis(50);
 
 /// How a server ends.
 #[derive(Clone, Debug)]
-pub struct Ending {
+pub struct Shutdown {
     /// The replica goes. It serves on until the cluster has learned that, and whoever asks on a connection is told not
     /// to ask there again: an API server may hold on to a connection to a pod that is not an endpoint any more.
     pub leaving: CancellationToken,
@@ -96,7 +96,7 @@ pub struct Ending {
 }
 
 /// A server that nobody holds connections to ends at once.
-impl From<CancellationToken> for Ending {
+impl From<CancellationToken> for Shutdown {
     fn from(stop: CancellationToken) -> Self {
         Self { leaving: stop.clone(), stop }
     }
@@ -104,7 +104,7 @@ impl From<CancellationToken> for Ending {
 
 /// Why the server does not serve.
 #[derive(Debug, thiserror::Error)]
-pub enum ServeWebhooks {
+pub enum ServeWebhooksError {
     /// The TLS settings do not fit together.
     #[error("the TLS settings of the webhooks: {0}")]
     Tls(#[from] ServerConfigError),
@@ -115,10 +115,10 @@ pub enum ServeWebhooks {
 pub async fn serve(
     listener: TcpListener,
     resolver: Arc<CertResolver>,
-    guard: Guard,
+    guard: WebhookState,
     logs: Option<Logs>,
-    ending: Ending,
-) -> Result<(), ServeWebhooks> {
+    ending: Shutdown,
+) -> Result<(), ServeWebhooksError> {
     let routes = router(guard);
     #[cfg(feature = "otel")]
     let routes = crate::telemetry::trace::continued(routes);
@@ -132,8 +132,8 @@ pub async fn serve_router(
     resolver: Arc<CertResolver>,
     routes: Router,
     limits: Limits,
-    ending: impl Into<Ending>,
-) -> Result<(), ServeWebhooks> {
+    ending: impl Into<Shutdown>,
+) -> Result<(), ServeWebhooksError> {
     let ending = ending.into();
     let stop = ending.stop.clone();
     let server = Server {
@@ -169,7 +169,7 @@ struct Server {
     routes: Router,
     requests: Semaphore,
     large_requests: Semaphore,
-    ending: Ending,
+    ending: Shutdown,
 }
 
 /// Takes connections in for as long as it is asked to.
@@ -207,7 +207,7 @@ async fn sweep(connections: &Connections) {
 }
 
 /// One connection, until either side ends it.
-async fn converse(stream: TcpStream, place: Arc<Place>, server: Arc<Server>) {
+async fn converse(stream: TcpStream, place: Arc<ConnectionSlot>, server: Arc<Server>) {
     let ended = tokio::select! {
         ended = answer_all(stream, &place, server) => ended,
         () = place.has_to_go() => Err("it took too long, or others needed the place".into()),
@@ -219,7 +219,7 @@ async fn converse(stream: TcpStream, place: Arc<Place>, server: Arc<Server>) {
 
 async fn answer_all(
     stream: TcpStream,
-    place: &Arc<Place>,
+    place: &Arc<ConnectionSlot>,
     server: Arc<Server>,
 ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     // Answers are small, and the API server waits for each.
@@ -252,13 +252,13 @@ async fn answer_all(
     } else {
         let mut builder = http1::Builder::new();
         builder.header_read_timeout(None);
-        serve!(builder, Watched::new(stream, place.clone()))
+        serve!(builder, ActivityStream::new(stream, place.clone()))
     }
 }
 
 async fn answer(
     server: Arc<Server>,
-    place: Arc<Place>,
+    place: Arc<ConnectionSlot>,
     request: Request<Incoming>,
 ) -> Result<Response<Body>, Infallible> {
     let answering = place.answer();
@@ -269,7 +269,7 @@ async fn answer(
     let told = server.ending.leaving.is_cancelled() && request.version() < Version::HTTP_2;
     let mut response = server.routes.clone().oneshot(request).await?;
     if response.body().size_hint().exact().is_none() {
-        response = response.map(|body| Body::new(Lasting::new(body, answering)));
+        response = response.map(|body| Body::new(StreamingBody::new(body, answering)));
     }
     if told {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -5,7 +5,7 @@ use std::fmt;
 /// A text that is not an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("HOST:PORT or :PORT was expected, or 0 for none")]
-pub struct ReadAddress;
+pub struct ReadAddressError;
 
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,22 +18,22 @@ pub struct Address {
 
 impl Address {
     /// Reads an address; `0` and an empty text are none.
-    pub fn parse(text: &str) -> Result<Option<Self>, ReadAddress> {
+    pub fn parse(text: &str) -> Result<Option<Self>, ReadAddressError> {
         if matches!(text, "" | "0") {
             return Ok(None);
         }
-        let (host, port) = text.rsplit_once(':').ok_or(ReadAddress)?;
+        let (host, port) = text.rsplit_once(':').ok_or(ReadAddressError)?;
         let host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
             Some(address) => address,
             // A second colon is an IPv6 address whose port cannot be told apart.
-            None if host.contains(':') => return Err(ReadAddress),
+            None if host.contains(':') => return Err(ReadAddressError),
             None => host,
         };
         let digits = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
         let clean = host.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:%_".contains(&b));
         match port.parse() {
             Ok(port) if digits && clean => Ok(Some(Self { host: host.to_owned(), port })),
-            _ => Err(ReadAddress),
+            _ => Err(ReadAddressError),
         }
     }
 
@@ -86,7 +86,7 @@ mod tests {
     #[case("::1:80")]
     #[case("http://localhost:80")]
     fn refuses_what_is_none(#[case] text: &str) {
-        assert_eq!(Address::parse(text), Err(ReadAddress));
+        assert_eq!(Address::parse(text), Err(ReadAddressError));
     }
 
     #[tokio::test]

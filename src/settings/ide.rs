@@ -3,7 +3,7 @@
 use super::{Problems, flags::Flags, is_label};
 use crate::ide::{
     Endpoint,
-    endpoint::{self, Origin, ReadEndpoint},
+    endpoint::{self, Origin, ReadEndpointError},
     timing::Timing,
 };
 use ipnet::IpNet;
@@ -18,7 +18,7 @@ pub struct IdeSettings {
     /// Namespaces whose labelled Secrets are read; sorted, no name twice, never empty.
     pub namespaces: Vec<String>,
     /// The IDE of the operator's own environment; absent when the environment speaks of none.
-    pub environment: Option<Result<Endpoint, ReadEndpoint>>,
+    pub environment: Option<Result<Endpoint, ReadEndpointError>>,
     /// Times of the protocol.
     pub timing: Timing,
     /// Networks in which any IDE may be.

@@ -15,7 +15,7 @@ fn flags(args: &[&str]) -> Result<Flags, clap::Error> {
     Flags::from_arg_matches(&command().try_get_matches_from(args)?)
 }
 
-fn read(args: &[&str], env: &[(&str, &str)]) -> Result<Settings, ReadSettings> {
+fn read(args: &[&str], env: &[(&str, &str)]) -> Result<Settings, ReadSettingsError> {
     let lookup = |name: &str| env.iter().find(|(n, _)| *n == name).map(|(_, value)| (*value).to_owned());
     Settings::read(flags(args).unwrap(), &lookup)
 }
@@ -225,7 +225,7 @@ fn the_command_line_refuses(#[case] args: &[&str]) {
 #[case(&["--idle-check-interval=1ms"], &[], "--idle-check-interval:")]
 #[case(&[], &[("AMALTHEA_IMAGE_REWRITE_RULES", "{]")], "AMALTHEA_IMAGE_REWRITE_RULES:")]
 fn the_settings_refuse(#[case] args: &[&str], #[case] env: &[(&str, &str)], #[case] start: &str) {
-    let ReadSettings(errors) = read(args, env).unwrap_err();
+    let ReadSettingsError(errors) = read(args, env).unwrap_err();
     assert!(errors.len() == 1 && errors[0].starts_with(start), "{errors:?}");
 }
 

@@ -21,7 +21,7 @@ const MOST_REDIRECTS: usize = 5;
 
 /// There is no token.
 #[derive(Debug, thiserror::Error)]
-pub enum AskToken {
+pub enum AskTokenError {
     /// The address cannot be asked.
     #[error("the address for tokens is no address like https://example.org/token")]
     Address,
@@ -82,8 +82,9 @@ pub(super) fn connector() -> HttpsConnector<HttpConnector> {
 
 impl Web {
     /// A token for a provider, from `url`, for who shows `bearer`.
-    pub async fn git_token(&self, url: &str, bearer: &str) -> Result<GitToken, AskToken> {
-        let authorization = HeaderValue::from_str(&format!("Bearer {bearer}")).map_err(|_| AskToken::Read)?;
+    pub async fn git_token(&self, url: &str, bearer: &str) -> Result<GitToken, AskTokenError> {
+        let authorization =
+            HeaderValue::from_str(&format!("Bearer {bearer}")).map_err(|_| AskTokenError::Read)?;
         self.ask(Method::GET, url, Some(authorization), "").await
     }
 
@@ -93,7 +94,7 @@ impl Web {
         url: &str,
         authorization: Option<HeaderValue>,
         form: &str,
-    ) -> Result<T, AskToken> {
+    ) -> Result<T, AskTokenError> {
         self.ask(Method::POST, url, authorization, form).await
     }
 
@@ -103,12 +104,12 @@ impl Web {
         url: &str,
         authorization: Option<HeaderValue>,
         form: &str,
-    ) -> Result<T, AskToken> {
-        let url: Uri = url.parse().map_err(|_| AskToken::Address)?;
+    ) -> Result<T, AskTokenError> {
+        let url: Uri = url.parse().map_err(|_| AskTokenError::Address)?;
         let asking = self.follow(method, url, authorization, form);
         tokio::time::timeout(DEADLINE, asking)
             .await
-            .unwrap_or_else(|_| Err(AskToken::Ask("no answer in time".into())))
+            .unwrap_or_else(|_| Err(AskTokenError::Ask("no answer in time".into())))
     }
 
     async fn follow<T: DeserializeOwned>(
@@ -117,7 +118,7 @@ impl Web {
         mut url: Uri,
         mut authorization: Option<HeaderValue>,
         form: &str,
-    ) -> Result<T, AskToken> {
+    ) -> Result<T, AskTokenError> {
         for _ in 0..=MOST_REDIRECTS {
             let mut request = Request::builder().method(method.clone()).uri(url.clone());
             if let Some(authorization) = &authorization {
@@ -127,12 +128,13 @@ impl Web {
                 request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
             }
             let request =
-                request.body(Full::new(Bytes::from(form.to_owned()))).map_err(|_| AskToken::Address)?;
-            let response = self.0.request(request).await.map_err(|error| AskToken::Ask(causes(&error)))?;
+                request.body(Full::new(Bytes::from(form.to_owned()))).map_err(|_| AskTokenError::Address)?;
+            let response =
+                self.0.request(request).await.map_err(|error| AskTokenError::Ask(causes(&error)))?;
             if response.status().is_redirection() && method == Method::GET {
                 let next =
                     response.headers().get(header::LOCATION).and_then(|to| next(&url, to.to_str().ok()?));
-                let next = next.ok_or(AskToken::Status(response.status()))?;
+                let next = next.ok_or(AskTokenError::Status(response.status()))?;
                 if next.host() != url.host() {
                     authorization = None;
                 }
@@ -140,13 +142,13 @@ impl Web {
                 continue;
             }
             if !response.status().is_success() {
-                return Err(AskToken::Status(response.status()));
+                return Err(AskTokenError::Status(response.status()));
             }
             let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await;
-            let body = body.map_err(|error| AskToken::Ask(error.to_string()))?.to_bytes();
-            return serde_json::from_slice(&body).map_err(|_| AskToken::Read);
+            let body = body.map_err(|error| AskTokenError::Ask(error.to_string()))?.to_bytes();
+            return serde_json::from_slice(&body).map_err(|_| AskTokenError::Read);
         }
-        Err(AskToken::Ask("it leads from one address to the next".to_owned()))
+        Err(AskTokenError::Ask("it leads from one address to the next".to_owned()))
     }
 }
 

@@ -87,7 +87,7 @@ pub type Tally = BTreeMap<&'static str, u64>;
 
 /// What is known of all IDEs at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct IdeFigures {
+pub struct IdeStats {
     /// Sessions by state.
     pub sessions: Tally,
     /// IDEs that are connected.
@@ -107,14 +107,14 @@ pub struct IdeFigures {
 }
 
 /// Gathers figures at each scrape.
-pub struct IdeCollector(Box<dyn Fn() -> IdeFigures + Send + Sync>);
+pub struct IdeCollector(Box<dyn Fn() -> IdeStats + Send + Sync>);
 
 impl IdeCollector {
     /// Registers everything about IDEs.
     pub fn register(
         registry: &mut Registry,
         requests: &RequestMetrics,
-        figures: impl Fn() -> IdeFigures + Send + Sync + 'static,
+        figures: impl Fn() -> IdeStats + Send + Sync + 'static,
     ) {
         let help = "Requests to IDEs, by what became of them";
         registry.register("sojourn_ide_request_duration_seconds", help, requests.0.clone());
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn what_is_known_of_ides_is_served() {
         let (mut registry, requests) = (Registry::default(), RequestMetrics::default());
-        let figures = IdeFigures {
+        let figures = IdeStats {
             sessions: [("Running", 2), ("None", 1)].into(),
             connected: 1,
             connections: 4,
@@ -189,7 +189,7 @@ mod tests {
             skipped: [("malformed", 3)].into(),
             held: 6,
             dropped: 7,
-            ..IdeFigures::default()
+            ..IdeStats::default()
         };
         LogMetrics::new(&mut registry).count(404);
         IdeCollector::register(&mut registry, &requests, move || figures.clone());

@@ -11,7 +11,7 @@ use tracing_subscriber::{
 
 /// Logging could not be set up or changed.
 #[derive(Debug, thiserror::Error)]
-pub enum SetUpLog {
+pub enum SetUpLogError {
     /// The filter cannot be read.
     #[error("the log filter cannot be read: {0}")]
     ReadFilter(#[from] tracing_subscriber::filter::ParseError),
@@ -38,12 +38,12 @@ impl std::fmt::Debug for LogHandle {
 
 impl LogHandle {
     /// The directives in force.
-    pub fn filter(&self) -> Result<String, SetUpLog> {
+    pub fn filter(&self) -> Result<String, SetUpLogError> {
         Ok(self.0.with_current(ToString::to_string)?)
     }
 
     /// Puts other directives in force, or says why it cannot and changes nothing.
-    pub fn set(&self, directives: &str) -> Result<(), SetUpLog> {
+    pub fn set(&self, directives: &str) -> Result<(), SetUpLogError> {
         Ok(self.0.reload(EnvFilter::builder().parse(directives)?)?)
     }
 }
@@ -53,7 +53,7 @@ pub fn subscriber<W>(
     settings: &LogSettings,
     json: bool,
     writer: W,
-) -> Result<(impl tracing::Subscriber + Send + Sync, LogHandle), SetUpLog>
+) -> Result<(impl tracing::Subscriber + Send + Sync, LogHandle), SetUpLogError>
 where
     W: for<'w> fmt::MakeWriter<'w> + Send + Sync + 'static,
 {
@@ -66,7 +66,7 @@ pub fn subscriber_with<W>(
     json: bool,
     writer: W,
     extra: Option<Extra>,
-) -> Result<(impl tracing::Subscriber + Send + Sync, LogHandle), SetUpLog>
+) -> Result<(impl tracing::Subscriber + Send + Sync, LogHandle), SetUpLogError>
 where
     W: for<'w> fmt::MakeWriter<'w> + Send + Sync + 'static,
 {
@@ -81,12 +81,12 @@ where
 }
 
 /// Installs the logger of the process, which writes to standard error.
-pub fn init(settings: &LogSettings) -> Result<LogHandle, SetUpLog> {
+pub fn init(settings: &LogSettings) -> Result<LogHandle, SetUpLogError> {
     init_with(settings, None)
 }
 
 /// The same beside something else.
-pub fn init_with(settings: &LogSettings, extra: Option<Extra>) -> Result<LogHandle, SetUpLog> {
+pub fn init_with(settings: &LogSettings, extra: Option<Extra>) -> Result<LogHandle, SetUpLogError> {
     let json = settings.json.unwrap_or_else(|| !std::io::stderr().is_terminal());
     let (subscriber, handle) = subscriber_with(settings, json, std::io::stderr, extra)?;
     subscriber.try_init()?;

@@ -25,7 +25,7 @@ const FLUSH: Duration = Duration::from_secs(3);
 /// Traces cannot be sent.
 #[derive(Debug, thiserror::Error)]
 #[error("traces cannot be sent: {0}")]
-pub struct StartTraces(#[from] ExporterBuildError);
+pub struct StartTracesError(#[from] ExporterBuildError);
 
 /// Traces under way.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub struct Traces(SdkTracerProvider);
 
 impl Traces {
     /// Traces to where the environment says; `None` when it says nothing. Must be called in a runtime.
-    pub fn start(env: &dyn Fn(&str) -> Option<String>) -> Result<Option<Self>, StartTraces> {
+    pub fn start(env: &dyn Fn(&str) -> Option<String>) -> Result<Option<Self>, StartTracesError> {
         if !ENDPOINTS.iter().any(|name| env(name).is_some_and(|value| !value.is_empty())) {
             return Ok(None);
         }

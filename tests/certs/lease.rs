@@ -6,7 +6,7 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use kube::{Api, Client};
 use serde_json::Value;
 use sojourn::{
-    control::lease::{ApiLease, Election, Gate, LEASE_NAME, elector::Timing},
+    control::lease::{ApiLease, Election, LEASE_NAME, Leadership, elector::Timing},
     telemetry::metrics::Metrics,
 };
 use sojourn_cluster::eventually;
@@ -22,7 +22,7 @@ const TIMING: Timing = Timing {
 };
 
 struct Candidate {
-    gate: Gate,
+    leadership: Leadership,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -30,14 +30,17 @@ struct Candidate {
 impl Candidate {
     fn new(client: &Client, namespace: &str, me: &str) -> Self {
         let store = ApiLease::new(Api::namespaced(client.clone(), namespace), LEASE_NAME);
-        let (election, gate) = Election::new(store, me.to_owned(), TIMING, Metrics::default().lease).unwrap();
+        let (election, leadership) =
+            Election::new(store, me.to_owned(), TIMING, Metrics::default().lease).unwrap();
         let stop = CancellationToken::new();
         let task = tokio::spawn(election.run(stop.clone()));
-        Self { gate, stop, task }
+        Self { leadership, stop, task }
     }
 
     async fn leads(&mut self) {
-        tokio::time::timeout(sojourn_cluster::PATIENCE, self.gate.opened()).await.expect("nobody takes over");
+        tokio::time::timeout(sojourn_cluster::PATIENCE, self.leadership.acquired())
+            .await
+            .expect("nobody takes over");
     }
 }
 
@@ -89,7 +92,7 @@ async fn a_leader_that_ends_hands_over() {
     second.leads().await;
     println!("handed over: the next one leads after {} ms", ended.elapsed().as_millis());
     first.task.await.unwrap();
-    assert!(!first.gate.is_open());
+    assert!(!first.leadership.is_leader());
     let spec: Value = serde_json::from_str(&must(
         installation.kubectl(&["get", "lease", LEASE_NAME, "-o", "jsonpath={.spec}"]).await,
     ))
@@ -105,12 +108,17 @@ async fn a_leader_yields_to_a_holder_that_somebody_writes() {
     let (installation, mut first, second) = two("by-hand").await;
     let somebody = r#"{"spec": {"holderIdentity": "somebody"}}"#;
     must(installation.kubectl(&["patch", "lease", LEASE_NAME, "--type=merge", "-p", somebody]).await);
-    tokio::time::timeout(sojourn_cluster::PATIENCE, first.gate.closed()).await.expect("two lead");
-    assert!(!second.gate.is_open(), "the holder that was written gives no sign of life, but has its time");
+    tokio::time::timeout(sojourn_cluster::PATIENCE, first.leadership.lost()).await.expect("two lead");
+    assert!(
+        !second.leadership.is_leader(),
+        "the holder that was written gives no sign of life, but has its time"
+    );
     // It never does, so one of the two takes over.
-    eventually("one of the two leads again", async || first.gate.is_open() != second.gate.is_open())
-        .await
-        .unwrap();
+    eventually("one of the two leads again", async || {
+        first.leadership.is_leader() != second.leadership.is_leader()
+    })
+    .await
+    .unwrap();
     assert_ne!(holder(&installation).await.as_deref(), Some("somebody"));
 }
 
@@ -119,7 +127,7 @@ async fn a_lease_that_is_deleted_is_made_anew_by_one() {
     let (installation, first, second) = two("gone").await;
     must(installation.kubectl(&["delete", "lease", LEASE_NAME]).await);
     eventually("one of the two leads", async || {
-        let open = [&first, &second].map(|candidate| candidate.gate.is_open());
+        let open = [&first, &second].map(|candidate| candidate.leadership.is_leader());
         assert_ne!(open, [true, true], "two lead");
         open != [false, false] && holder(&installation).await.is_some()
     })
@@ -128,7 +136,7 @@ async fn a_lease_that_is_deleted_is_made_anew_by_one() {
     let holder = holder(&installation).await.unwrap();
     eventually("the holder leads", async || {
         let leader = if holder == "first" { &first } else { &second };
-        leader.gate.is_open()
+        leader.leadership.is_leader()
     })
     .await
     .unwrap();

@@ -18,7 +18,7 @@ use rstest::rstest;
 use sojourn::{
     capture::{Capture, Owner, Stream, Writer},
     serve::{
-        door::{Visitor, Visitors, Wish},
+        auth::{AccessRequest, AuthDecision, Authorizer},
         logs::{Found, Logs, Sessions},
         webhooks::Limits,
     },
@@ -53,9 +53,11 @@ impl Sessions for Web {
 
 struct Alice;
 
-impl Visitors for Alice {
-    fn ask<'a>(&'a self, token: &'a str, _: &'a Wish) -> BoxFuture<'a, Visitor> {
-        Box::pin(async move { if token == "alice" { Visitor::Welcome } else { Visitor::Unknown } })
+impl Authorizer for Alice {
+    fn ask<'a>(&'a self, token: &'a str, _: &'a AccessRequest) -> BoxFuture<'a, AuthDecision> {
+        Box::pin(async move {
+            if token == "alice" { AuthDecision::Allowed } else { AuthDecision::Unauthenticated }
+        })
     }
 }
 

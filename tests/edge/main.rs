@@ -14,11 +14,11 @@ use axum::Router;
 use client::{Protocol, Target};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use sojourn::serve::webhooks::{Ending, Limits, serve_router};
+use sojourn::serve::webhooks::{Limits, Shutdown, serve_router};
 use sojourn_certs::{Authority, CertResolver, Leaf, Names};
 use sojourn_webhooks::{
     GuardSettings, Offline,
-    http::{Guard, router},
+    http::{WebhookState, router},
     table::{VALIDATE_SESSION, row},
 };
 use std::sync::Arc;
@@ -26,9 +26,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// A cluster without sessions.
-fn guard() -> Guard {
+fn guard() -> WebhookState {
     let facts = Arc::new(Offline::new(Timestamp::UNIX_EPOCH, GuardSettings::default()));
-    Guard { facts: facts.clone(), authorizer: facts, metrics: Arc::default() }
+    WebhookState { facts: facts.clone(), authorizer: facts, metrics: Arc::default() }
 }
 
 /// A running server; it ends when this is dropped.
@@ -52,7 +52,7 @@ impl Served {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let target = Target::new(listener.local_addr().unwrap(), authority.certificate_pem());
         let stop = CancellationToken::new();
-        let ending = Ending { leaving, stop: stop.clone() };
+        let ending = Shutdown { leaving, stop: stop.clone() };
         tokio::spawn(serve_router(listener, resolver, routes, limits, ending));
         Self { target, _stop: stop.drop_guard() }
     }

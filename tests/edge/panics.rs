@@ -23,7 +23,7 @@ static PANICKING: [Row; 1] = [Row {
     timeout_seconds: 5,
     conditions: &[],
     needs_sessions: false,
-    asks: false,
+    needs_access_review: false,
     rule: Rule::Validate,
     read: |_, _| panic!("as the test wants it"),
 }];

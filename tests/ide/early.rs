@@ -3,7 +3,7 @@
 use crate::support::{Pair, ended, log, request};
 use http::StatusCode;
 use serde_json::{Value, json};
-use sojourn::ide::{Start, What, gate::Early, notification::Level};
+use sojourn::ide::{Start, What, buffer::Early, notification::Level};
 use sojourn_fake_ide::{Answer, Step};
 
 fn process(pid: i64) -> Value {
@@ -45,7 +45,7 @@ async fn over(said: &[Value]) -> Early {
     let pair = Pair::new().await;
     match start(&pair, said).await {
         Start::Over { early, .. } => {
-            assert_eq!(pair.connection.counts().gate.sessions, 0);
+            assert_eq!(pair.connection.counts().buffer.sessions, 0);
             pair.assert_clean();
             early
         }
@@ -124,6 +124,6 @@ async fn ends_of_launches_that_failed_leave_nothing_behind() {
     while pair.connection.counts().received.values().sum::<u64>() < 20 {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
-    let gate = pair.connection.counts().gate;
-    assert_eq!((gate.sessions, gate.unknown, gate.bytes), (0, 0, 0));
+    let buffer = pair.connection.counts().buffer;
+    assert_eq!((buffer.sessions, buffer.unknown, buffer.bytes), (0, 0, 0));
 }

@@ -95,8 +95,8 @@ async fn a_flood_is_bounded_and_holds_nobody_up() {
     while pair.connection.counts().received.values().sum::<u64>() < 20_002 {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
-    let gate = pair.connection.counts().gate;
-    assert!(gate.held <= 1002 && gate.dropped >= 19_000, "{gate:?}");
+    let buffer = pair.connection.counts().buffer;
+    assert!(buffer.held <= 1002 && buffer.dropped >= 19_000, "{gate:?}");
     let (first, second) = (pair.next().await, pair.next().await);
     assert_eq!((first.session, second.session), (loud.clone(), quiet));
     assert!(matches!(first.what, What::Lost(19_001)), "{:?}", first.what);
@@ -118,7 +118,7 @@ async fn of_a_released_session_nothing_is_heard() {
     pair.ide.end(gone.as_str(), Some(1));
     pair.ide.log(stays.as_str(), "still here");
     assert_eq!(pair.next_of(&stays).await, log("still here"));
-    assert_eq!((counts(&pair, "late"), pair.connection.counts().gate.sessions), (1, 1));
+    assert_eq!((counts(&pair, "late"), pair.connection.counts().buffer.sessions), (1, 1));
 }
 
 #[tokio::test]

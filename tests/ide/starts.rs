@@ -3,7 +3,7 @@
 use crate::support::{Pair, ended, link, open, options, request, soon, timing};
 use http::StatusCode;
 use sojourn::ide::{
-    Launch, Link, Options, SessionId, Start, StartCause, StartError, gate::Limits, timing::Timing,
+    Launch, Link, Options, SessionId, Start, StartCause, StartError, buffer::Limits, timing::Timing,
 };
 use sojourn_fake_ide::{Answer, FakeIde, Options as FakeOptions, Step};
 use std::{sync::Arc, time::Duration};
@@ -56,7 +56,7 @@ async fn refusals_read_as_specified() {
     );
     let long = Answer::Status(StatusCode::BAD_REQUEST, "x".repeat(1 << 20));
     assert!(refused(&pair, long).await.len() < 5000);
-    assert_eq!(pair.connection.counts().gate.starting, 0);
+    assert_eq!(pair.connection.counts().buffer.starting, 0);
 }
 
 #[tokio::test]
@@ -178,7 +178,7 @@ async fn a_session_that_nobody_confirms_is_stopped() {
 /// Waits until nothing is kept of any session.
 async fn gone(pair: &Pair) {
     let gone = async {
-        while pair.connection.counts().gate.sessions > 0 {
+        while pair.connection.counts().buffer.sessions > 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };

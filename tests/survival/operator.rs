@@ -8,9 +8,9 @@ use kube::{
 use sojourn::{
     control::{
         amalthea::{self, usage},
-        lease::Gate,
-        replica::Replica,
-        watch::Unsynced,
+        context::Context,
+        lease::Leadership,
+        watch::CacheSync,
         worker,
     },
     core::settings::SessionSettings,
@@ -27,7 +27,7 @@ pub(crate) const MEASURED: Duration = Duration::from_secs(1);
 /// One life of an operator.
 pub(crate) struct Life {
     pub(crate) line: Line,
-    unsynced: Unsynced,
+    cache_sync: CacheSync,
     tasks: JoinSet<()>,
 }
 
@@ -36,18 +36,18 @@ impl Life {
     pub(crate) async fn start(cluster: &Cluster, namespace: &str, line: Line) -> Self {
         let kubeconfig = Kubeconfig::read_from(cluster.kubeconfig()).unwrap();
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
-        let replica = Replica {
+        let context = Context {
             client: line.client(config),
             identity: "survival-test".into(),
             metrics: Metrics::default().reconcile,
-            gate: Gate::open(),
+            leadership: Leadership::always(),
         };
-        let reconciler = Arc::new(amalthea::Reconciler::new(replica, settings()));
+        let reconciler = Arc::new(amalthea::Reconciler::new(context, settings()));
         let scope = Scope::Namespaces(vec![namespace.to_owned()]);
         let mut tasks = JoinSet::new();
-        let unsynced = Unsynced::default();
-        amalthea::watch::start(&reconciler, &scope, &unsynced, &mut tasks);
-        let synced = unsynced.clone();
+        let cache_sync = CacheSync::default();
+        amalthea::watch::start(&reconciler, &scope, &cache_sync, &mut tasks);
+        let synced = cache_sync.clone();
         tasks.spawn(async move {
             synced.wait().await;
             tokio::join!(
@@ -57,7 +57,7 @@ impl Life {
                 usage::measure(reconciler.clone(), scope),
             );
         });
-        Self { line, unsynced, tasks }
+        Self { line, cache_sync, tasks }
     }
 
     /// Whether it was killed.
@@ -67,7 +67,7 @@ impl Life {
 
     /// Whether it knows what there is.
     pub(crate) fn is_at_work(&self) -> bool {
-        self.unsynced.is_synced() && !self.is_over()
+        self.cache_sync.is_synced() && !self.is_over()
     }
 
     /// Ends it between any two of its steps.

@@ -13,7 +13,7 @@ use kube::{
     core::DynamicObject,
 };
 use serde_json::{Value, json};
-use sojourn::{control::api, core::live::Kind};
+use sojourn::{control::api, core::object::Kind};
 use sojourn_cluster::{ContainerUsage, PATIENCE, eventually, set_pod_usage};
 use sojourn_crds::amalthea::AmaltheaSession;
 use std::{

@@ -8,8 +8,8 @@ use kube::{
 };
 use serde_json::{Map, Value, json};
 use sojourn::{
-    control::{api, replica::Reconciled},
-    core::live,
+    control::{api, context::ReconciledKind},
+    core::object,
 };
 use sojourn_crds::amalthea::{AmaltheaSession, KIND};
 use std::{
@@ -39,7 +39,7 @@ pub(crate) struct Witness {
 
 /// Everything that a session is made of.
 fn resources() -> Vec<(&'static str, ApiResource)> {
-    let children = live::Kind::CHILDREN.into_iter().chain([live::Kind::Pod]);
+    let children = object::Kind::CHILDREN.into_iter().chain([object::Kind::Pod]);
     let sessions = (KIND, AmaltheaSession::resource());
     children.map(|kind| (kind.name(), api::resource(kind))).chain([sessions]).collect()
 }

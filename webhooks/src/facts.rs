@@ -10,17 +10,17 @@ use sojourn_crds::amalthea::OnDeadline;
 use sojourn_crds::ambient::Limits;
 
 use crate::object::Object;
-use crate::owners::{OWNERS, Owner, Terms};
+use crate::session_kinds::{JobConstraints, SESSION_KINDS, SessionKind};
 
 /// What rules may know. Answers come from memory at once: no call leaves the process from here.
 pub trait Facts: Send + Sync {
     /// What a session that was last seen means for its Jobs. `owner` says of which kind it is.
-    fn terms(&self, owner: &Owner, namespace: &str, name: &str) -> Option<Terms>;
+    fn job_constraints(&self, owner: &SessionKind, namespace: &str, name: &str) -> Option<JobConstraints>;
     /// How the operator is set up.
     fn settings(&self) -> &GuardSettings;
     /// The present moment.
     fn now(&self) -> Timestamp;
-    /// False as long as sessions may exist that [`Facts::terms`] does not know yet.
+    /// False as long as sessions may exist that [`Facts::job_constraints`] does not know yet.
     fn synced(&self) -> bool;
     /// What was answered to `question` before. Stores of sessions leave this alone: the router gathers the answers.
     fn may(&self, question: &AccessQuestion) -> Access {
@@ -122,8 +122,8 @@ pub struct Answered<'a> {
 }
 
 impl Facts for Answered<'_> {
-    fn terms(&self, owner: &Owner, namespace: &str, name: &str) -> Option<Terms> {
-        self.facts.terms(owner, namespace, name)
+    fn job_constraints(&self, owner: &SessionKind, namespace: &str, name: &str) -> Option<JobConstraints> {
+        self.facts.job_constraints(owner, namespace, name)
     }
 
     fn settings(&self) -> &GuardSettings {
@@ -148,7 +148,7 @@ impl Facts for Answered<'_> {
 pub struct Offline {
     now: Timestamp,
     settings: GuardSettings,
-    terms: BTreeMap<(&'static str, String, String), Terms>,
+    job_constraints: BTreeMap<(&'static str, String, String), JobConstraints>,
     access: BTreeMap<String, Access>,
     otherwise: Access,
 }
@@ -163,12 +163,12 @@ impl Offline {
     pub fn know(&mut self, namespace: &str, object: &Value) {
         let text = |field: &str| object[field].as_str().unwrap_or_default();
         let group = text("apiVersion").split_once('/').map_or("", |(group, _)| group);
-        let owner = OWNERS.iter().find(|owner| owner.is(group, text("kind")));
+        let owner = SESSION_KINDS.iter().find(|owner| owner.is(group, text("kind")));
         let name = object["metadata"]["name"].as_str();
         if let (Some(owner), Some(name)) = (owner, name)
-            && let Ok(terms) = (owner.terms)(Object::Value(object), &self.settings)
+            && let Ok(terms) = (owner.job_constraints)(Object::Value(object), &self.settings)
         {
-            self.terms.insert((owner.kind, namespace.to_owned(), name.to_owned()), terms);
+            self.job_constraints.insert((owner.kind, namespace.to_owned(), name.to_owned()), terms);
         }
     }
 
@@ -185,8 +185,8 @@ impl Offline {
 }
 
 impl Facts for Offline {
-    fn terms(&self, owner: &Owner, namespace: &str, name: &str) -> Option<Terms> {
-        self.terms.get(&(owner.kind, namespace.to_owned(), name.to_owned())).cloned()
+    fn job_constraints(&self, owner: &SessionKind, namespace: &str, name: &str) -> Option<JobConstraints> {
+        self.job_constraints.get(&(owner.kind, namespace.to_owned(), name.to_owned())).cloned()
     }
 
     fn settings(&self) -> &GuardSettings {

@@ -17,7 +17,7 @@ use axum::routing::post;
 use tokio::time::{Instant, timeout_at};
 
 use crate::facts::{Access, AccessQuestion, Answered, Authorizer, Facts};
-use crate::judge::{Hearing, Verdict};
+use crate::judge::{Evaluation, Verdict};
 use crate::metrics::{Metrics, Outcome};
 use crate::request::Request;
 use crate::review::{self, Response};
@@ -28,7 +28,7 @@ pub const BODY_LIMIT: usize = 7 * 1024 * 1024;
 
 /// What the router works with.
 #[derive(Clone)]
-pub struct Guard {
+pub struct WebhookState {
     /// What rules may know.
     pub facts: Arc<dyn Facts>,
     /// Who asks the API server.
@@ -38,12 +38,12 @@ pub struct Guard {
 }
 
 /// The router of all webhooks.
-pub fn router(guard: Guard) -> Router {
+pub fn router(guard: WebhookState) -> Router {
     router_of(&TABLE, guard)
 }
 
 /// The router of some rows.
-pub fn router_of(rows: &'static [Row], guard: Guard) -> Router {
+pub fn router_of(rows: &'static [Row], guard: WebhookState) -> Router {
     rows.iter().fold(Router::new(), |router, row| {
         let guard = guard.clone();
         router.route(row.path, post(async move |request| answer(row, &guard, request).await))
@@ -53,7 +53,7 @@ pub fn router_of(rows: &'static [Row], guard: Guard) -> Router {
 /// An answer and what to count it as.
 type Ended = (HttpResponse, Outcome);
 
-async fn answer(row: &'static Row, guard: &Guard, request: HttpRequest<Body>) -> HttpResponse {
+async fn answer(row: &'static Row, guard: &WebhookState, request: HttpRequest<Body>) -> HttpResponse {
     let started = Instant::now();
     let _in_flight = guard.metrics.enter();
     let deadline = started + deadline(row, request.uri().query());
@@ -118,7 +118,13 @@ fn refuse(status: StatusCode, text: &str, outcome: Outcome) -> Ended {
     ((status, text.to_owned()).into_response(), outcome)
 }
 
-async fn decide(row: &'static Row, guard: &Guard, body: &[u8], started: Instant, deadline: Instant) -> Ended {
+async fn decide(
+    row: &'static Row,
+    guard: &WebhookState,
+    body: &[u8],
+    started: Instant,
+    deadline: Instant,
+) -> Ended {
     let envelope = match review::read(body) {
         Ok(envelope) => envelope,
         Err(error) => return refuse(StatusCode::BAD_REQUEST, &error.to_string(), Outcome::Malformed),
@@ -133,22 +139,22 @@ async fn decide(row: &'static Row, guard: &Guard, body: &[u8], started: Instant,
         );
     }
     let request = envelope.request();
-    let hearing = match caught(|| Hearing::open(row, &request, guard.facts.settings())) {
-        Some(Ok(hearing)) => hearing,
+    let evaluation = match caught(|| Evaluation::open(row, &request, guard.facts.settings())) {
+        Some(Ok(evaluation)) => evaluation,
         Some(Err(error)) => {
             let response = no_verdict(row, uid, 400, "BadRequest", &error.to_string());
             return (axum::Json(response.review()).into_response(), Outcome::Malformed);
         }
         None => return panicked(row, uid),
     };
-    let answers = match caught(|| hearing.questions()) {
+    let answers = match caught(|| evaluation.access_reviews()) {
         Some(questions) => ask(guard, &request, questions, deadline).await,
         None => return panicked(row, uid),
     };
     let facts = Answered { facts: &*guard.facts, answers };
-    let Some(verdict) = caught(|| hearing.verdict(&facts)) else { return panicked(row, uid) };
+    let Some(verdict) = caught(|| evaluation.verdict(&facts)) else { return panicked(row, uid) };
     log(row, uid, &request, &verdict, started);
-    let response = Response::verdict(row, uid, hearing.name(), &verdict);
+    let response = Response::verdict(row, uid, evaluation.name(), &verdict);
     let outcome = match (response.allowed, &response.patch) {
         (false, _) => Outcome::Denied,
         (true, Some(_)) => Outcome::Patched,
@@ -176,7 +182,7 @@ fn no_verdict(row: &Row, uid: &str, code: u16, reason: &str, text: &str) -> Resp
 
 /// Asks all questions at once. What is not answered in time is unknown, and the rule that asked refuses.
 async fn ask(
-    guard: &Guard,
+    guard: &WebhookState,
     request: &Request<'_>,
     questions: Vec<AccessQuestion>,
     deadline: Instant,

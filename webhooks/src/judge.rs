@@ -46,23 +46,23 @@ impl Verdict {
 }
 
 /// A request that was read once and waits for its verdict.
-pub struct Hearing<'a> {
+pub struct Evaluation<'a> {
     row: &'static Row,
     request: &'a Request<'a>,
-    matter: Matter,
+    input: Input,
 }
 
 /// What there is to judge.
-enum Matter {
+enum Input {
     /// Nothing: it is going, or none of the rules' business.
     Nothing,
     /// Objects of their kind.
     Subject(Box<dyn Subject>),
     /// An object that does not fit its kind; the text says what does not.
-    Misshapen(String),
+    Malformed(String),
 }
 
-impl<'a> Hearing<'a> {
+impl<'a> Evaluation<'a> {
     /// Reads the objects of a request.
     ///
     /// What is going, what only touches a subresource, and what the operator itself writes is never held up, and not
@@ -73,21 +73,21 @@ impl<'a> Hearing<'a> {
         settings: &GuardSettings,
     ) -> Result<Self, ReadObjectError> {
         let judged = request.judged().filter(|_| !settings.is_operator(request.user_name()));
-        let matter = match judged.map(|new| ((row.read)(new, request.before()), new)) {
-            None => Matter::Nothing,
-            Some((Ok(subject), _)) if subject.metadata().deletion_timestamp.is_some() => Matter::Nothing,
-            Some((Ok(subject), _)) => Matter::Subject(subject),
-            Some((Err(ReadObjectError::Shape(_)), new)) if is_going(new) => Matter::Nothing,
-            Some((Err(ReadObjectError::Shape(text)), _)) => Matter::Misshapen(text),
+        let input = match judged.map(|new| ((row.read)(new, request.before()), new)) {
+            None => Input::Nothing,
+            Some((Ok(subject), _)) if subject.metadata().deletion_timestamp.is_some() => Input::Nothing,
+            Some((Ok(subject), _)) => Input::Subject(subject),
+            Some((Err(ReadObjectError::Shape(_)), new)) if is_going(new) => Input::Nothing,
+            Some((Err(ReadObjectError::Shape(text)), _)) => Input::Malformed(text),
             Some((Err(error @ ReadObjectError::Syntax), _)) => return Err(error),
         };
-        Ok(Self { row, request, matter })
+        Ok(Self { row, request, input })
     }
 
     /// The name that stands in the object, or the one that its name will begin with.
     pub fn name(&self) -> &str {
-        let written = match &self.matter {
-            Matter::Subject(subject) => {
+        let written = match &self.input {
+            Input::Subject(subject) => {
                 let metadata = subject.metadata();
                 metadata.name.as_deref().or(metadata.generate_name.as_deref())
             }
@@ -97,9 +97,9 @@ impl<'a> Hearing<'a> {
     }
 
     /// What has to be asked of the API server before the verdict.
-    pub fn questions(&self) -> Vec<AccessQuestion> {
-        match &self.matter {
-            Matter::Subject(subject) if self.row.asks => subject.questions(self.request),
+    pub fn access_reviews(&self) -> Vec<AccessQuestion> {
+        match &self.input {
+            Input::Subject(subject) if self.row.needs_access_review => subject.access_reviews(self.request),
             _ => Vec::new(),
         }
     }
@@ -109,15 +109,15 @@ impl<'a> Hearing<'a> {
     /// On an update a finding that the old object has too is dropped: a rule that is newer than an object, or than its
     /// session, must not freeze it.
     pub fn verdict(&self, facts: &dyn Facts) -> Verdict {
-        match (&self.matter, self.row.rule) {
-            (Matter::Nothing, _) | (Matter::Misshapen(_), Rule::Mutate) => Verdict::default(),
-            (Matter::Subject(subject), Rule::Mutate) => {
+        match (&self.input, self.row.rule) {
+            (Input::Nothing, _) | (Input::Malformed(_), Rule::Mutate) => Verdict::default(),
+            (Input::Subject(subject), Rule::Mutate) => {
                 Verdict { patch: subject.patch(self.request, facts), findings: Vec::new() }
             }
-            (Matter::Misshapen(text), Rule::Validate) => {
-                Verdict { findings: self.misshapen(text).into_iter().collect(), patch: Vec::new() }
+            (Input::Malformed(text), Rule::Validate) => {
+                Verdict { findings: self.malformed(text).into_iter().collect(), patch: Vec::new() }
             }
-            (Matter::Subject(subject), Rule::Validate) => {
+            (Input::Subject(subject), Rule::Validate) => {
                 let mut findings = subject.findings(self.request, facts);
                 // What the old object gets wrong only matters beside something that the new one gets wrong.
                 if !findings.is_empty() {
@@ -134,7 +134,7 @@ impl<'a> Hearing<'a> {
     }
 
     /// Only an object of whose old self the same can be said is let through as it is.
-    fn misshapen(&self, text: &str) -> Option<Finding> {
+    fn malformed(&self, text: &str) -> Option<Finding> {
         let before = self.request.before().map(|old| (self.row.read)(old, None));
         let as_before = matches!(before, Some(Err(ReadObjectError::Shape(old))) if old == text);
         let kind = self.row.kind;
@@ -151,8 +151,8 @@ impl<'a> Hearing<'a> {
 
 /// Judges a request by the rules of one row.
 pub fn judge(row: &'static Row, request: &Request<'_>, facts: &dyn Facts) -> Verdict {
-    match Hearing::open(row, request, facts.settings()) {
-        Ok(hearing) => hearing.verdict(facts),
+    match Evaluation::open(row, request, facts.settings()) {
+        Ok(evaluation) => evaluation.verdict(facts),
         Err(error) => {
             let hint = "write it without such nesting";
             let finding = Finding::new(Code::SchemaInvalid, FieldPath::default(), error.to_string(), hint);

@@ -24,12 +24,12 @@ pub struct Change<'a, K> {
 }
 
 /// A kind and its rules.
-pub trait Judged: DeserializeOwned + Send + 'static {
+pub trait AdmissionRules: DeserializeOwned + Send + 'static {
     /// The metadata of the object.
     fn metadata(&self) -> &ObjectMeta;
 
     /// What has to be asked of the API server before the rules can judge.
-    fn questions(change: &Change<'_, Self>) -> Vec<AccessQuestion> {
+    fn access_reviews(change: &Change<'_, Self>) -> Vec<AccessQuestion> {
         let _ = change;
         Vec::new()
     }
@@ -48,13 +48,13 @@ pub trait Judged: DeserializeOwned + Send + 'static {
 pub trait Subject: Send {
     /// Metadata of the object as it shall be.
     fn metadata(&self) -> &ObjectMeta;
-    /// See [`Judged::questions`].
-    fn questions(&self, request: &Request<'_>) -> Vec<AccessQuestion>;
-    /// See [`Judged::findings`].
+    /// See [`AdmissionRules::access_reviews`].
+    fn access_reviews(&self, request: &Request<'_>) -> Vec<AccessQuestion>;
+    /// See [`AdmissionRules::findings`].
     fn findings(&self, request: &Request<'_>, facts: &dyn Facts) -> Vec<Finding>;
     /// What the rules would find in the old object if it were created now; nothing without an old object.
     fn findings_before(&self, request: &Request<'_>, facts: &dyn Facts) -> Vec<Finding>;
-    /// See [`Judged::patch`].
+    /// See [`AdmissionRules::patch`].
     fn patch(&self, request: &Request<'_>, facts: &dyn Facts) -> Vec<PatchOperation>;
 }
 
@@ -63,7 +63,7 @@ pub type Read = fn(Object<'_>, Option<Object<'_>>) -> Result<Box<dyn Subject>, R
 
 /// Reads the new object, and the old one of an update, as kind `K`. An old object that does not fit is as good as none:
 /// nothing excuses the new one then.
-pub fn read<K: Judged>(
+pub fn read<K: AdmissionRules>(
     new: Object<'_>,
     old: Option<Object<'_>>,
 ) -> Result<Box<dyn Subject>, ReadObjectError> {
@@ -81,13 +81,13 @@ impl<K> Pair<K> {
     }
 }
 
-impl<K: Judged> Subject for Pair<K> {
+impl<K: AdmissionRules> Subject for Pair<K> {
     fn metadata(&self) -> &ObjectMeta {
         self.new.metadata()
     }
 
-    fn questions(&self, request: &Request<'_>) -> Vec<AccessQuestion> {
-        K::questions(&self.change(request))
+    fn access_reviews(&self, request: &Request<'_>) -> Vec<AccessQuestion> {
+        K::access_reviews(&self.change(request))
     }
 
     fn findings(&self, request: &Request<'_>, facts: &dyn Facts) -> Vec<Finding> {

@@ -15,7 +15,7 @@ fn rules_of(rows: &[Row]) -> Vec<PolicyRule> {
     if rows.iter().any(|row| row.needs_sessions) {
         rules.push(rule(amalthea::GROUP, "amaltheasessions", &["get", "list", "watch"]));
     }
-    if rows.iter().any(|row| row.asks) {
+    if rows.iter().any(|row| row.needs_access_review) {
         rules.push(rule("authorization.k8s.io", "subjectaccessreviews", &["create"]));
     }
     rules

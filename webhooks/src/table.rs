@@ -7,9 +7,9 @@ use sojourn_crds::ide_session::{self, IdeSession};
 use sojourn_crds::notebook::{self, Notebook};
 
 use crate::kind::{self, Read};
-use crate::owners;
 use crate::request::Operation;
 use crate::rules::job::SessionJob;
+use crate::session_kinds;
 
 /// What a row does with a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +75,7 @@ pub struct Row {
     /// True when the rule looks up sessions, so that it cannot judge before they are known.
     pub needs_sessions: bool,
     /// True when the rules ask the API server what the requester may do.
-    pub asks: bool,
+    pub needs_access_review: bool,
     /// What the row does.
     pub rule: Rule,
     /// How the objects are read, and with it what their rules are.
@@ -83,7 +83,8 @@ pub struct Row {
 }
 
 /// Jobs of nobody's session are never sent to us.
-const CLAIMS_A_SESSION: Condition = Condition { name: "claims-a-session", expression: owners::claim_in_cel };
+const CLAIMS_A_SESSION: Condition =
+    Condition { name: "claims-a-session", expression: session_kinds::claim_in_cel };
 
 impl Row {
     /// Whether objects of the resource are in namespaces.
@@ -123,7 +124,7 @@ pub static TABLE: [Row; 7] = [
         timeout_seconds: 5,
         conditions: &[],
         needs_sessions: false,
-        asks: true,
+        needs_access_review: true,
         rule: Rule::Validate,
         read: kind::read::<AmaltheaSession>,
     },
@@ -140,7 +141,7 @@ pub static TABLE: [Row; 7] = [
         timeout_seconds: 5,
         conditions: &[],
         needs_sessions: false,
-        asks: true,
+        needs_access_review: true,
         rule: Rule::Validate,
         read: kind::read::<IdeSession>,
     },
@@ -157,7 +158,7 @@ pub static TABLE: [Row; 7] = [
         timeout_seconds: 5,
         conditions: &[],
         needs_sessions: false,
-        asks: false,
+        needs_access_review: false,
         rule: Rule::Validate,
         read: kind::read::<AgenticSession>,
     },
@@ -174,7 +175,7 @@ pub static TABLE: [Row; 7] = [
         timeout_seconds: 5,
         conditions: &[],
         needs_sessions: false,
-        asks: false,
+        needs_access_review: false,
         rule: Rule::Validate,
         read: kind::read::<ProjectSettings>,
     },
@@ -191,7 +192,7 @@ pub static TABLE: [Row; 7] = [
         timeout_seconds: 5,
         conditions: &[CLAIMS_A_SESSION],
         needs_sessions: true,
-        asks: false,
+        needs_access_review: false,
         rule: Rule::Validate,
         read: kind::read::<SessionJob>,
     },
@@ -209,7 +210,7 @@ pub static TABLE: [Row; 7] = [
         timeout_seconds: 3,
         conditions: &[CLAIMS_A_SESSION],
         needs_sessions: true,
-        asks: false,
+        needs_access_review: false,
         rule: Rule::Mutate,
         read: kind::read::<SessionJob>,
     },
@@ -226,7 +227,7 @@ pub static TABLE: [Row; 7] = [
         timeout_seconds: 5,
         conditions: &[],
         needs_sessions: false,
-        asks: false,
+        needs_access_review: false,
         rule: Rule::Validate,
         read: kind::read::<Notebook>,
     },

@@ -17,7 +17,7 @@ use sojourn_cluster::{Cluster, Options, eventually, test_namespace};
 use sojourn_webhooks::Offline;
 use sojourn_webhooks::case::{Case, NAMESPACE, USER};
 use sojourn_webhooks::config::{ConfigSettings, Endpoint, Scope, mutating, validating};
-use sojourn_webhooks::http::{Guard, router};
+use sojourn_webhooks::http::{WebhookState, router};
 use sojourn_webhooks::metrics::Metrics;
 use sojourn_webhooks::{Operation, table};
 use support::{corpus, patch_of, verdict};
@@ -47,8 +47,11 @@ impl Webhooks {
         let facts = Arc::clone(&known);
         let answer = async move |request: Request<Body>| {
             let known = facts.read().unwrap().clone().expect("no case is under way");
-            let guard =
-                Guard { facts: known.clone(), authorizer: known, metrics: Arc::new(Metrics::default()) };
+            let guard = WebhookState {
+                facts: known.clone(),
+                authorizer: known,
+                metrics: Arc::new(Metrics::default()),
+            };
             router(guard).oneshot(request).await.unwrap()
         };
         let app = Router::new().fallback(answer);

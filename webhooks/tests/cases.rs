@@ -13,7 +13,7 @@ use base64::Engine as _;
 use http_body_util::BodyExt;
 use serde_json::Value;
 use sojourn_webhooks::case::NAMESPACE;
-use sojourn_webhooks::http::{Guard, router};
+use sojourn_webhooks::http::{WebhookState, router};
 use sojourn_webhooks::metrics::Metrics;
 use sojourn_webhooks::{Code, Severity, table};
 use support::{corpus, patch_of, verdict};
@@ -59,7 +59,8 @@ async fn the_router_gives_the_same() {
         let known = case.facts.known(NAMESPACE).unwrap();
         let verdict = verdict(&case, &known);
         let known = Arc::new(known);
-        let guard = Guard { facts: known.clone(), authorizer: known, metrics: Arc::new(Metrics::default()) };
+        let guard =
+            WebhookState { facts: known.clone(), authorizer: known, metrics: Arc::new(Metrics::default()) };
         let request = Request::post(table::row(&case.webhook).unwrap().path)
             .header("content-type", "application/json")
             .body(Body::from(case.review(&name).to_string()))

@@ -13,9 +13,9 @@ use k8s_openapi::api::authentication::v1::UserInfo;
 use rstest::rstest;
 use serde_json::{Value, json};
 use sojourn_webhooks::facts::{Access, AccessQuestion, Answer, Authorizer, Facts, GuardSettings};
-use sojourn_webhooks::http::{BODY_LIMIT, Guard, router, router_of};
+use sojourn_webhooks::http::{BODY_LIMIT, WebhookState, router, router_of};
 use sojourn_webhooks::metrics::Metrics;
-use sojourn_webhooks::owners::{Owner, Terms};
+use sojourn_webhooks::session_kinds::{JobConstraints, SessionKind};
 use sojourn_webhooks::table::{
     FailurePolicy, MUTATE_JOB, Row, Rule, TABLE, VALIDATE_IDE_SESSION, VALIDATE_JOB, VALIDATE_SESSION, row,
 };
@@ -29,7 +29,7 @@ struct Empty {
 }
 
 impl Facts for Empty {
-    fn terms(&self, _: &Owner, _: &str, _: &str) -> Option<Terms> {
+    fn job_constraints(&self, _: &SessionKind, _: &str, _: &str) -> Option<JobConstraints> {
         None
     }
     fn settings(&self) -> &GuardSettings {
@@ -52,12 +52,12 @@ impl Authorizer for Empty {
     }
 }
 
-fn guard(synced: bool, delay: Duration) -> Guard {
+fn guard(synced: bool, delay: Duration) -> WebhookState {
     let empty = Arc::new(Empty { synced, delay, settings: GuardSettings::default() });
-    Guard { facts: empty.clone(), authorizer: empty, metrics: Arc::new(Metrics::default()) }
+    WebhookState { facts: empty.clone(), authorizer: empty, metrics: Arc::new(Metrics::default()) }
 }
 
-fn ready() -> Guard {
+fn ready() -> WebhookState {
     guard(true, Duration::ZERO)
 }
 
@@ -65,7 +65,7 @@ fn path(name: &str) -> &'static str {
     row(name).unwrap().path
 }
 
-async fn send(guard: Guard, path: &str, kind: &str, body: impl Into<Body>) -> (StatusCode, Value) {
+async fn send(guard: WebhookState, path: &str, kind: &str, body: impl Into<Body>) -> (StatusCode, Value) {
     let request = Request::post(path).header("content-type", kind).body(body.into()).unwrap();
     let response = router(guard).oneshot(request).await.unwrap();
     let status = response.status();
@@ -291,7 +291,7 @@ const fn panicking(name: &'static str, path: &'static str, failure_policy: Failu
         timeout_seconds: 5,
         conditions: &[],
         needs_sessions: false,
-        asks: false,
+        needs_access_review: false,
         rule: Rule::Validate,
         read: |_, _| panic!("as the test wants it"),
     }

@@ -267,7 +267,7 @@ fn an_older_secret_that_is_brought_back_learns_what_is_served() {
     scene.secret = backup;
     scene.held_for = None;
     let steps = scene.run();
-    assert_eq!(steps[0], Step::Write(Change::Vouch));
+    assert_eq!(steps[0], Step::Write(Change::RepublishOwnCa));
     assert_eq!(scene.serving.as_ref(), Some(&served), "until all are published");
     assert!(scene.stored().bundle.contains(&served.fingerprint));
 }

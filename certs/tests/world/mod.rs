@@ -11,7 +11,7 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use sojourn_certs::{
     Bundle, Leaf, Names, SecretData, Stored,
     bundle::{Match, to_publish},
-    held::Held,
+    propagation::BundlePropagation,
     rotation::{self, Change, Serving, Step, View},
     store::ROTATE,
     verify,
@@ -86,7 +86,7 @@ struct Replica {
     publishing: Option<(usize, Published)>,
     secret: Option<Rc<Version>>,
     configurations: [Published; 2],
-    held: Held,
+    held: BundlePropagation,
     serving: Option<(Serving, Leaf)>,
 }
 
@@ -152,7 +152,7 @@ impl World {
                 publishing: None,
                 secret: None,
                 configurations: Default::default(),
-                held: Held::default(),
+                held: BundlePropagation::default(),
                 serving: None,
             });
             world.push(n, 0, Event::Wake);

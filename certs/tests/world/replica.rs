@@ -42,7 +42,7 @@ impl World {
         }
         (replica.waits_for, replica.publishing, replica.serving) = (None, None, None);
         (replica.secret, replica.configurations) = (secret, configurations);
-        (replica.held, replica.told_until, replica.wakes_at) = (Held::default(), [0; 3], 0);
+        (replica.held, replica.told_until, replica.wakes_at) = (BundlePropagation::default(), [0; 3], 0);
         let slow = if self.rng.random_bool(0.2) { 90 * SECOND } else { 5 * SECOND };
         let after = self.rng.random_range(0..slow);
         self.replicas[n].asleep_until = self.now + after;
@@ -74,7 +74,10 @@ impl World {
             Step::Write(change) => {
                 let old = secret.as_ref().unwrap();
                 let made = rotation::change(&view, &old.data, &change).unwrap();
-                assert!(change != Change::Vouch || chaos, "in calm times the Secret knows what is served");
+                assert!(
+                    change != Change::RepublishOwnCa || chaos,
+                    "in calm times the Secret knows what is served"
+                );
                 return self.send(n, Request::Put(Some(old.number), made), chaos);
             }
             Step::Serve(_) => {

@@ -57,7 +57,7 @@ async fn a_capture_goes_on_in_the_next_life_and_ends_with_its_writer() {
     for life in 1..=3 {
         let capture = Capture::start(&settings(directory.path()));
         let writer = capture.open(&owner()).await.unwrap();
-        assert!(matches!(capture.open(&owner()).await, Err(OpenCapture::Twice)));
+        assert!(matches!(capture.open(&owner()).await, Err(OpenCaptureError::Twice)));
         writer.line(Stream::Stdout, format!("life {life}"), at());
         drop(writer);
         // Opening again, without a flush, does not lose count either.
@@ -94,12 +94,12 @@ async fn files_are_made_never_taken() {
     fs::write(&victim, "theirs").unwrap();
     let path = capture.path(&owner(), Stream::Stdout);
     symlink(&victim, &path).unwrap();
-    assert!(matches!(capture.open(&owner()).await, Err(OpenCapture::Begin { .. })));
+    assert!(matches!(capture.open(&owner()).await, Err(OpenCaptureError::Begin { .. })));
     assert!(capture.read(&owner(), Stream::Stdout).is_err());
     // Neither a second name of a file, nor what would block whoever opens it.
     fs::remove_file(&path).unwrap();
     fs::hard_link(&victim, &path).unwrap();
-    assert!(matches!(capture.open(&owner()).await, Err(OpenCapture::Begin { .. })));
+    assert!(matches!(capture.open(&owner()).await, Err(OpenCaptureError::Begin { .. })));
     assert!(capture.read(&owner(), Stream::Stdout).is_err());
     fs::remove_file(&path).unwrap();
     rustix::fs::mknodat(rustix::fs::CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
@@ -156,7 +156,7 @@ async fn removal_is_tried_again_and_gives_up() {
     let path = capture.path(&owner(), Stream::Stdout);
     fs::create_dir_all(&path).unwrap();
     let began = tokio::time::Instant::now();
-    assert!(matches!(capture.remove(&owner()).await, Err(RemoveCapture::Remove(_))));
+    assert!(matches!(capture.remove(&owner()).await, Err(RemoveCaptureError::Remove(_))));
     assert_eq!(began.elapsed(), RETRIES);
     let removing = capture.clone();
     let removing = tokio::spawn(async move { removing.remove(&owner()).await });

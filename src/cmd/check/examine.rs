@@ -182,13 +182,13 @@ pub fn verdict(kinds: &Kinds, kind: &Kind, request: &Request<'_>, facts: &dyn Fa
         return vec![problem];
     }
     let mut problems = kinds.judge_shape(kind, &mut object, old.as_ref());
-    let misshapen = problems.iter().any(|problem| problem.denies() && problem.code == SCHEMA_INVALID);
+    let malformed = problems.iter().any(|problem| problem.denies() && problem.code == SCHEMA_INVALID);
     let request = Request { new: Some(Object::Value(&object)), ..*request };
     for finding in kind.rows().iter().flat_map(|row| judge(row, &request, facts).findings) {
         let immutable = finding.code.is_about_the_change();
         let problem = Problem::from(finding);
         // The schema has said in which fields.
-        if misshapen && problem.code == SCHEMA_INVALID {
+        if malformed && problem.code == SCHEMA_INVALID {
             continue;
         }
         if problem.denies() {

@@ -6,10 +6,10 @@ use super::{
 };
 use crate::control::{
     api,
+    context::ReconciledKind,
     errors::CallError,
     lease::LEASE_NAME,
     rbac::{OwnNames, cluster_rules, namespaced_rules, own_rules},
-    replica::Reconciled,
 };
 use crate::core::error::ErrorClass;
 use futures::{StreamExt, stream};

@@ -1,13 +1,13 @@
 //! Plans for `IdeSession`: what is read of one, and what is said of it.
 
 use super::{
-    live::{AskCluster, Known},
+    live::{AskClusterError, Known},
     outline::IdeSession as Session,
     report::conditions_text,
 };
 use crate::{
     cmd::check::report::printable,
-    control::{api, replica::Reconciled},
+    control::{api, context::ReconciledKind},
     core::ide_session::{Command, preview},
 };
 use jiff::Timestamp;
@@ -21,9 +21,9 @@ pub(super) const SUPPOSED: [&str; 1] =
     status says otherwise, and does what it was asked before"];
 
 /// What the cluster holds of the session of that name.
-pub(super) async fn observe(client: &Client, name: &str) -> Result<Known, AskCluster> {
+pub(super) async fn observe(client: &Client, name: &str) -> Result<Known, AskClusterError> {
     let found = api::within(api::of_resource(client, &IdeSession::resource(), None).get_opt(name)).await;
-    let found = found.map_err(|source| AskCluster::Session { name: name.to_owned(), source })?;
+    let found = found.map_err(|source| AskClusterError::Session { name: name.to_owned(), source })?;
     let session = found.map(|session| serde_json::to_value(session).unwrap_or_default());
     Ok(Known { asked: true, session, ..Known::default() })
 }

@@ -2,11 +2,11 @@
 
 use super::outline::Session;
 use crate::{
-    control::{api, errors::CallError, replica::Reconciled},
+    control::{api, context::ReconciledKind, errors::CallError},
     core::{
         error::ErrorClass,
-        live::{Kind, Live},
         manifest::Write,
+        object::{CachedObject, Kind},
     },
 };
 use jiff::Timestamp;
@@ -19,7 +19,7 @@ const UNBORN: &str = "00000000-0000-0000-0000-000000000000";
 
 /// A cluster could not be asked.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum AskCluster {
+pub(super) enum AskClusterError {
     /// For the session.
     #[error("session {name} cannot be read: {source}")]
     Session {
@@ -48,44 +48,49 @@ pub(super) struct Known {
     /// The session as it is there.
     pub(super) session: Option<Value>,
     /// Children and pods.
-    pub(super) objects: Vec<Live>,
+    pub(super) objects: Vec<CachedObject>,
     /// Objects without our labels that have the names of children.
-    pub(super) strangers: Vec<Live>,
+    pub(super) strangers: Vec<CachedObject>,
     /// What could not be read.
     pub(super) notes: Vec<String>,
 }
 
 /// What the cluster holds of the session of that name.
-pub(super) async fn observe(client: &Client, namespace: &str, name: &str) -> Result<Known, AskCluster> {
+pub(super) async fn observe(client: &Client, namespace: &str, name: &str) -> Result<Known, AskClusterError> {
     let mut known = Known { asked: true, ..Known::default() };
     let sessions = api::of_resource(client, &AmaltheaSession::resource(), Some(namespace));
     let found = api::within(sessions.get_opt(name)).await;
-    let found = found.map_err(|source| AskCluster::Session { name: name.to_owned(), source })?;
+    let found = found.map_err(|source| AskClusterError::Session { name: name.to_owned(), source })?;
     known.session = found.map(|session| serde_json::to_value(session).unwrap_or_default());
     let ours = format!("{}={},{}={name}", names::LABEL_PART_OF, names::PART_OF_VALUE, names::LABEL_INSTANCE);
     for kind in Kind::CHILDREN.into_iter().chain([Kind::Pod]) {
         let params = ListParams::default().labels(&ours);
         match api::within(api::api(client, kind, Some(namespace)).list(&params)).await {
-            Ok(list) => known.objects.extend(list.items.into_iter().filter_map(|item| Live::cut(kind, item))),
+            Ok(list) => known
+                .objects
+                .extend(list.items.into_iter().filter_map(|item| CachedObject::from_dynamic(kind, item))),
             Err(error) if error.class() == ErrorClass::Forbidden => known.notes.push(format!(
                 "you may not list objects of kind {kind}, so the plan is made as if there were none"
             )),
-            Err(source) => return Err(AskCluster::Children { kind, source }),
+            Err(source) => return Err(AskClusterError::Children { kind, source }),
         }
     }
     Ok(known)
 }
 
 /// Objects that have the names of children to create. A name that may not be asked for counts as free.
-pub(super) async fn strangers(client: &Client, session: &Session) -> Result<Vec<Live>, AskCluster> {
+pub(super) async fn strangers(
+    client: &Client,
+    session: &Session,
+) -> Result<Vec<CachedObject>, AskClusterError> {
     let mut strangers = Vec::new();
     for write in &session.preview.plan.write {
         let Write::Create { kind, name, .. } = write else { continue };
-        let api = api::api(client, *kind, Some(session.world.session.namespace()));
+        let api = api::api(client, *kind, Some(session.observed.session.namespace()));
         match api::find(&api, name).await {
-            Ok(found) => strangers.extend(found.and_then(|object| Live::cut(*kind, object))),
+            Ok(found) => strangers.extend(found.and_then(|object| CachedObject::from_dynamic(*kind, object))),
             Err(error) if error.class() == ErrorClass::Forbidden => {}
-            Err(source) => return Err(AskCluster::Children { kind: *kind, source }),
+            Err(source) => return Err(AskClusterError::Children { kind: *kind, source }),
         }
     }
     Ok(strangers)

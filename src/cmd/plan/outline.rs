@@ -3,7 +3,7 @@
 use crate::{
     cmd::check::{document::Place, examine::Located},
     core::{
-        amalthea::{Preview, World},
+        amalthea::{Observed, Preview},
         ide_session,
     },
 };
@@ -64,7 +64,7 @@ pub(super) struct Session {
     /// What would be done.
     pub(super) preview: Preview,
     /// What it was planned on.
-    pub(super) world: World,
+    pub(super) observed: Observed,
     /// When.
     pub(super) now: Timestamp,
 }

@@ -7,12 +7,12 @@ use super::{
 use crate::{
     cmd::check::report::{object as problem_object, printable, text as problem_text},
     core::{
-        amalthea::{due::Decision, notes::rule},
-        live::Kind,
+        amalthea::{deadlines::Decision, events::rule},
         manifest::{
             Write,
             changes::{Change, changes, shown},
         },
+        object::Kind,
     },
 };
 use anyhow::Context as _;
@@ -58,7 +58,7 @@ fn verb(write: &Write) -> &'static str {
 /// The fields that a write changes of the child that is there.
 fn changed(session: &Session, write: &Write) -> Vec<Change> {
     let (kind, name) = write.target();
-    match (write, session.world.owned(kind, name)) {
+    match (write, session.observed.owned(kind, name)) {
         (Write::Apply { manifest, .. }, Some(live)) => changes(live, manifest),
         _ => Vec::new(),
     }
@@ -66,7 +66,7 @@ fn changed(session: &Session, write: &Write) -> Vec<Change> {
 
 /// What is decided at a moment, and by which rule.
 fn reason(session: &Session, what: Decision) -> String {
-    let rule = |why| rule(&session.world.session, why);
+    let rule = |why| rule(&session.observed.session, why);
     match what {
         Decision::Hibernate(why) => format!("hibernate it: {}", rule(why)),
         Decision::Delete(why) => format!("delete it: {}", rule(why)),
@@ -169,10 +169,10 @@ fn session_text(session: &Session) -> String {
         }
     }
     out.push_str(&conditions_text(&status.conditions));
-    if preview.wakes.is_empty() {
+    if preview.scheduled_decisions.is_empty() {
         out.push_str("  next: nothing is due because of the time alone\n");
     }
-    for wake in &preview.wakes {
+    for wake in &preview.scheduled_decisions {
         let when = format!("{} ({})", whole(wake.at), until(wake.at, session.now));
         let _ = writeln!(out, "  next: {when}: {}", reason(session, wake.what));
     }
@@ -225,9 +225,10 @@ fn object(outline: &Outline) -> Value {
     if let Subject::Session(session) = &outline.subject {
         object["plan"] = plan_object(session);
         object["status"] = json!(session.preview.report.status);
-        let wakes = session.preview.wakes.iter();
-        object["next"] =
-            wakes.map(|wake| json!({"at": wake.at.to_string(), "why": reason(session, wake.what)})).collect();
+        let scheduled_decisions = session.preview.scheduled_decisions.iter();
+        object["next"] = scheduled_decisions
+            .map(|wake| json!({"at": wake.at.to_string(), "why": reason(session, wake.what)}))
+            .collect();
     }
     object
 }

@@ -2,10 +2,10 @@
 
 use crate::{
     control::certificates::{
-        Clock, Served, Shown,
+        Clock, DebugView, Served,
         farewell::Farewell,
         files::Files,
-        own::{Own, Plan},
+        self_managed::{Own, SelfManagedConfig},
     },
     serve::ready::Handle,
     settings::{CertificateMode, Settings, WebhookSettings, WebhookTarget},
@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 /// Those who are told of the certificate.
 pub(super) struct Watchers {
     pub(super) metrics: CertificateMetrics,
-    pub(super) shown: Shown,
+    pub(super) shown: DebugView,
     pub(super) readiness: Handle,
 }
 
@@ -48,7 +48,7 @@ pub(super) fn start(
     match &webhook.certificates {
         CertificateMode::Own { propagation, clock_ahead } => {
             served.clock.ahead = *clock_ahead;
-            let plan = Plan {
+            let config = SelfManagedConfig {
                 client: client.clone(),
                 namespace: settings.namespace.clone(),
                 secret: webhook.secret.clone(),
@@ -57,7 +57,7 @@ pub(super) fn start(
                 me: settings.lease.host.clone(),
                 propagation: *propagation,
             };
-            let own = Own::new(plan, served);
+            let own = Own::new(config, served);
             let farewell = own.farewell();
             background.spawn(own.keep());
             Some(farewell)

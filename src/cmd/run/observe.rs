@@ -2,9 +2,11 @@
 
 use super::reconcilers::Reconcilers;
 use crate::{
-    control::{amalthea::Reconciler, certificates::Shown, ide_session, watch::Unsynced, worker::Reconcile},
+    control::{
+        amalthea::Reconciler, certificates::DebugView, ide_session, watch::CacheSync, worker::Reconcile,
+    },
     telemetry::{
-        ides::{IdeFigures, Tally},
+        ides::{IdeStats, Tally},
         queues::{QueueCollector, Waiting},
         sessions::{SessionGauge, SessionGauges},
     },
@@ -48,12 +50,12 @@ impl SessionGauges for Gauges {
 }
 
 /// What is known of IDEs, and of the sessions for them.
-pub(super) fn ides(ides: &ide_session::Reconciler) -> IdeFigures {
+pub(super) fn ides(ides: &ide_session::Reconciler) -> IdeStats {
     let mut sessions: Tally = State::ALL.map(|state| (word(state), 0)).into();
     for session in ides.index.read().sessions() {
         *sessions.entry(word(session.state())).or_default() += 1;
     }
-    IdeFigures { sessions, ..ides.runs.figures() }
+    IdeStats { sessions, ..ides.runs.stats() }
 }
 
 /// A state as a label: that of a session which has not begun is empty.
@@ -61,7 +63,7 @@ fn word(state: State) -> &'static str {
     if state == State::Initial { "Initial" } else { state.as_str() }
 }
 
-/// What waits for this replica. What collects in the queue of one that does not lead waits for nobody.
+/// What waits for this context. What collects in the queue of one that does not lead waits for nobody.
 pub(super) fn queues(
     sessions: Arc<Reconciler>,
     ides: Option<Arc<ide_session::Reconciler>>,
@@ -74,26 +76,30 @@ pub(super) fn queues(
 }
 
 fn waiting(reconciler: &impl Reconcile) -> Waiting {
-    if reconciler.replica().gate.is_open() { reconciler.agenda().queue.waiting() } else { Waiting::default() }
+    if reconciler.context().leadership.is_leader() {
+        reconciler.workqueue().queue.waiting()
+    } else {
+        Waiting::default()
+    }
 }
 
 /// The debug page: how much is known, and how much is to be done.
 pub(super) fn debug_state(
     reconcilers: &Reconcilers,
-    unsynced: Unsynced,
-    certificate: Shown,
+    cache_sync: CacheSync,
+    certificate: DebugView,
 ) -> impl Fn() -> serde_json::Value + use<> {
     let (sessions, ides) = (reconcilers.amalthea.clone(), reconcilers.ides.clone());
     move || {
         let (held, children, pods) = sessions.index.read().sizes();
-        let Waiting { due, oldest } = sessions.agenda.queue.waiting();
+        let Waiting { due, oldest } = sessions.workqueue.queue.waiting();
         let ides = ides.as_ref().map(|ides| ides.index.read().keys().len());
         serde_json::json!({
-            "watches": {"synced": unsynced.is_synced()},
+            "watches": {"synced": cache_sync.is_synced()},
             "index": {"sessions": held, "children": children, "pods": pods, "ideSessions": ides},
             "queue": {"due": due, "oldestSeconds": oldest.as_secs_f64()},
             "webhookCertificate": certificate.state(),
-            "leading": sessions.replica.gate.is_open(),
+            "leading": sessions.context.leadership.is_leader(),
         })
     }
 }

@@ -1,8 +1,8 @@
-//! The reconcilers of a running operator: they watch on every replica, and work on the one that leads.
+//! The reconcilers of a running operator: they watch on every context, and work on the one that leads.
 
 use super::observe;
 use crate::{
-    control::{amalthea, ide_session, replica::Replica, watch::Unsynced, worker},
+    control::{amalthea, context::Context, ide_session, watch::CacheSync, worker},
     settings::{Scope, Settings},
     telemetry::{ides::IdeCollector, sessions::SessionCollector},
 };
@@ -23,14 +23,14 @@ pub(super) struct Reconcilers {
 impl Reconcilers {
     /// Starts the watches.
     pub(super) fn watch(
-        replica: &Replica,
+        context: &Context,
         settings: &Settings,
-        unsynced: &Unsynced,
+        cache_sync: &CacheSync,
         tasks: &mut JoinSet<()>,
     ) -> Self {
-        let ides = ides(replica, settings, unsynced, tasks);
-        let amalthea = Arc::new(amalthea::Reconciler::new(replica.clone(), settings.sessions.clone()));
-        amalthea::watch::start(&amalthea, &settings.scope, unsynced, tasks);
+        let ides = ides(context, settings, cache_sync, tasks);
+        let amalthea = Arc::new(amalthea::Reconciler::new(context.clone(), settings.sessions.clone()));
+        amalthea::watch::start(&amalthea, &settings.scope, cache_sync, tasks);
         Self { amalthea, ides }
     }
 
@@ -46,7 +46,7 @@ impl Reconcilers {
         }
     }
 
-    /// Starts the workers, which act when this replica leads. To be called when the watches have listed everything.
+    /// Starts the workers, which act when this context leads. To be called when the watches have listed everything.
     pub(super) fn work(&self, settings: &Settings) -> JoinSet<()> {
         let mut workers = JoinSet::new();
         worker::start(&self.amalthea, settings.concurrency, &mut workers);
@@ -71,9 +71,9 @@ impl Reconcilers {
 }
 
 fn ides(
-    replica: &Replica,
+    context: &Context,
     settings: &Settings,
-    unsynced: &Unsynced,
+    cache_sync: &CacheSync,
     tasks: &mut JoinSet<()>,
 ) -> Option<Arc<ide_session::Reconciler>> {
     if settings.scope != Scope::Cluster {
@@ -82,9 +82,9 @@ fn ides(
         );
         return None;
     }
-    let (ides, changes) = ide_session::Reconciler::new(replica.clone(), settings);
-    ide_session::watch::start(&ides, unsynced, tasks);
-    ides.endpoints.watch(&replica.client, &settings.ide.namespaces, unsynced, tasks);
+    let (ides, changes) = ide_session::Reconciler::new(context.clone(), settings);
+    ide_session::watch::start(&ides, cache_sync, tasks);
+    ides.endpoints.watch(&context.client, &settings.ide.namespaces, cache_sync, tasks);
     tasks.spawn(ides.runs.clone().follow(changes));
     Some(ides)
 }

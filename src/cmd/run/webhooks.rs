@@ -6,12 +6,12 @@ use crate::{
         amalthea::Reconciler,
         certificates::farewell::Farewell,
         facts::{AccessReviews, ClusterFacts},
-        terms,
-        watch::Unsynced,
+        job_constraints,
+        watch::CacheSync,
     },
     serve::{
         logs::Logs,
-        webhooks::{Ending, ServeWebhooks, serve as serve_webhooks},
+        webhooks::{ServeWebhooksError, Shutdown, serve as serve_webhooks},
     },
     settings::{Scope, Settings, WebhookSettings, WebhookTarget},
 };
@@ -29,7 +29,7 @@ use sojourn_crds::amalthea;
 use sojourn_webhooks::{
     config::{self, ConfigSettings, Endpoint},
     facts::GuardSettings,
-    http::Guard,
+    http::WebhookState,
     metrics::Metrics,
 };
 use std::sync::Arc;
@@ -37,7 +37,7 @@ use tokio::task::JoinSet;
 
 /// The server at work.
 pub(super) struct Serving {
-    task: tokio::task::JoinHandle<Result<(), ServeWebhooks>>,
+    task: tokio::task::JoinHandle<Result<(), ServeWebhooksError>>,
     farewell: Option<Farewell>,
 }
 
@@ -55,7 +55,7 @@ pub(super) struct Server<'a> {
     pub(super) webhook: &'a WebhookSettings,
     pub(super) client: &'a Client,
     pub(super) sessions: &'a Arc<Reconciler>,
-    pub(super) unsynced: &'a Unsynced,
+    pub(super) cache_sync: &'a CacheSync,
     pub(super) metrics: Arc<Metrics>,
     pub(super) logs: Option<Logs>,
 }
@@ -65,10 +65,10 @@ impl Server<'_> {
     pub(super) async fn start(
         self,
         watchers: Watchers,
-        ending: Ending,
+        ending: Shutdown,
         background: &mut JoinSet<()>,
     ) -> anyhow::Result<Serving> {
-        let Self { settings, webhook, client, sessions, unsynced, metrics, logs } = self;
+        let Self { settings, webhook, client, sessions, cache_sync, metrics, logs } = self;
         let operator_user = match &settings.operator_user {
             Some(user) => user.clone(),
             None => who_am_i(client).await?,
@@ -83,16 +83,24 @@ impl Server<'_> {
             on_deadline: settings.sessions.on_deadline,
             ..GuardSettings::default()
         };
-        let others = terms::start(client, &settings.scope, amalthea::KIND, &guard, unsynced, background);
-        let facts =
-            ClusterFacts { sessions: sessions.clone(), others, unsynced: unsynced.clone(), settings: guard };
-        let guard =
-            Guard { facts: Arc::new(facts), authorizer: Arc::new(AccessReviews(client.clone())), metrics };
+        let others =
+            job_constraints::start(client, &settings.scope, amalthea::KIND, &guard, cache_sync, background);
+        let facts = ClusterFacts {
+            sessions: sessions.clone(),
+            others,
+            cache_sync: cache_sync.clone(),
+            settings: guard,
+        };
+        let guard = WebhookState {
+            facts: Arc::new(facts),
+            authorizer: Arc::new(AccessReviews(client.clone())),
+            metrics,
+        };
         let task = tokio::spawn(serve_webhooks(listener, resolver.clone(), guard, logs, ending));
         let farewell =
             certificate::start(client, (settings, webhook), (address, resolver), watchers, background);
         if webhook.install {
-            unsynced.wait().await;
+            cache_sync.wait().await;
             let configuration = ConfigSettings {
                 name: webhook.configuration.clone(),
                 endpoint: endpoint(&webhook.target),

@@ -9,9 +9,9 @@ use crate::{
             plan::{Delete, Release, taken},
         },
         error::ErrorClass,
-        live::{Kind, Live},
+        event::EventRecord,
         manifest::Write,
-        note::Note,
+        object::{CachedObject, Kind},
     },
     telemetry::metrics::Verb,
 };
@@ -84,7 +84,7 @@ fn must_wait(write: &Write, applied: &Applied) -> bool {
 /// What a write found.
 enum Written {
     /// The child, as the API server has it now.
-    Ours(Arc<Live>),
+    Ours(Arc<CachedObject>),
     /// An object of that name that belongs to somebody else.
     Foreign(ChildError),
 }
@@ -101,7 +101,7 @@ fn child_error(kind: Kind, name: &str, error: &CallError) -> ChildError {
 
 impl Reconciler {
     async fn write(&self, write: &Write, session: &AmaltheaSession) -> Result<Written, CallError> {
-        self.replica.may_write()?;
+        self.context.may_write()?;
         let (kind, name) = write.target();
         let key = Key::new(session.namespace(), session.name());
         let api = self.api(kind, Some(session.namespace()));
@@ -136,7 +136,7 @@ impl Reconciler {
                 api::apply(&api, name, manifest).await?
             }
         };
-        self.replica.wrote::<AmaltheaSession>(Verb::Apply);
+        self.context.wrote::<AmaltheaSession>(Verb::Apply);
         match self.learn(kind, object) {
             Some(live) => {
                 if let Write::Apply { manifest, .. } = write {
@@ -150,19 +150,19 @@ impl Reconciler {
 
     /// The API of a kind of child.
     fn api(&self, kind: Kind, namespace: Option<&str>) -> Api<DynamicObject> {
-        api::api(&self.replica.client, kind, namespace)
+        api::api(&self.context.client, kind, namespace)
     }
 
     /// Takes in what the API server answered to a write, ahead of the watch.
-    fn learn(&self, kind: Kind, object: DynamicObject) -> Option<Arc<Live>> {
-        let live = Live::cut(kind, object)?;
-        self.index.write().apply_live(live.clone());
+    fn learn(&self, kind: Kind, object: DynamicObject) -> Option<Arc<CachedObject>> {
+        let live = CachedObject::from_dynamic(kind, object)?;
+        self.index.write().apply_object(live.clone());
         Some(Arc::new(live))
     }
 
     /// Takes our finalizer off a Job. Returns whether the Job went with it.
     pub(super) async fn release(&self, release: &Release) -> Result<bool, CallError> {
-        self.replica.writes::<AmaltheaSession>(Verb::Patch)?;
+        self.context.writes::<AmaltheaSession>(Verb::Patch)?;
         let api = self.api(Kind::Job, Some(&release.namespace));
         let patch = json!({"metadata": {
             "resourceVersion": release.resource_version,
@@ -170,14 +170,14 @@ impl Reconciler {
         }});
         match api::merge(&api, &release.name, &patch).await {
             Ok(job) => {
-                let Some(live) = Live::cut(Kind::Job, job) else { return Ok(false) };
+                let Some(live) = CachedObject::from_dynamic(Kind::Job, job) else { return Ok(false) };
                 // The last finalizer of an object that is being deleted takes the object along.
                 let gone = live.deleting && live.finalizers.is_empty();
                 let mut index = self.index.write();
                 if gone {
-                    index.remove_live(live);
+                    index.remove_object(live);
                 } else {
-                    index.apply_live(live);
+                    index.apply_object(live);
                 }
                 Ok(gone)
             }
@@ -187,7 +187,7 @@ impl Reconciler {
     }
 
     async fn delete_child(&self, delete: &Delete, session: &AmaltheaSession) -> Result<(), CallError> {
-        self.replica.writes::<AmaltheaSession>(Verb::Delete)?;
+        self.context.writes::<AmaltheaSession>(Verb::Delete)?;
         let api = self.api(delete.kind, Some(session.namespace()));
         match api::delete(&api, &delete.name, &delete.uid).await? {
             Some(object) => {
@@ -203,7 +203,7 @@ impl Reconciler {
 
     /// Deletes a secret that the session adopted, unless the secret says that it is somebody else's.
     async fn delete_adopted(&self, session: &AmaltheaSession, name: &str) -> Result<(), CallError> {
-        self.replica.writes::<AmaltheaSession>(Verb::Delete)?;
+        self.context.writes::<AmaltheaSession>(Verb::Delete)?;
         let api = self.api(Kind::Secret, Some(session.namespace()));
         let Some(secret) = api::find(&api, name).await? else { return Ok(()) };
         let owners = secret.metadata.owner_references.as_deref().unwrap_or_default();
@@ -212,7 +212,7 @@ impl Reconciler {
         let labels = secret.metadata.labels.clone().unwrap_or_default();
         if let Some(objection) = adoption::objection(session.name(), session.uid(), owner, &labels) {
             let message = format!("The adopted secret {name} stays: {objection}");
-            self.replica.publish(session, &Note::warning("SecretKept", message)).await;
+            self.context.publish(session, &EventRecord::warning("SecretKept", message)).await;
             return Ok(());
         }
         let uid = secret.metadata.uid.unwrap_or_default();
@@ -224,7 +224,7 @@ impl Reconciler {
         session: &AmaltheaSession,
         finalizers: &[String],
     ) -> Result<(), CallError> {
-        let object = self.replica.set_finalizers(session, finalizers).await?;
+        let object = self.context.set_finalizers(session, finalizers).await?;
         if object.metadata.deletion_timestamp.is_some() && finalizers.is_empty() {
             self.index.write().remove_session(&Key::new(session.namespace(), session.name()));
         } else {

@@ -6,8 +6,8 @@
 use crate::{
     control::{key::Key, version::is_newer},
     core::{
-        amalthea::{Requests, Usage, World, adoption, status::interruption, world::Warning},
-        live::{Kind, Live},
+        amalthea::{Observed, Requests, Usage, adoption, observed::Warning, status::interruption},
+        object::{CachedObject, Kind},
     },
 };
 use sojourn_crds::amalthea::{AmaltheaSession, names};
@@ -25,10 +25,10 @@ const MOST_WARNINGS_EACH: usize = 4;
 #[derive(Default)]
 struct Entry {
     session: Option<Arc<AmaltheaSession>>,
-    children: BTreeMap<(Kind, String), Arc<Live>>,
-    pods: BTreeMap<String, Arc<Live>>,
+    children: BTreeMap<(Kind, String), Arc<CachedObject>>,
+    pods: BTreeMap<String, Arc<CachedObject>>,
     /// A pod that failed is replaced at once, mostly before anybody looks.
-    gone: Option<Arc<Live>>,
+    gone: Option<Arc<CachedObject>>,
     usage: Option<Usage>,
     /// What a proxy said of its requests, with the UID of its pod.
     requests: Option<(String, Requests)>,
@@ -75,7 +75,7 @@ impl Index {
     }
 
     /// Takes in a child or a pod. Returns the session that it is about, if it was news.
-    pub fn apply_live(&mut self, live: Live) -> Option<Key> {
+    pub fn apply_object(&mut self, live: CachedObject) -> Option<Key> {
         let key = session_of(&live)?;
         self.owners.insert(live.uid.clone(), key.clone());
         let entry = self.entries.entry(key.clone()).or_default();
@@ -96,7 +96,7 @@ impl Index {
     }
 
     /// Forgets a child or a pod. Returns the session that it was about.
-    pub fn remove_live(&mut self, live: Live) -> Option<Key> {
+    pub fn remove_object(&mut self, live: CachedObject) -> Option<Key> {
         let key = session_of(&live)?;
         self.owners.remove(&live.uid);
         self.warnings.remove(&live.uid);
@@ -193,7 +193,7 @@ impl Index {
     }
 
     /// The child of that kind and name of a session.
-    pub fn child(&self, key: &Key, kind: Kind, name: &str) -> Option<Arc<Live>> {
+    pub fn child(&self, key: &Key, kind: Kind, name: &str) -> Option<Arc<CachedObject>> {
         self.entries.get(key)?.children.get(&(kind, name.to_owned())).cloned()
     }
 
@@ -208,7 +208,7 @@ impl Index {
     }
 
     /// What the cluster holds of a session. `None` when there is no session.
-    pub fn observe(&self, key: &Key) -> Option<World> {
+    pub fn observe(&self, key: &Key) -> Option<Observed> {
         let entry = self.entries.get(key)?;
         let session = entry.session.clone()?;
         let workloads: HashSet<&str> = entry
@@ -218,8 +218,9 @@ impl Index {
             .filter(|child| child.owner.as_deref() == Some(session.uid()))
             .map(|child| child.uid.as_str())
             .collect();
-        let is_ours = |pod: &&Arc<Live>| pod.owner.as_deref().is_some_and(|owner| workloads.contains(owner));
-        let pods: Vec<Arc<Live>> = entry.pods.values().filter(is_ours).cloned().collect();
+        let is_ours =
+            |pod: &&Arc<CachedObject>| pod.owner.as_deref().is_some_and(|owner| workloads.contains(owner));
+        let pods: Vec<Arc<CachedObject>> = entry.pods.values().filter(is_ours).cloned().collect();
         let about = entry.children.values().chain(&pods);
         let mut warnings: Vec<Warning> =
             about.filter_map(|live| self.warnings.get(&live.uid)).flatten().cloned().collect();
@@ -228,7 +229,7 @@ impl Index {
             Some(_) => self.secrets_of_others(key),
             None => Vec::new(),
         };
-        let mut world = World {
+        let mut observed = Observed {
             children: entry.children.clone(),
             pods,
             gone: entry.gone.as_ref().filter(is_ours).cloned(),
@@ -239,9 +240,10 @@ impl Index {
             session,
         };
         // What the proxy of an earlier pod said is about an earlier run.
-        let asked = entry.requests.as_ref().filter(|(uid, _)| world.pod().is_some_and(|pod| pod.uid == *uid));
-        world.requests = asked.map(|(_, requests)| *requests);
-        Some(world)
+        let asked =
+            entry.requests.as_ref().filter(|(uid, _)| observed.pod().is_some_and(|pod| pod.uid == *uid));
+        observed.requests = asked.map(|(_, requests)| *requests);
+        Some(observed)
     }
 
     /// Secrets that other sessions of the namespace refer to. Only asked when a session goes.
@@ -255,7 +257,7 @@ impl Index {
     }
 
     /// Jobs that are left of a session that is gone.
-    pub fn leftovers(&self, key: &Key) -> Vec<Arc<Live>> {
+    pub fn leftovers(&self, key: &Key) -> Vec<Arc<CachedObject>> {
         let Some(entry) = self.entries.get(key) else { return Vec::new() };
         let uid = entry.session.as_ref().map(|session| session.uid().to_owned());
         let jobs = entry.children.values().filter(|child| child.kind == Kind::Job);
@@ -275,7 +277,7 @@ impl Index {
 }
 
 /// The session that an object is about, by its label.
-fn session_of(live: &Live) -> Option<Key> {
+fn session_of(live: &CachedObject) -> Option<Key> {
     Some(Key::new(&live.namespace, live.labels.get(names::LABEL_INSTANCE)?))
 }
 
@@ -284,7 +286,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn live(kind: Kind, name: &str, uid: &str, owner: &str) -> Live {
+    fn live(kind: Kind, name: &str, uid: &str, owner: &str) -> CachedObject {
         let object = json!({
             "apiVersion": kind.api_version(), "kind": kind.name(),
             "metadata": {
@@ -295,14 +297,14 @@ mod tests {
                 ],
             },
         });
-        Live::cut(kind, serde_json::from_value(object).unwrap()).unwrap()
+        CachedObject::from_dynamic(kind, serde_json::from_value(object).unwrap()).unwrap()
     }
 
     fn index() -> (Index, Key) {
         let session: Value = json!({"metadata": {"name": "hello", "namespace": "team", "uid": "session"}});
         let mut index = Index::default();
         let key = index.apply_session(serde_json::from_value(session).unwrap()).unwrap();
-        index.apply_live(live(Kind::StatefulSet, "hello", "set", "session"));
+        index.apply_object(live(Kind::StatefulSet, "hello", "set", "session"));
         (index, key)
     }
 
@@ -316,12 +318,12 @@ mod tests {
     #[test]
     fn what_was_said_of_an_earlier_pod_says_nothing_of_the_next() {
         let (mut index, key) = index();
-        index.apply_live(live(Kind::Pod, "hello-0", "first", "set"));
+        index.apply_object(live(Kind::Pod, "hello-0", "first", "set"));
         assert_eq!(index.apply_warning("first", unmounted(1)), Some(key.clone()));
         assert_eq!(index.observe(&key).unwrap().warnings, [unmounted(1)]);
 
-        index.remove_live(live(Kind::Pod, "hello-0", "first", "set"));
-        index.apply_live(live(Kind::Pod, "hello-0", "second", "set"));
+        index.remove_object(live(Kind::Pod, "hello-0", "first", "set"));
+        index.apply_object(live(Kind::Pod, "hello-0", "second", "set"));
         assert_eq!(index.apply_warning("first", unmounted(2)), None, "it comes late");
         assert_eq!(index.observe(&key).unwrap().warnings, []);
         index.apply_warning("second", unmounted(3));
@@ -338,20 +340,20 @@ mod tests {
             let metadata = json!({"name": "hello-0", "namespace": "team", "uid": uid, "ownerReferences": set,
                 "labels": {names::LABEL_INSTANCE: "hello"}});
             let object = json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status});
-            Live::cut(Kind::Pod, serde_json::from_value(object).unwrap()).unwrap()
+            CachedObject::from_dynamic(Kind::Pod, serde_json::from_value(object).unwrap()).unwrap()
         };
         let evicted = json!({"phase": "Failed", "reason": "Evicted"});
         let gone = |index: &Index| index.observe(&key).unwrap().gone.map(|pod| pod.uid.clone());
-        index.apply_live(pod("first", json!({"phase": "Running"})));
-        index.remove_live(pod("first", evicted.clone()));
-        index.apply_live(pod("second", json!({"phase": "Running"})));
+        index.apply_object(pod("first", json!({"phase": "Running"})));
+        index.remove_object(pod("first", evicted.clone()));
+        index.apply_object(pod("second", json!({"phase": "Running"})));
         assert_eq!(gone(&index).as_deref(), Some("first"));
-        index.remove_live(pod("second", json!({"phase": "Running"})));
+        index.remove_object(pod("second", json!({"phase": "Running"})));
         assert_eq!(gone(&index), None);
 
-        index.remove_live(pod("third", evicted));
+        index.remove_object(pod("third", evicted));
         assert_eq!(gone(&index).as_deref(), Some("third"));
-        index.remove_live(live(Kind::StatefulSet, "hello", "set", "session"));
+        index.remove_object(live(Kind::StatefulSet, "hello", "set", "session"));
         assert_eq!(gone(&index), None, "of another workload");
     }
 
@@ -359,12 +361,12 @@ mod tests {
     #[test]
     fn pods_of_somebody_elses_workload_are_not_the_sessions() {
         let (mut index, key) = index();
-        index.apply_live(live(Kind::Pod, "hello-0", "theirs", "another"));
+        index.apply_object(live(Kind::Pod, "hello-0", "theirs", "another"));
         assert!(index.observe(&key).unwrap().pods.is_empty());
-        index.apply_live(live(Kind::Job, "hello", "job", "another"));
-        index.apply_live(live(Kind::Pod, "hello-x", "jobs", "job"));
+        index.apply_object(live(Kind::Job, "hello", "job", "another"));
+        index.apply_object(live(Kind::Pod, "hello-x", "jobs", "job"));
         assert!(index.observe(&key).unwrap().pods.is_empty());
-        index.apply_live(live(Kind::Pod, "hello-0", "ours", "set"));
+        index.apply_object(live(Kind::Pod, "hello-0", "ours", "set"));
         assert_eq!(index.observe(&key).unwrap().pod().unwrap().uid, "ours");
     }
 }

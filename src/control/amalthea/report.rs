@@ -2,10 +2,10 @@
 
 use super::{Reconciler, watch::read_session};
 use crate::{
-    control::{errors::CallError, key::Key, replica::status_patch, worker::Next},
+    control::{context::status_patch, errors::CallError, key::Key, worker::Action},
     core::{
-        amalthea::status::{Cull, Report},
-        note::Note,
+        amalthea::status::{Report, TimeoutAction},
+        event::EventRecord,
     },
 };
 use k8s_openapi::jiff::Timestamp;
@@ -26,11 +26,11 @@ impl Reconciler {
         key: &Key,
         session: &AmaltheaSession,
         report: &Report,
-        notes: Vec<Note>,
+        events: Vec<EventRecord>,
         now: Timestamp,
-    ) -> Result<Next, CallError> {
+    ) -> Result<Action, CallError> {
         let old = session.status.as_ref();
-        let mut next = Next::after(report.wake, now);
+        let mut next = Action::requeue_at(report.requeue_at, now);
         if let Some(patch) = status_patch(old, &report.status)? {
             match self.counts_may_wait(key, old, &report.status) {
                 Some(wait) => next = next.no_later_than(wait),
@@ -43,17 +43,17 @@ impl Reconciler {
                 }
             }
         }
-        for note in &notes {
-            self.replica.publish(session, note).await;
+        for note in &events {
+            self.context.publish(session, note).await;
         }
         // Here too the watch tells nothing new.
         if report.cull.is_some() {
             next = next.no_later_than(Duration::ZERO);
         }
         match &report.cull {
-            Some(Cull::Hibernate(_)) => self.hibernate(session).await?,
-            Some(Cull::Delete(_)) => {
-                if let Some(object) = self.replica.delete(session).await? {
+            Some(TimeoutAction::Hibernate(_)) => self.hibernate(session).await?,
+            Some(TimeoutAction::Delete(_)) => {
+                if let Some(object) = self.context.delete(session).await? {
                     self.learn_session(object);
                 }
             }
@@ -68,14 +68,14 @@ impl Reconciler {
         session: &AmaltheaSession,
         status: Value,
     ) -> Result<(), CallError> {
-        self.learn_session(self.replica.write_status(session, status).await?);
+        self.learn_session(self.context.write_status(session, status).await?);
         Ok(())
     }
 
     /// Sets `spec.hibernated`, and nothing else, on the session as it is now: our own status write just moved its
     /// version, and what the user last wrote about other fields does not matter here.
     async fn hibernate(&self, session: &AmaltheaSession) -> Result<(), CallError> {
-        self.learn_session(self.replica.change_spec(session, json!({"hibernated": true})).await?);
+        self.learn_session(self.context.change_spec(session, json!({"hibernated": true})).await?);
         Ok(())
     }
 

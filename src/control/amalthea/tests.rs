@@ -3,13 +3,13 @@
 use super::Reconciler;
 use crate::{
     control::{
+        context::Context,
         key::Key,
-        lease::Gate,
-        replica::Replica,
-        worker::{Next, Reconcile},
+        lease::Leadership,
+        worker::{Action, Reconcile},
     },
     core::{
-        live::{Kind, Live},
+        object::{CachedObject, Kind},
         settings::SessionSettings,
     },
     telemetry::metrics::Metrics,
@@ -126,16 +126,16 @@ async fn who_takes_the_last_job_away_asks_for_the_next_pass() {
         "spec": {"suspend": true},
     });
     let store = Arc::new(Mutex::new(Store::default()));
-    let replica = Replica {
+    let replica = Context {
         client: client(store.clone()),
         identity: "test".into(),
         metrics: Metrics::default().reconcile,
-        gate: Gate::open(),
+        leadership: Leadership::always(),
     };
     let reconciler = Reconciler::new(replica, settings());
-    let known = Live::cut(Kind::Job, serde_json::from_value(job.clone()).unwrap()).unwrap();
+    let known = CachedObject::from_dynamic(Kind::Job, serde_json::from_value(job.clone()).unwrap()).unwrap();
     reconciler.index.write().apply_session(serde_json::from_value(session.clone()).unwrap());
-    reconciler.index.write().apply_live(known);
+    reconciler.index.write().apply_object(known);
     // Somebody changed the Job, and the watch has not told it yet.
     job["metadata"]["resourceVersion"] = json!("8");
     let held = [(format!("{SESSIONS}/hero"), session), (format!("{JOBS}/hero"), job)];
@@ -143,9 +143,9 @@ async fn who_takes_the_last_job_away_asks_for_the_next_pass() {
 
     let (key, now) = (Key::new("team", "hero"), "2026-01-01T00:01:00Z".parse().unwrap());
     let job = || store.lock().unwrap().objects.get(&format!("{JOBS}/hero")).cloned();
-    assert!(matches!(reconciler.reconcile(&key, now).await, Ok(Next::Retry(..))), "the Job had changed");
+    assert!(matches!(reconciler.reconcile(&key, now).await, Ok(Action::Retry(..))), "the Job had changed");
     assert!(job().is_some_and(|job| job["metadata"]["deletionTimestamp"].is_string()));
-    assert_eq!(reconciler.reconcile(&key, now).await.unwrap(), Next::At(Some(Duration::ZERO)));
+    assert_eq!(reconciler.reconcile(&key, now).await.unwrap(), Action::RequeueAfter(Some(Duration::ZERO)));
     assert_eq!(job(), None, "nothing holds it any more");
     reconciler.reconcile(&key, now).await.unwrap();
     assert_eq!(job().unwrap()["metadata"]["annotations"]["renku.io/run_id"], "second");

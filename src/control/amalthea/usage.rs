@@ -36,11 +36,11 @@ struct ContainerMetrics {
 
 /// Measures while this replica leads.
 pub async fn measure(reconciler: Arc<Reconciler>, scope: Scope) {
-    let mut gate = reconciler.replica.gate.clone();
+    let mut leadership = reconciler.context.leadership.clone();
     let mut ticks = tokio::time::interval(reconciler.settings.idle_check_interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        gate.opened().await;
+        leadership.acquired().await;
         ticks.tick().await;
         for part in parts(&scope) {
             let needed = reconciler.index.read().sessions().any(|(key, session)| {
@@ -75,10 +75,10 @@ async fn list(reconciler: &Reconciler, namespace: Option<&str>) -> Result<PodMet
         names::PART_OF_VALUE
     );
     let request = http::Request::get(uri).body(Vec::new()).map_err(kube::Error::HttpError)?;
-    api::within(reconciler.replica.client.request::<PodMetricsList>(request)).await
+    api::within(reconciler.context.client.request::<PodMetricsList>(request)).await
 }
 
-/// Takes in what was measured and wakes the sessions for which it changes something.
+/// Takes in what was measured and scheduled_decisions the sessions for which it changes something.
 fn take_in(reconciler: &Reconciler, list: PodMetricsList) {
     let now = Timestamp::now();
     for pod in list.items {
@@ -87,7 +87,7 @@ fn take_in(reconciler: &Reconciler, list: PodMetricsList) {
         let Some(usage) = usage(&pod, now).filter(|_| needs_usage(&session)) else { continue };
         reconciler.index.write().apply_usage(&key, usage);
         if changes_something(&session, usage, now) {
-            reconciler.agenda.queue.add(key);
+            reconciler.workqueue.queue.add(key);
         }
     }
 }

@@ -7,13 +7,13 @@ use super::Reconciler;
 use crate::{
     control::{
         api,
+        context::ReconciledKind,
         key::Key,
-        replica::Reconciled,
-        watch::{Intake, Unsynced, follow, parts},
+        watch::{CacheSync, EventHandler, follow, parts},
     },
     core::{
-        amalthea::world::Warning,
-        live::{Kind, Live},
+        amalthea::observed::Warning,
+        object::{CachedObject, Kind},
     },
     settings::Scope,
 };
@@ -29,18 +29,18 @@ use std::{collections::HashSet, sync::Arc};
 use tokio::task::JoinSet;
 
 /// Starts all watches as tasks that run until they are aborted with the set.
-pub fn start(reconciler: &Arc<Reconciler>, scope: &Scope, unsynced: &Unsynced, tasks: &mut JoinSet<()>) {
-    let client = &reconciler.replica.client;
+pub fn start(reconciler: &Arc<Reconciler>, scope: &Scope, cache_sync: &CacheSync, tasks: &mut JoinSet<()>) {
+    let client = &reconciler.context.client;
     let ours = format!("{}={}", names::LABEL_PART_OF, names::PART_OF_VALUE);
     for part in parts(scope) {
-        let intake = Sessions { reconciler: reconciler.clone(), namespace: part.clone() };
+        let handler = Sessions { reconciler: reconciler.clone(), namespace: part.clone() };
         let sessions = api::of_resource(client, &AmaltheaSession::resource(), part.as_deref());
-        tasks.spawn(follow(watcher(sessions, watcher::Config::default()), intake, unsynced.one()));
+        tasks.spawn(follow(watcher(sessions, watcher::Config::default()), handler, cache_sync.register()));
         for kind in Kind::CHILDREN.into_iter().chain([Kind::Pod]) {
-            let intake = Objects { reconciler: reconciler.clone(), kind, namespace: part.clone() };
+            let handler = Objects { reconciler: reconciler.clone(), kind, namespace: part.clone() };
             let objects = api::api(client, kind, part.as_deref());
             let config = watcher::Config::default().labels(&ours);
-            tasks.spawn(follow(watcher(objects, config), intake, unsynced.one()));
+            tasks.spawn(follow(watcher(objects, config), handler, cache_sync.register()));
         }
         let events: Api<CoreEvent> = match &part {
             Some(namespace) => Api::namespaced(client.clone(), namespace),
@@ -57,7 +57,7 @@ struct Sessions {
     namespace: Option<String>,
 }
 
-impl Intake for Sessions {
+impl EventHandler for Sessions {
     fn kind(&self) -> &'static str {
         KIND
     }
@@ -82,8 +82,8 @@ impl Intake for Sessions {
         self.reconciler.index.write().retain(None, self.namespace.as_deref(), listed)
     }
 
-    fn ask(&self, key: Key) {
-        self.reconciler.agenda.queue.add(key);
+    fn enqueue(&self, key: Key) {
+        self.reconciler.workqueue.queue.add(key);
     }
 }
 
@@ -94,25 +94,25 @@ struct Objects {
     namespace: Option<String>,
 }
 
-impl Intake for Objects {
+impl EventHandler for Objects {
     fn kind(&self) -> &'static str {
         self.kind.name()
     }
 
     fn apply(&self, object: DynamicObject) -> Option<Key> {
-        self.reconciler.index.write().apply_live(Live::cut(self.kind, object)?)
+        self.reconciler.index.write().apply_object(CachedObject::from_dynamic(self.kind, object)?)
     }
 
     fn remove(&self, object: DynamicObject) -> Option<Key> {
-        self.reconciler.index.write().remove_live(Live::cut(self.kind, object)?)
+        self.reconciler.index.write().remove_object(CachedObject::from_dynamic(self.kind, object)?)
     }
 
     fn retain(&self, listed: &HashSet<String>) -> Vec<Key> {
         self.reconciler.index.write().retain(Some(self.kind), self.namespace.as_deref(), listed)
     }
 
-    fn ask(&self, key: Key) {
-        self.reconciler.agenda.queue.add(key);
+    fn enqueue(&self, key: Key) {
+        self.reconciler.workqueue.queue.add(key);
     }
 }
 
@@ -148,7 +148,7 @@ async fn follow_warnings(
         let Ok(event) = event else { continue };
         let Some((uid, warning)) = warning(event) else { continue };
         if let Some(key) = reconciler.index.write().apply_warning(&uid, warning) {
-            reconciler.agenda.queue.add(key);
+            reconciler.workqueue.queue.add(key);
         }
     }
 }

@@ -10,7 +10,7 @@ use futures::StreamExt;
 use kube::Client;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use sojourn_certs::{Pair, pair::JudgePair};
+use sojourn_certs::{Pair, pair::JudgePairError};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -32,11 +32,11 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// Why the files cannot be served with.
 #[derive(Debug, thiserror::Error)]
-enum LoadFiles {
+enum LoadFilesError {
     #[error("{} cannot be read: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
     #[error("the pair in {} is not served: {source}", directory.display())]
-    Judge { directory: PathBuf, source: JudgePair },
+    Judge { directory: PathBuf, source: JudgePairError },
 }
 
 /// The one who keeps the certificate of this replica.
@@ -105,7 +105,7 @@ impl Files {
         self.served.verify(&self.configurations, self.concern.as_deref()).await
     }
 
-    async fn load(&mut self) -> Result<(), LoadFiles> {
+    async fn load(&mut self) -> Result<(), LoadFilesError> {
         let (certificate, key) =
             (read(&self.directory, CERTIFICATE).await?, read(&self.directory, KEY).await?);
         let digest =
@@ -116,7 +116,7 @@ impl Files {
         }
         self.seen = Some(digest);
         let pair = Pair::read(&certificate, &key, &self.served.name, self.served.clock.now())
-            .map_err(|source| LoadFiles::Judge { directory: self.directory.clone(), source })?;
+            .map_err(|source| LoadFilesError::Judge { directory: self.directory.clone(), source })?;
         self.concern = None;
         let in_use = InUse { fingerprint: pair.fingerprint(), until: pair.not_after() };
         if self.in_use.as_ref() != Some(&in_use) {
@@ -128,7 +128,7 @@ impl Files {
     }
 }
 
-async fn read(directory: &Path, name: &str) -> Result<Vec<u8>, LoadFiles> {
+async fn read(directory: &Path, name: &str) -> Result<Vec<u8>, LoadFilesError> {
     let path = directory.join(name);
-    tokio::fs::read(&path).await.map_err(|source| LoadFiles::Read { path, source })
+    tokio::fs::read(&path).await.map_err(|source| LoadFilesError::Read { path, source })
 }

@@ -20,7 +20,7 @@ const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Why an API server would not believe us.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum DialSelf {
+pub(super) enum DialSelfError {
     /// The name cannot be one of a server.
     #[error("the name that API servers call: {0}")]
     Name(#[from] InvalidDnsNameError),
@@ -51,7 +51,7 @@ pub(super) async fn dial(
     name: &str,
     bundles: &[Bundle],
     clock: Clock,
-) -> Result<(), DialSelf> {
+) -> Result<(), DialSelfError> {
     let name = ServerName::try_from(name.to_owned())?;
     for bundle in bundles {
         let mut roots = RootCertStore::empty();
@@ -65,7 +65,7 @@ pub(super) async fn dial(
             let stream = TcpStream::connect(reachable(listener)).await?;
             TlsConnector::from(Arc::new(config)).connect(name.clone(), stream).await
         };
-        tokio::time::timeout(DEADLINE, shake).await.map_err(|_| DialSelf::Timeout)??;
+        tokio::time::timeout(DEADLINE, shake).await.map_err(|_| DialSelfError::Timeout)??;
     }
     Ok(())
 }

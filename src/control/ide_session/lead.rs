@@ -11,19 +11,19 @@ const LAST_STARTS: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(50);
 
 impl Reconciler {
-    /// Opens and closes the gate of the workers, for as long as the process runs. To be started when the watches have
+    /// Opens and closes the leadership of the workers, for as long as the process runs. To be started when the watches have
     /// seen all that there is.
     pub async fn lead(self: Arc<Self>) {
-        let mut outer = self.outer.clone();
+        let mut process_leadership = self.process_leadership.clone();
         loop {
-            outer.opened().await;
+            process_leadership.acquired().await;
             let sessions: Vec<_> = self.index.read().sessions().cloned().collect();
             let alive = sessions.iter().map(|session| session.uid().to_owned()).collect();
             self.outputs.sweep(alive).await;
             self.runs.lead(sessions).await;
-            self.keeper.send_replace(true);
+            self.readiness_tx.send_replace(true);
             self.index.read().tell();
-            outer.closed().await;
+            process_leadership.lost().await;
             self.retire().await;
         }
     }
@@ -32,7 +32,7 @@ impl Reconciler {
     /// for failed. The workers must still be at work.
     pub async fn settle(&self) {
         let settled = async {
-            while self.replica.gate.is_open() && self.runs.is_starting() {
+            while self.context.leadership.is_leader() && self.runs.is_starting() {
                 sleep(LOOK).await;
             }
         };
@@ -41,10 +41,10 @@ impl Reconciler {
         }
     }
 
-    /// Closes the gate of the workers and all connections to IDEs, and writes down what these said last. Sessions go
+    /// Closes the leadership of the workers and all connections to IDEs, and writes down what these said last. Sessions go
     /// on.
     pub async fn retire(&self) {
-        self.keeper.send_replace(false);
+        self.readiness_tx.send_replace(false);
         // Who follows a log here is let go.
         self.index.read().tell();
         self.runs.retire().await;

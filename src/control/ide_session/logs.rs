@@ -22,6 +22,6 @@ impl Sessions for Reconciler {
     }
 
     fn keeps(&self) -> bool {
-        self.replica.gate.is_open()
+        self.context.leadership.is_leader()
     }
 }

@@ -2,7 +2,7 @@
 
 use super::runs::Output;
 use crate::{
-    capture::{Capture, NameOwner, OpenCapture, Owner, Stream, Writer},
+    capture::{Capture, NameOwnerError, OpenCaptureError, Owner, Stream, Writer},
     core::ide_session::{self, Files},
     settings::CaptureSettings,
 };
@@ -17,13 +17,13 @@ use std::{
 
 /// Why what a session writes is not kept.
 #[derive(Debug, thiserror::Error)]
-enum KeepOutput {
+enum KeepOutputError {
     /// Its object has a name or UID that no file can be named after.
     #[error(transparent)]
-    Name(#[from] NameOwner),
+    Name(#[from] NameOwnerError),
     /// The files cannot be made.
     #[error(transparent)]
-    Open(#[from] OpenCapture),
+    Open(#[from] OpenCaptureError),
 }
 
 /// See the module.
@@ -82,7 +82,7 @@ impl Outputs {
         Files { std_out: path(Stream::Stdout), std_err: path(Stream::Stderr) }
     }
 
-    async fn open(&self, name: &str, uid: &str) -> Result<Writer, KeepOutput> {
+    async fn open(&self, name: &str, uid: &str) -> Result<Writer, KeepOutputError> {
         Ok(self.store.open(&Owner::new(name, uid)?).await?)
     }
 

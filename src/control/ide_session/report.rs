@@ -2,8 +2,8 @@
 
 use super::{Reconciler, watch::read_session};
 use crate::{
-    control::{errors::CallError, replica::status_patch},
-    core::note::Note,
+    control::{context::status_patch, errors::CallError},
+    core::event::EventRecord,
 };
 use kube::core::DynamicObject;
 use sojourn_crds::ide_session::{IdeSession, IdeSessionStatus};
@@ -16,14 +16,14 @@ impl Reconciler {
         status: &IdeSessionStatus,
     ) -> Result<bool, CallError> {
         let Some(patch) = status_patch(session.status.as_ref(), status)? else { return Ok(false) };
-        self.learn(self.replica.write_status(session, patch).await?);
+        self.learn(self.context.write_status(session, patch).await?);
         Ok(true)
     }
 
     /// Tells people what is new.
-    pub(super) async fn tell(&self, session: &IdeSession, notes: Vec<Note>) {
-        for note in &notes {
-            self.replica.publish(session, note).await;
+    pub(super) async fn tell(&self, session: &IdeSession, events: Vec<EventRecord>) {
+        for note in &events {
+            self.context.publish(session, note).await;
         }
     }
 
@@ -33,7 +33,7 @@ impl Reconciler {
         session: &IdeSession,
         finalizers: &[String],
     ) -> Result<(), CallError> {
-        let object = self.replica.set_finalizers(session, finalizers).await?;
+        let object = self.context.set_finalizers(session, finalizers).await?;
         if session.metadata.deletion_timestamp.is_some() && finalizers.is_empty() {
             // It is gone with this; the watch says so.
             return Ok(());

@@ -3,9 +3,9 @@
 use super::{Reconciler, index::Change};
 use crate::control::{
     api,
+    context::ReconciledKind,
     key::Key,
-    replica::Reconciled,
-    watch::{Intake, Unsynced, follow},
+    watch::{CacheSync, EventHandler, follow},
 };
 use kube::{ResourceExt, core::DynamicObject, runtime::watcher};
 use serde_json::json;
@@ -14,10 +14,10 @@ use std::{collections::HashSet, sync::Arc};
 use tokio::task::JoinSet;
 
 /// Starts the watch as a task that runs until it is aborted with the set.
-pub fn start(reconciler: &Arc<Reconciler>, unsynced: &Unsynced, tasks: &mut JoinSet<()>) {
-    let sessions = api::of_resource(&reconciler.replica.client, &IdeSession::resource(), None);
-    let intake = Sessions(reconciler.clone());
-    tasks.spawn(follow(watcher(sessions, watcher::Config::default()), intake, unsynced.one()));
+pub fn start(reconciler: &Arc<Reconciler>, cache_sync: &CacheSync, tasks: &mut JoinSet<()>) {
+    let sessions = api::of_resource(&reconciler.context.client, &IdeSession::resource(), None);
+    let handler = Sessions(reconciler.clone());
+    tasks.spawn(follow(watcher(sessions, watcher::Config::default()), handler, cache_sync.register()));
 }
 
 /// Takes in sessions.
@@ -30,7 +30,7 @@ impl Sessions {
     }
 }
 
-impl Intake for Sessions {
+impl EventHandler for Sessions {
     fn kind(&self) -> &'static str {
         KIND
     }
@@ -64,8 +64,8 @@ impl Intake for Sessions {
         changes.into_iter().filter_map(|change| self.took_in(change)).collect()
     }
 
-    fn ask(&self, key: Key) {
-        self.0.agenda.queue.add(key);
+    fn enqueue(&self, key: Key) {
+        self.0.workqueue.queue.add(key);
     }
 }
 

@@ -5,7 +5,7 @@
 //! lease to renew deadline (15 to 10 by default). And **progress**: when the store answers, somebody leads
 //! one lease later.
 //!
-//! Why it holds: a leader counts its time from the moment *before* it sent the write that succeeded, and
+//! StepDownReason it holds: a leader counts its time from the moment *before* it sent the write that succeeded, and
 //! stops at the renew deadline. A candidate counts from the moment *after* it saw that write, and waits
 //! for the whole lease. The times in the Lease itself are written for people, never read. Every write
 //! names the version that was read, so of two candidates that see the same expired Lease one is refused.
@@ -45,11 +45,11 @@ impl Default for Timing {
 /// Times that cannot work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a lease must be longer than its renew deadline, and that longer than two retries")]
-pub struct CheckTiming;
+pub struct CheckTimingError;
 
-/// Why a leader stops.
+/// StepDownReason a leader stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum StepDownReason {
     /// No renewal succeeded for as long as the deadline says.
     Deadline,
     /// Somebody else holds the Lease.
@@ -70,7 +70,7 @@ pub enum Step {
     /// Nothing, for this long.
     Wait(Duration),
     /// Stop leading, at once.
-    StepDown(Why),
+    StepDown(StepDownReason),
 }
 
 /// The Lease as last seen.
@@ -106,9 +106,9 @@ pub fn decide(seen: &Observed, me: &str, held: Option<Instant>, now: Instant, ti
     if let Some(held) = held {
         let age = now.saturating_duration_since(held);
         return if age >= timing.renew_deadline {
-            Step::StepDown(Why::Deadline)
+            Step::StepDown(StepDownReason::Deadline)
         } else if holder != me {
-            Step::StepDown(Why::Taken)
+            Step::StepDown(StepDownReason::Taken)
         } else if age >= timing.retry {
             Step::Renew
         } else {
@@ -151,12 +151,12 @@ fn after(old: Option<&MicroTime>, wall: Timestamp) -> Timestamp {
 
 impl Timing {
     /// Refuses times with which a leader would lose its Lease for no reason, or keep it too long.
-    pub fn check(self) -> Result<Self, CheckTiming> {
+    pub fn check(self) -> Result<Self, CheckTimingError> {
         let works = !self.retry.is_zero()
             && self.renew_deadline > self.retry * 2
             && self.lease > self.renew_deadline
             && self.lease.subsec_nanos() == 0;
-        works.then_some(self).ok_or(CheckTiming)
+        works.then_some(self).ok_or(CheckTimingError)
     }
 }
 

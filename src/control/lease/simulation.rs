@@ -277,7 +277,7 @@ fn candidate(node: usize, life: u64) -> Elector {
 struct Told {
     two_leaders_at: Option<u64>,
     /// Leaders that were seen, by name and life.
-    terms: u64,
+    job_constraints: u64,
     /// Events of the simulation.
     steps: u64,
     /// The one leader from `SETTLE` on, if there was exactly one all the time.
@@ -297,7 +297,7 @@ fn run(seed: u64, speeds: std::ops::Range<f64>) -> Told {
         }
         let leader = leaders.first().map(|n| (*n, world.nodes[*n].life));
         if leader.is_some() && leader != last {
-            told.terms += 1;
+            told.job_constraints += 1;
             last = leader;
         }
         if world.now > CHAOS + SETTLE {
@@ -317,7 +317,7 @@ fn never_two_leaders_and_always_one_in_the_end() {
         let told = run(seed, 0.82..1.22);
         assert_eq!(told.two_leaders_at, None, "seed {seed}: {told:?}");
         assert!(told.steady, "seed {seed}: nobody leads for good: {told:?}");
-        terms += told.terms;
+        terms += told.job_constraints;
         steps += told.steps;
     }
     println!("{steps} steps, {terms} terms");

@@ -17,7 +17,10 @@ struct Inner {
 }
 
 impl Memory {
-    async fn touch<T>(&self, act: impl FnOnce(&mut Inner) -> Result<T, ReachLease>) -> Result<T, ReachLease> {
+    async fn touch<T>(
+        &self,
+        act: impl FnOnce(&mut Inner) -> Result<T, ReachLeaseError>,
+    ) -> Result<T, ReachLeaseError> {
         let gone = self.0.lock().unwrap().gone;
         if gone {
             std::future::pending::<()>().await;
@@ -31,10 +34,10 @@ impl Memory {
     }
 }
 
-fn write(inner: &mut Inner, mut lease: Lease) -> Result<Lease, ReachLease> {
+fn write(inner: &mut Inner, mut lease: Lease) -> Result<Lease, ReachLeaseError> {
     let version = |lease: &Lease| lease.metadata.resource_version.clone();
     if inner.lease.as_ref().and_then(version) != version(&lease) {
-        return Err(ReachLease::Conflict);
+        return Err(ReachLeaseError::Conflict);
     }
     inner.version += 1;
     lease.metadata.resource_version = Some(inner.version.to_string());
@@ -43,13 +46,13 @@ fn write(inner: &mut Inner, mut lease: Lease) -> Result<Lease, ReachLease> {
 }
 
 impl LeaseStore for Memory {
-    async fn get(&self) -> Result<Option<Lease>, ReachLease> {
+    async fn get(&self) -> Result<Option<Lease>, ReachLeaseError> {
         self.touch(|inner| Ok(inner.lease.clone())).await
     }
-    async fn create(&self, lease: Lease) -> Result<Lease, ReachLease> {
+    async fn create(&self, lease: Lease) -> Result<Lease, ReachLeaseError> {
         self.touch(|inner| write(inner, lease)).await
     }
-    async fn replace(&self, lease: Lease) -> Result<Lease, ReachLease> {
+    async fn replace(&self, lease: Lease) -> Result<Lease, ReachLeaseError> {
         self.touch(|inner| write(inner, lease)).await
     }
     /// Nobody tells: what holds without hints holds with them.
@@ -58,16 +61,16 @@ impl LeaseStore for Memory {
     }
 }
 
-fn candidate(store: &Memory, me: &str) -> (Gate, CancellationToken, tokio::task::JoinHandle<()>) {
+fn candidate(store: &Memory, me: &str) -> (Leadership, CancellationToken, tokio::task::JoinHandle<()>) {
     let stop = CancellationToken::new();
-    let (election, gate) =
+    let (election, leadership) =
         Election::new(store.clone(), me.into(), Timing::default(), Metrics::default().lease).unwrap();
-    (gate, stop.clone(), tokio::spawn(election.run(stop)))
+    (leadership, stop.clone(), tokio::spawn(election.run(stop)))
 }
 
-async fn opens_within(gate: &mut Gate, limit: Duration) {
-    tokio::time::timeout(limit, gate.opened()).await.unwrap();
-    assert!(gate.is_open());
+async fn opens_within(leadership: &mut Leadership, limit: Duration) {
+    tokio::time::timeout(limit, leadership.acquired()).await.unwrap();
+    assert!(leadership.is_leader());
 }
 
 #[tokio::test(start_paused = true)]
@@ -77,10 +80,10 @@ async fn a_clean_shutdown_hands_over_at_once() {
     opens_within(&mut first, Duration::from_secs(1)).await;
     let (mut second, stop, _) = candidate(&store, "second");
     tokio::time::sleep(Duration::from_secs(60)).await;
-    assert!(first.is_open() && !second.is_open());
+    assert!(first.is_leader() && !second.is_leader());
     stop_first.cancel();
     ended.await.unwrap();
-    assert!(!first.is_open());
+    assert!(!first.is_leader());
     assert_eq!(store.holder().as_deref(), Some(""));
     opens_within(&mut second, Duration::from_secs(3)).await;
     assert_eq!(store.holder().as_deref(), Some("second"));
@@ -98,7 +101,7 @@ async fn a_crash_costs_one_lease() {
     tokio::time::sleep(Duration::from_secs(5)).await;
     task.abort();
     tokio::time::sleep(Duration::from_secs(12)).await;
-    assert!(!second.is_open());
+    assert!(!second.is_leader());
     opens_within(&mut second, Duration::from_secs(8)).await;
     stop.cancel();
 }
@@ -106,24 +109,24 @@ async fn a_crash_costs_one_lease() {
 #[tokio::test(start_paused = true)]
 async fn a_silent_store_closes_the_gate_before_the_lease_expires() {
     let store = Memory::default();
-    let (mut gate, stop, _) = candidate(&store, "only");
-    opens_within(&mut gate, Duration::from_secs(1)).await;
+    let (mut leadership, stop, _) = candidate(&store, "only");
+    opens_within(&mut leadership, Duration::from_secs(1)).await;
     store.0.lock().unwrap().gone = true;
     let start = Instant::now();
-    gate.closed().await;
+    leadership.lost().await;
     let took = start.elapsed();
     assert!(took <= Duration::from_secs(10), "{took:?}");
     assert!(took >= Duration::from_secs(7), "gave up too early: {took:?}");
     store.0.lock().unwrap().gone = false;
-    opens_within(&mut gate, Duration::from_secs(7)).await;
+    opens_within(&mut leadership, Duration::from_secs(7)).await;
     stop.cancel();
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_leader_asks_once_in_two_seconds() {
     let store = Memory::default();
-    let (mut gate, stop, _) = candidate(&store, "only");
-    opens_within(&mut gate, Duration::from_secs(1)).await;
+    let (mut leadership, stop, _) = candidate(&store, "only");
+    opens_within(&mut leadership, Duration::from_secs(1)).await;
     let before = store.0.lock().unwrap().requests;
     tokio::time::sleep(Duration::from_secs(60)).await;
     let requests = store.0.lock().unwrap().requests - before;
@@ -167,14 +170,14 @@ async fn a_lease_that_somebody_deletes_is_not_taken_while_its_holder_may_still_w
         store.0.lock().unwrap().lease = None;
         for _ in 0..30 {
             tokio::time::sleep(Duration::from_secs(1)).await;
-            assert!(!second.is_open(), "the first one makes it anew");
+            assert!(!second.is_leader(), "the first one makes it anew");
         }
-        assert!(first.is_open());
+        assert!(first.is_leader());
     }
     stop.cancel();
 }
 
 #[test]
 fn a_gate_without_an_election_is_open() {
-    assert!(Gate::open().is_open());
+    assert!(Leadership::always().is_leader());
 }

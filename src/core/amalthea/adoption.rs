@@ -1,6 +1,6 @@
 //! Secrets that a session has adopted: they go when it goes.
 
-use crate::core::live::Texts;
+use crate::core::object::StringMap;
 use sojourn_crds::amalthea::{AmaltheaSessionSpec, SecretKeyRef, SecretRef, names};
 use std::collections::BTreeSet;
 
@@ -41,7 +41,7 @@ pub fn referenced(spec: &AmaltheaSessionSpec) -> BTreeSet<&str> {
 ///
 /// Admission asked whether the requester may delete the secret. This looks at what the secret says itself:
 /// one that has another controller, or that is labelled as another session's, is not ours to delete.
-pub fn objection(session: &str, uid: &str, owner: Option<&str>, labels: &Texts) -> Option<String> {
+pub fn objection(session: &str, uid: &str, owner: Option<&str>, labels: &StringMap) -> Option<String> {
     if owner.is_some_and(|owner| owner != uid) {
         return Some("another object controls it".into());
     }

@@ -1,14 +1,14 @@
 //! What to write and delete so that a session is as its spec says.
 
 use super::{
-    Checked, ChildError, Context, World, adoption, children, conditions::RECONCILED, dropped, due, run,
-    run::Run,
+    Checked, ChildError, Observed, PlanContext, adoption, children, conditions::RECONCILED, deadlines, prune,
+    run, run::Run,
 };
 use crate::core::{
     conditions,
     error::ErrorClass,
-    live::{Kind, Live},
-    manifest::{self, Child, Write},
+    manifest::{self, DesiredObject, Write},
+    object::{CachedObject, Kind},
 };
 use k8s_openapi::api::batch::v1::JobStatus;
 use sojourn_crds::amalthea::{
@@ -75,7 +75,7 @@ pub enum Outcome {
 }
 
 /// How the Job ended; `None` while it has not.
-pub fn outcome(job: &Live) -> Option<Outcome> {
+pub fn outcome(job: &CachedObject) -> Option<Outcome> {
     let status: JobStatus = job.status();
     let conditions = status.conditions.unwrap_or_default();
     let holds = |kind: &str| {
@@ -90,14 +90,14 @@ pub fn outcome(job: &Live) -> Option<Outcome> {
     })
 }
 
-/// What to do for a session at `context.now`. Planning again on the world as it is then plans nothing.
-pub fn plan(checked: &Checked, world: &World, context: &Context) -> Plan {
+/// What to do for a session at `context.now`. Planning again on the observed as it is then plans nothing.
+pub fn plan(checked: &Checked, observed: &Observed, context: &PlanContext) -> Plan {
     let session = checked.session;
     if session.metadata.deletion_timestamp.is_some() {
-        return farewell(checked, world);
+        return finalize(checked, observed);
     }
     let unrecorded =
-        world.owned(Kind::Job, session.name()).and_then(|job| result(job, context.settings.on_deadline));
+        observed.owned(Kind::Job, session.name()).and_then(|job| result(job, context.settings.on_deadline));
     let run = match run::run(session, context.now) {
         // A batch job that ended while its session was being hibernated has ended: that goes on record
         // first, and then nothing runs again.
@@ -109,12 +109,12 @@ pub fn plan(checked: &Checked, world: &World, context: &Context) -> Plan {
     let mut plan = Plan { finalizers: wanted_finalizers(checked), ..Plan::default() };
     let default = AmaltheaSessionStatus::default();
     let status = session.status.as_ref().unwrap_or(&default);
-    let gate_open = gate_open(checked.spec.reconcile_strategy, status);
-    let secret = world.owned(Kind::Secret, &names::internal_secret(session.name()));
+    let updates_allowed = updates_allowed(checked.spec.reconcile_strategy, status);
+    let secret = observed.owned(Kind::Secret, &names::internal_secret(session.name()));
     let wanted = children::desired(checked, context, run.as_deref(), secret);
     for child in &wanted {
-        let live = world.child(child.kind, &child.name);
-        if let Some(live) = live.filter(|live| !world.owns(live)) {
+        let live = observed.child(child.kind, &child.name);
+        if let Some(live) = live.filter(|live| !observed.owns(live)) {
             // An object of an earlier session of that name, on its way out, frees the name by itself.
             let class = if live.deleting { ErrorClass::Transient } else { ErrorClass::Foreign };
             plan.blocked.push(taken(live.kind, &live.name, class));
@@ -128,22 +128,29 @@ pub fn plan(checked: &Checked, world: &World, context: &Context) -> Plan {
                     run: run.as_deref(),
                     on_deadline: context.settings.on_deadline,
                 };
-                job.plan(&mut plan, child, live, gate_open);
+                job.plan(&mut plan, child, live, updates_allowed);
             }
-            _ => plan_child(&mut plan, checked, child, live, gate_open),
+            _ => plan_child(&mut plan, checked, child, live, updates_allowed),
         }
     }
-    plan.delete.extend(dropped::dropped(world, &wanted).into_iter().map(delete));
+    plan.delete.extend(prune::prunable(observed, &wanted).into_iter().map(delete));
     plan
 }
 
-fn plan_child(plan: &mut Plan, checked: &Checked, child: &Child, live: Option<&Live>, gate_open: bool) {
+fn plan_child(
+    plan: &mut Plan,
+    checked: &Checked,
+    child: &DesiredObject,
+    live: Option<&CachedObject>,
+    updates_allowed: bool,
+) {
     let workload = child.kind == Kind::StatefulSet;
-    if live.is_some_and(|live| live.deleting) || (live.is_none() && workload && !checked.obstacles.is_empty())
+    if live.is_some_and(|live| live.deleting)
+        || (live.is_none() && workload && !checked.blocking_findings.is_empty())
     {
         return;
     }
-    plan.write.extend(manifest::difference(child, live, gate_open));
+    plan.write.extend(manifest::difference(child, live, updates_allowed));
 }
 
 /// A Job is created once for each run, changed while it is at work, and then left alone.
@@ -155,11 +162,17 @@ struct PlanJob<'a> {
 }
 
 impl PlanJob<'_> {
-    fn plan(&self, plan: &mut Plan, child: &Child, live: Option<&Live>, gate_open: bool) {
-        let finished = due::is_finished(self.status);
+    fn plan(
+        &self,
+        plan: &mut Plan,
+        child: &DesiredObject,
+        live: Option<&CachedObject>,
+        updates_allowed: bool,
+    ) {
+        let finished = deadlines::is_finished(self.status);
         let Some(job) = live else {
-            if !finished && self.checked.obstacles.is_empty() {
-                plan.write.extend(manifest::difference(child, None, gate_open));
+            if !finished && self.checked.blocking_findings.is_empty() {
+                plan.write.extend(manifest::difference(child, None, updates_allowed));
             }
             return;
         };
@@ -177,13 +190,13 @@ impl PlanJob<'_> {
         if !of_this_run {
             plan.delete.push(delete(job));
         } else if !ended {
-            plan.write.extend(manifest::difference(child, Some(job), gate_open));
+            plan.write.extend(manifest::difference(child, Some(job), updates_allowed));
         }
     }
 }
 
 /// How a Job ended, unless it was ended by a deadline that only stands behind the operator's own.
-pub fn result(job: &Live, on_deadline: OnDeadline) -> Option<Outcome> {
+pub fn result(job: &CachedObject, on_deadline: OnDeadline) -> Option<Outcome> {
     outcome(job).filter(|outcome| !is_backstop(outcome, on_deadline))
 }
 
@@ -194,12 +207,12 @@ pub fn is_backstop(outcome: &Outcome, on_deadline: OnDeadline) -> bool {
 }
 
 /// Whether a Job was made for the run `run`.
-pub fn is_of_run(job: &Live, run: &str) -> bool {
+pub fn is_of_run(job: &CachedObject, run: &str) -> bool {
     job.annotations.get(names::RUN_ID_ANNOTATION).is_some_and(|id| id == run)
 }
 
 /// Whether held-back fields go through now. A write that failed has not gone through yet.
-fn gate_open(strategy: ReconcileStrategy, status: &AmaltheaSessionStatus) -> bool {
+fn updates_allowed(strategy: ReconcileStrategy, status: &AmaltheaSessionStatus) -> bool {
     match strategy {
         ReconcileStrategy::Always => true,
         ReconcileStrategy::Never => false,
@@ -211,11 +224,11 @@ fn gate_open(strategy: ReconcileStrategy, status: &AmaltheaSessionStatus) -> boo
     }
 }
 
-fn delete(live: &Live) -> Delete {
+fn delete(live: &CachedObject) -> Delete {
     Delete { kind: live.kind, name: live.name.clone(), uid: live.uid.clone() }
 }
 
-fn release(job: &Live) -> Option<Release> {
+fn release(job: &CachedObject) -> Option<Release> {
     let kept: Vec<String> =
         job.finalizers.iter().filter(|finalizer| *finalizer != names::RESULT_FINALIZER).cloned().collect();
     (kept.len() < job.finalizers.len()).then(|| Release {
@@ -227,7 +240,7 @@ fn release(job: &Live) -> Option<Release> {
 }
 
 /// What holds a Job whose session is gone: only our finalizer, which has nothing left to wait for.
-pub fn release_orphan(job: &Live) -> Option<Release> {
+pub fn release_orphan(job: &CachedObject) -> Option<Release> {
     release(job).filter(|_| job.deleting)
 }
 
@@ -264,13 +277,13 @@ fn with_finalizer(session: &AmaltheaSession, wanted: bool) -> Option<Vec<String>
 
 /// The finalizers of a session that is being deleted and whose spec is gone, so that nobody knows what it had
 /// adopted: ours has nothing left to wait for.
-pub fn farewell_without_spec(session: &AmaltheaSession) -> Option<Vec<String>> {
+pub fn finalize_without_spec(session: &AmaltheaSession) -> Option<Vec<String>> {
     session.metadata.deletion_timestamp.as_ref()?;
     with_finalizer(session, false)
 }
 
 /// What a session that is being deleted leaves to do. The rest goes by its owner references.
-fn farewell(checked: &Checked, world: &World) -> Plan {
+fn finalize(checked: &Checked, observed: &Observed) -> Plan {
     let holds = checked
         .session
         .metadata
@@ -282,9 +295,9 @@ fn farewell(checked: &Checked, world: &World) -> Plan {
         .into_iter()
         .filter(|_| holds)
         .map(str::to_owned)
-        .partition(|name| world.shared_secrets.contains(name));
+        .partition(|name| observed.shared_secrets.contains(name));
     Plan {
-        release: world.owned(Kind::Job, checked.session.name()).and_then(release).into_iter().collect(),
+        release: observed.owned(Kind::Job, checked.session.name()).and_then(release).into_iter().collect(),
         delete_secrets: go,
         keep_secrets: keep,
         finalizers: with_finalizer(checked.session, false),

@@ -4,14 +4,14 @@
 //! would come to if the API server takes them as they are.
 
 use super::{
-    Applied, Checked, Context, Plan, World,
-    due::{self, Wake},
+    Applied, Checked, Observed, Plan, PlanContext,
+    deadlines::{self, ScheduledDecision},
     plan::plan,
     status::{Report, status},
 };
 use crate::core::{
-    live::{Kind, Live},
     manifest::Write,
+    object::{CachedObject, Kind},
 };
 use kube::core::DynamicObject;
 use serde_json::{Value, json};
@@ -29,48 +29,48 @@ pub struct Preview {
     /// What would be reported.
     pub report: Report,
     /// When the session would be looked at again because of the time alone, and what for; soonest first.
-    pub wakes: Vec<Wake>,
+    pub scheduled_decisions: Vec<ScheduledDecision>,
 }
 
-/// What a reconcile of `world` would do.
-pub fn preview(checked: &Checked, world: &World, context: &Context) -> Preview {
-    let first = plan(checked, world, context);
-    let Some(run) = first.begin_run else { return foresee(checked, world, context, None, first) };
+/// What a reconcile of `observed` would do.
+pub fn preview(checked: &Checked, observed: &Observed, context: &PlanContext) -> Preview {
+    let first = plan(checked, observed, context);
+    let Some(run) = first.begin_run else { return foresee(checked, observed, context, None, first) };
     // The run is written down, which is a pass of its own; what follows is that of the next.
     let mut session = checked.session.clone();
     session.status.get_or_insert_default().run_id = Some(run.clone());
     let checked = Checked { session: &session, ..checked.clone() };
-    let world = World { session: Arc::new(session.clone()), ..world.clone() };
-    let plan = plan(&checked, &world, context);
-    foresee(&checked, &world, context, Some(run), plan)
+    let observed = Observed { session: Arc::new(session.clone()), ..observed.clone() };
+    let plan = plan(&checked, &observed, context);
+    foresee(&checked, &observed, context, Some(run), plan)
 }
 
 fn foresee(
     checked: &Checked,
-    world: &World,
-    context: &Context,
+    observed: &Observed,
+    context: &PlanContext,
     begin_run: Option<String>,
     plan: Plan,
 ) -> Preview {
     let applied = as_applied(&plan);
-    let report = status(checked, world, &applied, context);
-    let after: Cow<World> = world.after(&applied);
-    let wakes = if checked.session.metadata.deletion_timestamp.is_some() {
+    let report = status(checked, observed, &applied, context);
+    let after: Cow<Observed> = observed.after(&applied);
+    let scheduled_decisions = if checked.session.metadata.deletion_timestamp.is_some() {
         Vec::new()
     } else {
-        due::wakes(checked, &after, &report.status, context)
+        deadlines::scheduled_decisions(checked, &after, &report.status, context)
     };
     let touched = |kind: Kind, name: &str| {
         plan.write.iter().any(|write| write.target() == (kind, name))
             || plan.delete.iter().any(|delete| (delete.kind, delete.name.as_str()) == (kind, name))
     };
-    let keep = world
+    let keep = observed
         .children
         .iter()
-        .filter(|((kind, name), live)| world.owns(live) && !live.deleting && !touched(*kind, name))
+        .filter(|((kind, name), live)| observed.owns(live) && !live.deleting && !touched(*kind, name))
         .map(|(slot, _)| slot.clone())
         .collect();
-    Preview { begin_run, plan, keep, report, wakes }
+    Preview { begin_run, plan, keep, report, scheduled_decisions }
 }
 
 /// What a plan's writes would come to. A child that is changed is there as before, as far as a status tells.
@@ -89,8 +89,8 @@ fn as_applied(plan: &Plan) -> Applied {
 }
 
 /// An object as it is right after its creation.
-fn fresh(kind: Kind, manifest: &Value) -> Option<Live> {
+fn fresh(kind: Kind, manifest: &Value) -> Option<CachedObject> {
     let mut object = manifest.clone();
     object["metadata"]["uid"] = json!(format!("new-{kind}"));
-    Live::cut(kind, serde_json::from_value::<DynamicObject>(object).ok()?)
+    CachedObject::from_dynamic(kind, serde_json::from_value::<DynamicObject>(object).ok()?)
 }

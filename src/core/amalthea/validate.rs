@@ -13,7 +13,7 @@ use sojourn_crds::{
 
 use sojourn_webhooks::{
     facts::{GuardSettings, Offline},
-    kind::{Change, Judged},
+    kind::{AdmissionRules, Change},
     request::{Operation, Request},
 };
 
@@ -27,7 +27,7 @@ pub struct Checked<'a> {
     /// Its timeouts, read.
     pub timeouts: Timeouts,
     /// Why its children cannot be written, if they cannot.
-    pub obstacles: Vec<String>,
+    pub blocking_findings: Vec<String>,
 }
 
 /// The timeouts of a session; `None` means that the rule is off.
@@ -70,12 +70,17 @@ impl Checked<'_> {
 /// `None` when there is no spec to work with.
 pub fn validate(session: &AmaltheaSession, findings: Vec<String>) -> Option<Checked<'_>> {
     let spec = session.spec.as_ref()?;
-    Some(Checked { session, spec, timeouts: Timeouts::read(spec.culling.as_ref()), obstacles: findings })
+    Some(Checked {
+        session,
+        spec,
+        timeouts: Timeouts::read(spec.culling.as_ref()),
+        blocking_findings: findings,
+    })
 }
 
 /// What the admission rules would say against the session if it were created now, as far as it prevents a
 /// workload. The rules are those of the webhook, so that a session that got past it is told the same.
-pub fn obstacles(session: &AmaltheaSession, on_deadline: OnDeadline, now: Timestamp) -> Vec<String> {
+pub fn blocking_findings(session: &AmaltheaSession, on_deadline: OnDeadline, now: Timestamp) -> Vec<String> {
     let request = Request {
         operation: Operation::Create,
         subresource: None,

@@ -1,7 +1,7 @@
 //! The conditions of a session, and what each says. They tell a person why nothing happens, and what to do.
 
-use super::world::{Capture, EndpointFacts, StartFacts, StopFacts, World};
-use crate::core::conditions::{Say, set};
+use super::observed::{Capture, EndpointFacts, Observed, StartFacts, StopFacts};
+use crate::core::conditions::{ConditionUpdate, set};
 use k8s_openapi::jiff::Timestamp;
 use sojourn_crds::ide_session::{DesiredState, IdeSessionStatus, State};
 
@@ -15,13 +15,13 @@ pub const READY: &str = "Ready";
 pub const LOGS_AVAILABLE: &str = "LogsAvailable";
 
 /// Says in `status`, which has its new state, what is known beside it. What concerns nobody any more goes.
-pub(super) fn say(world: &World, status: &mut IdeSessionStatus, now: Timestamp) {
-    let generation = world.session.metadata.generation;
+pub(super) fn say(observed: &Observed, status: &mut IdeSessionStatus, now: Timestamp) {
+    let generation = observed.session.metadata.generation;
     let said = [
-        (READY, Some(ready(world, status))),
-        (ENDPOINT_READY, endpoint(world, status.state)),
-        (IDE_CONNECTED, connected(world, status.state)),
-        (LOGS_AVAILABLE, logs(world, status)),
+        (READY, Some(ready(observed, status))),
+        (ENDPOINT_READY, endpoint(observed, status.state)),
+        (IDE_CONNECTED, connected(observed, status.state)),
+        (LOGS_AVAILABLE, logs(observed, status)),
     ];
     for (kind, say) in said {
         match say {
@@ -31,21 +31,26 @@ pub(super) fn say(world: &World, status: &mut IdeSessionStatus, now: Timestamp) 
     }
 }
 
-fn say_of<'a>(kind: &'a str, holds: bool, reason: &'a str, message: impl Into<String>) -> Say<'a> {
-    Say { kind, holds, reason, message: message.into() }
+fn say_of<'a>(
+    kind: &'a str,
+    holds: bool,
+    reason: &'a str,
+    message: impl Into<String>,
+) -> ConditionUpdate<'a> {
+    ConditionUpdate { kind, holds, reason, message: message.into() }
 }
 
-fn ready<'a>(world: &World, status: &IdeSessionStatus) -> Say<'a> {
+fn ready<'a>(observed: &Observed, status: &IdeSessionStatus) -> ConditionUpdate<'a> {
     let not_yet = |reason, message: &str| say_of(READY, false, reason, message);
     match status.state {
-        State::Initial => unstarted(world),
-        State::Starting if waits_for_ide(world) => not_yet(
+        State::Initial => unstarted(observed),
+        State::Starting if waits_for_ide(observed) => not_yet(
             "WaitingForIDE",
             "The session starts when its IDE is connected; see the condition IDEConnected",
         ),
         State::Starting => not_yet("Starting", "The IDE is being asked to create the session"),
         State::Running => say_of(READY, true, "Running", "The IDE has accepted the session"),
-        State::Stopping => match world.run.as_ref().map(|run| &run.stop) {
+        State::Stopping => match observed.run.as_ref().map(|run| &run.stop) {
             Some(StopFacts::Failed { message, .. }) => say_of(
                 READY,
                 false,
@@ -63,8 +68,8 @@ fn ready<'a>(world: &World, status: &IdeSessionStatus) -> Say<'a> {
 }
 
 /// Why a session has not begun.
-fn unstarted<'a>(world: &World) -> Say<'a> {
-    let (reason, message) = match world.session.spec.desired().unwrap_or_default() {
+fn unstarted<'a>(observed: &Observed) -> ConditionUpdate<'a> {
+    let (reason, message) = match observed.session.spec.desired().unwrap_or_default() {
         DesiredState::Unset => (
             "NotRequested",
             "The session has not been asked to run; set spec.desiredState to Running to start it",
@@ -81,23 +86,25 @@ fn unstarted<'a>(world: &World) -> Say<'a> {
     say_of(READY, false, reason, message)
 }
 
-fn waits_for_ide(world: &World) -> bool {
-    let unsent =
-        world.run.as_ref().is_none_or(|run| matches!(run.start, StartFacts::NotAsked | StartFacts::Waiting));
-    unsent && !matches!(world.endpoint, EndpointFacts::Known { connected: true, .. })
+fn waits_for_ide(observed: &Observed) -> bool {
+    let unsent = observed
+        .run
+        .as_ref()
+        .is_none_or(|run| matches!(run.start, StartFacts::NotAsked | StartFacts::Waiting));
+    unsent && !matches!(observed.endpoint, EndpointFacts::Known { connected: true, .. })
 }
 
 /// Whether a session in that state has to do with its IDE.
-fn needs_ide(world: &World, state: State) -> bool {
+fn needs_ide(observed: &Observed, state: State) -> bool {
     match state {
-        State::Initial => world.wants_start(),
+        State::Initial => observed.wants_start(),
         State::Starting | State::Running | State::Stopping => true,
         State::Stopped | State::Failed => false,
     }
 }
 
-fn endpoint<'a>(world: &World, state: State) -> Option<Say<'a>> {
-    needs_ide(world, state).then(|| match &world.endpoint {
+fn endpoint<'a>(observed: &Observed, state: State) -> Option<ConditionUpdate<'a>> {
+    needs_ide(observed, state).then(|| match &observed.endpoint {
         EndpointFacts::Missing { reason, message } => say_of(ENDPOINT_READY, false, reason, message),
         EndpointFacts::Known { secret_uid, .. } => {
             let from = match secret_uid {
@@ -109,10 +116,10 @@ fn endpoint<'a>(world: &World, state: State) -> Option<Say<'a>> {
     })
 }
 
-fn connected<'a>(world: &World, state: State) -> Option<Say<'a>> {
+fn connected<'a>(observed: &Observed, state: State) -> Option<ConditionUpdate<'a>> {
     // Before it has begun, nobody waits for the IDE.
-    let concerned = needs_ide(world, state) && state != State::Initial;
-    concerned.then(|| match &world.endpoint {
+    let concerned = needs_ide(observed, state) && state != State::Initial;
+    concerned.then(|| match &observed.endpoint {
         EndpointFacts::Missing { .. } => {
             let message = "It is not known how the IDE is reached; see the condition EndpointReady";
             say_of(IDE_CONNECTED, false, "EndpointNotReady", message)
@@ -123,11 +130,11 @@ fn connected<'a>(world: &World, state: State) -> Option<Say<'a>> {
     })
 }
 
-fn logs<'a>(world: &World, status: &IdeSessionStatus) -> Option<Say<'a>> {
+fn logs<'a>(observed: &Observed, status: &IdeSessionStatus) -> Option<ConditionUpdate<'a>> {
     if matches!(status.state, State::Initial | State::Starting) {
         return None;
     }
-    match &world.capture {
+    match &observed.capture {
         Capture::Kept(_) => {
             Some(say_of(LOGS_AVAILABLE, true, "Captured", "What the session writes can be read"))
         }

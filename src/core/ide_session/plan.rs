@@ -4,8 +4,8 @@
 //! session goes on record, then its notifications are let through.
 
 use super::{
+    observed::{Command, Observed, RunFacts, StartFacts, StopFacts},
     step::{Step, give_up, retry, step},
-    world::{Command, RunFacts, StartFacts, StopFacts, World},
 };
 use k8s_openapi::jiff::Timestamp;
 use sojourn_crds::ide_session::{FINALIZER, State};
@@ -23,55 +23,57 @@ pub struct Plan {
     /// What to do once that is on record.
     pub then: Vec<Command>,
     /// When to look again if nothing happens before.
-    pub wake: Option<Timestamp>,
+    pub requeue_at: Option<Timestamp>,
 }
 
-/// What to do for a session at `now`. Planning again on the world as it is then plans nothing.
-pub fn plan(world: &World, now: Timestamp) -> Plan {
-    let state = world.session.state();
+/// What to do for a session at `now`. Planning again on the observed as it is then plans nothing.
+pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
+    let state = observed.session.state();
     let stay = Plan { step: Step { to: state, ..Step::default() }, ..Plan::default() };
-    let release = world.run.as_ref().map(|_| Command::Release);
-    match (world.is_deleting(), holds(world)) {
-        (false, false) => return Plan { finalizers: Some(with_finalizer(world, true)), ..stay },
+    let release = observed.run.as_ref().map(|_| Command::Release);
+    match (observed.is_deleting(), holds(observed)) {
+        (false, false) => return Plan { finalizers: Some(with_finalizer(observed, true)), ..stay },
         // Somebody else's finalizer keeps it.
         (true, false) => return Plan { first: release.into_iter().collect(), ..stay },
         (true, true) if state == State::Initial || state.is_terminal() => {
             let first = release.into_iter().chain([Command::RemoveFiles]).collect();
-            return Plan { finalizers: Some(with_finalizer(world, false)), first, ..stay };
+            return Plan { finalizers: Some(with_finalizer(observed, false)), first, ..stay };
         }
         _ => {}
     }
-    let step = step(world, now);
+    let step = step(observed, now);
     Plan {
         finalizers: None,
-        first: before(world, &step),
-        then: after(world, &step, now),
-        wake: look_again(world, &step).filter(|at| *at > now),
+        first: before(observed, &step),
+        then: after(observed, &step, now),
+        requeue_at: look_again(observed, &step).filter(|at| *at > now),
         step,
     }
 }
 
-fn before(world: &World, step: &Step) -> Vec<Command> {
-    match &world.run {
+fn before(observed: &Observed, step: &Step) -> Vec<Command> {
+    match &observed.run {
         None if step.to == State::Starting => vec![Command::Record],
         None if matches!(step.to, State::Running | State::Stopping) => {
             let adopt = |id: &str| Command::Adopt { session_id: id.to_owned() };
-            world.session_id().map(adopt).into_iter().collect()
+            observed.session_id().map(adopt).into_iter().collect()
         }
-        Some(RunFacts { start: StartFacts::Waiting, .. }) if world.is_to_end() => vec![Command::CancelStart],
+        Some(RunFacts { start: StartFacts::Waiting, .. }) if observed.is_to_end() => {
+            vec![Command::CancelStart]
+        }
         _ => Vec::new(),
     }
 }
 
-fn after(world: &World, step: &Step, now: Timestamp) -> Vec<Command> {
-    let unasked = world.run.as_ref().is_none_or(|run| run.start == StartFacts::NotAsked);
+fn after(observed: &Observed, step: &Step, now: Timestamp) -> Vec<Command> {
+    let unasked = observed.run.as_ref().is_none_or(|run| run.start == StartFacts::NotAsked);
     if step.to == State::Starting {
-        let due = unasked && (step.attempt.is_some() || world.may_have_been_sent());
-        let launch = || world.session.spec.launch_configurations.clone();
+        let due = unasked && (step.attempt.is_some() || observed.may_have_been_sent());
+        let launch = || observed.session.spec.launch_configurations.clone();
         return due.then(|| Command::Start { launch: launch() }).into_iter().collect();
     }
-    let Some(run) = &world.run else {
-        return stop(world, step).filter(|_| step.to == State::Stopping).into_iter().collect();
+    let Some(run) = &observed.run else {
+        return stop(observed, step).filter(|_| step.to == State::Stopping).into_iter().collect();
     };
     let accepted = matches!(run.start, StartFacts::Accepted { .. });
     match step.to {
@@ -83,7 +85,7 @@ fn after(world: &World, step: &Step, now: Timestamp) -> Vec<Command> {
                 StopFacts::Failed { tries, at, .. } => retry(*tries, *at).is_some_and(|at| at <= now),
                 StopFacts::Asked | StopFacts::Ended { .. } => false,
             };
-            confirm.into_iter().chain(stop(world, step).filter(|_| due)).collect()
+            confirm.into_iter().chain(stop(observed, step).filter(|_| due)).collect()
         }
         state if state.is_terminal() => vec![Command::Release],
         _ => Vec::new(),
@@ -91,26 +93,26 @@ fn after(world: &World, step: &Step, now: Timestamp) -> Vec<Command> {
 }
 
 /// The command to stop the session, if the IDE has a name for it.
-fn stop(world: &World, step: &Step) -> Option<Command> {
-    let session_id = step.session_id.as_deref().or(world.session_id())?;
+fn stop(observed: &Observed, step: &Step) -> Option<Command> {
+    let session_id = step.session_id.as_deref().or(observed.session_id())?;
     Some(Command::Stop { session_id: session_id.to_owned() })
 }
 
 /// When time alone decides: a stop is tried again, or it is not waited for the IDE any longer.
-fn look_again(world: &World, step: &Step) -> Option<Timestamp> {
-    let run = world.run.as_ref()?;
+fn look_again(observed: &Observed, step: &Step) -> Option<Timestamp> {
+    let run = observed.run.as_ref()?;
     match (&run.stop, &run.start) {
         (StopFacts::Failed { tries, at, .. }, _) if step.to == State::Stopping => retry(*tries, *at),
-        (_, StartFacts::NotAsked) if step.to == State::Starting => give_up(world),
+        (_, StartFacts::NotAsked) if step.to == State::Starting => give_up(observed),
         _ => None,
     }
 }
 
-fn holds(world: &World) -> bool {
-    world.session.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER)
+fn holds(observed: &Observed) -> bool {
+    observed.session.metadata.finalizers.iter().flatten().any(|finalizer| finalizer == FINALIZER)
 }
 
-fn with_finalizer(world: &World, wanted: bool) -> Vec<String> {
-    let others = world.session.metadata.finalizers.iter().flatten().filter(|name| *name != FINALIZER);
+fn with_finalizer(observed: &Observed, wanted: bool) -> Vec<String> {
+    let others = observed.session.metadata.finalizers.iter().flatten().filter(|name| *name != FINALIZER);
     others.cloned().chain(wanted.then(|| FINALIZER.to_owned())).collect()
 }

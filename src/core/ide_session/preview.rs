@@ -5,9 +5,9 @@
 
 use super::{
     conditions::{ENDPOINT_READY, IDE_CONNECTED, LOGS_AVAILABLE},
+    observed::{Capture, EndpointFacts, Files, Observed, RunFacts, StartFacts, StopFacts},
     plan::{Plan, plan},
     status::status,
-    world::{Capture, EndpointFacts, Files, RunFacts, StartFacts, StopFacts, World},
 };
 use crate::core::conditions::find;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
@@ -37,14 +37,14 @@ pub fn preview(session: &IdeSession, now: Timestamp) -> Preview {
         }
         _ => (None, session.clone()),
     };
-    let world = supposed(session);
-    let plan = plan(&world, now);
-    let status = observed(&world.session, status(&world, &plan.step, now));
+    let supposition = supposed(session);
+    let plan = plan(&supposition, now);
+    let status = keep_seen(&supposition.session, status(&supposition, &plan.step, now));
     Preview { finalizers, plan, status }
 }
 
 /// What the operator saw of IDE and files stands as it is while the session is where it was.
-fn observed(session: &IdeSession, mut status: IdeSessionStatus) -> IdeSessionStatus {
+fn keep_seen(session: &IdeSession, mut status: IdeSessionStatus) -> IdeSessionStatus {
     if let Some(old) = session.status.as_ref().filter(|old| old.state == status.state) {
         for condition in &mut status.conditions {
             if let Some(seen) = find(&old.conditions, &condition.kind)
@@ -58,7 +58,7 @@ fn observed(session: &IdeSession, mut status: IdeSessionStatus) -> IdeSessionSta
 }
 
 /// What is supposed of a session.
-fn supposed(session: IdeSession) -> World {
+fn supposed(session: IdeSession) -> Observed {
     let status = session.status.clone().unwrap_or_default();
     let not = |kind| find(&status.conditions, kind).is_some_and(|condition| condition.status == "False");
     let Endpoint { secret_uid, instance_id } = status.endpoint.clone().unwrap_or_default();
@@ -85,5 +85,5 @@ fn supposed(session: IdeSession) -> World {
         (Some(std_out), Some(std_err)) => Capture::Kept(Files { std_out, std_err }),
         _ => Capture::None,
     };
-    World { session: Arc::new(session), endpoint, run, capture, patience: SignedDuration::MAX }
+    Observed { session: Arc::new(session), endpoint, run, capture, patience: SignedDuration::MAX }
 }

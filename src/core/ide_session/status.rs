@@ -2,8 +2,8 @@
 
 use super::{
     conditions,
+    observed::{Capture, Observed},
     step::Step,
-    world::{Capture, World},
 };
 use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::MicroTime,
@@ -17,11 +17,11 @@ const LONGEST_MESSAGE: usize = 4096;
 const SAME_MOMENT: SignedDuration = SignedDuration::from_micros(2);
 
 /// The status of a session that takes `step`.
-pub fn status(world: &World, step: &Step, now: Timestamp) -> IdeSessionStatus {
-    let old = world.session.status.clone().unwrap_or_default();
+pub fn status(observed: &Observed, step: &Step, now: Timestamp) -> IdeSessionStatus {
+    let old = observed.session.status.clone().unwrap_or_default();
     let ends = step.to.is_terminal();
     let ended = old.state.is_terminal();
-    let run = world.run.as_ref().filter(|_| !ended);
+    let run = observed.run.as_ref().filter(|_| !ended);
     let mut status = IdeSessionStatus { state: step.to, ..old };
     status.start_attempt_time = step.attempt.map(moment).or(status.start_attempt_time);
     status.endpoint = step.endpoint.clone().or(status.endpoint);
@@ -38,12 +38,12 @@ pub fn status(world: &World, step: &Step, now: Timestamp) -> IdeSessionStatus {
     status.pid = run.and_then(|run| run.pid).or(status.pid).filter(|_| !ends);
     // Output is told of together with the session, which saves a write.
     let created = !matches!(step.to, State::Initial | State::Starting);
-    if let (Capture::Kept(files), true) = (&world.capture, created) {
+    if let (Capture::Kept(files), true) = (&observed.capture, created) {
         status.std_out_file.get_or_insert_with(|| files.std_out.clone());
         status.std_err_file.get_or_insert_with(|| files.std_err.clone());
     }
-    status.observed_generation = world.session.metadata.generation;
-    conditions::say(world, &mut status, now);
+    status.observed_generation = observed.session.metadata.generation;
+    conditions::say(observed, &mut status, now);
     status
 }
 

@@ -5,7 +5,7 @@
 
 use super::{
     conditions::IDE_CONNECTED,
-    world::{EndFacts, EndpointFacts, RunFacts, StartFacts, StopFacts, World},
+    observed::{EndFacts, EndpointFacts, Observed, RunFacts, StartFacts, StopFacts},
 };
 use crate::core::conditions::find;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
@@ -60,29 +60,29 @@ impl Step {
 }
 
 /// What the session becomes at `now`.
-pub fn step(world: &World, now: Timestamp) -> Step {
-    let from = world.session.state();
+pub fn step(observed: &Observed, now: Timestamp) -> Step {
+    let from = observed.session.state();
     let step = match from {
-        State::Initial => initial(world, now),
-        State::Starting => starting(world, now),
-        State::Running => running(world),
-        State::Stopping => stopping(world, now),
+        State::Initial => initial(observed, now),
+        State::Starting => starting(observed, now),
+        State::Running => running(observed),
+        State::Stopping => stopping(observed, now),
         State::Stopped | State::Failed => Step::stay(from),
     };
     if from.may_become(step.to) { step } else { Step::stay(from) }
 }
 
-fn initial(world: &World, now: Timestamp) -> Step {
-    match world.endpoint {
-        EndpointFacts::Known { .. } if world.wants_start() => begin(world, now),
+fn initial(observed: &Observed, now: Timestamp) -> Step {
+    match observed.endpoint {
+        EndpointFacts::Known { .. } if observed.wants_start() => begin(observed, now),
         _ => Step::stay(State::Initial),
     }
 }
 
 /// The request is about to be sent when the IDE is there to take it. Until then nothing is at stake, whoever goes on.
-fn begin(world: &World, now: Timestamp) -> Step {
+fn begin(observed: &Observed, now: Timestamp) -> Step {
     let starting = Step::stay(State::Starting);
-    let EndpointFacts::Known { secret_uid, instance_id, connected, .. } = &world.endpoint else {
+    let EndpointFacts::Known { secret_uid, instance_id, connected, .. } = &observed.endpoint else {
         return starting;
     };
     let endpoint = Endpoint { secret_uid: secret_uid.clone(), instance_id: Some(instance_id.clone()) };
@@ -90,48 +90,48 @@ fn begin(world: &World, now: Timestamp) -> Step {
 }
 
 /// A session whose start was not asked for yet.
-fn unasked(world: &World, now: Timestamp) -> Step {
-    if world.is_to_end() {
+fn unasked(observed: &Observed, now: Timestamp) -> Step {
+    if observed.is_to_end() {
         // There is nothing to ask the IDE for.
         return Step::stay(State::Stopping);
     }
-    if give_up(world).is_some_and(|at| at <= now) {
+    if give_up(observed).is_some_and(|at| at <= now) {
         let failure =
             "IdeSession could not be started: run session could not be started: the IDE is not connected";
         return Step { startup: Some(now), ..Step::failed(failure, now) };
     }
-    if world.may_have_been_sent() { Step::stay(State::Starting) } else { begin(world, now) }
+    if observed.may_have_been_sent() { Step::stay(State::Starting) } else { begin(observed, now) }
 }
 
 /// When it is not waited for the IDE any longer. It counts from when it was last seen to be away.
-pub fn give_up(world: &World) -> Option<Timestamp> {
-    let status = world.session.status.as_ref().filter(|status| status.state == State::Starting)?;
+pub fn give_up(observed: &Observed) -> Option<Timestamp> {
+    let status = observed.session.status.as_ref().filter(|status| status.state == State::Starting)?;
     let away = matches!(
-        world.endpoint,
+        observed.endpoint,
         EndpointFacts::Missing { .. } | EndpointFacts::Known { connected: false, .. }
     );
     let since = find(&status.conditions, IDE_CONNECTED).filter(|said| away && said.status == "False")?;
-    since.last_transition_time.as_ref()?.0.checked_add(world.patience).ok()
+    since.last_transition_time.as_ref()?.0.checked_add(observed.patience).ok()
 }
 
-fn starting(world: &World, now: Timestamp) -> Step {
-    let Some(run) = &world.run else {
-        return match world.session_id() {
+fn starting(observed: &Observed, now: Timestamp) -> Step {
+    let Some(run) = &observed.run else {
+        return match observed.session_id() {
             Some(_) => Step::stay(State::Running),
             // A request to create cannot be repeated.
-            None if world.may_have_been_sent() => Step::failed(START_OUTCOME_UNKNOWN, now),
-            None => unasked(world, now),
+            None if observed.may_have_been_sent() => Step::failed(START_OUTCOME_UNKNOWN, now),
+            None => unasked(observed, now),
         };
     };
     match &run.start {
-        StartFacts::NotAsked => unasked(world, now),
+        StartFacts::NotAsked => unasked(observed, now),
         StartFacts::Cancelled => Step::stay(State::Stopping),
         StartFacts::Waiting | StartFacts::Sent => Step::stay(State::Starting),
         StartFacts::Accepted { session_id, at } => Step::stay(State::Running).created(session_id, *at),
         StartFacts::Owned => Step::stay(State::Running),
         StartFacts::Over { session_id, process, exit_code, at } => {
             let end = EndFacts { exit_code: *exit_code, at: *at };
-            ended(world, run, end, *process).created(session_id, *at)
+            ended(observed, run, end, *process).created(session_id, *at)
         }
         StartFacts::Failed { message, called, at } => {
             Step { startup: called.then_some(*at), ..Step::failed(message, *at) }
@@ -139,24 +139,24 @@ fn starting(world: &World, now: Timestamp) -> Step {
     }
 }
 
-fn running(world: &World) -> Step {
-    let stay = Step::stay(if world.is_to_end() { State::Stopping } else { State::Running });
-    let Some(run) = &world.run else { return stay };
+fn running(observed: &Observed) -> Step {
+    let stay = Step::stay(if observed.is_to_end() { State::Stopping } else { State::Running });
+    let Some(run) = &observed.run else { return stay };
     match (&run.end, &run.start) {
-        (Some(end), _) => ended(world, run, *end, true),
+        (Some(end), _) => ended(observed, run, *end, true),
         // On record already, unless somebody else wrote over it.
         (None, StartFacts::Accepted { session_id, at }) => stay.created(session_id, *at),
         _ => stay,
     }
 }
 
-fn stopping(world: &World, now: Timestamp) -> Step {
-    if world.session_id().is_none() {
+fn stopping(observed: &Observed, now: Timestamp) -> Step {
+    if observed.session_id().is_none() {
         return Step::stopped(now);
     }
-    let Some(run) = &world.run else { return Step::stay(State::Stopping) };
+    let Some(run) = &observed.run else { return Step::stay(State::Stopping) };
     if let Some(end) = run.end {
-        return ended(world, run, end, true);
+        return ended(observed, run, end, true);
     }
     match &run.stop {
         StopFacts::Ended { at } => Step::stopped(*at),
@@ -168,8 +168,8 @@ fn stopping(world: &World, now: Timestamp) -> Step {
 }
 
 /// What an end means. `seen` is whether the session had been seen to run: by the IDE's answer, or by a process before it.
-fn ended(world: &World, run: &RunFacts, end: EndFacts, seen: bool) -> Step {
-    let asked_for = world.is_to_end() || world.session.state() == State::Stopping;
+fn ended(observed: &Observed, run: &RunFacts, end: EndFacts, seen: bool) -> Step {
+    let asked_for = observed.is_to_end() || observed.session.state() == State::Stopping;
     let failure = match (end.exit_code, seen) {
         // Who is stopped mostly dies of it.
         _ if asked_for => None,
@@ -191,7 +191,7 @@ pub fn retry(tries: u32, failed: Timestamp) -> Option<Timestamp> {
     failed.checked_add(*delay).ok()
 }
 
-impl World {
+impl Observed {
     /// Whether the session is being deleted.
     pub fn is_deleting(&self) -> bool {
         self.session.metadata.deletion_timestamp.is_some()

@@ -4,7 +4,7 @@
 //! wished. Of a secret the fields are named, and never what is in them.
 
 use super::{FINGERPRINT, covers, live_object};
-use crate::core::live::{Kind, Live};
+use crate::core::object::{CachedObject, Kind};
 use serde_json::{Value, json};
 
 /// A field that a write would change.
@@ -22,7 +22,7 @@ pub struct Change {
 pub const HIDDEN: &str = "(hidden)";
 
 /// The fields that writing `manifest` would change of `live`. Empty when only the fingerprint is new.
-pub fn changes(live: &Live, manifest: &Value) -> Vec<Change> {
+pub fn changes(live: &CachedObject, manifest: &Value) -> Vec<Change> {
     let mut found = Vec::new();
     collect(String::new(), &live_object(live), manifest, &mut found);
     if live.kind == Kind::Secret {
@@ -59,7 +59,7 @@ fn collect(path: String, live: &Value, wish: &Value, found: &mut Vec<Change>) {
             for (key, wish) in wish.iter().filter(|(key, _)| *key != "ownerReferences" && *key != FINGERPRINT)
             {
                 let path = format!("{path}/{}", key.replace('~', "~0").replace('/', "~1"));
-                // Judged with its key, which decides what the API server fills in.
+                // AdmissionRules with its key, which decides what the API server fills in.
                 let single = |value: &Value| json!({ key.as_str(): value });
                 let known = live.get(key);
                 let holder = known.map_or_else(|| json!({}), single);
@@ -82,13 +82,13 @@ fn collect(path: String, live: &Value, wish: &Value, found: &mut Vec<Change>) {
 mod tests {
     use super::*;
 
-    fn live(kind: Kind, body: Value) -> Live {
+    fn live(kind: Kind, body: Value) -> CachedObject {
         let mut object = json!({
             "apiVersion": kind.api_version(), "kind": kind.name(),
             "metadata": {"name": "a", "namespace": "team", "uid": "u"},
         });
         json_patch::merge(&mut object, &body);
-        Live::cut(kind, serde_json::from_value(object).unwrap()).unwrap()
+        CachedObject::from_dynamic(kind, serde_json::from_value(object).unwrap()).unwrap()
     }
 
     #[test]

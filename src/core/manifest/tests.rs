@@ -4,13 +4,13 @@ use super::*;
 use kube::core::DynamicObject;
 use rstest::rstest;
 
-fn live(object: Value) -> Live {
+fn live(object: Value) -> CachedObject {
     let object: DynamicObject = serde_json::from_value(object).unwrap();
-    Live::cut(Kind::StatefulSet, object).unwrap()
+    CachedObject::from_dynamic(Kind::StatefulSet, object).unwrap()
 }
 
-fn child() -> Child {
-    Child {
+fn child() -> DesiredObject {
+    DesiredObject {
         kind: Kind::StatefulSet,
         name: "hello".into(),
         manifest: json!({
@@ -19,14 +19,14 @@ fn child() -> Child {
             "metadata": {"name": "hello", "namespace": "team", "labels": {"team": "blue"}, "annotations": {"note": "1"}},
             "spec": {"replicas": 1, "template": {"image": "a"}, "selector": "s"},
         }),
-        held_back: &["/metadata/labels", "/metadata/annotations", "/spec/template"],
-        exact: &["/spec/tolerations"],
-        fixed: &["/spec/selector"],
+        deferred_fields: &["/metadata/labels", "/metadata/annotations", "/spec/template"],
+        cleared_if_absent: &["/spec/tolerations"],
+        immutable_fields: &["/spec/selector"],
     }
 }
 
 /// The child as it is after it was written, with the API server's own additions.
-fn written(child: &Child) -> Value {
+fn written(child: &DesiredObject) -> Value {
     let Some(Write::Create { mut manifest, .. }) = difference(child, None, true) else {
         panic!("nothing to create")
     };
@@ -35,8 +35,8 @@ fn written(child: &Child) -> Value {
     manifest
 }
 
-fn applied(child: &Child, live_object: Value, gate_open: bool) -> Option<Value> {
-    match difference(child, Some(&live(live_object)), gate_open) {
+fn applied(child: &DesiredObject, live_object: Value, updates_allowed: bool) -> Option<Value> {
+    match difference(child, Some(&live(live_object)), updates_allowed) {
         Some(Write::Apply { manifest, .. }) => Some(manifest),
         Some(create) => panic!("{create:?}"),
         None => None,
@@ -98,7 +98,7 @@ fn a_field_that_must_be_absent_is_noticed() {
 
 #[test]
 fn a_field_removed_from_the_wish_is_written_once() {
-    let before = Child {
+    let before = DesiredObject {
         manifest: {
             let mut manifest = child().manifest;
             manifest["spec"]["extra"] = json!(1);

@@ -2,13 +2,13 @@ use super::*;
 use rstest::rstest;
 use sojourn_fake_ide::certificate as fakes;
 
-fn read_from(origin: Origin, variables: &[(&str, &str)]) -> Result<Endpoint, ReadEndpoint> {
+fn read_from(origin: Origin, variables: &[(&str, &str)]) -> Result<Endpoint, ReadEndpointError> {
     Endpoint::read(origin, |name| {
         variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
     })
 }
 
-fn read(variables: &[(&str, &str)]) -> Result<Endpoint, ReadEndpoint> {
+fn read(variables: &[(&str, &str)]) -> Result<Endpoint, ReadEndpointError> {
     read_from(Origin::Environment, variables)
 }
 
@@ -42,7 +42,7 @@ fn the_address_has_several_forms(#[case] text: &str, #[case] authority: &str) {
 #[case("0x7f.1:1234")]
 #[case("::1:1234")]
 fn other_addresses_are_refused(#[case] text: &str) {
-    assert_eq!(read(&[(PORT, text), (TOKEN, "t")]).unwrap_err(), ReadEndpoint::Address);
+    assert_eq!(read(&[(PORT, text), (TOKEN, "t")]).unwrap_err(), ReadEndpointError::Address);
 }
 
 #[test]
@@ -51,8 +51,8 @@ fn the_host_may_be_given_apart() {
     assert_eq!(host("1234", "ide.team.svc").unwrap(), "ide.team.svc:1234");
     assert_eq!(host("localhost:1234", "ide.team.svc").unwrap(), "ide.team.svc:1234");
     assert_eq!(host("ide.team.svc:1234", "IDE.team.svc").unwrap(), "ide.team.svc:1234");
-    assert_eq!(host("a.team.svc:1234", "b.team.svc").unwrap_err(), ReadEndpoint::TwoHosts);
-    assert_eq!(host("1234", "a/b").unwrap_err(), ReadEndpoint::Host);
+    assert_eq!(host("a.team.svc:1234", "b.team.svc").unwrap_err(), ReadEndpointError::TwoHosts);
+    assert_eq!(host("1234", "a/b").unwrap_err(), ReadEndpointError::Host);
 }
 
 #[test]
@@ -74,12 +74,15 @@ fn a_certificate_means_tls_and_nothing_leads_back_to_plain_text() {
         let pinned = with(port, &text).unwrap().tls.unwrap();
         assert_eq!(pinned.name, ServerName::try_from("localhost").unwrap());
     }
-    assert_eq!(with("http://localhost:1234", &text).unwrap_err(), ReadEndpoint::PlainText);
+    assert_eq!(with("http://localhost:1234", &text).unwrap_err(), ReadEndpointError::PlainText);
     for certificate in ["", " ", "%%"] {
-        assert!(matches!(with("1234", certificate), Err(ReadEndpoint::Certificate(_))), "{certificate:?}");
+        assert!(
+            matches!(with("1234", certificate), Err(ReadEndpointError::Certificate(_))),
+            "{certificate:?}"
+        );
     }
     let without = read(&[(PORT, "https://localhost:1234"), (TOKEN, "t")]).unwrap_err();
-    assert_eq!(without, ReadEndpoint::NoCertificate);
+    assert_eq!(without, ReadEndpointError::NoCertificate);
 }
 
 #[test]
@@ -87,7 +90,7 @@ fn the_name_to_verify_may_be_another() {
     let text = fakes::good().base64();
     let with = |name| read(&[(PORT, "1"), (TOKEN, "t"), (CERTIFICATE, &text), (SERVER_NAME, name)]);
     assert_eq!(with("ide.team.svc").unwrap().tls.unwrap().name.to_str(), "ide.team.svc");
-    assert_eq!(with("a b").unwrap_err(), ReadEndpoint::ServerName);
+    assert_eq!(with("a b").unwrap_err(), ReadEndpointError::ServerName);
 }
 
 #[test]
@@ -95,7 +98,7 @@ fn the_prefix_is_kept_as_it_is() {
     let with = |prefix| read(&[(PORT, "1"), (TOKEN, "t"), (INSTANCE_PREFIX, prefix)]);
     assert_eq!(with("aspire-extension-run-a1-").unwrap().instance_prefix, "aspire-extension-run-a1-");
     assert_eq!(with("  ").unwrap().instance_prefix, "");
-    assert_eq!(with("a\nb").unwrap_err(), ReadEndpoint::InstancePrefix);
+    assert_eq!(with("a\nb").unwrap_err(), ReadEndpointError::InstancePrefix);
 }
 
 #[test]

@@ -8,7 +8,7 @@ mod cut;
 mod query;
 mod reading;
 
-use super::door::{Door, Turned, Visitors, Wish};
+use super::auth::{AccessRequest, AuthError, AuthGate, Authorizer};
 use crate::{
     capture::{Capture, Owner},
     telemetry::ides::LogMetrics,
@@ -21,7 +21,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use query::{Query, ReadQuery, Source};
+use query::{Query, ReadQueryError, Source};
 use reading::Reading;
 use sojourn_crds::ide_session::{GROUP, State as SessionState};
 use std::sync::Arc;
@@ -63,7 +63,7 @@ pub trait Sessions: Send + Sync + 'static {
 pub struct Logs {
     sessions: Arc<dyn Sessions>,
     capture: Capture,
-    door: Door,
+    door: AuthGate,
     followers: Arc<Semaphore>,
     readers: Arc<Semaphore>,
     metrics: LogMetrics,
@@ -72,11 +72,11 @@ pub struct Logs {
 
 /// Why there is no log.
 #[derive(Debug, thiserror::Error)]
-enum ShowLog {
+enum ShowLogError {
     #[error(transparent)]
-    Turned(#[from] Turned),
+    AuthError(#[from] AuthError),
     #[error(transparent)]
-    Query(#[from] ReadQuery),
+    Query(#[from] ReadQueryError),
     #[error("idesessions.{GROUP} {0:?} not found")]
     NotFound(String),
     #[error(
@@ -85,15 +85,15 @@ enum ShowLog {
     )]
     KeptElsewhere,
     #[error("too many read logs at once")]
-    Crowd,
+    TooManyRequests,
     #[error("the log cannot be read: {0}")]
     Read(#[from] std::io::Error),
 }
 
-impl ShowLog {
+impl ShowLogError {
     fn status(&self) -> (StatusCode, &'static str) {
         match self {
-            Self::Turned(turned) => match turned.status() {
+            Self::AuthError(turned) => match turned.status() {
                 status @ StatusCode::UNAUTHORIZED => (status, "Unauthorized"),
                 status @ StatusCode::FORBIDDEN => (status, "Forbidden"),
                 status => (status, "ServiceUnavailable"),
@@ -101,14 +101,14 @@ impl ShowLog {
             Self::Query(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "NotFound"),
             Self::KeptElsewhere => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
-            Self::Crowd => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequests"),
+            Self::TooManyRequests => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequests"),
             Self::Read(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
         }
     }
 }
 
 /// As API servers answer.
-impl IntoResponse for ShowLog {
+impl IntoResponse for ShowLogError {
     fn into_response(self) -> Response {
         let (status, reason) = self.status();
         let body = serde_json::json!({
@@ -122,26 +122,26 @@ impl IntoResponse for ShowLog {
         });
         let response = (status, Json(body)).into_response();
         match self {
-            Self::Turned(turned) => turned.with_headers(response),
+            Self::AuthError(turned) => turned.with_headers(response),
             _ => response,
         }
     }
 }
 
 impl Logs {
-    /// Serves what is in `capture` of `sessions` to those whom `visitors` let in. Whoever follows a log is let go at
+    /// Serves what is in `capture` of `sessions` to those whom `authorizer` let in. Whoever follows a log is let go at
     /// `stop`.
     pub fn new(
         sessions: Arc<dyn Sessions>,
         capture: Capture,
-        visitors: Arc<dyn Visitors>,
+        authorizer: Arc<dyn Authorizer>,
         metrics: LogMetrics,
         stop: CancellationToken,
     ) -> Self {
         Self {
             sessions,
             capture,
-            door: Door::new(visitors, QUESTIONS),
+            door: AuthGate::new(authorizer, QUESTIONS),
             followers: Arc::new(Semaphore::new(FOLLOWERS)),
             readers: Arc::new(Semaphore::new(READERS)),
             metrics,
@@ -154,18 +154,18 @@ impl Logs {
         Router::new().route(PATH, get(answer)).with_state(self)
     }
 
-    async fn show(&self, name: String, query: &str, headers: &HeaderMap) -> Result<Response, ShowLog> {
+    async fn show(&self, name: String, query: &str, headers: &HeaderMap) -> Result<Response, ShowLogError> {
         // Who may not ask does not learn what there is.
-        self.door.admit(headers, Wish::IdeLog(name.clone())).await?;
+        self.door.admit(headers, AccessRequest::IdeLog(name.clone())).await?;
         let query = Query::read(query)?;
-        let found = self.sessions.find(&name).ok_or_else(|| ShowLog::NotFound(name.clone()))?;
+        let found = self.sessions.find(&name).ok_or_else(|| ShowLogError::NotFound(name.clone()))?;
         if !self.sessions.keeps() {
-            return Err(ShowLog::KeptElsewhere);
+            return Err(ShowLogError::KeptElsewhere);
         }
         let Source::Kept(stream) = query.source else { return Ok(text(Body::empty())) };
-        let owner = Owner::new(&name, &found.uid).map_err(|_| ShowLog::NotFound(name))?;
+        let owner = Owner::new(&name, &found.uid).map_err(|_| ShowLogError::NotFound(name))?;
         let places = if query.follow { &self.followers } else { &self.readers };
-        let place = places.clone().try_acquire_owned().map_err(|_| ShowLog::Crowd)?;
+        let place = places.clone().try_acquire_owned().map_err(|_| ShowLogError::TooManyRequests)?;
         let reading = Reading::begin(self, owner, stream, &query, place).await?;
         let lost =
             !reading.has_file() && !matches!(found.state, SessionState::Initial | SessionState::Starting);
@@ -185,7 +185,7 @@ async fn answer(
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Response, ShowLog> {
+) -> Result<Response, ShowLogError> {
     let answer = logs.show(name, query.as_deref().unwrap_or_default(), &headers).await;
     logs.metrics.count(match &answer {
         Ok(response) => response.status().as_u16(),

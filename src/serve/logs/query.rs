@@ -45,12 +45,12 @@ pub(super) struct Query {
 /// All that is wrong with a query.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
-pub(super) struct ReadQuery(pub(super) Vec<String>);
+pub(super) struct ReadQueryError(pub(super) Vec<String>);
 
 impl Query {
     /// Reads the part of an address that follows the question mark. What is not known is left alone, and of what is
     /// said twice the first counts.
-    pub(super) fn read(text: &str) -> Result<Self, ReadQuery> {
+    pub(super) fn read(text: &str) -> Result<Self, ReadQueryError> {
         let find = |name: &str| form_urlencoded::parse(text.as_bytes()).find(|(key, _)| key == name);
         let value = |name| find(name).map(|(_, value)| value.into_owned());
         let switch = |name| value(name).is_some_and(|value| is_on(&value));
@@ -67,7 +67,7 @@ impl Query {
             problems.push(format!("invalid log skip value '{skip}' (must be greater than or equal to 0)"));
         }
         if !problems.is_empty() {
-            return Err(ReadQuery(problems));
+            return Err(ReadQueryError(problems));
         }
         Ok(Self {
             source: source_of(&source).unwrap_or(SOURCES[0].1),

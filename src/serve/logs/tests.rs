@@ -1,7 +1,7 @@
 //! The route in memory, with files on disk and a clock that stands still.
 
 use super::{reading::LINGERING, *};
-use crate::{capture::Stream, serve::door::Visitor, settings::CaptureSettings};
+use crate::{capture::Stream, serve::auth::AuthDecision, settings::CaptureSettings};
 use axum::http::Request;
 use futures::{StreamExt as _, future::BoxFuture};
 use jiff::Timestamp;
@@ -58,14 +58,14 @@ impl Sessions for Objects {
 /// Alice may read the log of `web` and of what is not there.
 struct Guests;
 
-impl Visitors for Guests {
-    fn ask<'a>(&'a self, token: &'a str, wish: &'a Wish) -> BoxFuture<'a, Visitor> {
-        let may = matches!(wish, Wish::IdeLog(name) if name == "web" || name == "none");
+impl Authorizer for Guests {
+    fn ask<'a>(&'a self, token: &'a str, wish: &'a AccessRequest) -> BoxFuture<'a, AuthDecision> {
+        let may = matches!(wish, AccessRequest::IdeLog(name) if name == "web" || name == "none");
         let said = match token {
-            "alice" if may => Visitor::Welcome,
-            "alice" | "bob" => Visitor::Refused,
-            "silence" => Visitor::Unanswered,
-            _ => Visitor::Unknown,
+            "alice" if may => AuthDecision::Allowed,
+            "alice" | "bob" => AuthDecision::Denied,
+            "silence" => AuthDecision::Unavailable,
+            _ => AuthDecision::Unauthenticated,
         };
         Box::pin(async move { said })
     }

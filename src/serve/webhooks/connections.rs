@@ -58,7 +58,7 @@ impl State {
     }
 
     /// The connection with the lowest one makes room; without one it stays.
-    fn worth(&self) -> Option<(bool, Instant)> {
+    fn eviction_priority(&self) -> Option<(bool, Instant)> {
         let answering = matches!(self.phase, Phase::Answering(_));
         (!answering).then_some((self.known, self.since))
     }
@@ -84,7 +84,7 @@ impl Connections {
     }
 
     /// A place for a new connection. If all are taken, another has to go; if all are being answered, this waits.
-    pub(super) async fn place(self: &Arc<Self>) -> Option<Place> {
+    pub(super) async fn place(self: &Arc<Self>) -> Option<ConnectionSlot> {
         let permit = match self.places.clone().try_acquire_owned() {
             Ok(permit) => permit,
             Err(_) => {
@@ -99,15 +99,17 @@ impl Connections {
         open.0 += 1;
         let id = open.0;
         open.1.insert(id, connection.clone());
-        Some(Place { connections: self.clone(), id, connection, _permit: permit })
+        Some(ConnectionSlot { connections: self.clone(), id, connection, _permit: permit })
     }
 
     /// Closes the connection that is worth least, and some more if they are strangers: a flood is not to cost a search
     /// for each of its connections.
     pub(super) fn make_room(&self) {
         let mut open = self.open.lock();
-        let worths =
-            open.1.iter().filter_map(|(id, connection)| Some((connection.state.lock().worth()?, *id)));
+        let worths = open
+            .1
+            .iter()
+            .filter_map(|(id, connection)| Some((connection.state.lock().eviction_priority()?, *id)));
         let mut worths: Vec<_> = worths.collect();
         worths.sort_unstable();
         let strangers = worths.iter().take_while(|((known, _), _)| !known).count();
@@ -142,14 +144,14 @@ impl Connections {
 }
 
 /// The place of one connection. It is free again once this is dropped.
-pub(super) struct Place {
+pub(super) struct ConnectionSlot {
     connections: Arc<Connections>,
     id: u64,
     connection: Arc<Connection>,
     _permit: OwnedSemaphorePermit,
 }
 
-impl Place {
+impl ConnectionSlot {
     /// The handshake is over.
     pub(super) fn shook_hands(&self) {
         *self.connection.state.lock() = State { phase: Phase::Idle, since: Instant::now(), known: false };
@@ -188,7 +190,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         self.connections.open.lock().1.remove(&self.id);
     }
@@ -196,7 +198,7 @@ impl Drop for Place {
 
 /// A request that is being answered.
 pub(super) struct Answering {
-    place: Arc<Place>,
+    place: Arc<ConnectionSlot>,
     quiet: bool,
 }
 
@@ -253,9 +255,9 @@ mod tests {
             state(Phase::Idle, old, true),
             state(Phase::Head, new, true),
         ];
-        assert!(order.is_sorted_by_key(State::worth));
-        assert!(order.iter().all(|state| state.worth().is_some()));
-        assert_eq!(state(Phase::Answering(BUSY), old, false).worth(), None);
+        assert!(order.is_sorted_by_key(State::eviction_priority));
+        assert!(order.iter().all(|state| state.eviction_priority().is_some()));
+        assert_eq!(state(Phase::Answering(BUSY), old, false).eviction_priority(), None);
     }
 
     #[test]
@@ -329,7 +331,7 @@ mod tests {
         long().await;
         answering.waits();
         assert!(!is_overdue());
-        assert_eq!(place.connection.state.lock().worth(), None, "it does not make room");
+        assert_eq!(place.connection.state.lock().eviction_priority(), None, "it does not make room");
         answering.goes_on();
         assert!(!is_overdue());
         long().await;

@@ -4,9 +4,9 @@
 //! nothing that the next one would take for a clone.
 
 use super::{
-    git::{Credentials, Git, Key, RunGit},
-    remote::{ReadRemote, Remote, Transport},
-    revision::{self, FindRevision, Revision},
+    git::{Credentials, Git, Key, RunGitError},
+    remote::{ReadRemoteError, Remote, Transport},
+    revision::{self, FindRevisionError, Revision},
 };
 use crate::settings::flags::go_bool;
 use clap::{Args, ValueEnum};
@@ -61,7 +61,7 @@ enum Strategy {
 pub enum Clone {
     /// The remote's address.
     #[error(transparent)]
-    Remote(#[from] ReadRemote),
+    Remote(#[from] ReadRemoteError),
     /// The file with credentials cannot be opened.
     #[error("the file that --config names cannot be read: {0}")]
     OpenConfig(#[source] io::Error),
@@ -73,10 +73,10 @@ pub enum Clone {
     Exists(PathBuf),
     /// The revision.
     #[error(transparent)]
-    Revision(#[from] FindRevision),
+    Revision(#[from] FindRevisionError),
     /// git.
     #[error(transparent)]
-    Git(#[from] RunGit),
+    Git(#[from] RunGitError),
     /// The clone could not be put in its place.
     #[error("{0:?} cannot be written: {1}")]
     Place(PathBuf, #[source] io::Error),
@@ -104,7 +104,7 @@ impl Config {
     }
 
     /// Gives git what the remote asks for.
-    fn apply(self, git: &mut Git, transport: &Transport) -> Result<(), RunGit> {
+    fn apply(self, git: &mut Git, transport: &Transport) -> Result<(), RunGitError> {
         if self.private_key.is_empty() {
             return git
                 .authenticate(transport, &Credentials { username: self.username, password: self.password });

@@ -45,7 +45,7 @@ pub struct Key {
 
 /// git could not do what it was to do.
 #[derive(Debug, thiserror::Error)]
-pub enum RunGit {
+pub enum RunGitError {
     /// The program did not start.
     #[error("the git program cannot be run: {0}")]
     Start(#[source] io::Error),
@@ -73,11 +73,11 @@ pub struct Git {
 
 impl Git {
     /// git without credentials.
-    pub fn new() -> Result<Self, RunGit> {
+    pub fn new() -> Result<Self, RunGitError> {
         let private = tempfile::Builder::new()
             .prefix("git-")
             .tempdir()
-            .map_err(|error| RunGit::Prepare(std::env::temp_dir(), error))?;
+            .map_err(|error| RunGitError::Prepare(std::env::temp_dir(), error))?;
         let home = private.path().display().to_string();
         let mut git = Self { private, env: Vec::new(), config: Vec::new() };
         for (name, value) in [
@@ -124,7 +124,11 @@ impl Git {
     }
 
     /// Shows `credentials` to the host of `transport`, and to no other, to which submodules or redirects may lead.
-    pub fn authenticate(&mut self, transport: &Transport, credentials: &Credentials) -> Result<(), RunGit> {
+    pub fn authenticate(
+        &mut self,
+        transport: &Transport,
+        credentials: &Credentials,
+    ) -> Result<(), RunGitError> {
         let Transport::Http(host) = transport else { return Ok(()) };
         let askpass = self.askpass()?;
         self.env(USERNAME, &credentials.username);
@@ -135,7 +139,7 @@ impl Git {
     }
 
     /// Uses `key` for SSH; `named`: the address names the user.
-    pub fn authenticate_by_key(&mut self, key: &Key, named: bool) -> Result<(), RunGit> {
+    pub fn authenticate_by_key(&mut self, key: &Key, named: bool) -> Result<(), RunGitError> {
         let file = self.private.path().join("key");
         let mut text = key.private.trim().to_owned();
         text.push('\n');
@@ -165,10 +169,10 @@ impl Git {
     }
 
     /// This program under the name by which it answers for credentials.
-    fn askpass(&self) -> Result<String, RunGit> {
+    fn askpass(&self) -> Result<String, RunGitError> {
         let link = self.private.path().join(ASKPASS);
-        let own = std::env::current_exe().map_err(RunGit::Start)?;
-        symlink(own, &link).map_err(|error| RunGit::Prepare(link.clone(), error))?;
+        let own = std::env::current_exe().map_err(RunGitError::Start)?;
+        symlink(own, &link).map_err(|error| RunGitError::Prepare(link.clone(), error))?;
         Ok(link.display().to_string())
     }
 
@@ -187,8 +191,8 @@ impl Git {
     }
 
     /// Runs git in `folder` and returns what it says.
-    pub fn run<A: AsRef<OsStr>>(&self, folder: Option<&Path>, args: &[A]) -> Result<String, RunGit> {
-        let output = self.command(folder, args).output().map_err(RunGit::Start)?;
+    pub fn run<A: AsRef<OsStr>>(&self, folder: Option<&Path>, args: &[A]) -> Result<String, RunGitError> {
+        let output = self.command(folder, args).output().map_err(RunGitError::Start)?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
         if output.status.success() {
             return Ok(text(&output.stdout));
@@ -197,10 +201,11 @@ impl Git {
     }
 
     /// Runs git in `folder`, with its progress in the log.
-    pub fn show<A: AsRef<OsStr>>(&self, folder: Option<&Path>, args: &[A]) -> Result<(), RunGit> {
-        let mut child = self.command(folder, args).stderr(Stdio::piped()).spawn().map_err(RunGit::Start)?;
+    pub fn show<A: AsRef<OsStr>>(&self, folder: Option<&Path>, args: &[A]) -> Result<(), RunGitError> {
+        let mut child =
+            self.command(folder, args).stderr(Stdio::piped()).spawn().map_err(RunGitError::Start)?;
         let said = child.stderr.take().map(|from| pass_on(from, &mut io::stderr())).unwrap_or_default();
-        let status = child.wait().map_err(RunGit::Start)?;
+        let status = child.wait().map_err(RunGitError::Start)?;
         if status.success() { Ok(()) } else { Err(failure(args, status, last_words(&said))) }
     }
 }
@@ -232,17 +237,17 @@ fn last_words(said: &[u8]) -> String {
     lines[lines.len().saturating_sub(LAST_LINES)..].join("; ")
 }
 
-fn failure(args: &[impl AsRef<OsStr>], status: ExitStatus, said: String) -> RunGit {
+fn failure(args: &[impl AsRef<OsStr>], status: ExitStatus, said: String) -> RunGitError {
     let action = args.first().map(|arg| arg.as_ref().to_string_lossy().into_owned()).unwrap_or_default();
-    RunGit::Fail { action, status, said }
+    RunGitError::Fail { action, status, said }
 }
 
-fn write_private(path: &Path, text: &str) -> Result<(), RunGit> {
+fn write_private(path: &Path, text: &str) -> Result<(), RunGitError> {
     let write = || {
         let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
         io::Write::write_all(&mut file, text.as_bytes())
     };
-    write().map_err(|error| RunGit::Prepare(path.to_owned(), error))
+    write().map_err(|error| RunGitError::Prepare(path.to_owned(), error))
 }
 
 /// What this program answers when git or SSH calls it for credentials. `asked` is the argument: `get`, from git, or

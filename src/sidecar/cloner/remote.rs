@@ -6,7 +6,7 @@ use url::Url;
 
 /// A remote that cannot be cloned from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReadRemote {
+pub enum ReadRemoteError {
     /// It is no address of a repository.
     #[error("the remote is no address like https://example.org/group/repository.git")]
     Address,
@@ -49,14 +49,14 @@ pub struct Remote {
 
 impl Remote {
     /// Takes `text` apart.
-    pub fn read(text: &str) -> Result<Self, ReadRemote> {
+    pub fn read(text: &str) -> Result<Self, ReadRemoteError> {
         let text = text.trim();
         if text.starts_with('-') || text.chars().any(char::is_control) {
-            return Err(ReadRemote::Address);
+            return Err(ReadRemoteError::Address);
         }
         let Some((scheme, _)) = text.split_once("://") else { return Self::read_short(text) };
-        let mut url = Url::parse(text).map_err(|_| ReadRemote::Address)?;
-        let host = url.host_str().filter(|host| !host.is_empty()).ok_or(ReadRemote::Address)?.to_owned();
+        let mut url = Url::parse(text).map_err(|_| ReadRemoteError::Address)?;
+        let host = url.host_str().filter(|host| !host.is_empty()).ok_or(ReadRemoteError::Address)?.to_owned();
         let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
         let name = name(url.path())?;
         let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
@@ -75,21 +75,21 @@ impl Remote {
             }
             "ssh" => (Transport::Ssh { named: !url.username().is_empty() }, None),
             "git" => (Transport::Git, None),
-            _ => return Err(ReadRemote::Scheme),
+            _ => return Err(ReadRemoteError::Scheme),
         };
         if matches!(transport, Transport::Http(_)) {
-            url.set_username("").map_err(|()| ReadRemote::Address)?;
+            url.set_username("").map_err(|()| ReadRemoteError::Address)?;
         }
-        url.set_password(None).map_err(|()| ReadRemote::Address)?;
+        url.set_password(None).map_err(|()| ReadRemoteError::Address)?;
         Ok(Self { address: url.into(), transport, name, credentials })
     }
 
     /// `user@host:path`, as SSH knows it.
-    fn read_short(text: &str) -> Result<Self, ReadRemote> {
-        let (host, path) = text.split_once(':').ok_or(ReadRemote::Address)?;
+    fn read_short(text: &str) -> Result<Self, ReadRemoteError> {
+        let (host, path) = text.split_once(':').ok_or(ReadRemoteError::Address)?;
         // `ext::` and its like run programs.
         if host.is_empty() || host.contains('/') || path.is_empty() || path.starts_with(':') {
-            return Err(ReadRemote::Address);
+            return Err(ReadRemoteError::Address);
         }
         Ok(Self {
             address: text.to_owned(),
@@ -100,12 +100,12 @@ impl Remote {
     }
 }
 
-fn name(path: &str) -> Result<String, ReadRemote> {
+fn name(path: &str) -> Result<String, ReadRemoteError> {
     let last = path.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-    let name = percent_decode_str(last).decode_utf8().map_err(|_| ReadRemote::Name)?;
+    let name = percent_decode_str(last).decode_utf8().map_err(|_| ReadRemoteError::Name)?;
     let name = name.strip_suffix(".git").unwrap_or(&name);
     if matches!(name, "" | "." | "..") || name.contains(['/', '\0']) {
-        return Err(ReadRemote::Name);
+        return Err(ReadRemoteError::Name);
     }
     Ok(name.to_owned())
 }
@@ -147,16 +147,16 @@ mod tests {
     }
 
     #[rstest]
-    #[case("", ReadRemote::Address)]
-    #[case("/srv/repo.git", ReadRemote::Address)]
-    #[case("--upload-pack=x", ReadRemote::Address)]
-    #[case("ext::sh -c x", ReadRemote::Address)]
-    #[case("file:///srv/repo.git", ReadRemote::Address)]
-    #[case("ftp://example.org/repo.git", ReadRemote::Scheme)]
-    #[case("https://example.org/", ReadRemote::Name)]
-    #[case("https://example.org/..%2f", ReadRemote::Name)]
-    #[case("https://example.org/.git", ReadRemote::Name)]
-    fn refused(#[case] text: &str, #[case] expected: ReadRemote) {
+    #[case("", ReadRemoteError::Address)]
+    #[case("/srv/repo.git", ReadRemoteError::Address)]
+    #[case("--upload-pack=x", ReadRemoteError::Address)]
+    #[case("ext::sh -c x", ReadRemoteError::Address)]
+    #[case("file:///srv/repo.git", ReadRemoteError::Address)]
+    #[case("ftp://example.org/repo.git", ReadRemoteError::Scheme)]
+    #[case("https://example.org/", ReadRemoteError::Name)]
+    #[case("https://example.org/..%2f", ReadRemoteError::Name)]
+    #[case("https://example.org/.git", ReadRemoteError::Name)]
+    fn refused(#[case] text: &str, #[case] expected: ReadRemoteError) {
         assert_eq!(Remote::read(text), Err(expected));
     }
 }

@@ -16,10 +16,10 @@ pub enum Revision {
 /// A revision that the remote does not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the remote has no branch, tag or commit {0:?}")]
-pub struct FindRevision(String);
+pub struct FindRevisionError(String);
 
 /// What `wanted` is, when the remote answered `listed` to the question for its references.
-pub fn find(wanted: &str, listed: &str) -> Result<Revision, FindRevision> {
+pub fn find(wanted: &str, listed: &str) -> Result<Revision, FindRevisionError> {
     let mut names = listed.lines().filter_map(|line| line.split_once('\t')).map(|(_, name)| name);
     let has = |name: &str| names.clone().any(|listed| listed == name);
     for folder in ["refs/heads/", "refs/tags/"] {
@@ -32,7 +32,7 @@ pub fn find(wanted: &str, listed: &str) -> Result<Revision, FindRevision> {
         return Ok(Revision::Reference(wanted.to_owned()));
     }
     let hash = (4..=64).contains(&wanted.len()) && wanted.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if hash { Ok(Revision::Commit(wanted.to_owned())) } else { Err(FindRevision(wanted.to_owned())) }
+    if hash { Ok(Revision::Commit(wanted.to_owned())) } else { Err(FindRevisionError(wanted.to_owned())) }
 }
 
 #[cfg(test)]

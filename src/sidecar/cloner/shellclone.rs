@@ -4,12 +4,12 @@
 //! same.
 
 use super::{
-    git::{Credentials, Git, RunGit},
-    remote::{ReadRemote, Remote},
+    git::{Credentials, Git, RunGitError},
+    remote::{ReadRemoteError, Remote},
 };
 use crate::{
-    settings::ReadSettings,
-    sidecar::web::{AskToken, Web},
+    settings::ReadSettingsError,
+    sidecar::web::{AskTokenError, Web},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{
@@ -62,7 +62,7 @@ pub struct Settings {
 
 impl Settings {
     /// Reads the environment.
-    pub fn read(env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ReadSettings> {
+    pub fn read(env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ReadSettingsError> {
         let get = |name: &str| env(&format!("{PREFIX}{name}")).filter(|text| !text.is_empty());
         let mut problems = Vec::new();
         let mut truth = |name: &str| match get(name) {
@@ -85,7 +85,7 @@ impl Settings {
             PathBuf::new()
         });
         if !problems.is_empty() {
-            return Err(ReadSettings(problems));
+            return Err(ReadSettingsError(problems));
         }
         Ok(Self {
             mount_path,
@@ -130,11 +130,11 @@ fn list<T: DeserializeOwned>(
 
 /// One repository is not there.
 #[derive(Debug, thiserror::Error)]
-enum CloneOne {
+enum CloneOneError {
     #[error(transparent)]
-    Remote(#[from] ReadRemote),
+    Remote(#[from] ReadRemoteError),
     #[error(transparent)]
-    Git(#[from] RunGit),
+    Git(#[from] RunGitError),
     #[error("{0:?} cannot be written: {1}")]
     Write(PathBuf, #[source] io::Error),
     #[error("the files of the repository need {needed} bytes, and {free} are free")]
@@ -169,7 +169,12 @@ async fn credentials(settings: &Settings, repository: &Repository, web: &Web) ->
     let (url, token) = settings.token_source(repository)?;
     match web.git_token(url, token).await {
         Ok(token) => Some(Credentials { username: "oauth2".into(), password: token.access_token }),
-        Err(error @ (AskToken::Address | AskToken::Status(_) | AskToken::Ask(_) | AskToken::Read)) => {
+        Err(
+            error @ (AskTokenError::Address
+            | AskTokenError::Status(_)
+            | AskTokenError::Ask(_)
+            | AskTokenError::Read),
+        ) => {
             tracing::warn!(%error, "the provider gives no token; the repository is tried without");
             None
         }
@@ -183,8 +188,8 @@ fn one(
     remote: &Remote,
     folder: &Path,
     credentials: Option<&Credentials>,
-) -> Result<(), CloneOne> {
-    fs::create_dir_all(folder).map_err(|error| CloneOne::Write(folder.to_owned(), error))?;
+) -> Result<(), CloneOneError> {
+    fs::create_dir_all(folder).map_err(|error| CloneOneError::Write(folder.to_owned(), error))?;
     let mut git = Git::new()?;
     let inside = Some(folder);
     let cloned = git.run(inside, &["rev-parse", "--verify", "--quiet", "HEAD"]).is_ok();
@@ -210,7 +215,7 @@ fn fresh(
     remote: &Remote,
     folder: &Path,
     git: &mut Git,
-) -> Result<(), CloneOne> {
+) -> Result<(), CloneOneError> {
     let inside = Some(folder);
     git.show(inside, &["init", "--initial-branch", "main"])?;
     for (key, value) in [("user.email", &settings.email), ("user.name", &settings.full_name)] {
@@ -250,7 +255,7 @@ fn fresh(
 }
 
 /// Fetches what is stored with LFS, if it fits on the volume.
-fn fetch_large_files(git: &Git, folder: &Path) -> Result<(), CloneOne> {
+fn fetch_large_files(git: &Git, folder: &Path) -> Result<(), CloneOneError> {
     #[derive(Deserialize)]
     struct Listed {
         #[serde(default)]
@@ -264,17 +269,17 @@ fn fetch_large_files(git: &Git, folder: &Path) -> Result<(), CloneOne> {
     let files = serde_json::from_str::<Listed>(&listed).ok().and_then(|listed| listed.files);
     let needed = files.unwrap_or_default().iter().map(|file| file.size).sum();
     let volume =
-        rustix::fs::statvfs(folder).map_err(|error| CloneOne::Write(folder.to_owned(), error.into()))?;
+        rustix::fs::statvfs(folder).map_err(|error| CloneOneError::Write(folder.to_owned(), error.into()))?;
     let free = volume.f_bavail.saturating_mul(volume.f_frsize);
     if needed > free {
-        return Err(CloneOne::Space { needed, free });
+        return Err(CloneOneError::Space { needed, free });
     }
     git.show(Some(folder), &["lfs", "pull"])?;
     Ok(())
 }
 
 /// Leads what the session asks of the repository's host through the proxy, which adds credentials.
-fn use_proxy(proxy: &Proxy, remote: &Remote, git: &Git, folder: &Path) -> Result<(), RunGit> {
+fn use_proxy(proxy: &Proxy, remote: &Remote, git: &Git, folder: &Path) -> Result<(), RunGitError> {
     let set = |key: &str, value: &str| git.run(Some(folder), &["config", key, value]).map(drop);
     set("http.proxy", &format!("http://localhost:{}", proxy.port))?;
     if let super::remote::Transport::Http(host) = &remote.transport {
@@ -292,7 +297,7 @@ fn use_proxy(proxy: &Proxy, remote: &Remote, git: &Git, folder: &Path) -> Result
 mod tests {
     use super::*;
 
-    fn read(env: &[(&str, &str)]) -> Result<Settings, ReadSettings> {
+    fn read(env: &[(&str, &str)]) -> Result<Settings, ReadSettingsError> {
         let env = env.to_vec();
         Settings::read(&move |name| {
             let name = name.strip_prefix(PREFIX)?;

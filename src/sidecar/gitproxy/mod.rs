@@ -58,10 +58,10 @@ const HEALTH: Duration = Duration::from_secs(5);
 
 /// The proxy does not serve.
 #[derive(Debug, thiserror::Error)]
-pub enum ServeGitProxy {
+pub enum ServeGitProxyError {
     /// An address is taken or is none of this machine.
     #[error("cannot listen at {0}: {1}")]
-    Listen(Address, #[source] io::Error),
+    ListenError(Address, #[source] io::Error),
     /// There is no authority.
     #[error("no authority can be made: {0}")]
     Authority(#[from] AuthorityError),
@@ -72,7 +72,7 @@ pub enum ServeGitProxy {
 
 /// One host could not be spoken for.
 #[derive(Debug, thiserror::Error)]
-enum SpeakFor {
+enum SpeakForError {
     #[error(transparent)]
     Issue(#[from] LeafError),
     #[error(transparent)]
@@ -88,17 +88,18 @@ struct Proxy {
 }
 
 /// Serves until `stop`.
-pub async fn serve(settings: Settings, stop: CancellationToken) -> Result<(), ServeGitProxy> {
+pub async fn serve(settings: Settings, stop: CancellationToken) -> Result<(), ServeGitProxyError> {
     let authority = CertificateAuthority::generate(Timestamp::now())?;
     if let Some(file) = &settings.ca_file {
         std::fs::write(file, authority.certificate_pem())
-            .map_err(|error| ServeGitProxy::WriteAuthority(file.clone(), error))?;
+            .map_err(|error| ServeGitProxyError::WriteAuthority(file.clone(), error))?;
     }
     let bind = async |address: &Address, purpose| {
-        let listener = address.bind().await.map_err(|e| ServeGitProxy::Listen(address.clone(), e))?;
-        let local = listener.local_addr().map_err(|e| ServeGitProxy::Listen(address.clone(), e))?;
+        let listener =
+            address.bind().await.map_err(|e| ServeGitProxyError::ListenError(address.clone(), e))?;
+        let local = listener.local_addr().map_err(|e| ServeGitProxyError::ListenError(address.clone(), e))?;
         tracing::info!(address = %local, purpose, "listening");
-        Ok::<_, ServeGitProxy>((listener, local))
+        Ok::<_, ServeGitProxyError>((listener, local))
     };
     let (git, own) = bind(&settings.bind, "git").await?;
     let (health, health_address) = bind(&settings.health_bind, "health").await?;
@@ -210,7 +211,7 @@ impl Proxy {
     }
 
     /// TLS in the name of `host`.
-    fn speak_for(&self, host: &str) -> Result<TlsAcceptor, SpeakFor> {
+    fn speak_for(&self, host: &str) -> Result<TlsAcceptor, SpeakForError> {
         let names = match host.trim_matches(['[', ']']).parse::<IpAddr>() {
             Ok(address) => Names::default().with_ip(address),
             Err(_) => Names::default().with_dns(host),

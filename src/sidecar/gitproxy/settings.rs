@@ -4,7 +4,7 @@ use super::{
     repositories::{Repositories, Repository},
     tokens::{Account, Provider, TokenSettings},
 };
-use crate::settings::{ReadSettings, address::Address, flags::go_bool};
+use crate::settings::{ReadSettingsError, address::Address, flags::go_bool};
 use serde::de::DeserializeOwned;
 use std::{path::PathBuf, time::Duration};
 use url::Url;
@@ -28,7 +28,7 @@ pub struct Settings {
 
 impl Settings {
     /// Reads the environment.
-    pub fn read(env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ReadSettings> {
+    pub fn read(env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ReadSettingsError> {
         let get = |name: &str| env(&format!("{PREFIX}{name}")).filter(|text| !text.is_empty());
         let mut problems = Vec::new();
         let mut port = |name: &str, default: u16| {
@@ -56,7 +56,7 @@ impl Settings {
             repositories.clear();
         }
         if !problems.is_empty() {
-            return Err(ReadSettings(problems));
+            return Err(ReadSettingsError(problems));
         }
         let host = get("ADDRESS").unwrap_or_default();
         Ok(Self {
@@ -110,7 +110,7 @@ fn account(get: &dyn Fn(&str) -> Option<String>, problems: &mut Vec<String>) -> 
 mod tests {
     use super::*;
 
-    fn read(env: &[(&str, &str)]) -> Result<Settings, ReadSettings> {
+    fn read(env: &[(&str, &str)]) -> Result<Settings, ReadSettingsError> {
         let env = env.to_vec();
         Settings::read(&move |name| {
             let name = name.strip_prefix(PREFIX)?;

@@ -3,7 +3,7 @@
 //! A token is asked for when it is needed and the one at hand ends soon; whoever needs it at the same time waits for
 //! the same answer. The account's own refresh token is renewed before it ends, also when nobody asks for anything.
 
-use crate::sidecar::web::{AskToken, GitToken, Web};
+use crate::sidecar::web::{AskTokenError, GitToken, Web};
 use base64::{Engine, engine::general_purpose};
 use http::HeaderValue;
 use jiff::{SignedDuration, Timestamp};
@@ -46,7 +46,7 @@ pub struct TokenSettings {
 
 /// No token for a provider.
 #[derive(Debug, thiserror::Error)]
-pub enum FindToken {
+pub enum FindTokenError {
     /// Nobody said where it is to be asked for.
     #[error("the provider is not known")]
     Provider,
@@ -55,7 +55,7 @@ pub enum FindToken {
     Account,
     /// It was asked for in vain.
     #[error(transparent)]
-    Ask(#[from] AskToken),
+    Ask(#[from] AskTokenError),
 }
 
 /// What a token server answers.
@@ -96,7 +96,7 @@ impl Tokens {
     }
 
     /// What git shows to the hosts of `provider`.
-    pub async fn authorization(&self, provider: &str) -> Result<HeaderValue, FindToken> {
+    pub async fn authorization(&self, provider: &str) -> Result<HeaderValue, FindTokenError> {
         let mut known = self.0.known.lock().await;
         let now = Timestamp::now();
         let good = known.get(provider).filter(|token| !ends_within(expiry(token), self.margin(), now));
@@ -109,17 +109,17 @@ impl Tokens {
             }
         };
         let text = general_purpose::STANDARD.encode(format!("oauth2:{}", token.access_token));
-        let mut value = HeaderValue::from_str(&format!("Basic {text}")).map_err(|_| AskToken::Read)?;
+        let mut value = HeaderValue::from_str(&format!("Basic {text}")).map_err(|_| AskTokenError::Read)?;
         value.set_sensitive(true);
         Ok(value)
     }
 
-    async fn ask(&self, provider: &str) -> Result<GitToken, FindToken> {
+    async fn ask(&self, provider: &str) -> Result<GitToken, FindTokenError> {
         let provider = self.0.providers.iter().find(|known| known.id == provider);
-        let url = &provider.ok_or(FindToken::Provider)?.access_token_url;
+        let url = &provider.ok_or(FindTokenError::Provider)?.access_token_url;
         let access = {
             let mut account = self.0.account.lock().await;
-            let account = account.as_mut().ok_or(FindToken::Account)?;
+            let account = account.as_mut().ok_or(FindTokenError::Account)?;
             if ends_within(jwt_expiry(&account.access), SignedDuration::from_secs(10), Timestamp::now()) {
                 self.renew(account).await?;
             }
@@ -128,10 +128,10 @@ impl Tokens {
         Ok(self.0.web.git_token(url, &access).await?)
     }
 
-    async fn renew(&self, account: &mut Account) -> Result<(), AskToken> {
+    async fn renew(&self, account: &mut Account) -> Result<(), AskTokenError> {
         let authorization = account.client.as_ref().map(|(id, secret)| {
             let text = general_purpose::STANDARD.encode(format!("{id}:{secret}"));
-            HeaderValue::from_str(&format!("Basic {text}")).map_err(|_| AskToken::Read)
+            HeaderValue::from_str(&format!("Basic {text}")).map_err(|_| AskTokenError::Read)
         });
         let form = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("grant_type", "refresh_token")

@@ -49,7 +49,7 @@ const TUNNEL: usize = 8 << 10;
 /// The proxy does not listen.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen at {address} for {purpose}: {source}")]
-pub struct Listen {
+pub struct ListenError {
     address: crate::settings::address::Address,
     purpose: &'static str,
     source: io::Error,
@@ -64,14 +64,17 @@ struct Proxy {
 }
 
 /// Serves until `stop`.
-pub async fn serve(settings: Settings, stop: CancellationToken) -> Result<(), Listen> {
+pub async fn serve(settings: Settings, stop: CancellationToken) -> Result<(), ListenError> {
     let bind = async |address: &crate::settings::address::Address, purpose| {
-        let listener =
-            address.bind().await.map_err(|source| Listen { address: address.clone(), purpose, source })?;
+        let listener = address.bind().await.map_err(|source| ListenError {
+            address: address.clone(),
+            purpose,
+            source,
+        })?;
         if let Ok(local) = listener.local_addr() {
             tracing::info!(address = %local, purpose, "listening");
         }
-        Ok::<TcpListener, Listen>(listener)
+        Ok::<TcpListener, ListenError>(listener)
     };
     let users = bind(&settings.bind, "users").await?;
     let meta = bind(&settings.meta_bind, "request stats").await?;

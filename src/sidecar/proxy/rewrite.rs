@@ -29,7 +29,7 @@ const OF_CONNECTION: [HeaderName; 7] = [
 /// A request whose target is no path of the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the target is no path")]
-pub struct ReadTarget;
+pub struct ReadTargetError;
 
 /// Where requests go, and what is taken from their paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,8 +44,9 @@ pub struct Target {
 
 impl Target {
     /// The address of `uri` at the session.
-    fn uri(&self, uri: &Uri) -> Result<Uri, ReadTarget> {
-        let path = uri.path_and_query().filter(|path| path.as_str().starts_with('/')).ok_or(ReadTarget)?;
+    fn uri(&self, uri: &Uri) -> Result<Uri, ReadTargetError> {
+        let path =
+            uri.path_and_query().filter(|path| path.as_str().starts_with('/')).ok_or(ReadTargetError)?;
         let kept = match &self.strip {
             // What is left begins with the slash at which the prefix ends.
             Some(strip) if path.as_str().starts_with(strip.as_str()) => &path.as_str()[strip.len() - 1..],
@@ -54,21 +55,21 @@ impl Target {
         let path = if kept.len() == path.as_str().len() && self.base.is_empty() {
             path.clone()
         } else {
-            PathAndQuery::try_from(format!("{}{kept}", self.base)).map_err(|_| ReadTarget)?
+            PathAndQuery::try_from(format!("{}{kept}", self.base)).map_err(|_| ReadTargetError)?
         };
         let parts =
             Uri::builder().scheme(Scheme::HTTP).authority(self.authority.clone()).path_and_query(path);
-        parts.build().map_err(|_| ReadTarget)
+        parts.build().map_err(|_| ReadTargetError)
     }
 
     /// Makes `request` from `peer` one for the session.
-    pub fn rewrite(&self, request: &mut Parts, peer: IpAddr) -> Result<(), ReadTarget> {
+    pub fn rewrite(&self, request: &mut Parts, peer: IpAddr) -> Result<(), ReadTargetError> {
         let uri = self.uri(&request.uri)?;
         // HTTP/2 has the host in the target.
         if let Some(authority) =
             request.uri.authority().filter(|_| !request.headers.contains_key(header::HOST))
         {
-            let host = HeaderValue::from_str(authority.as_str()).map_err(|_| ReadTarget)?;
+            let host = HeaderValue::from_str(authority.as_str()).map_err(|_| ReadTargetError)?;
             request.headers.insert(header::HOST, host);
         }
         request.uri = uri;

@@ -7,7 +7,7 @@ use super::{
     access::{Access, Token},
     rewrite::Target,
 };
-use crate::settings::{ReadSettings, address::Address, flags::go_bool};
+use crate::settings::{ReadSettingsError, address::Address, flags::go_bool};
 use clap::Args;
 use http::{Uri, uri::Scheme};
 use serde_json::{Map, Value};
@@ -110,7 +110,7 @@ impl Settings {
         flags: &Flags,
         env: &dyn Fn(&str) -> Option<String>,
         file: Option<&str>,
-    ) -> Result<Self, ReadSettings> {
+    ) -> Result<Self, ReadSettingsError> {
         let mut problems = Vec::new();
         let file = match file.map(serde_saphyr::from_str::<Value>) {
             None | Some(Ok(Value::Null)) => Map::new(),
@@ -178,7 +178,7 @@ impl Settings {
                 access,
                 verbose,
             }),
-            _ => Err(ReadSettings(problems)),
+            _ => Err(ReadSettingsError(problems)),
         }
     }
 }

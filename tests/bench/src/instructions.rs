@@ -17,7 +17,7 @@ use http_body_util::BodyExt as _;
 use sojourn_webhooks::{
     Operation, TABLE,
     case::{Case, CaseFacts, NAMESPACE},
-    http::{Guard, router},
+    http::{WebhookState, router},
     table::{VALIDATE_SESSION, row},
 };
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path, process::Command, sync::Arc};
@@ -105,7 +105,8 @@ pub(crate) async fn ask(name: &str, times: u32) -> anyhow::Result<()> {
     let Some(asked) = all()?.remove(name) else { bail!("nothing is known of {name}") };
     let facts = Arc::new(asked.facts.known(NAMESPACE)?);
     let routes: Router =
-        router(Guard { facts: facts.clone(), authorizer: facts, metrics: Arc::default() }).with_state(());
+        router(WebhookState { facts: facts.clone(), authorizer: facts, metrics: Arc::default() })
+            .with_state(());
     let body = Bytes::from(asked.review);
     for _ in 0..times {
         let request = Request::post(asked.path).header("content-type", "application/json");

@@ -12,9 +12,9 @@ use kube::core::DynamicObject;
 use serde_json::{Value, json};
 use sojourn::{
     core::{
-        amalthea::{Applied, Context, World, plan, status, validate},
-        live::Live,
+        amalthea::{Applied, Observed, PlanContext, plan, status, validate},
         manifest::Write,
+        object::CachedObject,
         settings::SessionSettings,
     },
     settings::OAUTH2_PROXY_IMAGE,
@@ -56,9 +56,13 @@ pub(crate) fn run(table: &mut Table) -> anyhow::Result<()> {
 
     let session: AmaltheaSession = serde_json::from_value(object)?;
     let settings = settings();
-    let context =
-        Context { now, entropy: [7; 32], settings: &settings, usage_valid: SignedDuration::from_secs(90) };
-    let fresh = World {
+    let context = PlanContext {
+        now,
+        entropy: [7; 32],
+        settings: &settings,
+        usage_valid: SignedDuration::from_secs(90),
+    };
+    let fresh = Observed {
         session: Arc::new(session),
         children: BTreeMap::new(),
         pods: Vec::new(),
@@ -70,8 +74,9 @@ pub(crate) fn run(table: &mut Table) -> anyhow::Result<()> {
     };
     let steady = steady(&fresh, &context)?;
     let nothing = Applied::default();
-    let checked =
-        |world: &World| validate(black_box(&world.session), Vec::new()).map(|c| plan(&c, world, &context));
+    let checked = |observed: &Observed| {
+        validate(black_box(&observed.session), Vec::new()).map(|c| plan(&c, observed, &context))
+    };
     add("plan a new session", time(|| checked(&fresh)), parse);
     add("plan a steady session", time(|| checked(&steady)), parse);
     let session = steady.session.clone();
@@ -145,15 +150,15 @@ fn settings() -> SessionSettings {
     }
 }
 
-/// The world after everything that was planned is done and written down.
-fn steady(fresh: &World, context: &Context) -> anyhow::Result<World> {
+/// The observed after everything that was planned is done and written down.
+fn steady(fresh: &Observed, context: &PlanContext) -> anyhow::Result<Observed> {
     let checked = validate(&fresh.session, Vec::new()).context("the session has a spec")?;
     let mut applied = Applied::default();
     for write in plan(&checked, fresh, context).write {
         let Write::Create { kind, name, mut manifest } = write else { continue };
         manifest["metadata"]["uid"] = format!("uid-of-{kind}-{name}").into();
         let object: DynamicObject = serde_json::from_value(manifest)?;
-        let live = Live::cut(kind, object).context("a manifest has a name")?;
+        let live = CachedObject::from_dynamic(kind, object).context("a manifest has a name")?;
         applied.children.insert((kind, name), Arc::new(live));
     }
     let mut steady = fresh.after(&applied).into_owned();

@@ -74,7 +74,7 @@ impl Row {
     }
 }
 
-/// Three digits that matter, and no fewer than stand before the point.
+/// Three digits that input, and no fewer than stand before the point.
 fn number(value: f64) -> String {
     match value.abs() {
         0.0 => "0".to_owned(),

@@ -7,7 +7,7 @@ use sojourn::serve::webhooks::{Limits, serve_router};
 use sojourn_certs::{Authority, CertResolver, Leaf, Names};
 use sojourn_webhooks::{
     GuardSettings, Offline,
-    http::{Guard, router},
+    http::{WebhookState, router},
 };
 use std::{
     net::SocketAddr,
@@ -49,7 +49,7 @@ impl Webhooks {
         let address = listener.local_addr()?;
         // A cluster without sessions. Nothing that is measured here asks for rights.
         let facts = Arc::new(Offline::new(now, GuardSettings::default()));
-        let guard = Guard { facts: facts.clone(), authorizer: facts, metrics: Arc::default() };
+        let guard = WebhookState { facts: facts.clone(), authorizer: facts, metrics: Arc::default() };
         let read = Arc::new(AtomicUsize::default());
         let counted = read.clone();
         let allow = async move |body: Bytes| {

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use sojourn_webhooks::{
     GuardSettings, Offline, Row, TABLE,
     case::{CaseFacts, NAMESPACE, USER},
-    http::{Guard, router},
+    http::{WebhookState, router},
     review::LONGEST_WARNING,
 };
 use std::sync::Arc;
@@ -99,7 +99,7 @@ fn runtime() -> Runtime {
 
 fn routes(facts: Offline) -> Router {
     let facts = Arc::new(facts);
-    router(Guard { facts: facts.clone(), authorizer: facts, metrics: Arc::default() })
+    router(WebhookState { facts: facts.clone(), authorizer: facts, metrics: Arc::default() })
 }
 
 fn send(runtime: &Runtime, routes: &Router, row: &Row, body: Vec<u8>) -> (StatusCode, Value) {

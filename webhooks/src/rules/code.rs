@@ -1,8 +1,8 @@
 //! The closed set of things that can be found, each with a stable identifier, a severity and an explanation.
 
-mod nature;
+mod properties;
 
-pub use nature::Class;
+pub use properties::Class;
 
 use std::fmt;
 

@@ -10,7 +10,7 @@ const SCHEMES: [&str; 6] = ["https", "http", "ssh", "git", "git+ssh", "ssh+git"]
 /// How tokens of the common hosts begin.
 const TOKENS: [&str; 5] = ["ghp_", "gho_", "ghs_", "github_pat_", "glpat-"];
 
-/// The parts of a URL that matter.
+/// The parts of a URL that input.
 struct Parts<'a> {
     scheme: &'a str,
     user: &'a str,

@@ -1,7 +1,7 @@
 //! The guard of a session's Job: whoever writes it, it lives at least as long as the session may, stays the session's
 //! own, and keeps its result until that is recorded.
 //!
-//! A Job claims a session by an owner reference or by labels; [`OWNERS`] says which kinds of session there are. The
+//! A Job claims a session by an owner reference or by labels; [`SESSION_KINDS`] says which kinds of session there are. The
 //! originals guard nothing: an edit that shortens a deadline, resumes a hibernated session or tears the Job from its
 //! session goes through and breaks the session.
 
@@ -14,8 +14,8 @@ use sojourn_crds::duration::Span;
 
 use crate::facts::Facts;
 use crate::finding::{Code, FieldPath, Finding, seen};
-use crate::kind::{Change, Judged};
-use crate::owners::{OWNERS, Owner, Terms};
+use crate::kind::{AdmissionRules, Change};
+use crate::session_kinds::{JobConstraints, SESSION_KINDS, SessionKind};
 
 /// What the guard reads of a Job.
 #[derive(Debug, Deserialize)]
@@ -51,11 +51,11 @@ impl SessionJob {
     }
 
     /// The owner reference to a session, if there is one.
-    fn owner(&self) -> Option<(usize, &OwnerReference, &'static Owner)> {
+    fn owner(&self) -> Option<(usize, &OwnerReference, &'static SessionKind)> {
         let references = self.metadata.owner_references.iter().flatten().enumerate();
         references.into_iter().find_map(|(index, reference)| {
             let (group, _) = reference.api_version.split_once('/')?;
-            let owner = OWNERS.iter().find(|owner| owner.is(group, &reference.kind))?;
+            let owner = SESSION_KINDS.iter().find(|owner| owner.is(group, &reference.kind))?;
             Some((index, reference, owner))
         })
     }
@@ -66,8 +66,8 @@ impl SessionJob {
             let path = metadata.child("ownerReferences").index(index).child("name");
             return Some(Claim { owner, session: &reference.name, uid: &reference.uid, path });
         }
-        OWNERS.iter().find_map(|owner| {
-            let (mark, value) = owner.mark;
+        SESSION_KINDS.iter().find_map(|owner| {
+            let (mark, value) = owner.selector;
             let session = self.label(owner.name_label).filter(|_| self.label(mark) == Some(value))?;
             let path = metadata.child("labels").key(owner.name_label);
             Some(Claim { owner, session, uid: "", path })
@@ -77,7 +77,7 @@ impl SessionJob {
 
 /// The session that a Job claims to belong to.
 struct Claim<'a> {
-    owner: &'static Owner,
+    owner: &'static SessionKind,
     session: &'a str,
     /// Empty when the claim names none.
     uid: &'a str,
@@ -86,14 +86,14 @@ struct Claim<'a> {
 
 impl Claim<'_> {
     /// What is known of the session. One of the same name with another UID is another session.
-    fn terms(&self, namespace: &str, facts: &dyn Facts) -> Option<Terms> {
-        let terms = facts.terms(self.owner, namespace, self.session)?;
-        let same = self.uid.is_empty() || terms.uid.is_empty() || terms.uid == self.uid;
-        same.then_some(terms)
+    fn job_constraints(&self, namespace: &str, facts: &dyn Facts) -> Option<JobConstraints> {
+        let job_constraints = facts.job_constraints(self.owner, namespace, self.session)?;
+        let same = self.uid.is_empty() || job_constraints.uid.is_empty() || job_constraints.uid == self.uid;
+        same.then_some(job_constraints)
     }
 }
 
-impl Judged for SessionJob {
+impl AdmissionRules for SessionJob {
     fn metadata(&self) -> &ObjectMeta {
         &self.metadata
     }
@@ -102,7 +102,7 @@ impl Judged for SessionJob {
         let Change { request, object: new, old } = *change;
         // On an update the session that the Job belonged to so far is the one to protect.
         let Some(claim) = old.and_then(Self::claim).or_else(|| new.claim()) else { return Vec::new() };
-        let Some(terms) = claim.terms(request.namespace, facts) else {
+        let Some(job_constraints) = claim.job_constraints(request.namespace, facts) else {
             let kind = claim.owner.kind;
             return vec![Finding::new(
                 Code::JobSessionUnknown,
@@ -112,9 +112,9 @@ impl Judged for SessionJob {
             )];
         };
         let mut findings = Vec::new();
-        check_deadline(change, &claim, &terms, &mut findings);
+        check_deadline(change, &claim, &job_constraints, &mut findings);
         if let Some(old) = old.filter(|_| !facts.settings().trusts(request.user_name())) {
-            check_resume(new, old, &claim, &terms, &mut findings);
+            check_resume(new, old, &claim, &job_constraints, &mut findings);
             check_ties(new, old, claim.owner, &mut findings);
             check_result(new, old, &mut findings);
         }
@@ -125,11 +125,12 @@ impl Judged for SessionJob {
     /// written stays as it is.
     fn patch(change: &Change<'_, Self>, facts: &dyn Facts) -> Vec<PatchOperation> {
         let job = change.object;
-        let terms = job.claim().and_then(|claim| claim.terms(change.request.namespace, facts));
-        let (Some(spec), Some(terms)) = (&job.spec, terms) else { return Vec::new() };
+        let job_constraints =
+            job.claim().and_then(|claim| claim.job_constraints(change.request.namespace, facts));
+        let (Some(spec), Some(job_constraints)) = (&job.spec, job_constraints) else { return Vec::new() };
         let wanted = [
-            ("activeDeadlineSeconds", spec.active_deadline_seconds, terms.least_deadline),
-            ("ttlSecondsAfterFinished", spec.ttl_seconds_after_finished, terms.ttl),
+            ("activeDeadlineSeconds", spec.active_deadline_seconds, job_constraints.least_deadline),
+            ("ttlSecondsAfterFinished", spec.ttl_seconds_after_finished, job_constraints.ttl),
         ];
         let absent = wanted.into_iter().filter(|(_, written, _)| written.is_none());
         absent.filter_map(|(field, _, seconds)| Some(add(["spec", field], json!(seconds?)))).collect()
@@ -141,10 +142,10 @@ impl Judged for SessionJob {
 fn check_deadline(
     change: &Change<'_, SessionJob>,
     claim: &Claim<'_>,
-    terms: &Terms,
+    job_constraints: &JobConstraints,
     findings: &mut Vec<Finding>,
 ) {
-    let Some(least) = terms.least_deadline else { return };
+    let Some(least) = job_constraints.least_deadline else { return };
     let path = FieldPath::new("spec").child("activeDeadlineSeconds");
     let limit = claim.owner.limit;
     match (change.object.deadline(), change.old.and_then(SessionJob::deadline)) {
@@ -176,22 +177,22 @@ fn check_resume(
     new: &SessionJob,
     old: &SessionJob,
     claim: &Claim<'_>,
-    terms: &Terms,
+    job_constraints: &JobConstraints,
     findings: &mut Vec<Finding>,
 ) {
-    if terms.hibernated && old.suspended() && !new.suspended() {
+    if job_constraints.hibernated && old.suspended() && !new.suspended() {
         findings.push(Finding::new(
             Code::JobResumed,
             FieldPath::new("spec").child("suspend"),
             format!("session {} is hibernated, so its Job stays suspended", seen(claim.session)),
-            format!("set {} of the session to false", claim.owner.rest_field),
+            format!("set {} of the session to false", claim.owner.suspend_field),
         ));
     }
 }
 
 /// The original looks its Job up by name, labels and owner. A Job torn from its session is not collected with it, or is
 /// collected early and then run again.
-fn check_ties(new: &SessionJob, old: &SessionJob, owner: &Owner, findings: &mut Vec<Finding>) {
+fn check_ties(new: &SessionJob, old: &SessionJob, owner: &SessionKind, findings: &mut Vec<Finding>) {
     if let Some((index, was, owner)) = old.owner() {
         let is = new.owner().map(|(_, reference, _)| reference);
         let same =
@@ -205,7 +206,7 @@ fn check_ties(new: &SessionJob, old: &SessionJob, owner: &Owner, findings: &mut 
             ));
         }
     }
-    for label in owner.ties {
+    for label in owner.immutable_labels {
         let (was, is) = (old.label(label), new.label(label));
         if was.is_some() && was != is {
             let text = |value: Option<&str>| value.map_or("absent".to_owned(), seen);

@@ -13,5 +13,5 @@ pub(crate) mod mount_paths;
 pub mod notebook;
 pub(crate) mod object_name;
 pub mod project_settings;
-pub(crate) mod taken;
+pub(crate) mod unique_names;
 pub(crate) mod variables;

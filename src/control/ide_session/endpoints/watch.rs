@@ -4,7 +4,7 @@
 use super::Endpoints;
 use crate::control::{
     key::Key,
-    watch::{Intake, Unsynced, follow},
+    watch::{CacheSync, EventHandler, follow},
 };
 use k8s_openapi::api::core::v1::{Pod, Secret, Service};
 use kube::{
@@ -23,7 +23,7 @@ impl Endpoints {
         self: &Arc<Self>,
         client: &Client,
         namespaces: &[String],
-        unsynced: &Unsynced,
+        cache_sync: &CacheSync,
         tasks: &mut JoinSet<()>,
     ) {
         let all = watcher::Config::default;
@@ -31,11 +31,11 @@ impl Endpoints {
         for namespace in namespaces {
             let place = Place { endpoints: self.clone(), namespace: namespace.clone() };
             let secrets = watcher(api::<Secret>(client, namespace), all().labels(&labelled));
-            tasks.spawn(follow(secrets, Secrets(place.clone()), unsynced.one()));
+            tasks.spawn(follow(secrets, Secrets(place.clone()), cache_sync.register()));
             let external = watcher(api::<Service>(client, namespace), all().fields("spec.type=ExternalName"));
-            tasks.spawn(follow(external, External(place.clone()), unsynced.one()));
+            tasks.spawn(follow(external, External(place.clone()), cache_sync.register()));
             let pods = watcher(api::<Pod>(client, namespace), all());
-            tasks.spawn(follow(pods, Pods(place), unsynced.one()));
+            tasks.spawn(follow(pods, Pods(place), cache_sync.register()));
         }
     }
 }
@@ -64,7 +64,7 @@ struct Place {
 /// Takes in the Secrets that say how IDEs are reached. Who has to look is found out by who follows the changes.
 struct Secrets(Place);
 
-impl Intake for Secrets {
+impl EventHandler for Secrets {
     fn kind(&self) -> &'static str {
         "Secret"
     }
@@ -84,57 +84,57 @@ impl Intake for Secrets {
         Vec::new()
     }
 
-    fn ask(&self, _: Key) {}
+    fn enqueue(&self, _: Key) {}
 }
 
 /// Takes in Services of type ExternalName. They are asked about when something is connected to.
 struct External(Place);
 
-impl Intake for External {
+impl EventHandler for External {
     fn kind(&self) -> &'static str {
         "Service"
     }
 
     fn apply(&self, object: DynamicObject) -> Option<Key> {
-        self.0.endpoints.places.apply_external(&self.0.namespace, &read(object)?);
+        self.0.endpoints.resolver.apply_external(&self.0.namespace, &read(object)?);
         None
     }
 
     fn remove(&self, object: DynamicObject) -> Option<Key> {
-        self.0.endpoints.places.remove_external(&self.0.namespace, &read(object)?);
+        self.0.endpoints.resolver.remove_external(&self.0.namespace, &read(object)?);
         None
     }
 
     fn retain(&self, listed: &HashSet<String>) -> Vec<Key> {
-        self.0.endpoints.places.retain_external(&self.0.namespace, listed);
+        self.0.endpoints.resolver.retain_external(&self.0.namespace, listed);
         Vec::new()
     }
 
-    fn ask(&self, _: Key) {}
+    fn enqueue(&self, _: Key) {}
 }
 
 /// Takes in the addresses of pods. They are asked about when something is connected to.
 struct Pods(Place);
 
-impl Intake for Pods {
+impl EventHandler for Pods {
     fn kind(&self) -> &'static str {
         "Pod"
     }
 
     fn apply(&self, object: DynamicObject) -> Option<Key> {
-        self.0.endpoints.places.apply_pod(&self.0.namespace, &read(object)?);
+        self.0.endpoints.resolver.apply_pod(&self.0.namespace, &read(object)?);
         None
     }
 
     fn remove(&self, object: DynamicObject) -> Option<Key> {
-        self.0.endpoints.places.remove_pod(&self.0.namespace, &read(object)?);
+        self.0.endpoints.resolver.remove_pod(&self.0.namespace, &read(object)?);
         None
     }
 
     fn retain(&self, listed: &HashSet<String>) -> Vec<Key> {
-        self.0.endpoints.places.retain_pods(&self.0.namespace, listed);
+        self.0.endpoints.resolver.retain_pods(&self.0.namespace, listed);
         Vec::new()
     }
 
-    fn ask(&self, _: Key) {}
+    fn enqueue(&self, _: Key) {}
 }

@@ -9,12 +9,12 @@
 //! * [`Runs::carry_out`] takes commands. Each can be repeated.
 //! * [`Runs::retire`] closes all connections. No session is stopped by that.
 
-mod figures;
+mod ide_connection;
 mod output;
-mod peer;
 mod run;
 mod starts;
 mod state;
+mod stats;
 mod stops;
 #[cfg(test)]
 mod tests;
@@ -23,17 +23,17 @@ mod wake;
 pub use output::Output;
 pub use wake::Wake;
 
-use super::endpoints::{Changes, Endpoints, Known, Missing, Source};
+use super::endpoints::{Changes, EndpointSource, Endpoints, Missing, ResolvedEndpoint};
 use crate::{
     core::ide_session::{Command, EndpointFacts, RunFacts, StartFacts},
-    ide::{Notification, SessionId, What, egress::Egress, gate::Limits, notification::Level},
+    ide::{Notification, SessionId, What, buffer::Limits, egress::Egress, notification::Level},
     settings::IdeSettings,
     telemetry::ides::RequestMetrics,
 };
 use futures::future::join_all;
+use ide_connection::Setup;
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use peer::Setup;
 use run::News;
 use sojourn_crds::ide_session::IdeSession;
 use state::{State, Uid, needs_ide};
@@ -82,7 +82,7 @@ impl Runs {
                 timing: settings.timing,
                 limits: Limits { sessions: settings.sessions, ..Limits::default() },
                 egress,
-                lookup: endpoints.places.clone(),
+                lookup: endpoints.resolver.clone(),
                 changed: watch::Sender::new(0),
                 runs: runs.clone(),
             }),
@@ -235,12 +235,12 @@ impl Runs {
         self.facts(state, &source, &known)
     }
 
-    fn facts(&self, state: &State, source: &Source, known: &Known) -> EndpointFacts {
+    fn facts(&self, state: &State, source: &EndpointSource, known: &ResolvedEndpoint) -> EndpointFacts {
         let said = match state.peers.get(source) {
-            Some(peer) => peer::said_of(&peer.connection.link().borrow()),
+            Some(peer) => ide_connection::said_of(&peer.connection.link().borrow()),
             None => (false, "NotNeeded", "The IDE is connected when the session is to run".to_owned()),
         };
-        peer::facts(known, said)
+        ide_connection::facts(known, said)
     }
 
     /// Makes a session of an earlier life that of an object.
@@ -270,7 +270,7 @@ impl Runs {
     }
 
     /// Takes in what an IDE says.
-    fn hear(&self, source: &Source, Notification { session, what }: Notification) {
+    fn hear(&self, source: &EndpointSource, Notification { session, what }: Notification) {
         let at = Timestamp::now();
         let (uid, name, news) = {
             let mut state = self.state.lock();
@@ -310,7 +310,7 @@ impl Runs {
     }
 
     /// Nothing more is heard by a connection: ends that were to come by it are not waited for.
-    fn silent(&self, source: &Source, number: u64) {
+    fn silent(&self, source: &EndpointSource, number: u64) {
         let names: Vec<_> = {
             let mut state = self.state.lock();
             if state.peers.get(source).is_some_and(|peer| peer.number == number) {
@@ -329,7 +329,7 @@ impl Runs {
     }
 
     /// Has everybody looked at who is at an IDE, or at none.
-    fn wake_at(&self, source: &Source) {
+    fn wake_at(&self, source: &EndpointSource) {
         let names = self.state.lock().names_at(source);
         names.iter().for_each(|name| self.wakes.now(name));
     }

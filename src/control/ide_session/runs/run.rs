@@ -2,7 +2,9 @@
 
 use crate::{
     core::ide_session::{EndFacts, RunFacts, StartFacts, StopFacts},
-    ide::{SessionId, StartError, Started, What, gate::Early, launch::ReadLaunch, notification::Level},
+    ide::{
+        SessionId, StartError, Started, What, buffer::Early, launch::ReadLaunchError, notification::Level,
+    },
 };
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -11,10 +13,10 @@ use tokio_util::sync::CancellationToken;
 const NOT_STARTED: &str = "IdeSession could not be started: ";
 
 /// What becomes of a start whose launch configurations cannot be sent.
-pub(super) fn unreadable(error: &ReadLaunch, at: Timestamp) -> StartFacts {
+pub(super) fn unreadable(error: &ReadLaunchError, at: Timestamp) -> StartFacts {
     match error {
-        ReadLaunch::NotJson(_) => StartFacts::Failed { message: error.to_string(), called: false, at },
-        ReadLaunch::NotArray(_) | ReadLaunch::Empty => {
+        ReadLaunchError::NotJson(_) => StartFacts::Failed { message: error.to_string(), called: false, at },
+        ReadLaunchError::NotArray(_) | ReadLaunchError::Empty => {
             let message = format!("{NOT_STARTED}run session could not be started: {error}");
             StartFacts::Failed { message, called: true, at }
         }

@@ -1,4 +1,4 @@
-//! Starts: each waits for its IDE, then for one of a few places, and is sent once.
+//! Starts: each waits for its IDE, then for one of a few resolver, and is sent once.
 //!
 //! Whoever waits for an IDE holds no place, is not waited for longer than a request may take, and can be called off.
 //! From the moment that the request is under way it is seen to its end; a session whose owner is gone by then is
@@ -6,7 +6,7 @@
 
 use super::{
     Runs,
-    peer::Reach,
+    ide_connection::Reach,
     run::unreadable,
     state::{Asked, Uid},
 };

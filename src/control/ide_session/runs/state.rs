@@ -5,14 +5,14 @@
 //! * a session of an earlier life is made known to its connection before that is opened, or at once when it is open.
 
 use super::{
-    figures::Past,
-    peer::{Peer, Setup},
+    ide_connection::{IdeConnection, Setup},
     run::Run,
+    stats::Past,
 };
 use crate::{
-    control::ide_session::endpoints::{Known, Source},
+    control::ide_session::endpoints::{EndpointSource, ResolvedEndpoint},
     core::ide_session::StartFacts,
-    ide::{SessionId, connection::OpenConnection},
+    ide::{SessionId, connection::OpenConnectionError},
 };
 use sojourn_crds::ide_session::{DesiredState, IdeSession};
 use std::{
@@ -34,7 +34,7 @@ pub(super) struct Asked {
 pub(super) struct Member {
     pub(super) name: Arc<str>,
     /// The IDE that it is for, as far as there is one.
-    pub(super) source: Option<Source>,
+    pub(super) source: Option<EndpointSource>,
     pub(super) run: Option<Run>,
 }
 
@@ -44,11 +44,11 @@ pub(super) struct State {
     /// Whether this replica leads. Without, there is nothing else here.
     pub(super) leads: bool,
     pub(super) members: HashMap<Uid, Member>,
-    pub(super) peers: HashMap<Source, Peer>,
+    pub(super) peers: HashMap<EndpointSource, IdeConnection>,
     /// What connections counted that are closed.
     pub(super) past: Past,
     /// Whose sessions they are.
-    ids: HashMap<Source, HashMap<SessionId, Uid>>,
+    ids: HashMap<EndpointSource, HashMap<SessionId, Uid>>,
     numbers: u64,
 }
 
@@ -88,7 +88,7 @@ impl State {
     }
 
     /// Puts a session at the IDE that it is for now.
-    pub(super) fn place(&mut self, uid: &Uid, source: Option<&Source>) {
+    pub(super) fn place(&mut self, uid: &Uid, source: Option<&EndpointSource>) {
         let Some(member) = self.members.get_mut(uid) else { return };
         if member.source.as_ref() == source {
             return;
@@ -128,7 +128,7 @@ impl State {
     }
 
     /// Whose session of an IDE it is.
-    pub(super) fn owner(&self, source: &Source, session: &SessionId) -> Option<&Uid> {
+    pub(super) fn owner(&self, source: &EndpointSource, session: &SessionId) -> Option<&Uid> {
         self.ids.get(source)?.get(session)
     }
 
@@ -136,10 +136,10 @@ impl State {
     pub(super) fn join(
         &mut self,
         uid: &Uid,
-        source: &Source,
-        known: &Arc<Known>,
+        source: &EndpointSource,
+        known: &Arc<ResolvedEndpoint>,
         setup: &Arc<Setup>,
-    ) -> Result<(), OpenConnection> {
+    ) -> Result<(), OpenConnectionError> {
         if self.peers.get(source).is_none_or(|peer| peer.known != *known) {
             self.open(source, known, setup)?;
         }
@@ -152,13 +152,13 @@ impl State {
     /// Opens a connection in place of the one that there may be, with all sessions that are known to be there.
     fn open(
         &mut self,
-        source: &Source,
-        known: &Arc<Known>,
+        source: &EndpointSource,
+        known: &Arc<ResolvedEndpoint>,
         setup: &Arc<Setup>,
-    ) -> Result<(), OpenConnection> {
+    ) -> Result<(), OpenConnectionError> {
         let members = self.close(source);
         let ids = self.ids.get(source).into_iter().flat_map(|ids| ids.keys().cloned()).collect();
-        let mut peer = Peer::open(self.number(), source, known, ids, setup)?;
+        let mut peer = IdeConnection::open(self.number(), source, known, ids, setup)?;
         peer.members = members;
         self.peers.insert(source.clone(), peer);
         setup.changed.send_modify(|changes| *changes += 1);
@@ -166,7 +166,7 @@ impl State {
     }
 
     /// Closes the connection to an IDE. Returns who needs it.
-    pub(super) fn close(&mut self, source: &Source) -> HashSet<Uid> {
+    pub(super) fn close(&mut self, source: &EndpointSource) -> HashSet<Uid> {
         let Some(peer) = self.peers.remove(source) else { return HashSet::new() };
         self.past.add(&peer);
         let connection = peer.connection;
@@ -175,7 +175,7 @@ impl State {
     }
 
     /// A session does not need an IDE any more.
-    pub(super) fn leave(&mut self, uid: &Uid, source: &Source) {
+    pub(super) fn leave(&mut self, uid: &Uid, source: &EndpointSource) {
         let Some(peer) = self.peers.get_mut(source) else { return };
         peer.members.remove(uid);
         if peer.members.is_empty() {
@@ -215,7 +215,7 @@ impl State {
     }
 
     /// The names of those at an IDE, and of those that have none.
-    pub(super) fn names_at(&self, source: &Source) -> Vec<Arc<str>> {
+    pub(super) fn names_at(&self, source: &EndpointSource) -> Vec<Arc<str>> {
         let concerned = |member: &&Member| member.source.as_ref().is_none_or(|at| at == source);
         self.members.values().filter(concerned).map(|member| member.name.clone()).collect()
     }

@@ -12,8 +12,8 @@ mod secret;
 mod storage;
 mod workload;
 
-use super::{Checked, Context};
-use crate::core::{live::Live, manifest::Child};
+use super::{Checked, PlanContext};
+use crate::core::{manifest::DesiredObject, object::CachedObject};
 use serde_json::{Map, Value, json};
 use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionSpec, StringMap, names};
 
@@ -21,7 +21,7 @@ use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionSpec, StringMap, na
 pub(super) struct Build<'a> {
     session: &'a AmaltheaSession,
     spec: &'a AmaltheaSessionSpec,
-    context: &'a Context<'a>,
+    context: &'a PlanContext<'a>,
     run_id: Option<&'a str>,
 }
 
@@ -30,10 +30,10 @@ pub(super) struct Build<'a> {
 /// `secret` is the operator's own secret for the session as it is now, whose random parts are kept.
 pub fn desired(
     checked: &Checked,
-    context: &Context,
+    context: &PlanContext,
     run_id: Option<&str>,
-    secret: Option<&Live>,
-) -> Vec<Child> {
+    secret: Option<&CachedObject>,
+) -> Vec<DesiredObject> {
     let build = Build { session: checked.session, spec: checked.spec, context, run_id };
     let mut children = storage::claims(&build);
     children.push(secret::internal(&build, secret));

@@ -1,12 +1,12 @@
 //! The stable address of an interactive session, and the way into it.
 
 use super::{Build, object, with_slash};
-use crate::core::{live::Kind, manifest::Child, settings::SessionSettings};
+use crate::core::{manifest::DesiredObject, object::Kind, settings::SessionSettings};
 use serde_json::{Value, json};
 use sojourn_crds::amalthea::{AmaltheaSessionSpec, Ingress, Location, names};
 
 /// The Service of a session.
-pub(super) fn service(build: &Build) -> Child {
+pub(super) fn service(build: &Build) -> DesiredObject {
     let name = build.session.name();
     let authenticated = build.spec.authentication.as_ref().is_some_and(|auth| auth.enabled);
     let target = if authenticated { names::AUTHENTICATED_PORT } else { build.spec.session.port };
@@ -22,7 +22,7 @@ pub(super) fn service(build: &Build) -> Child {
         spec["publishNotReadyAddresses"] = json!(true);
     }
     spec["ports"] = json!(ports);
-    Child {
+    DesiredObject {
         kind: Kind::Service,
         name: name.to_owned(),
         manifest: json!({
@@ -31,14 +31,14 @@ pub(super) fn service(build: &Build) -> Child {
             "metadata": build.metadata(name, build.annotations()),
             "spec": spec,
         }),
-        held_back: &["/metadata/labels", "/metadata/annotations", "/spec"],
-        exact: &[],
-        fixed: &[],
+        deferred_fields: &["/metadata/labels", "/metadata/annotations", "/spec"],
+        cleared_if_absent: &[],
+        immutable_fields: &[],
     }
 }
 
 /// The Ingress of a session; none while it is hibernated.
-pub(super) fn ingress(build: &Build) -> Option<Child> {
+pub(super) fn ingress(build: &Build) -> Option<DesiredObject> {
     let wanted = build.spec.ingress.as_ref().filter(|_| !build.spec.hibernated)?;
     let name = build.session.name();
     let prefix = with_slash(&wanted.path_prefix.0);
@@ -64,7 +64,7 @@ pub(super) fn ingress(build: &Build) -> Option<Child> {
     }
     let mut annotations = build.annotations();
     annotations.extend(object(wanted.annotations.as_ref()));
-    Some(Child {
+    Some(DesiredObject {
         kind: Kind::Ingress,
         name: name.to_owned(),
         manifest: json!({
@@ -73,9 +73,9 @@ pub(super) fn ingress(build: &Build) -> Option<Child> {
             "metadata": build.metadata(name, annotations),
             "spec": spec,
         }),
-        held_back: &["/metadata/labels", "/metadata/annotations", "/spec"],
-        exact: &["/spec/tls"],
-        fixed: &[],
+        deferred_fields: &["/metadata/labels", "/metadata/annotations", "/spec"],
+        cleared_if_absent: &["/spec/tls"],
+        immutable_fields: &[],
     })
 }
 

@@ -4,8 +4,8 @@
 
 use super::{Build, network, with_slash};
 use crate::core::{
-    live::{Kind, Live},
-    manifest::Child,
+    manifest::DesiredObject,
+    object::{CachedObject, Kind},
 };
 use base64::{Engine, engine::general_purpose};
 use serde_json::{Map, Value, json};
@@ -16,7 +16,7 @@ const OAUTH2_PROXY_CONFIG: &str = "oauth2-proxy-config.yaml";
 const OAUTH2_PROXY_ALPHA_CONFIG: &str = "oauth2-proxy-alpha-config.yaml";
 
 /// The secret of a session. `live` is the one that is there now.
-pub(super) fn internal(build: &Build, live: Option<&Live>) -> Child {
+pub(super) fn internal(build: &Build, live: Option<&CachedObject>) -> DesiredObject {
     let name = names::internal_secret(build.session.name());
     let mut manifest = json!({
         "apiVersion": Kind::Secret.api_version(),
@@ -27,18 +27,18 @@ pub(super) fn internal(build: &Build, live: Option<&Live>) -> Child {
     if !data.is_empty() {
         manifest["data"] = Value::Object(data);
     }
-    Child {
+    DesiredObject {
         kind: Kind::Secret,
         name,
         manifest,
-        held_back: &["/metadata/labels", "/metadata/annotations", "/data"],
-        exact: &[],
-        fixed: &[],
+        deferred_fields: &["/metadata/labels", "/metadata/annotations", "/data"],
+        cleared_if_absent: &[],
+        immutable_fields: &[],
     }
 }
 
-fn data(build: &Build, live: Option<&Live>) -> Map<String, Value> {
-    let kept = live.map(Live::body).unwrap_or_default();
+fn data(build: &Build, live: Option<&CachedObject>) -> Map<String, Value> {
+    let kept = live.map(CachedObject::body).unwrap_or_default();
     let kept = |key: &str| {
         let encoded = kept["data"][key].as_str()?;
         String::from_utf8(general_purpose::STANDARD.decode(encoded).ok()?).ok()

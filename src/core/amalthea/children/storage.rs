@@ -1,14 +1,14 @@
 //! Claims, volumes and mounts of the session's own files and of remote storage.
 
 use super::Build;
-use crate::core::{live::Kind, manifest::Child};
+use crate::core::{manifest::DesiredObject, object::Kind};
 use serde_json::{Map, Value, json};
 use sojourn_crds::amalthea::{DataSource, Location, names};
 
 const HELD_BACK: &[&str] = &["/metadata/labels", "/metadata/annotations", "/spec"];
 
 /// The claim of the session's files, and one for each remote storage.
-pub(super) fn claims(build: &Build) -> Vec<Child> {
+pub(super) fn claims(build: &Build) -> Vec<DesiredObject> {
     let storage = &build.spec.session.storage;
     let mut spec = json!({
         "accessModes": ["ReadWriteOnce"],
@@ -33,8 +33,8 @@ pub(super) fn claims(build: &Build) -> Vec<Child> {
     claims
 }
 
-fn claim(build: &Build, name: &str, annotations: Map<String, Value>, spec: Value) -> Child {
-    Child {
+fn claim(build: &Build, name: &str, annotations: Map<String, Value>, spec: Value) -> DesiredObject {
+    DesiredObject {
         kind: Kind::PersistentVolumeClaim,
         name: name.to_owned(),
         manifest: json!({
@@ -43,10 +43,10 @@ fn claim(build: &Build, name: &str, annotations: Map<String, Value>, spec: Value
             "metadata": build.metadata(name, annotations),
             "spec": spec,
         }),
-        held_back: HELD_BACK,
-        exact: &[],
+        deferred_fields: HELD_BACK,
+        cleared_if_absent: &[],
         // A claim's class and modes are settled when it is made; the cluster may have chosen the class.
-        fixed: &["/spec/accessModes", "/spec/storageClassName"],
+        immutable_fields: &["/spec/accessModes", "/spec/storageClassName"],
     }
 }
 

@@ -1,7 +1,7 @@
 //! The workload: a StatefulSet of one pod, or a Job that runs once.
 
 use super::{Build, insert_some, pod};
-use crate::core::{live::Kind, manifest::Child};
+use crate::core::{manifest::DesiredObject, object::Kind};
 use serde_json::json;
 use sojourn_crds::amalthea::{
     Location,
@@ -34,14 +34,14 @@ const STATEFUL_SET_HELD_BACK: &[&str] = &[
 ];
 
 /// The StatefulSet of an interactive session.
-pub(super) fn stateful_set(build: &Build) -> Child {
+pub(super) fn stateful_set(build: &Build) -> DesiredObject {
     let name = build.session.name();
     let mut template = pod::template(build);
     if build.spec.location == Location::Remote {
         // Time to end the job on the external system.
         template["spec"]["terminationGracePeriodSeconds"] = json!(60);
     }
-    Child {
+    DesiredObject {
         kind: Kind::StatefulSet,
         name: name.to_owned(),
         manifest: json!({
@@ -56,9 +56,9 @@ pub(super) fn stateful_set(build: &Build) -> Child {
                 "template": template,
             },
         }),
-        held_back: STATEFUL_SET_HELD_BACK,
-        exact: SCHEDULING,
-        fixed: &[],
+        deferred_fields: STATEFUL_SET_HELD_BACK,
+        cleared_if_absent: SCHEDULING,
+        immutable_fields: &[],
     }
 }
 
@@ -66,7 +66,7 @@ pub(super) fn stateful_set(build: &Build) -> Child {
 ///
 /// Its template cannot change once it ran, so a resumed session gets a new one ([`super::super::plan`]).
 /// The finalizer keeps it until its result is on record, whoever deletes it.
-pub(super) fn job(build: &Build) -> Child {
+pub(super) fn job(build: &Build) -> DesiredObject {
     let name = build.session.name();
     let mut template = pod::template(build);
     template["spec"]["restartPolicy"] = json!("Never");
@@ -90,13 +90,13 @@ pub(super) fn job(build: &Build) -> Child {
     let deadline = job_deadline_seconds(build.spec, build.context.settings.on_deadline);
     insert_some(spec, "activeDeadlineSeconds", json!(deadline));
     insert_some(spec, "ttlSecondsAfterFinished", json!(job_ttl_seconds(build.spec)));
-    Child {
+    DesiredObject {
         kind: Kind::Job,
         name: name.to_owned(),
         manifest,
-        held_back: &["/metadata/labels", "/metadata/annotations"],
-        exact: &["/spec/activeDeadlineSeconds", "/spec/ttlSecondsAfterFinished"],
+        deferred_fields: &["/metadata/labels", "/metadata/annotations"],
+        cleared_if_absent: &["/spec/activeDeadlineSeconds", "/spec/ttlSecondsAfterFinished"],
         // The API server refuses changes of a Job's template.
-        fixed: &["/spec/template"],
+        immutable_fields: &["/spec/template"],
     }
 }

@@ -1,6 +1,6 @@
 //! How many containers a session has, and how many of them are ready.
 
-use crate::core::live::Live;
+use crate::core::object::CachedObject;
 use k8s_openapi::{
     api::core::v1::{ContainerStatus, PodStatus},
     jiff::Timestamp,
@@ -17,7 +17,7 @@ pub(super) enum Count {
 }
 
 /// Counts of regular and of init containers.
-pub(super) fn counts(pod: Option<&Live>, count: Count) -> (ContainerCounts, ContainerCounts) {
+pub(super) fn counts(pod: Option<&CachedObject>, count: Count) -> (ContainerCounts, ContainerCounts) {
     let Some(live) = pod else { return Default::default() };
     let status: PodStatus = live.status();
     let regular = status.container_statuses.unwrap_or_default();
@@ -46,7 +46,7 @@ fn has_completed(status: &ContainerStatus) -> bool {
     })
 }
 
-fn sidecars(pod: &Live) -> Vec<String> {
+fn sidecars(pod: &CachedObject) -> Vec<String> {
     let body = pod.body();
     let init = body["spec"]["initContainers"].as_array().cloned().unwrap_or_default();
     init.iter()
@@ -60,7 +60,7 @@ fn sidecars(pod: &Live) -> Vec<String> {
 const RECOVERY: jiff::SignedDuration = jiff::SignedDuration::from_mins(10);
 
 /// Until when a container that was started again after a crash may be between two crashes.
-pub(in crate::core::amalthea) fn recovering_until(pod: Option<&Live>) -> Option<Timestamp> {
+pub(in crate::core::amalthea) fn recovering_until(pod: Option<&CachedObject>) -> Option<Timestamp> {
     let status: PodStatus = pod?.status();
     let containers = status.container_statuses.into_iter().chain(status.init_container_statuses).flatten();
     let started = containers.filter_map(|container| {
@@ -75,7 +75,7 @@ pub(in crate::core::amalthea) fn recovering_until(pod: Option<&Live>) -> Option<
 const SETTLING: jiff::SignedDuration = jiff::SignedDuration::from_secs(15);
 
 /// Whether the session's container had run long enough at `measured` for its CPU use to say something.
-pub(in crate::core::amalthea) fn settled(pod: Option<&Live>, measured: Timestamp) -> bool {
+pub(in crate::core::amalthea) fn settled(pod: Option<&CachedObject>, measured: Timestamp) -> bool {
     let Some(pod) = pod else { return false };
     let status: PodStatus = pod.status();
     let session =

@@ -3,9 +3,9 @@
 
 use super::pod_status;
 use crate::core::{
-    amalthea::{Checked, Context, World, conditions::READY, run},
+    amalthea::{Checked, Observed, PlanContext, conditions::READY, run},
     conditions,
-    live::{Kind, Live},
+    object::{CachedObject, Kind},
 };
 use k8s_openapi::api::{
     core::v1::{
@@ -17,16 +17,16 @@ use k8s_openapi::jiff::Timestamp;
 use sojourn_crds::amalthea::names;
 
 /// The first failure among what belongs to the session: pod, claims, service, ingress, quota.
-pub(super) fn of_children(checked: &Checked, world: &World, context: &Context) -> Option<String> {
-    pod_status(world)
-        .and_then(|pod| of_pod(&pod, world.pod()))
-        .or_else(|| of_claims(checked, world))
-        .or_else(|| of_load_balancers(checked, world))
-        .or_else(|| of_quota(checked, world, context))
+pub(super) fn of_children(checked: &Checked, observed: &Observed, context: &PlanContext) -> Option<String> {
+    pod_status(observed)
+        .and_then(|pod| of_pod(&pod, observed.pod()))
+        .or_else(|| of_claims(checked, observed))
+        .or_else(|| of_load_balancers(checked, observed))
+        .or_else(|| of_quota(checked, observed, context))
 }
 
 /// Why a pod fails.
-pub(super) fn of_pod(pod: &PodStatus, live: Option<&Live>) -> Option<String> {
+pub(super) fn of_pod(pod: &PodStatus, live: Option<&CachedObject>) -> Option<String> {
     // What the node has to say of a pod that it evicted is why its containers ended.
     if pod.reason.is_some()
         && let Some(why) = rejected(pod, live)
@@ -43,7 +43,7 @@ pub(super) fn of_pod(pod: &PodStatus, live: Option<&Live>) -> Option<String> {
         .or_else(|| rejected(pod, live))
 }
 
-/// Why Kubernetes ends a pod that is none the worse: in one word, and for people.
+/// TimeoutReason Kubernetes ends a pod that is none the worse: in one word, and for people.
 pub(super) fn disruption(pod: &PodStatus) -> Option<(&str, &str)> {
     let mut conditions = pod.conditions.iter().flatten();
     let disrupted =
@@ -53,7 +53,7 @@ pub(super) fn disruption(pod: &PodStatus) -> Option<(&str, &str)> {
 }
 
 /// A pod that the node refused or evicted has failed without any container saying why.
-fn rejected(pod: &PodStatus, live: Option<&Live>) -> Option<String> {
+fn rejected(pod: &PodStatus, live: Option<&CachedObject>) -> Option<String> {
     (pod.phase.as_deref() == Some("Failed")).then(|| {
         let why = pod.message.as_deref().or(pod.reason.as_deref()).unwrap_or("the node gave no reason");
         let why = why.trim_end();
@@ -152,17 +152,17 @@ fn out_of_memory(name: &str) -> String {
 }
 
 /// A claim that cannot grow, or cannot be made.
-fn of_claims(checked: &Checked, world: &World) -> Option<String> {
+fn of_claims(checked: &Checked, observed: &Observed) -> Option<String> {
     let sources =
         (0..checked.spec.data_sources.len()).map(|index| names::data_source(checked.session.name(), index));
     std::iter::once(checked.session.name().to_owned()).chain(sources).find_map(|name| {
-        let claim = world.owned(Kind::PersistentVolumeClaim, &name).filter(|claim| !claim.deleting)?;
+        let claim = observed.owned(Kind::PersistentVolumeClaim, &name).filter(|claim| !claim.deleting)?;
         let status: PersistentVolumeClaimStatus = claim.status();
         if status.phase.as_deref() == Some("Bound") {
             return None;
         }
         of_claim(&name, &status).or_else(|| {
-            let refused = world.warnings.iter().find(|warning| {
+            let refused = observed.warnings.iter().find(|warning| {
                 warning.kind == Kind::PersistentVolumeClaim
                     && warning.name == name
                     && warning.reason == "ProvisioningFailed"
@@ -185,9 +185,9 @@ fn of_claim(name: &str, status: &PersistentVolumeClaimStatus) -> Option<String> 
     })
 }
 
-fn of_load_balancers(checked: &Checked, world: &World) -> Option<String> {
+fn of_load_balancers(checked: &Checked, observed: &Observed) -> Option<String> {
     let name = checked.session.name();
-    let service = world.owned(Kind::Service, name).and_then(|live| {
+    let service = observed.owned(Kind::Service, name).and_then(|live| {
         let status: ServiceStatus = live.status();
         status
             .load_balancer?
@@ -197,7 +197,7 @@ fn of_load_balancers(checked: &Checked, world: &World) -> Option<String> {
             .find_map(|port| port.error)
     });
     service.or_else(|| {
-        let status: IngressStatus = world.owned(Kind::Ingress, name)?.status();
+        let status: IngressStatus = observed.owned(Kind::Ingress, name)?.status();
         status
             .load_balancer?
             .ingress?
@@ -210,8 +210,8 @@ fn of_load_balancers(checked: &Checked, world: &World) -> Option<String> {
 /// A quota that keeps the workload from making its pod. Warnings outlive what they warn of by an hour, so
 /// only those count that came in the current run and after the session was last seen to get or to lose its
 /// pod, and only while there is no pod.
-fn of_quota(checked: &Checked, world: &World, context: &Context) -> Option<String> {
-    if world.pod().is_some() || checked.spec.hibernated {
+fn of_quota(checked: &Checked, observed: &Observed, context: &PlanContext) -> Option<String> {
+    if observed.pod().is_some() || checked.spec.hibernated {
         return None;
     }
     let began = match run::run(checked.session, context.now) {
@@ -222,7 +222,7 @@ fn of_quota(checked: &Checked, world: &World, context: &Context) -> Option<Strin
     let ready = old.and_then(|status| conditions::find(&status.conditions, READY));
     let turned = ready.and_then(|ready| ready.last_transition_time.as_ref()).map(|time| time.0);
     let since = began.max(turned);
-    let refused = world.warnings.iter().find(|warning| {
+    let refused = observed.warnings.iter().find(|warning| {
         warning.reason == "FailedCreate"
             && since.is_none_or(|since| warning.at.as_second() >= since.as_second())
     })?;

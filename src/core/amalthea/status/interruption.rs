@@ -4,12 +4,12 @@
 use super::{Seen, failure};
 use crate::core::{
     amalthea::{
-        Checked, World,
+        Checked, Observed,
         conditions::{INTERRUPTED, READY},
         run::{self, Run},
     },
-    conditions::{self, Say},
-    live::Live,
+    conditions::{self, ConditionUpdate},
+    object::CachedObject,
 };
 use k8s_openapi::{api::core::v1::PodStatus, jiff::Timestamp};
 use sojourn_crds::amalthea::{AmaltheaSessionStatus, Condition, State, names};
@@ -21,7 +21,7 @@ const FAILED: &str = "ContainerFailed";
 pub(super) fn tell(
     conditions: &mut Vec<Condition>,
     checked: &Checked,
-    world: &World,
+    observed: &Observed,
     old: &AmaltheaSessionStatus,
     seen: &Seen,
     now: Timestamp,
@@ -34,35 +34,39 @@ pub(super) fn tell(
     conditions.retain(|it| it.kind != INTERRUPTED || began.is_some_and(|began| since(it) >= second(began)));
     let Some(run) = run.filter(|_| began.is_some()) else { return };
     let told = conditions::find(conditions, INTERRUPTED).and_then(since);
-    let ended = ends(world, old, seen)
-        .or_else(|| was_replaced(world, &run, told))
-        .or_else(|| was_restarted(world, old, told));
+    let ended = ends(observed, old, seen)
+        .or_else(|| was_replaced(observed, &run, told))
+        .or_else(|| was_restarted(observed, old, told));
     let Some((reason, message)) = ended else { return };
     // Another interruption has a time of its own.
     conditions.retain(|it| it.kind != INTERRUPTED || it.message.as_ref() == Some(&message));
-    let say = Say { kind: INTERRUPTED, holds: true, reason: &reason, message };
+    let say = ConditionUpdate { kind: INTERRUPTED, holds: true, reason: &reason, message };
     conditions::set(conditions, say, checked.session.metadata.generation, now);
 }
 
 /// Why the session's pod, or what was up in it, has ended: in one word, and for people.
-fn ends(world: &World, old: &AmaltheaSessionStatus, seen: &Seen) -> Option<(String, String)> {
+fn ends(observed: &Observed, old: &AmaltheaSessionStatus, seen: &Seen) -> Option<(String, String)> {
     let fell = || old.state == State::Running && seen.state == State::Failed;
     let in_place = || seen.error.clone().filter(|_| fell()).map(|message| (FAILED.to_owned(), message));
-    of_pod(world.pod()?).or_else(in_place)
+    of_pod(observed.pod()?).or_else(in_place)
 }
 
 /// Why the pod before ended, if nothing was told since the one came that there is now.
-fn was_replaced(world: &World, run: &str, told: Option<i64>) -> Option<(String, String)> {
-    let gone = world.gone.as_deref()?;
+fn was_replaced(observed: &Observed, run: &str, told: Option<i64>) -> Option<(String, String)> {
+    let gone = observed.gone.as_deref()?;
     let of_run = gone.annotations.get(names::RUN_ID_ANNOTATION).is_some_and(|id| id == run);
-    let next = world.pod().and_then(|pod| pod.created);
+    let next = observed.pod().and_then(|pod| pod.created);
     of_pod(gone).filter(|_| of_run && next.is_none_or(|next| told < second(next)))
 }
 
 /// Why a container ended that was up and is so again, if that was not told.
-fn was_restarted(world: &World, old: &AmaltheaSessionStatus, told: Option<i64>) -> Option<(String, String)> {
+fn was_restarted(
+    observed: &Observed,
+    old: &AmaltheaSessionStatus,
+    told: Option<i64>,
+) -> Option<(String, String)> {
     let up = conditions::find(&old.conditions, READY).filter(|_| old.state == State::Running)?;
-    let live = world.pod()?;
+    let live = observed.pod()?;
     let (at, message) = failure::before_restart(&live.status(), &live.name)?;
     (second(at) > told.max(since(up))).then(|| (FAILED.to_owned(), message))
 }
@@ -78,7 +82,7 @@ fn second(at: Timestamp) -> Option<i64> {
 }
 
 /// Why a pod has ended or is about to, in one word, and for people; nothing of one that ends as it was told to.
-pub fn of_pod(live: &Live) -> Option<(String, String)> {
+pub fn of_pod(live: &CachedObject) -> Option<(String, String)> {
     let pod: PodStatus = live.status();
     let reason = pod.reason.clone().filter(|reason| !reason.is_empty());
     // What ends because it was told to has not failed: an edit replaces the pod, or somebody deletes it.

@@ -9,15 +9,15 @@ pub mod interruption;
 mod state;
 
 use super::{
-    Applied, Checked, Context, World, children,
+    Applied, Checked, Observed, PlanContext, children,
     conditions::{FINISHED, READY, RECONCILED, ROUTING_READY},
-    due::{self, Due},
+    deadlines::{self, Deadline},
     idle,
     run::{self, Run},
 };
 use crate::core::{
-    conditions::{self, Say, whole_seconds},
-    live::Kind,
+    conditions::{self, ConditionUpdate, whole_seconds},
+    object::Kind,
 };
 use k8s_openapi::{api::core::v1::PodStatus, apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionStatus, Condition, State};
@@ -29,28 +29,28 @@ pub struct Report {
     /// The status to report; written only when it differs from the one that is there.
     pub status: AmaltheaSessionStatus,
     /// What the timeouts ask for now.
-    pub cull: Option<Cull>,
+    pub cull: Option<TimeoutAction>,
     /// When to look again if nothing happens before.
-    pub wake: Option<Timestamp>,
+    pub requeue_at: Option<Timestamp>,
 }
 
 /// What a timeout asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Cull {
+pub enum TimeoutAction {
     /// Hibernate the session.
-    Hibernate(Due),
+    Hibernate(Deadline),
     /// Delete the session.
-    Delete(Due),
+    Delete(Deadline),
 }
 
 /// The report on a session after a plan was applied.
-pub fn status(checked: &Checked, before: &World, applied: &Applied, context: &Context) -> Report {
-    let world = &before.after(applied);
+pub fn status(checked: &Checked, before: &Observed, applied: &Applied, context: &PlanContext) -> Report {
+    let observed = &before.after(applied);
     let default = AmaltheaSessionStatus::default();
     let old = checked.session.status.as_ref().unwrap_or(&default);
     let now = context.now;
     let deleting = checked.session.metadata.deletion_timestamp.is_some();
-    let seen = state::see(checked, world, applied, old, context);
+    let seen = state::see(checked, observed, applied, old, context);
 
     let mut status = AmaltheaSessionStatus {
         state: seen.state,
@@ -58,7 +58,7 @@ pub fn status(checked: &Checked, before: &World, applied: &Applied, context: &Co
         url: Some(children::url(checked.spec, context.settings)),
         run_id: match run::run(checked.session, now) {
             // The run that brought the result was the last.
-            _ if due::is_finished(old) => old.run_id.clone(),
+            _ if deadlines::is_finished(old) => old.run_id.clone(),
             Run::Current(id) | Run::Begin(id) => Some(id),
             Run::None => None,
         },
@@ -69,26 +69,27 @@ pub fn status(checked: &Checked, before: &World, applied: &Applied, context: &Co
     } else {
         containers::Count::All
     };
-    (status.container_counts, status.init_container_counts) = containers::counts(world.pod(), counted);
+    (status.container_counts, status.init_container_counts) = containers::counts(observed.pod(), counted);
 
-    let hibernated = checked.spec.hibernated && !due::is_finished(old);
+    let hibernated = checked.spec.hibernated && !deadlines::is_finished(old);
     status.hibernated_since = since(&old.hibernated_since, hibernated, now);
-    let failing = seen.state == State::Failed || is_between_crashes(checked, world, old, &seen, now);
+    let failing = seen.state == State::Failed || is_between_crashes(checked, observed, old, &seen, now);
     status.failing_since = since(&old.failing_since, failing, now);
     status.failed_scheduling_since = since(
         &old.failed_scheduling_since,
         seen.unschedulable && !hibernated && seen.state != State::Running,
         now,
     );
-    set_idle(&mut status, checked, world, &seen, context);
-    set_conditions(&mut status.conditions, checked, world, applied, &seen, now);
-    interruption::tell(&mut status.conditions, checked, world, old, &seen, now);
+    set_idle(&mut status, checked, observed, &seen, context);
+    set_conditions(&mut status.conditions, checked, observed, applied, &seen, now);
+    interruption::tell(&mut status.conditions, checked, observed, old, &seen, now);
 
-    let dues = due::hibernations(checked, world, &status, context);
+    let dues = deadlines::hibernations(checked, observed, &status, context);
     status.will_hibernate_at = dues.first().map(|due| whole_seconds(due.at));
-    let wake = due::wakes(checked, world, &status, context).first().map(|wake| wake.at);
-    let cull = if deleting { None } else { cull(checked, world, &status, &seen, &dues, context) };
-    Report { status, cull, wake: wake.filter(|_| !deleting) }
+    let wake =
+        deadlines::scheduled_decisions(checked, observed, &status, context).first().map(|wake| wake.at);
+    let cull = if deleting { None } else { cull(checked, observed, &status, &seen, &dues, context) };
+    Report { status, cull, requeue_at: wake.filter(|_| !deleting) }
 }
 
 /// A "since" that is set when something begins to hold, and cleared when it holds no more.
@@ -100,7 +101,7 @@ fn since(old: &Option<Time>, holds: bool, now: Timestamp) -> Option<Time> {
 /// is one failure, or `maxFailedDuration` would never be over.
 fn is_between_crashes(
     checked: &Checked,
-    world: &World,
+    observed: &Observed,
     old: &AmaltheaSessionStatus,
     seen: &Seen,
     now: Timestamp,
@@ -109,15 +110,15 @@ fn is_between_crashes(
     old.failing_since.is_some()
         && !ends
         && matches!(seen.state, State::Running | State::NotReady)
-        && containers::recovering_until(world.pod()).is_some_and(|until| now < until)
+        && containers::recovering_until(observed.pod()).is_some_and(|until| now < until)
 }
 
 fn set_idle(
     status: &mut AmaltheaSessionStatus,
     checked: &Checked,
-    world: &World,
+    observed: &Observed,
     seen: &Seen,
-    context: &Context,
+    context: &PlanContext,
 ) {
     if !checked.interactive() {
         // A batch job is idle once it has ended.
@@ -132,7 +133,7 @@ fn set_idle(
         return;
     }
     let known = status.idle_since.as_ref().map(|time| time.0);
-    let since = idle::since(checked, world, known, context);
+    let since = idle::since(checked, observed, known, context);
     status.idle = since.is_some();
     status.idle_since = since.map(whole_seconds);
 }
@@ -140,7 +141,7 @@ fn set_idle(
 fn set_conditions(
     conditions: &mut Vec<Condition>,
     checked: &Checked,
-    world: &World,
+    observed: &Observed,
     applied: &Applied,
     seen: &Seen,
     now: Timestamp,
@@ -150,14 +151,14 @@ fn set_conditions(
         let created = "The custom resource was created just now".to_owned();
         conditions::set(
             conditions,
-            Say { kind: READY, holds: false, reason: "SessionCreated", message: created },
+            ConditionUpdate { kind: READY, holds: false, reason: "SessionCreated", message: created },
             generation,
             now,
         );
     }
     let ready = seen.state == State::Running;
-    let pod = pod_status(world).filter(|_| seen.state == State::NotReady);
-    let unready = pod.as_ref().and_then(due::unready).filter(|(_, from)| *from <= now);
+    let pod = pod_status(observed).filter(|_| seen.state == State::NotReady);
+    let unready = pod.as_ref().and_then(deadlines::unready).filter(|(_, from)| *from <= now);
     // "Created just now" stays until there is more to say than that it is not ready yet.
     let still_new = seen.state == State::NotReady
         && unready.is_none()
@@ -166,7 +167,7 @@ fn set_conditions(
         });
     if !still_new {
         let mut message = format!("The session is {}", seen.state.as_str().to_lowercase());
-        if seen.state == State::Hibernated && world.pod().is_some() {
+        if seen.state == State::Hibernated && observed.pod().is_some() {
             message.push_str("; its pod is still ending");
         }
         if let Some((container, _)) = unready {
@@ -176,22 +177,26 @@ fn set_conditions(
         }
         conditions::set(
             conditions,
-            Say { kind: READY, holds: ready, reason: seen.state.as_str(), message },
+            ConditionUpdate { kind: READY, holds: ready, reason: seen.state.as_str(), message },
             generation,
             now,
         );
     }
-    conditions::set(conditions, routing(checked, world), generation, now);
+    conditions::set(conditions, routing(checked, observed), generation, now);
     conditions::set(conditions, reconciled(checked, applied), generation, now);
     if let Some(finished) = &seen.finished {
-        let say =
-            Say { kind: FINISHED, holds: true, reason: &finished.reason, message: finished.message.clone() };
+        let say = ConditionUpdate {
+            kind: FINISHED,
+            holds: true,
+            reason: &finished.reason,
+            message: finished.message.clone(),
+        };
         conditions::set(conditions, say, generation, now);
     }
 }
 
-fn routing<'a>(checked: &Checked, world: &World) -> Say<'a> {
-    let exists = world.owned(Kind::Ingress, checked.session.name()).is_some();
+fn routing<'a>(checked: &Checked, observed: &Observed) -> ConditionUpdate<'a> {
+    let exists = observed.owned(Kind::Ingress, checked.session.name()).is_some();
     let (holds, reason, message) = if !checked.interactive() {
         (false, "NotInteractive", "A batch session has no way in from outside".to_owned())
     } else if checked.spec.ingress.is_none() {
@@ -205,41 +210,44 @@ fn routing<'a>(checked: &Checked, world: &World) -> Say<'a> {
     } else {
         (false, "IngressMissing", "The ingress is not created yet".to_owned())
     };
-    Say { kind: ROUTING_READY, holds, reason, message }
+    ConditionUpdate { kind: ROUTING_READY, holds, reason, message }
 }
 
-fn reconciled<'a>(checked: &Checked, applied: &Applied) -> Say<'a> {
+fn reconciled<'a>(checked: &Checked, applied: &Applied) -> ConditionUpdate<'a> {
     let worst = applied.errors.iter().filter(|error| !error.class.passes()).max_by_key(|error| error.class);
-    let (holds, reason, message) = if !checked.obstacles.is_empty() {
-        (false, "InvalidSpec", checked.obstacles.join("; "))
+    let (holds, reason, message) = if !checked.blocking_findings.is_empty() {
+        (false, "InvalidSpec", checked.blocking_findings.join("; "))
     } else if let Some(error) = worst {
         (false, error.class.as_str(), format!("{} {}: {}", error.kind, error.name, error.message))
     } else {
         (true, "AsSpecified", "Everything that belongs to the session is as its spec says".to_owned())
     };
-    Say { kind: RECONCILED, holds, reason, message }
+    ConditionUpdate { kind: RECONCILED, holds, reason, message }
 }
 
 fn cull(
     checked: &Checked,
-    world: &World,
+    observed: &Observed,
     status: &AmaltheaSessionStatus,
     seen: &Seen,
-    dues: &[Due],
-    context: &Context,
-) -> Option<Cull> {
-    if let Some(due) = due::deletion(checked, status).filter(|due| due.at <= context.now) {
-        return Some(Cull::Delete(due));
+    dues: &[Deadline],
+    context: &PlanContext,
+) -> Option<TimeoutAction> {
+    if let Some(due) = deadlines::deletion(checked, status).filter(|due| due.at <= context.now) {
+        return Some(TimeoutAction::Delete(due));
     }
     if seen.backstop_reached {
-        return Some(Cull::Hibernate(Due { at: context.now, why: due::Why::Age }));
+        return Some(TimeoutAction::Hibernate(Deadline {
+            at: context.now,
+            why: deadlines::TimeoutReason::Age,
+        }));
     }
-    let due = due::decisive(dues, checked, world, context).filter(|due| due.at <= context.now)?;
-    Some(Cull::Hibernate(due.clone()))
+    let due = deadlines::decisive(dues, checked, observed, context).filter(|due| due.at <= context.now)?;
+    Some(TimeoutAction::Hibernate(due.clone()))
 }
 
-fn pod_status(world: &World) -> Option<PodStatus> {
-    world.pod().filter(|pod| !pod.deleting).map(|pod| pod.status())
+fn pod_status(observed: &Observed) -> Option<PodStatus> {
+    observed.pod().filter(|pod| !pod.deleting).map(|pod| pod.status())
 }
 
 /// The report on a session that has no spec to work with.
@@ -254,7 +262,7 @@ pub fn unworkable(session: &AmaltheaSession, now: Timestamp) -> Report {
         url: Some("None".into()),
         ..old
     };
-    let say = Say { kind: RECONCILED, holds: false, reason: "InvalidSpec", message: error };
+    let say = ConditionUpdate { kind: RECONCILED, holds: false, reason: "InvalidSpec", message: error };
     conditions::set(&mut status.conditions, say, session.metadata.generation, now);
-    Report { status, cull: None, wake: None }
+    Report { status, cull: None, requeue_at: None }
 }

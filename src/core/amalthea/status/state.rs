@@ -3,14 +3,14 @@
 use super::{failure, pod_status};
 use crate::core::{
     amalthea::{
-        Applied, Checked, ChildError, Context, World,
+        Applied, Checked, ChildError, Observed, PlanContext,
         conditions::FINISHED,
-        due,
+        deadlines,
         plan::{Outcome, is_backstop, is_of_run, outcome},
         run::{self, Run},
     },
     conditions,
-    live::{Kind, Live},
+    object::{CachedObject, Kind},
 };
 use k8s_openapi::api::{apps::v1::StatefulSetStatus, batch::v1::JobStatus, core::v1::PodStatus};
 use sojourn_crds::amalthea::{AmaltheaSessionStatus, State};
@@ -45,17 +45,18 @@ impl Seen {
 /// Looks at everything that belongs to the session. The first rule that fits decides.
 pub(super) fn see(
     checked: &Checked,
-    world: &World,
+    observed: &Observed,
     applied: &Applied,
     old: &AmaltheaSessionStatus,
-    context: &Context,
+    context: &PlanContext,
 ) -> Seen {
     let name = checked.session.name();
     if checked.session.metadata.deletion_timestamp.is_some() {
         return Seen::new(State::NotReady, None);
     }
     // What is on record stays, whatever happens to the Job afterwards.
-    if let Some(record) = conditions::find(&old.conditions, FINISHED).filter(|_| due::is_finished(old)) {
+    if let Some(record) = conditions::find(&old.conditions, FINISHED).filter(|_| deadlines::is_finished(old))
+    {
         let mut seen = Seen::new(old.state, old.error.clone());
         seen.finished = Some(Finished {
             reason: record.reason.clone().unwrap_or_default(),
@@ -63,30 +64,30 @@ pub(super) fn see(
         });
         return seen;
     }
-    let job = world.owned(Kind::Job, name);
-    let stateful_set = world.owned(Kind::StatefulSet, name);
-    if let Some(seen) = job.and_then(|job| ended(checked, world, job, old, context)) {
+    let job = observed.owned(Kind::Job, name);
+    let stateful_set = observed.owned(Kind::StatefulSet, name);
+    if let Some(seen) = job.and_then(|job| ended(checked, observed, job, old, context)) {
         return seen;
     }
     if checked.spec.hibernated && is_stopped(checked, stateful_set, job) {
         return Seen::new(State::Hibernated, None);
     }
     if let Some(message) =
-        failure::of_children(checked, world, context).or_else(|| blocking(checked, world, applied))
+        failure::of_children(checked, observed, context).or_else(|| blocking(checked, observed, applied))
     {
         return Seen::new(State::Failed, Some(message));
     }
-    let pod = pod_status(world);
-    if is_working(stateful_set, job, world.pod()) && pod.as_ref().is_some_and(is_ready) {
+    let pod = pod_status(observed);
+    if is_working(stateful_set, job, observed.pod()) && pod.as_ref().is_some_and(is_ready) {
         return Seen::new(State::Running, None);
     }
     let mut seen = waiting(old, pod.as_ref(), context);
-    seen.error = seen.error.or_else(|| mounting(world, pod.as_ref()?)).or_else(|| lost(world));
+    seen.error = seen.error.or_else(|| mounting(observed, pod.as_ref()?)).or_else(|| lost(observed));
     seen
 }
 
 /// Whether the workload is scaled to zero, as far as the API server knows.
-fn is_stopped(checked: &Checked, stateful_set: Option<&Live>, job: Option<&Live>) -> bool {
+fn is_stopped(checked: &Checked, stateful_set: Option<&CachedObject>, job: Option<&CachedObject>) -> bool {
     if checked.interactive() {
         return stateful_set.is_none_or(|live| live.body()["spec"]["replicas"] == 0);
     }
@@ -96,10 +97,10 @@ fn is_stopped(checked: &Checked, stateful_set: Option<&Live>, job: Option<&Live>
 /// A batch job that has ended, or that somebody deleted before it did.
 fn ended(
     checked: &Checked,
-    world: &World,
-    job: &Live,
+    observed: &Observed,
+    job: &CachedObject,
     old: &AmaltheaSessionStatus,
-    context: &Context,
+    context: &PlanContext,
 ) -> Option<Seen> {
     let run = run::run(checked.session, context.now);
     if matches!(&run, Run::Current(id) if !is_of_run(job, id)) {
@@ -122,7 +123,7 @@ fn ended(
         }
         Some(Outcome::Failed { reason, message }) => {
             // What the container said tells more than what the Job says of it.
-            let told = pod_status(world).and_then(|pod| failure::of_pod(&pod, world.pod()));
+            let told = pod_status(observed).and_then(|pod| failure::of_pod(&pod, observed.pod()));
             let error = told.unwrap_or_else(|| match (reason.as_str(), message.as_str()) {
                 ("", "") => "The job failed.".to_owned(),
                 _ => format!("{reason}: {message}"),
@@ -141,24 +142,28 @@ fn ended(
 
 /// A refused write that keeps the session from starting: any, when there is no pod; one that the pod waits for,
 /// when it waits.
-fn blocking(checked: &Checked, world: &World, applied: &Applied) -> Option<String> {
-    let pod = pod_status(world);
+fn blocking(checked: &Checked, observed: &Observed, applied: &Applied) -> Option<String> {
+    let pod = pod_status(observed);
     if pod.as_ref().is_some_and(|pod| pod.phase.as_deref() != Some("Pending")) {
         return None;
     }
-    if pod.is_none() && !checked.obstacles.is_empty() {
-        return Some(checked.obstacles.join("; "));
+    if pod.is_none() && !checked.blocking_findings.is_empty() {
+        return Some(checked.blocking_findings.join("; "));
     }
     let is_missing = |error: &&ChildError| {
         matches!(error.kind, Kind::PersistentVolumeClaim | Kind::Secret)
-            && world.child(error.kind, &error.name).is_none()
+            && observed.child(error.kind, &error.name).is_none()
     };
     let refused = applied.errors.iter().filter(|error| !error.class.passes());
     let worst = refused.filter(|error| pod.is_none() || is_missing(error)).max_by_key(|error| error.class)?;
     Some(format!("{} {}: {}", worst.kind, worst.name, worst.message))
 }
 
-fn is_working(stateful_set: Option<&Live>, job: Option<&Live>, pod: Option<&Live>) -> bool {
+fn is_working(
+    stateful_set: Option<&CachedObject>,
+    job: Option<&CachedObject>,
+    pod: Option<&CachedObject>,
+) -> bool {
     let serving = stateful_set.is_some_and(|live| {
         let status: StatefulSetStatus = live.status();
         status.replicas == 1 && status.ready_replicas == Some(1) && serves(live, &status, pod)
@@ -172,7 +177,7 @@ fn is_working(stateful_set: Option<&Live>, job: Option<&Live>, pod: Option<&Live
 
 /// Whether the pod is the one that the StatefulSet asks for now. Right after a resume its controller may not
 /// have seen the hibernation yet, and the pod of the run before still looks ready.
-fn serves(stateful_set: &Live, status: &StatefulSetStatus, pod: Option<&Live>) -> bool {
+fn serves(stateful_set: &CachedObject, status: &StatefulSetStatus, pod: Option<&CachedObject>) -> bool {
     let seen = status.observed_generation >= stateful_set.generation;
     let revision = pod.and_then(|pod| pod.labels.get(REVISION_LABEL));
     let current = match (&status.update_revision, revision) {
@@ -193,9 +198,9 @@ fn is_ready(pod: &PodStatus) -> bool {
 }
 
 /// What keeps the volumes from a pod that has a node. Mostly it is temporary, so the session waits.
-fn mounting(world: &World, pod: &PodStatus) -> Option<String> {
-    let name = &world.pod()?.name;
-    let refused = world.warnings.iter().find(|warning| {
+fn mounting(observed: &Observed, pod: &PodStatus) -> Option<String> {
+    let name = &observed.pod()?.name;
+    let refused = observed.warnings.iter().find(|warning| {
         warning.kind == Kind::Pod
             && warning.name == *name
             && matches!(warning.reason.as_str(), "FailedMount" | "FailedAttachVolume")
@@ -205,13 +210,13 @@ fn mounting(world: &World, pod: &PodStatus) -> Option<String> {
 }
 
 /// A node that does not answer takes the pod along, also one that is to be deleted: nobody confirms its end.
-fn lost(world: &World) -> Option<String> {
-    let live = world.pod()?;
+fn lost(observed: &Observed) -> Option<String> {
+    let live = observed.pod()?;
     let pod: PodStatus = live.status();
     let mut conditions = pod.conditions.iter().flatten();
     let unready = conditions.find(|condition| condition.type_ == "Ready" && condition.status == "False")?;
     let since = unready.last_transition_time.as_ref().map(|time| time.0.as_second());
-    let told = world.warnings.iter().any(|warning| {
+    let told = observed.warnings.iter().any(|warning| {
         warning.kind == Kind::Pod
             && warning.name == live.name
             && warning.reason == "NodeNotReady"
@@ -223,15 +228,15 @@ fn lost(world: &World) -> Option<String> {
 }
 
 /// Not there yet: says for what the session waits, and gives up on nodes after a while.
-fn waiting(old: &AmaltheaSessionStatus, pod: Option<&PodStatus>, context: &Context) -> Seen {
+fn waiting(old: &AmaltheaSessionStatus, pod: Option<&PodStatus>, context: &PlanContext) -> Seen {
     let mut seen = Seen::new(State::NotReady, None);
     let refused = pod
-        .and_then(due::unschedulable)
-        .filter(|refused| due::unschedulable_from(refused).is_none_or(|from| from <= context.now));
+        .and_then(deadlines::unschedulable)
+        .filter(|refused| deadlines::unschedulable_from(refused).is_none_or(|from| from <= context.now));
     let Some(refused) = refused else { return seen };
     seen.unschedulable = true;
     let message = refused.message.as_deref().unwrap_or_default().trim_end_matches('.');
-    let patience = jiff::SignedDuration::from(due::SCHEDULING_PATIENCE);
+    let patience = jiff::SignedDuration::from(deadlines::SCHEDULING_PATIENCE);
     let waited = old.failed_scheduling_since.as_ref().map(|since| context.now.duration_since(since.0));
     if waited.is_some_and(|waited| waited >= patience) {
         seen.state = State::Failed;

@@ -3,14 +3,15 @@
 use super::{fixtures::*, server};
 use crate::core::{
     amalthea::{
-        Applied, Checked, Context, Plan, Requests, Usage, World, plan,
+        Applied, Checked, Observed, Plan, PlanContext, Requests, Usage,
+        observed::Warning,
+        plan,
         status::{self, Report},
         validate,
-        world::Warning,
     },
     error::ErrorClass,
-    live::{Kind, Live},
     manifest::{MANAGER, Write},
+    object::{CachedObject, Kind},
     settings::SessionSettings,
 };
 use k8s_openapi::jiff::Timestamp;
@@ -40,7 +41,7 @@ pub(super) struct Cluster {
     /// Adopted secrets that exist.
     pub(super) secrets: BTreeSet<String>,
     /// The pod that ended before there was a pass over it.
-    pub(super) gone: Option<Arc<Live>>,
+    pub(super) gone: Option<Arc<CachedObject>>,
     pub(super) shared_secrets: Vec<String>,
     /// Findings of admission rules against the session.
     pub(super) findings: Vec<String>,
@@ -53,9 +54,9 @@ pub(super) struct Cluster {
     /// What the operator wrote.
     pub(super) log: Vec<String>,
     /// When the operator wants to look again, as its last pass said.
-    pub(super) wake: Option<Timestamp>,
+    pub(super) requeue_at: Option<Timestamp>,
     applied: BTreeMap<ChildKey, Value>,
-    read: RefCell<BTreeMap<ChildKey, (Value, Arc<Live>)>>,
+    read: RefCell<BTreeMap<ChildKey, (Value, Arc<CachedObject>)>>,
     read_session: RefCell<Option<(Value, Arc<AmaltheaSession>)>>,
     version: u64,
 }
@@ -79,7 +80,7 @@ pub(super) fn cluster(draft: Draft) -> Cluster {
         calls_left: None,
         started_jobs: BTreeSet::new(),
         log: Vec::new(),
-        wake: None,
+        requeue_at: None,
         applied: BTreeMap::new(),
         read: RefCell::default(),
         read_session: RefCell::default(),
@@ -87,8 +88,8 @@ pub(super) fn cluster(draft: Draft) -> Cluster {
     }
 }
 
-pub(super) fn live(kind: Kind, object: &Value) -> Arc<Live> {
-    Arc::new(Live::cut(kind, serde_json::from_value(object.clone()).unwrap()).unwrap())
+pub(super) fn live(kind: Kind, object: &Value) -> Arc<CachedObject> {
+    Arc::new(CachedObject::from_dynamic(kind, serde_json::from_value(object.clone()).unwrap()).unwrap())
 }
 
 impl Cluster {
@@ -113,8 +114,8 @@ impl Cluster {
         self.typed().status.clone().unwrap_or_default()
     }
 
-    pub(super) fn world(&self) -> World {
-        World {
+    pub(super) fn observed(&self) -> Observed {
+        Observed {
             session: self.typed(),
             children: self
                 .objects
@@ -131,7 +132,7 @@ impl Cluster {
     }
 
     /// Reading an object is what takes time; most have not changed since the pass before.
-    fn remembered(&self, kind: Kind, object: &Value) -> Arc<Live> {
+    fn remembered(&self, kind: Kind, object: &Value) -> Arc<CachedObject> {
         let mut read = self.read.borrow_mut();
         let key = (kind, object["metadata"]["name"].as_str().unwrap_or_default().to_owned());
         match read.get(&key) {
@@ -140,23 +141,23 @@ impl Cluster {
         }
     }
 
-    pub(super) fn context(&self) -> Context<'_> {
+    pub(super) fn context(&self) -> PlanContext<'_> {
         // Other bytes each time, so that what must be kept is seen to be kept.
         let entropy = [u8::try_from(self.version % 251).unwrap(); 32];
-        Context { now: self.now, entropy, settings: &self.settings, usage_valid: seconds(90) }
+        PlanContext { now: self.now, entropy, settings: &self.settings, usage_valid: seconds(90) }
     }
 
     pub(super) fn plan(&self) -> Plan {
-        self.plan_for(&self.world())
+        self.plan_for(&self.observed())
     }
 
-    pub(super) fn plan_for(&self, world: &World) -> Plan {
-        plan::plan(&self.checked(&world.session), world, &self.context())
+    pub(super) fn plan_for(&self, observed: &Observed) -> Plan {
+        plan::plan(&self.checked(&observed.session), observed, &self.context())
     }
 
     pub(super) fn report(&self, applied: &Applied) -> Report {
-        let world = self.world();
-        status::status(&self.checked(&world.session), &world, applied, &self.context())
+        let observed = self.observed();
+        status::status(&self.checked(&observed.session), &observed, applied, &self.context())
     }
 
     /// What would be reported now if there were nothing to write.

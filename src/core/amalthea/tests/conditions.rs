@@ -43,13 +43,13 @@ fn a_readiness_probe_that_does_not_succeed_is_told() {
     cluster.now = at(64);
     cluster.settle();
     assert_eq!(condition(&cluster, "Ready"), is("False", "SessionCreated", 1));
-    assert_eq!(cluster.seen().wake, Some(at(65)));
+    assert_eq!(cluster.seen().requeue_at, Some(at(65)));
     cluster.now = at(65);
     cluster.settle();
     assert_eq!(condition(&cluster, "Ready"), is("False", "NotReady", 1));
     let told = cluster.status().conditions.swap_remove(0).message.unwrap();
     assert!(told.ends_with("runs, but its readiness probe does not succeed"), "{told}");
-    assert_eq!(cluster.seen().wake, None);
+    assert_eq!(cluster.seen().requeue_at, None);
     cluster.pod_ready().settle();
     assert_eq!(condition(&cluster, "Ready"), is("True", "Running", 65));
 }

@@ -4,7 +4,7 @@ use super::{
     cluster::Cluster,
     fixtures::{at, seconds},
 };
-use crate::core::{amalthea::Usage, live::Kind};
+use crate::core::{amalthea::Usage, object::Kind};
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 

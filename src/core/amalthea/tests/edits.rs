@@ -5,7 +5,7 @@ use super::{
     cluster::{Cluster, cluster},
     fixtures::*,
 };
-use crate::core::live::Kind;
+use crate::core::object::Kind;
 use rstest::rstest;
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! What is said of a session that fails.
 
 use super::{cluster::cluster, controllers::status_of, fixtures::*};
-use crate::core::{amalthea::world::Warning, live::Kind};
+use crate::core::{amalthea::observed::Warning, object::Kind};
 use rstest::rstest;
 use serde_json::{Value, json};
 use sojourn_crds::amalthea::State;

@@ -22,9 +22,9 @@ fn started(draft: Draft) -> Cluster {
 
 /// Whether the shell would ask the proxy now.
 fn asks(cluster: &Cluster) -> bool {
-    let world = cluster.world();
-    let checked = validate(&world.session, Vec::new()).unwrap();
-    to_be_asked(&checked, &world, &cluster.context()).is_some_and(|address| address == "192.0.2.7")
+    let observed = cluster.observed();
+    let checked = validate(&observed.session, Vec::new()).unwrap();
+    to_be_asked(&checked, &observed, &cluster.context()).is_some_and(|address| address == "192.0.2.7")
 }
 
 /// The shell asks, and the proxy says when its last request came, or nothing.
@@ -68,11 +68,11 @@ fn a_busy_session_is_not_asked_for() {
 #[test]
 fn without_metrics_the_proxy_decides() {
     let mut cluster = proxied();
-    assert_eq!((will_hibernate(&cluster), cluster.seen().wake), (Some(610), Some(at(610))));
+    assert_eq!((will_hibernate(&cluster), cluster.seen().requeue_at), (Some(610), Some(at(610))));
     cluster.now = at(610);
     answer(&mut cluster, Some(400));
     cluster.settle();
-    assert_eq!((cluster.status().idle, cluster.seen().wake), (false, Some(at(1000))));
+    assert_eq!((cluster.status().idle, cluster.seen().requeue_at), (false, Some(at(1000))));
     cluster.now = at(1000);
     answer(&mut cluster, Some(400));
     cluster.settle();
@@ -99,7 +99,7 @@ fn a_silent_proxy_without_metrics_is_asked_again_and_nobody_is_hibernated() {
         answer(&mut cluster, None);
         cluster.settle();
         assert_eq!(cluster.status().state, State::Running);
-        let again = cluster.seen().wake.unwrap();
+        let again = cluster.seen().requeue_at.unwrap();
         assert_eq!((again - cluster.now).get_seconds(), 60);
         cluster.now = again;
     }

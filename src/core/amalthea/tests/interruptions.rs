@@ -4,7 +4,7 @@ use super::{
     cluster::{Cluster, cluster, live},
     fixtures::*,
 };
-use crate::core::{amalthea::world::Warning, live::Kind};
+use crate::core::{amalthea::observed::Warning, object::Kind};
 use rstest::rstest;
 use serde_json::{Value, json};
 use sojourn_crds::amalthea::State;

@@ -5,7 +5,7 @@ use super::{
     controllers::has_ended,
     fixtures::*,
 };
-use crate::core::{error::ErrorClass, live::Kind};
+use crate::core::{error::ErrorClass, object::Kind};
 use rstest::rstest;
 use serde_json::json;
 use sojourn_crds::amalthea::State;

@@ -11,7 +11,7 @@ mod passes;
 mod server;
 
 mod conditions;
-mod due;
+mod deadlines;
 mod edits;
 mod failures;
 mod goldens;

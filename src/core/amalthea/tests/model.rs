@@ -6,7 +6,7 @@ use super::{
     controllers::has_ended,
     fixtures::*,
 };
-use crate::core::{error::ErrorClass, live::Kind};
+use crate::core::{error::ErrorClass, object::Kind};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use rstest::rstest;
 use serde_json::json;
@@ -139,7 +139,7 @@ impl Model {
         let until = self.cluster.now + seconds(span);
         for _ in 0..100 {
             self.settle();
-            let wake = if self.cluster.session.is_null() { None } else { self.cluster.wake };
+            let wake = if self.cluster.session.is_null() { None } else { self.cluster.requeue_at };
             let next = wake.map_or(until, |wake| (wake + jiff::SignedDuration::from_millis(1)).min(until));
             self.quiet_until(next);
             self.cluster.now = self.cluster.now.max(next);
@@ -147,7 +147,7 @@ impl Model {
                 return format!("{span} s pass");
             }
         }
-        panic!("wakes again and again: {:?}", self.cluster.seen());
+        panic!("scheduled_decisions again and again: {:?}", self.cluster.seen());
     }
 
     /// Until the moment that the operator asked for there is nothing to do.
@@ -156,7 +156,7 @@ impl Model {
         if early < next && !self.cluster.session.is_null() {
             let now = std::mem::replace(&mut self.cluster.now, early);
             let calls = self.cluster.pass();
-            assert_eq!(calls, 0, "something was due before the wake: {:?}", self.cluster.log.last());
+            assert_eq!(calls, 0, "something was due before the requeue_at: {:?}", self.cluster.log.last());
             self.cluster.now = now;
         }
     }

@@ -5,10 +5,10 @@ use crate::core::{
     amalthea::{
         Applied, ChildError, Plan,
         plan::{self, Release},
-        status::{self, Cull},
+        status::{self, TimeoutAction},
     },
-    live::Kind,
     merge,
+    object::Kind,
 };
 use serde_json::json;
 use sojourn_crds::amalthea::AmaltheaSessionStatus;
@@ -42,13 +42,13 @@ impl Cluster {
     }
 
     fn pass_over_session(&mut self) {
-        self.wake = None;
+        self.requeue_at = None;
         if self.session.get("spec").is_none() {
             let report = status::unworkable(&self.typed(), self.now);
             return self.write_status(&report.status);
         }
-        let world = self.world();
-        let plan = self.plan_for(&world);
+        let observed = self.observed();
+        let plan = self.plan_for(&observed);
         if let Some(run) = &plan.begin_run {
             let mut status = self.status();
             status.run_id = Some(run.clone());
@@ -58,14 +58,14 @@ impl Cluster {
         if self.session.is_null() {
             return;
         }
-        let report = status::status(&self.checked(&world.session), &world, &applied, &self.context());
-        self.wake = report.wake;
+        let report = status::status(&self.checked(&observed.session), &observed, &applied, &self.context());
+        self.requeue_at = report.requeue_at;
         self.write_status(&report.status);
         match report.cull {
-            Some(Cull::Hibernate(due)) if self.call(format!("hibernate {:?}", due.why)) => {
+            Some(TimeoutAction::Hibernate(due)) if self.call(format!("hibernate {:?}", due.why)) => {
                 self.edit("hibernated", json!(true));
             }
-            Some(Cull::Delete(due)) if self.call(format!("delete session {:?}", due.why)) => {
+            Some(TimeoutAction::Delete(due)) if self.call(format!("delete session {:?}", due.why)) => {
                 self.delete_session();
             }
             _ => {}

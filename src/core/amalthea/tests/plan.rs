@@ -4,7 +4,7 @@ use super::{
     cluster::{Cluster, cluster},
     fixtures::*,
 };
-use crate::core::{error::ErrorClass, live::Kind, manifest::Write};
+use crate::core::{error::ErrorClass, manifest::Write, object::Kind};
 use rstest::rstest;
 use serde_json::json;
 

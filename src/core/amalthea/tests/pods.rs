@@ -5,7 +5,7 @@ use super::{
     cluster::{Cluster, cluster},
     fixtures::*,
 };
-use crate::core::{live::Kind, manifest::Write};
+use crate::core::{manifest::Write, object::Kind};
 use rstest::rstest;
 use serde_json::{Value, json};
 use std::collections::HashSet;

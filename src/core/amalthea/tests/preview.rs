@@ -5,17 +5,17 @@ use super::{
     fixtures::*,
 };
 use crate::core::{
-    amalthea::{Preview, due::Decision, due::Why, preview, validate},
-    live::Kind,
+    amalthea::{Preview, deadlines::Decision, deadlines::TimeoutReason, preview, validate},
+    object::Kind,
 };
 use rstest::rstest;
 use serde_json::json;
 use sojourn_crds::amalthea::State;
 
 fn foresee(cluster: &Cluster) -> Preview {
-    let world = cluster.world();
-    let checked = validate(&world.session, cluster.findings.clone()).unwrap();
-    preview(&checked, &world, &cluster.context())
+    let observed = cluster.observed();
+    let checked = validate(&observed.session, cluster.findings.clone()).unwrap();
+    preview(&checked, &observed, &cluster.context())
 }
 
 #[rstest]
@@ -30,7 +30,7 @@ fn what_is_foreseen_comes(#[case] draft: Draft) {
     assert_eq!(foreseen.plan, cluster.plan());
     cluster.pass();
     assert_eq!(foreseen.report.status, cluster.status());
-    assert_eq!(foreseen.report.wake, foreseen.wakes.first().map(|wake| wake.at));
+    assert_eq!(foreseen.report.requeue_at, foreseen.scheduled_decisions.first().map(|wake| wake.at));
 }
 
 #[test]
@@ -53,8 +53,11 @@ fn a_resume_is_foreseen_to_its_end() {
     let run = foreseen.begin_run.unwrap();
     assert_eq!(foreseen.report.status.run_id.as_ref(), Some(&run));
     assert!(foreseen.plan.write.iter().any(|write| write.target().0 == Kind::StatefulSet));
-    let next = &foreseen.wakes[0];
-    assert!(matches!(next.what, Decision::Hibernate(Why::Age | Why::Starting)), "{next:?}");
+    let next = &foreseen.scheduled_decisions[0];
+    assert!(
+        matches!(next.what, Decision::Hibernate(TimeoutReason::Age | TimeoutReason::Starting)),
+        "{next:?}"
+    );
     cluster.pass();
     assert_eq!(cluster.status().run_id, Some(run));
 }

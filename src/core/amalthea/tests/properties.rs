@@ -6,7 +6,7 @@ use super::{
 };
 use crate::core::{
     amalthea::{Plan, children, validate},
-    live::{Kind, Live},
+    object::{CachedObject, Kind},
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Map, Value, json};
@@ -143,7 +143,7 @@ proptest! {
                 prop_assert_eq!(&before["lastTransitionTime"], &after["lastTransitionTime"]);
             }
         }
-        let shown = format!("{} {:?} {:?}", cluster.session["status"], cluster.plan(), cluster.world());
+        let shown = format!("{} {:?} {:?}", cluster.session["status"], cluster.plan(), cluster.observed());
         for secret in secrets(&cluster) {
             prop_assert!(!shown.contains(&secret), "a secret shows");
         }
@@ -197,7 +197,7 @@ proptest! {
     fn cutting_is_lenient(body in any_json(), kind in select(vec![Kind::Pod, Kind::Job, Kind::Secret])) {
         let object = json!({"metadata": {"name": "x", "uid": "u"}, "spec": body, "status": body});
         let object = serde_json::from_value(object).unwrap();
-        prop_assert!(Live::cut(kind, object).is_some());
+        prop_assert!(CachedObject::from_dynamic(kind, object).is_some());
     }
 }
 

@@ -59,7 +59,7 @@ fn a_run_is_written_down_first() {
 /// W10: children that cannot be written do not make new runs.
 #[test]
 fn a_failing_start_is_one_run() {
-    use crate::core::{error::ErrorClass, live::Kind};
+    use crate::core::{error::ErrorClass, object::Kind};
     let mut cluster = cluster(session("hello"));
     cluster.refuse = Some((Kind::Service, ErrorClass::Invalid, "no".into()));
     cluster.pass();

@@ -1,7 +1,7 @@
 //! How the API server changes what is written to it: ownership of fields, defaults, spelling, and what it
 //! refuses.
 
-use crate::core::live::Kind;
+use crate::core::object::Kind;
 use serde_json::{Value, json};
 
 /// The key that tells entries of a list apart, if they can be told apart.
@@ -190,12 +190,15 @@ fn shortest(value: &Value) -> Value {
 /// Why the API server refuses a change, if it does.
 pub(super) fn refusal(kind: Kind, old: &Value, new: &Value) -> Option<String> {
     let differs = |pointer: &str| old.pointer(pointer) != new.pointer(pointer);
-    let fixed: &[&str] = match kind {
+    let immutable_fields: &[&str] = match kind {
         Kind::Job => &["/spec/template", "/spec/completions", "/spec/backoffLimit", "/spec/selector"],
         Kind::StatefulSet => &["/spec/selector", "/spec/podManagementPolicy", "/spec/serviceName"],
         Kind::PersistentVolumeClaim => &["/spec/accessModes", "/spec/storageClassName", "/spec/volumeName"],
         Kind::Service => &["/spec/clusterIP"],
         _ => &[],
     };
-    fixed.iter().find(|pointer| differs(pointer)).map(|pointer| format!("{pointer}: field is immutable"))
+    immutable_fields
+        .iter()
+        .find(|pointer| differs(pointer))
+        .map(|pointer| format!("{pointer}: field is immutable"))
 }

@@ -4,7 +4,7 @@ use super::{
     cluster::{Cluster, cluster},
     fixtures::*,
 };
-use crate::core::{amalthea::world::Warning, error::ErrorClass, live::Kind};
+use crate::core::{amalthea::observed::Warning, error::ErrorClass, object::Kind};
 use rstest::rstest;
 use serde_json::json;
 use sojourn_crds::amalthea::State;
@@ -40,7 +40,7 @@ fn a_session_that_is_being_deleted_is_not_ready(#[case] draft: Draft) {
     cluster.delete_session();
     assert_eq!(seen(&cluster), (State::NotReady, None));
     let report = cluster.seen();
-    assert_eq!((report.cull, report.wake), (None, None));
+    assert_eq!((report.cull, report.requeue_at), (None, None));
 }
 
 #[rstest]
@@ -140,7 +140,7 @@ fn no_node_takes_the_pod(#[case] draft: Draft) {
     cluster.pod_status(refused.clone()).settle();
     let why = "the session cannot be scheduled due to: 0/3 nodes are available: 3 Insufficient cpu. Please contact an administrator.";
     assert_eq!(seen(&cluster), (State::NotReady, Some(why.into())));
-    assert_eq!(cluster.seen().wake, Some(at(601)), "ten minutes after it was first seen");
+    assert_eq!(cluster.seen().requeue_at, Some(at(601)), "ten minutes after it was first seen");
     cluster.pass_time(599).settle();
     assert_eq!(cluster.status().state, State::NotReady);
     cluster.pass_time(1).settle();

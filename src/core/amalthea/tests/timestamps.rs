@@ -1,7 +1,7 @@
 //! Every "since": what sets it, what clears it. And the counts beside them.
 
 use super::{cluster::cluster, controllers::status_of, fixtures::*};
-use crate::core::live::Kind;
+use crate::core::object::Kind;
 use rstest::rstest;
 use serde_json::{Value, json};
 use sojourn_crds::amalthea::{AmaltheaSessionStatus, ContainerCounts, State};
@@ -37,7 +37,7 @@ fn a_crash_loop_is_one_failure() {
     restarted(&mut cluster);
     let status = cluster.status();
     assert_eq!((status.state, seconds_of(&status.failing_since)), (State::Running, Some(20)));
-    assert_eq!((status.will_hibernate_at, cluster.seen().wake), (None, Some(at(660))));
+    assert_eq!((status.will_hibernate_at, cluster.seen().requeue_at), (None, Some(at(660))));
     cluster.pass_time(40).container(crashed()).settle();
     let status = cluster.status();
     assert_eq!((status.state, seconds_of(&status.failing_since)), (State::Failed, Some(20)));
@@ -208,7 +208,7 @@ fn a_finished_session_stays(#[case] kept: Option<&str>, #[case] seconds: Option<
     let mut cluster = cluster(draft).running(10);
     cluster.pass_time(10).pod_exits(0).settle();
     assert_eq!(cluster.child(Kind::Job)["spec"]["ttlSecondsAfterFinished"].as_i64(), seconds);
-    assert_eq!(cluster.seen().wake, seconds.map(|seconds| at(20 + seconds)));
+    assert_eq!(cluster.seen().requeue_at, seconds.map(|seconds| at(20 + seconds)));
     cluster.pass_time(seconds.unwrap_or(1_000_000)).settle();
     assert_eq!(cluster.session.is_null(), seconds.is_some());
 }

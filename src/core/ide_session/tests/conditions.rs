@@ -13,7 +13,7 @@ fn no_endpoint_is_said_once() {
     assert_eq!(decision.says("Ready"), Some(("False", "WaitingForEndpoint")));
     assert_eq!(decision.told(), ["EndpointNotReady"]);
     let again = waiting.status(|status| *status = decision.status.clone()).decide(1000);
-    assert_eq!((again.status, again.notes), (decision.status, vec![]));
+    assert_eq!((again.status, again.events), (decision.status, vec![]));
 }
 
 #[rstest]

@@ -48,5 +48,5 @@ fn nothing_comes_after_the_end(#[case] state: State) {
         assert_eq!((ended.status.pid, ended.plan.then), (None, vec![Command::Release]));
     }
     let released = scene(state).decide(9).plan;
-    assert_eq!((released.first, released.then, released.wake), (vec![], vec![], None));
+    assert_eq!((released.first, released.then, released.requeue_at), (vec![], vec![], None));
 }

@@ -2,11 +2,11 @@
 
 use crate::core::{
     conditions::find,
+    event::EventRecord,
     ide_session::{
-        Capture, Command, EndFacts, EndpointFacts, Files, Plan, RunFacts, StartFacts, World, notes, plan,
+        Capture, Command, EndFacts, EndpointFacts, Files, Observed, Plan, RunFacts, StartFacts, events, plan,
         status,
     },
-    note::Note,
 };
 use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, Time},
@@ -95,13 +95,13 @@ pub(super) fn session(desired: &str) -> IdeSession {
 
 /// What is known of one session.
 #[derive(Clone)]
-pub(super) struct Scene(pub(super) World);
+pub(super) struct Scene(pub(super) Observed);
 
 /// What is decided about it.
 pub(super) struct Decision {
     pub(super) plan: Plan,
     pub(super) status: IdeSessionStatus,
-    pub(super) notes: Vec<Note>,
+    pub(super) events: Vec<EventRecord>,
 }
 
 /// A session that is asked to run and in that state, with the name that the IDE gave it where it has one; nothing is
@@ -115,7 +115,7 @@ pub(super) fn scene(state: State) -> Scene {
         ..IdeSessionStatus::default()
     };
     let session = IdeSession { status: Some(status), ..session("Running") };
-    Scene(World {
+    Scene(Observed {
         session: Arc::new(session),
         endpoint: known(true),
         run: None,
@@ -165,8 +165,8 @@ impl Scene {
     pub(super) fn decide(&self, seconds: i64) -> Decision {
         let plan = plan(&self.0, at(seconds));
         let status = status(&self.0, &plan.step, at(seconds));
-        let notes = notes::of_status(&self.0, &status);
-        Decision { plan, status, notes }
+        let events = events::for_status(&self.0, &status);
+        Decision { plan, status, events }
     }
 }
 
@@ -183,7 +183,7 @@ impl Decision {
 
     /// The reasons of the Events.
     pub(super) fn told(&self) -> Vec<&str> {
-        self.notes.iter().map(|note| note.reason).collect()
+        self.events.iter().map(|note| note.reason).collect()
     }
 
     pub(super) fn message(&self) -> &str {

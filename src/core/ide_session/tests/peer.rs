@@ -3,7 +3,7 @@
 
 use super::fixtures::*;
 use crate::core::ide_session::{
-    Capture, Command, EndFacts, EndpointFacts, Files, Plan, RunFacts, StartFacts, StopFacts, World, plan,
+    Capture, Command, EndFacts, EndpointFacts, Files, Observed, Plan, RunFacts, StartFacts, StopFacts, plan,
     status,
 };
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
@@ -60,11 +60,11 @@ impl Peer {
         self.session.as_ref().map(IdeSession::state).unwrap_or_default()
     }
 
-    pub(super) fn world(&self) -> Option<World> {
+    pub(super) fn observed(&self) -> Option<Observed> {
         let files = || Files { std_out: "/logs/out".into(), std_err: "/logs/err".into() };
         let capture = if self.files { Capture::Kept(files()) } else { Capture::None };
         let session = Arc::new(self.session.clone()?);
-        Some(World {
+        Some(Observed {
             session,
             endpoint: self.endpoint.clone(),
             run: self.run.clone(),
@@ -80,15 +80,18 @@ impl Peer {
                 return;
             }
         }
-        panic!("there is always something to do: {:?}", self.world().map(|world| plan(&world, self.now)));
+        panic!(
+            "there is always something to do: {:?}",
+            self.observed().map(|observed| plan(&observed, self.now))
+        );
     }
 
     /// One pass. Returns whether it did anything.
     pub(super) fn pass(&mut self) -> bool {
-        let Some(world) = self.world() else { return false };
-        let plan = plan(&world, self.now);
-        let new = status(&world, &plan.step, self.now);
-        self.carry_out(&world, plan, new).unwrap_or_else(|Killed| {
+        let Some(observed) = self.observed() else { return false };
+        let plan = plan(&observed, self.now);
+        let new = status(&observed, &plan.step, self.now);
+        self.carry_out(&observed, plan, new).unwrap_or_else(|Killed| {
             self.kill();
             true
         })
@@ -101,8 +104,8 @@ impl Peer {
         self.run = None;
     }
 
-    fn carry_out(&mut self, world: &World, plan: Plan, new: IdeSessionStatus) -> Result<bool, Killed> {
-        let old = world.session.status.clone().unwrap_or_default();
+    fn carry_out(&mut self, observed: &Observed, plan: Plan, new: IdeSessionStatus) -> Result<bool, Killed> {
+        let old = observed.session.status.clone().unwrap_or_default();
         let mut busy = !plan.first.is_empty() || !plan.then.is_empty();
         for command in plan.first {
             self.obey(command)?;
@@ -111,7 +114,7 @@ impl Peer {
             self.effect()?;
             let session = self.session.as_mut().expect("it is there in a pass");
             session.metadata.finalizers = Some(finalizers.clone());
-            if world.is_deleting() && finalizers.is_empty() {
+            if observed.is_deleting() && finalizers.is_empty() {
                 self.farewell(&old);
             }
             return Ok(true);

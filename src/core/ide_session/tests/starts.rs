@@ -1,7 +1,7 @@
 //! From nothing to running: T1 to T9.
 
 use super::fixtures::*;
-use crate::core::ide_session::{Command, EndpointFacts, RunFacts, StartFacts, World, plan};
+use crate::core::ide_session::{Command, EndpointFacts, Observed, RunFacts, StartFacts, plan};
 use rstest::rstest;
 use sojourn_crds::ide_session::{Endpoint, FINALIZER, State};
 
@@ -35,7 +35,7 @@ fn a_request_is_not_about_to_be_sent_while_the_ide_is_away() {
     let waiting = away.status(|status| *status = begun.status).start(StartFacts::NotAsked);
     let still = waiting.decide(5);
     assert_eq!(
-        (still.status.state, still.plan.then, still.plan.wake),
+        (still.status.state, still.plan.then, still.plan.requeue_at),
         (State::Starting, vec![], Some(at(121)))
     );
     let there = waiting.endpoint(known(true)).decide(60);
@@ -222,9 +222,9 @@ fn every_step_is_one_of_the_matrix() {
                         let run = RunFacts { end, ..RunFacts::new(start.clone()) };
                         let scene = scene(state).desired(desired).run(run);
                         let scene = if deleting { scene.deleting() } else { scene };
-                        let world: &World = &scene.0;
-                        let to = plan(world, at(9)).step.to;
-                        assert!(state.may_become(to), "{state:?} to {to:?} by {world:?}");
+                        let observed: &Observed = &scene.0;
+                        let to = plan(observed, at(9)).step.to;
+                        assert!(state.may_become(to), "{state:?} to {to:?} by {observed:?}");
                     }
                 }
             }

@@ -49,10 +49,10 @@ fn a_stop_that_the_ide_told_the_end_of_keeps_its_code() {
 fn f18_a_stop_that_failed_is_tried_again(#[case] tries: u32, #[case] delay: i64) {
     let early = stopping(failed(tries)).decide(10 + delay - 1);
     assert_eq!((early.status.state, early.plan.then), (State::Stopping, vec![]));
-    assert_eq!(early.plan.wake, Some(at(10 + delay)));
+    assert_eq!(early.plan.requeue_at, Some(at(10 + delay)));
     let due = stopping(failed(tries)).decide(10 + delay);
-    assert_eq!((due.status.state, due.plan.then, due.plan.wake), (State::Stopping, vec![stop()], None));
-    assert_eq!(early.notes, []);
+    assert_eq!((due.status.state, due.plan.then, due.plan.requeue_at), (State::Stopping, vec![stop()], None));
+    assert_eq!(early.events, []);
 }
 
 #[test]
@@ -62,7 +62,7 @@ fn t14_a_stop_that_failed_often_enough_fails_the_session() {
     assert_eq!(decision.message(), "could not stop IDE session: run session could not be stopped: 500 no");
     assert_eq!(decision.status.finish_timestamp.as_ref().map(|time| time.0), Some(at(10)));
     assert_eq!(decision.told(), ["Failed", "SessionMayRemain"]);
-    assert!(decision.notes[1].message.contains(ID), "{:?}", decision.notes);
+    assert!(decision.events[1].message.contains(ID), "{:?}", decision.events);
 }
 
 /// T15 is the same for a stop that could not even be queued: it counts as one that failed.

@@ -52,8 +52,8 @@ fn the_path_of_the_remote_goes_before() {
 
 #[test]
 fn a_target_without_a_path_is_refused() {
-    assert_eq!(target(None).rewrite(&mut request("*", &[]), PEER), Err(ReadTarget));
-    assert_eq!(target(None).rewrite(&mut request("other:443", &[]), PEER), Err(ReadTarget));
+    assert_eq!(target(None).rewrite(&mut request("*", &[]), PEER), Err(ReadTargetError));
+    assert_eq!(target(None).rewrite(&mut request("other:443", &[]), PEER), Err(ReadTargetError));
 }
 
 #[test]

@@ -10,7 +10,7 @@ struct Line {
 
 const REMOTE: (&str, &str) = ("AUTHPROXY_REMOTE", "http://127.0.0.1:8888");
 
-fn read(args: &[&str], env: &[(&str, &str)], file: Option<&str>) -> Result<Settings, ReadSettings> {
+fn read(args: &[&str], env: &[(&str, &str)], file: Option<&str>) -> Result<Settings, ReadSettingsError> {
     let flags = Line::parse_from([&["proxy"], args].concat()).flags;
     let env = |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
     Settings::read(&flags, &env, file)
@@ -21,7 +21,7 @@ fn token(text: &str) -> Access {
 }
 
 /// The container of a session of type `token`, as the operator makes it.
-fn token_container(file: &str) -> Result<Settings, ReadSettings> {
+fn token_container(file: &str) -> Result<Settings, ReadSettingsError> {
     let env = [("AUTHPROXY_PORT", "65535"), ("AUTHPROXY_META_PORT", "65534"), REMOTE];
     read(&["--config", "/etc/authproxy/auth"], &env, Some(file))
 }

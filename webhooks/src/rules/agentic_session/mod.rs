@@ -17,7 +17,7 @@ use sojourn_crds::ambient::{AgenticSession, AgenticSessionSpec};
 
 use crate::facts::Facts;
 use crate::finding::{FieldPath, Finding};
-use crate::kind::{Change, Judged};
+use crate::kind::{AdmissionRules, Change};
 
 /// A session that is judged, with its old self when it is an update.
 pub(crate) struct Subject<'a> {
@@ -41,7 +41,7 @@ pub(crate) fn annotation(key: &str) -> FieldPath {
     FieldPath::new("metadata").child("annotations").key(key)
 }
 
-impl Judged for AgenticSession {
+impl AdmissionRules for AgenticSession {
     fn metadata(&self) -> &ObjectMeta {
         &self.metadata
     }

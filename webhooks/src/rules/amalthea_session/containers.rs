@@ -9,7 +9,7 @@ use sojourn_crds::amalthea::names::PREFIX;
 
 use super::{Subject, pod, spec};
 use crate::finding::{Code, FieldPath, Finding};
-use crate::rules::taken::Names;
+use crate::rules::unique_names::UniqueNames;
 
 /// The containers that the user adds, with their paths: init containers and others share one set of names.
 pub(crate) fn extra<'a>(subject: &Subject<'a>) -> impl Iterator<Item = (FieldPath, &'a Value)> {
@@ -23,8 +23,8 @@ pub(crate) fn extra<'a>(subject: &Subject<'a>) -> impl Iterator<Item = (FieldPat
 /// Says what is wrong with the containers.
 pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     let own = pod::containers(subject);
-    let mut names =
-        Names::new("container", Code::ContainerNameInvalid, Code::ContainerNameTaken, own).reserving(PREFIX);
+    let mut names = UniqueNames::new("container", Code::ContainerNameInvalid, Code::ContainerNameTaken, own)
+        .reserving(PREFIX);
     for (path, container) in extra(subject) {
         names.take(&path, container["name"].as_str().unwrap_or_default(), findings);
         if container["image"].as_str().is_none_or(str::is_empty) {

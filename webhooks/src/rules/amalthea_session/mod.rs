@@ -20,7 +20,7 @@ use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionSpec, Location, Ses
 
 use crate::facts::{AccessQuestion, Facts};
 use crate::finding::{Code, FieldPath, Finding};
-use crate::kind::{Change, Judged};
+use crate::kind::{AdmissionRules, Change};
 
 /// A session that is judged, with its old self when it is an update.
 pub(crate) struct Subject<'a> {
@@ -53,13 +53,13 @@ pub(crate) fn spec(field: &str) -> FieldPath {
     FieldPath::new("spec").child(field)
 }
 
-impl Judged for AmaltheaSession {
+impl AdmissionRules for AmaltheaSession {
     fn metadata(&self) -> &ObjectMeta {
         &self.metadata
     }
 
-    fn questions(change: &Change<'_, Self>) -> Vec<AccessQuestion> {
-        secrets::questions(change)
+    fn access_reviews(change: &Change<'_, Self>) -> Vec<AccessQuestion> {
+        secrets::access_reviews(change)
     }
 
     /// Without `spec` (`SpecMissing`) the original accepts the object and fails for ever with an unknown strategy.

@@ -74,7 +74,7 @@ pub(crate) fn check_adoption(
 }
 
 /// What has to be asked before the request can be judged: one question for each secret that is adopted anew.
-pub(crate) fn questions(change: &Change<'_, AmaltheaSession>) -> Vec<AccessQuestion> {
+pub(crate) fn access_reviews(change: &Change<'_, AmaltheaSession>) -> Vec<AccessQuestion> {
     adopted(change).into_iter().map(|(_, question)| question).collect()
 }
 

@@ -7,13 +7,13 @@ use sojourn_crds::amalthea::names::PREFIX;
 
 use super::{Subject, pod, spec};
 use crate::finding::{Code, Finding};
-use crate::rules::taken::Names;
+use crate::rules::unique_names::UniqueNames;
 
 /// Says what is wrong with the volumes.
 pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     let own = pod::volumes(subject);
     let mut names =
-        Names::new("volume", Code::VolumeNameInvalid, Code::VolumeNameTaken, own).reserving(PREFIX);
+        UniqueNames::new("volume", Code::VolumeNameInvalid, Code::VolumeNameTaken, own).reserving(PREFIX);
     for (index, volume) in subject.spec.extra_volumes.iter().enumerate() {
         let path = spec("extraVolumes").index(index);
         names.take(&path, volume["name"].as_str().unwrap_or_default(), findings);

@@ -11,19 +11,19 @@ use sojourn_crds::ide_session::IdeSession;
 
 use crate::facts::{AccessQuestion, Facts};
 use crate::finding::{FieldPath, Finding};
-use crate::kind::{Change, Judged};
+use crate::kind::{AdmissionRules, Change};
 
 /// The path of `spec.<field>`.
 pub(crate) fn spec(field: &str) -> FieldPath {
     FieldPath::new("spec").child(field)
 }
 
-impl Judged for IdeSession {
+impl AdmissionRules for IdeSession {
     fn metadata(&self) -> &ObjectMeta {
         &self.metadata
     }
 
-    fn questions(change: &Change<'_, Self>) -> Vec<AccessQuestion> {
+    fn access_reviews(change: &Change<'_, Self>) -> Vec<AccessQuestion> {
         endpoint::question(change).into_iter().collect()
     }
 

@@ -19,14 +19,14 @@ use sojourn_crds::notebook::Notebook;
 
 use crate::facts::Facts;
 use crate::finding::{FieldPath, Finding};
-use crate::kind::{Change, Judged};
+use crate::kind::{AdmissionRules, Change};
 
 /// The path of `spec.<field>`.
 pub(crate) fn spec(field: &str) -> FieldPath {
     FieldPath::new("spec").child(field)
 }
 
-impl Judged for Notebook {
+impl AdmissionRules for Notebook {
     fn metadata(&self) -> &ObjectMeta {
         &self.metadata
     }

@@ -12,7 +12,7 @@ use super::{resources, spec};
 use crate::finding::{Code, FieldPath, Finding, seen};
 use crate::rules::metadata;
 use crate::rules::mount_paths::Paths;
-use crate::rules::taken::Names;
+use crate::rules::unique_names::UniqueNames;
 
 /// Labels that the operator sets on every pod.
 const LABELS: [&str; 6] = [
@@ -84,7 +84,7 @@ fn text<'a>(of: &'a Value, field: &str) -> &'a str {
 
 fn check_volumes(path: &FieldPath, pod: &Value, findings: &mut Vec<Finding>) {
     let own = vec![names::VOLUME.to_owned()];
-    let mut taken = Names::new("volume", Code::VolumeNameInvalid, Code::VolumeNameTaken, own);
+    let mut taken = UniqueNames::new("volume", Code::VolumeNameInvalid, Code::VolumeNameTaken, own);
     for (path, volume) in list(path, pod, "volumes") {
         taken.take(&path, text(volume, "name"), findings);
     }
@@ -100,7 +100,7 @@ fn check_containers(notebook: &Notebook, path: &FieldPath, pod: &Value, findings
     let init = list(path, pod, "initContainers").into_iter().map(|container| (false, container));
     let all = init.chain(containers.map(|(index, container)| (Some(index) == server, container)));
     let own = vec![names::CONTAINER.to_owned()];
-    let mut taken = Names::new("container", Code::ContainerNameInvalid, Code::ContainerNameTaken, own);
+    let mut taken = UniqueNames::new("container", Code::ContainerNameInvalid, Code::ContainerNameTaken, own);
     for (is_server, (path, container)) in all {
         if !is_server {
             taken.take(&path, text(container, "name"), findings);

@@ -13,14 +13,14 @@ use sojourn_crds::ambient::ProjectSettings;
 
 use crate::facts::Facts;
 use crate::finding::{FieldPath, Finding};
-use crate::kind::{Change, Judged};
+use crate::kind::{AdmissionRules, Change};
 
 /// The path of `spec.<field>`.
 pub(crate) fn spec(field: &str) -> FieldPath {
     FieldPath::new("spec").child(field)
 }
 
-impl Judged for ProjectSettings {
+impl AdmissionRules for ProjectSettings {
     fn metadata(&self) -> &ObjectMeta {
         &self.metadata
     }

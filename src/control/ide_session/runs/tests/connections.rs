@@ -2,7 +2,7 @@
 
 use super::support::{Bench, eventually, known, on_record, session, settings};
 use crate::{
-    control::ide_session::endpoints::{Known, Source},
+    control::ide_session::endpoints::{EndpointSource, ResolvedEndpoint},
     core::ide_session::{Command, EndpointFacts, StartFacts, StopFacts},
 };
 use http::StatusCode;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 #[tokio::test]
 async fn only_a_replica_that_leads_connects_and_no_longer_than_it_does() {
     let bench = Bench::with(settings()).await;
-    bench.endpoints.put(Source::Environment, Some(known(&bench.ide)));
+    bench.endpoints.put(EndpointSource::Environment, Some(known(&bench.ide)));
     let (new, running) = (session("a"), on_record("b", json!({"state": "Running", "sessionID": "x"})));
     for session in [&new, &running] {
         assert_eq!(bench.endpoint(session), (false, "NotNeeded"));
@@ -53,7 +53,7 @@ async fn an_endpoint_that_comes_later_is_used() {
     bench.runs.lead([]).await;
     let session = session("a");
     assert_eq!(bench.endpoint(&session), (false, "NoEndpoint"));
-    bench.endpoints.put(Source::Environment, Some(known(&bench.ide)));
+    bench.endpoints.put(EndpointSource::Environment, Some(known(&bench.ide)));
     bench.until("it is connected", || bench.endpoint(&session) == (true, "Connected")).await;
 }
 
@@ -83,12 +83,12 @@ async fn what_was_said_while_nobody_listened_is_heard_later() {
     bench.run(&session, |run| run.end.is_some()).await;
 }
 
-fn secret() -> Source {
-    Source::Secret(EndpointSecret { namespace: "ides".into(), name: "vscode".into() })
+fn secret() -> EndpointSource {
+    EndpointSource::Secret(EndpointSecret { namespace: "ides".into(), name: "vscode".into() })
 }
 
-fn of_secret(ide: &FakeIde) -> Arc<Known> {
-    Arc::new(Known { secret_uid: Some("uid-of-secret".into()), ..(*known(ide)).clone() })
+fn of_secret(ide: &FakeIde) -> Arc<ResolvedEndpoint> {
+    Arc::new(ResolvedEndpoint { secret_uid: Some("uid-of-secret".into()), ..(*known(ide)).clone() })
 }
 
 #[tokio::test]
@@ -131,7 +131,7 @@ async fn a_start_that_waits_is_sent_by_the_new_credentials() {
     bench.ask(&session).await;
     bench.asked("GET", "/info", 1).await;
     let again = FakeIde::start(Options::default()).await.unwrap();
-    bench.endpoints.put(Source::Environment, Some(known(&again)));
+    bench.endpoints.put(EndpointSource::Environment, Some(known(&again)));
     bench.run(&session, |run| matches!(run.start, StartFacts::Accepted { .. })).await;
     assert_eq!((again.asked_for("PUT", "/").len(), bench.ide.asked_for("PUT", "/").len()), (1, 0));
 }
@@ -141,10 +141,10 @@ async fn an_endpoint_that_goes_takes_its_connection_along_and_no_session() {
     let bench = Bench::new().await;
     let session = session("a");
     let id = bench.running(&session).await;
-    bench.endpoints.put(Source::Environment, None);
+    bench.endpoints.put(EndpointSource::Environment, None);
     bench.until("it is gone", || bench.endpoint(&session) == (false, "NoEndpoint")).await;
     bench.ide.until("we said goodbye", |ide| ide.goodbyes() == 1).await;
-    bench.endpoints.put(Source::Environment, Some(known(&bench.ide)));
+    bench.endpoints.put(EndpointSource::Environment, Some(known(&bench.ide)));
     bench.until("it is back", || bench.endpoint(&session) == (true, "Connected")).await;
     bench.ide.end(&id, Some(4));
     let run = bench.run(&session, |run| run.end.is_some()).await;
@@ -159,14 +159,14 @@ async fn what_was_counted_outlives_connections() {
     let id = bench.running(&session).await;
     bench.ide.end(&id, Some(0));
     bench.run(&session, |run| run.end.is_some()).await;
-    let figures = bench.runs.figures();
+    let figures = bench.runs.stats();
     assert_eq!((figures.connected, figures.connecting, figures.connections), (1, 0, 1));
     bench.carry_out(&session, Command::Release).await;
-    let figures = bench.runs.figures();
+    let figures = bench.runs.stats();
     assert_eq!((figures.connected, figures.connections, figures.held), (0, 1, 0));
     bench.running(&super::support::session("b")).await;
     bench.runs.retire().await;
-    let figures = bench.runs.figures();
+    let figures = bench.runs.stats();
     assert_eq!((figures.connections, figures.received.get("sessionTerminated")), (2, Some(&1)));
 }
 
@@ -192,7 +192,7 @@ async fn a_talkative_session_holds_nobody_up() {
     bench.ide.end(&loud_id, Some(0));
     bench.run(&loud, |run| run.end.is_some()).await;
     eventually("all was taken", || {
-        bench.runs.state.lock().peers[&Source::Environment].connection.counts().gate.bytes == 0
+        bench.runs.state.lock().peers[&EndpointSource::Environment].connection.counts().buffer.bytes == 0
     })
     .await;
 }

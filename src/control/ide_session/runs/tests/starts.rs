@@ -2,7 +2,7 @@
 
 use super::support::{Bench, LAUNCH, eventually, known, of_uid, session, settings};
 use crate::{
-    control::ide_session::endpoints::Source,
+    control::ide_session::endpoints::EndpointSource,
     core::ide_session::{Command, StartFacts},
 };
 use http::StatusCode;
@@ -55,7 +55,7 @@ async fn a_session_goes_from_record_to_its_end() {
 }
 
 fn held(bench: &Bench) -> usize {
-    bench.runs.state.lock().peers.values().map(|peer| peer.connection.counts().gate.held).sum()
+    bench.runs.state.lock().peers.values().map(|peer| peer.connection.counts().buffer.held).sum()
 }
 
 #[tokio::test]
@@ -184,10 +184,10 @@ async fn failed_launches_leave_nothing_behind() {
              status: 500 Internal Server Error DebugSessionFailed: no"
         );
     }
-    let counts = || bench.runs.state.lock().peers[&Source::Environment].connection.counts();
+    let counts = || bench.runs.state.lock().peers[&EndpointSource::Environment].connection.counts();
     eventually("all was heard", || counts().received.values().sum::<u64>() >= 22).await;
-    let gate = counts().gate;
-    assert_eq!((gate.sessions, gate.unknown, gate.bytes), (1, 0, 0));
+    let buffer = counts().buffer;
+    assert_eq!((buffer.sessions, buffer.unknown, buffer.bytes), (1, 0, 0));
     assert_eq!(bench.runs.state.lock().members.len(), 1);
     assert!(!bench.kept.all().iter().any(|kept| kept.contains("late")));
 }
@@ -203,7 +203,7 @@ async fn waiting_for_an_ide_takes_no_place_and_can_be_called_off() {
         bench.ask(session).await;
     }
     bench.asked("GET", "/run_session/notify", 1).await;
-    assert_eq!(bench.runs.state.lock().peers[&Source::Environment].starts.available_permits(), 8);
+    assert_eq!(bench.runs.state.lock().peers[&EndpointSource::Environment].starts.available_permits(), 8);
     for session in &sessions[1..] {
         bench.carry_out(session, Command::CancelStart).await;
         assert_eq!(bench.facts(session).unwrap().start, StartFacts::Cancelled);
@@ -223,7 +223,7 @@ async fn waiting_for_an_ide_has_a_limit() {
     settings.timing.request = Duration::from_millis(300);
     let bench = Bench::with(settings).await;
     bench.ide.script(|script| script.subscribe.extend(vec![vec![Answer::Hang.into()]; 100]));
-    bench.endpoints.put(Source::Environment, Some(known(&bench.ide)));
+    bench.endpoints.put(EndpointSource::Environment, Some(known(&bench.ide)));
     bench.runs.lead([]).await;
     assert_eq!(
         failed(&bench, "a").await,
@@ -278,7 +278,7 @@ async fn an_early_end_is_told_with_all_that_was_said() {
     bench.ide.script(|script| script.create.push_back(steps));
     let session = session("a");
     bench.ask(&session).await;
-    let counts = || bench.runs.state.lock().peers[&Source::Environment].connection.counts();
+    let counts = || bench.runs.state.lock().peers[&EndpointSource::Environment].connection.counts();
     eventually("all was heard", || counts().received.values().sum::<u64>() >= 3).await;
     hold.add_permits(1);
     let run = bench.run(&session, |run| matches!(run.start, StartFacts::Over { .. })).await;
@@ -313,7 +313,7 @@ async fn names_that_are_none_or_another_sessions_are_refused() {
 #[tokio::test]
 async fn an_ide_has_so_many_sessions() {
     let bench = Bench::with(crate::settings::IdeSettings { sessions: 1, ..settings() }).await;
-    bench.endpoints.put(Source::Environment, Some(known(&bench.ide)));
+    bench.endpoints.put(EndpointSource::Environment, Some(known(&bench.ide)));
     bench.runs.lead([]).await;
     bench.running(&session("first")).await;
     let message = failed(&bench, "a").await;

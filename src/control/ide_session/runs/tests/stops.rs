@@ -2,7 +2,7 @@
 
 use super::support::{Bench, known, on_record, session, settings};
 use crate::{
-    control::ide_session::endpoints::Source,
+    control::ide_session::endpoints::EndpointSource,
     core::ide_session::{Command, StartFacts, StopFacts},
 };
 use http::StatusCode;
@@ -29,7 +29,7 @@ async fn an_end_that_nobody_tells_is_concluded() {
     let mut settings = settings();
     settings.timing.end = Duration::from_millis(100);
     let bench = Bench::with(settings).await;
-    bench.endpoints.put(Source::Environment, Some(known(&bench.ide)));
+    bench.endpoints.put(EndpointSource::Environment, Some(known(&bench.ide)));
     bench.runs.lead([]).await;
     for status in [StatusCode::NO_CONTENT, StatusCode::OK] {
         let session = session(status.as_str());
@@ -69,7 +69,7 @@ async fn a_stop_that_failed_can_be_asked_for_again() {
 #[tokio::test]
 async fn what_an_ide_replays_finds_its_owner() {
     let bench = Bench::with(settings()).await;
-    bench.endpoints.put(Source::Environment, Some(known(&bench.ide)));
+    bench.endpoints.put(EndpointSource::Environment, Some(known(&bench.ide)));
     let first = on_record("a", json!({"state": "Running", "sessionID": "test-session-7"}));
     let over = on_record("b", json!({"state": "Stopped", "sessionID": "test-session-8"}));
     bench.ide.process("test-session-7", 77);
@@ -126,7 +126,7 @@ async fn the_first_at_an_ide_has_the_session() {
     let status = json!({"state": "Running", "sessionID": "test-session-7"});
     let (owner, thief) = (on_record("owner", status.clone()), on_record("thief", status));
     bench.runs.lead([owner.clone(), thief.clone()]).await;
-    bench.endpoints.put(Source::Environment, Some(known(&bench.ide)));
+    bench.endpoints.put(EndpointSource::Environment, Some(known(&bench.ide)));
     bench.until("it is connected", || bench.endpoint(&owner) == (true, "Connected")).await;
     assert_eq!(bench.endpoint(&thief), (true, "Connected"));
     let stop = bench.stop(&thief, "test-session-7").await;
@@ -166,7 +166,7 @@ async fn a_stop_fails_at_once_where_no_ide_is_or_none_answers() {
     failed(bench.stop(&stopping, "test-session-7").await, 1);
     let refusal = Answer::Status(StatusCode::UNAUTHORIZED, String::new());
     bench.ide.script(|script| script.info.extend(vec![vec![refusal.into()]; 1000]));
-    bench.endpoints.put(Source::Environment, Some(known(&bench.ide)));
+    bench.endpoints.put(EndpointSource::Environment, Some(known(&bench.ide)));
     bench.until("it is refused", || bench.endpoint(&stopping) == (false, "TokenRefused")).await;
     failed(bench.stop(&stopping, "test-session-7").await, 2);
 }
@@ -174,7 +174,7 @@ async fn a_stop_fails_at_once_where_no_ide_is_or_none_answers() {
 #[tokio::test]
 async fn a_stop_waits_for_an_ide_that_is_not_connected_yet() {
     let bench = Bench::with(settings()).await;
-    bench.endpoints.put(Source::Environment, Some(known(&bench.ide)));
+    bench.endpoints.put(EndpointSource::Environment, Some(known(&bench.ide)));
     let hold = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
     bench.ide.script(|script| script.info.push_back(vec![Step::Hold(hold.clone())]));
     let stopping = on_record("a", json!({"state": "Stopping", "sessionID": "test-session-7"}));

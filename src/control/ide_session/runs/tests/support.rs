@@ -1,6 +1,6 @@
 //! A fake IDE, the runs that are at it, and sessions for them.
 
-use super::super::{super::endpoints::Places, *};
+use super::super::{super::endpoints::EndpointResolver, *};
 use crate::{
     core::ide_session::StopFacts,
     ide::{Endpoint, InstanceId, dial::SystemLookup, endpoint::Origin, timing::Timing},
@@ -79,20 +79,20 @@ pub(super) fn settings() -> IdeSettings {
 }
 
 /// The endpoint of a fake.
-pub(super) fn known(ide: &FakeIde) -> Arc<Known> {
+pub(super) fn known(ide: &FakeIde) -> Arc<ResolvedEndpoint> {
     let variables = ide.variables();
     let variable =
         |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone());
     let endpoint = Endpoint::read(Origin::Environment, variable).unwrap();
     let instance = InstanceId::derive(&endpoint.instance_prefix, "test").unwrap();
-    Arc::new(Known { endpoint, instance, secret_uid: None })
+    Arc::new(ResolvedEndpoint { endpoint, instance, secret_uid: None })
 }
 
 impl Bench {
     /// A fake IDE as the operator's environment has it, and a replica that leads.
     pub(super) async fn new() -> Self {
         let bench = Self::with(settings()).await;
-        bench.endpoints.put(Source::Environment, Some(known(&bench.ide)));
+        bench.endpoints.put(EndpointSource::Environment, Some(known(&bench.ide)));
         bench.runs.lead([]).await;
         bench
     }
@@ -100,8 +100,9 @@ impl Bench {
     /// A fake IDE that nobody knows of yet, and a replica that does not lead.
     pub(super) async fn with(settings: IdeSettings) -> Self {
         let ide = FakeIde::start(Options::default()).await.unwrap();
-        let places = Arc::new(Places::new(&settings.namespaces, "cluster.local", Arc::new(SystemLookup)));
-        let (endpoints, changes) = Endpoints::new(&settings, "home", places);
+        let resolver =
+            Arc::new(EndpointResolver::new(&settings.namespaces, "cluster.local", Arc::new(SystemLookup)));
+        let (endpoints, changes) = Endpoints::new(&settings, "home", resolver);
         let (endpoints, kept, woken) =
             (Arc::new(endpoints), Arc::<Kept>::default(), Arc::<Notify>::default());
         let wake: Wake = {

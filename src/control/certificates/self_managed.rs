@@ -1,0 +1,352 @@
+//! Mode `self`: the I/O around [`sojourn_certs::rotation`]. One pass takes all steps that there are to take,
+//! publishes, and dials; passes are made when the Secret or a configuration changes, and when time asks for it.
+
+use super::{
+    InUse, Served, about_a_minute,
+    configurations::{self, Configurations, Which},
+    farewell::Farewell,
+    secret::{SecretStore, Version},
+};
+use crate::{
+    control::{errors::CallError, event},
+    core::event::EventRecord,
+    telemetry::certificates::{Failure, Of, Phase},
+};
+use futures::StreamExt;
+use jiff::SignedDuration;
+use k8s_openapi::api::core::v1::{ObjectReference, Secret};
+use kube::{Api, Client};
+use serde_json::{Value, json};
+use sojourn_certs::{
+    Bundle, Leaf, Names,
+    authority::{AuthorityError, Reason},
+    bundle::Fingerprint,
+    leaf::LeafError,
+    propagation::BundlePropagation,
+    rotation::{self, Change, Serving, Step, View},
+};
+use std::{collections::BTreeMap, pin::pin, time::Duration};
+use tokio::time::Instant;
+
+/// Steps in one pass: each is a write that succeeded, or was lost to another replica, of which there are few.
+const MOST_STEPS: usize = 16;
+/// After a failure, and at most after many.
+const RETRY: Duration = Duration::from_secs(1);
+const LONGEST_RETRY: Duration = Duration::from_secs(60);
+
+/// What a pass could not do. What is served goes on being served.
+#[derive(Debug, thiserror::Error)]
+enum KeepCertificateError {
+    #[error("the certificate's Secret cannot be read: {0}")]
+    Read(#[source] CallError),
+    #[error("the certificate's Secret cannot be written: {0}")]
+    Write(#[source] CallError),
+    #[error("the webhooks' bundle cannot be published: {0}")]
+    Publish(#[source] CallError),
+    #[error("no authority can be made: {0}")]
+    Authority(#[from] AuthorityError),
+    #[error("no certificate can be made: {0}")]
+    Leaf(#[from] LeafError),
+    #[error("the Secret {0} is not the operator's and does not serve ({1}): remove it, or name another one")]
+    Foreign(String, Reason),
+}
+
+impl KeepCertificateError {
+    fn failure(&self) -> Failure {
+        match self {
+            Self::Read(_) | Self::Foreign(..) => Failure::Load,
+            Self::Write(_) => Failure::Store,
+            Self::Publish(_) => Failure::Publish,
+            Self::Authority(_) | Self::Leaf(_) => Failure::Issue,
+        }
+    }
+}
+
+/// What the authority of all replicas and the certificate of this one are made of.
+pub struct SelfManagedConfig {
+    /// The API server.
+    pub client: Client,
+    /// Namespace of the Secret.
+    pub namespace: String,
+    /// Name of the Secret.
+    pub secret: String,
+    /// Name of both webhook configurations.
+    pub configuration: String,
+    /// Names that the certificate is for.
+    pub names: Names,
+    /// Name of this replica; no other that runs has it.
+    pub me: String,
+    /// How long API servers may take to see a change of a configuration.
+    pub propagation: Duration,
+}
+
+/// The one who keeps the certificate of this replica.
+pub struct Own {
+    config: SelfManagedConfig,
+    served: Served,
+    store: SecretStore,
+    /// The outer `None`: not seen yet; the inner one: there is none.
+    secret: Option<Option<Version>>,
+    configurations: Configurations,
+    held: BundlePropagation,
+    serving: Option<Serving>,
+    in_use: Option<InUse>,
+    authority: Option<Fingerprint>,
+    /// The last thing that people were told of by an Event.
+    told: Option<String>,
+    failures: u32,
+}
+
+impl Own {
+    /// Nothing is done yet.
+    pub fn new(config: SelfManagedConfig, served: Served) -> Self {
+        let api = Api::namespaced(config.client.clone(), &config.namespace);
+        let store = SecretStore { api, name: config.secret.clone() };
+        Self {
+            config,
+            served,
+            store,
+            secret: None,
+            configurations: Configurations::default(),
+            held: BundlePropagation::default(),
+            serving: None,
+            in_use: None,
+            authority: None,
+            told: None,
+            failures: 0,
+        }
+    }
+
+    /// What to do when the server has ended.
+    pub fn farewell(&self) -> Farewell {
+        Farewell { store: self.store.clone(), me: self.config.me.clone() }
+    }
+
+    /// Keeps the certificate and what is published of it good until the task is aborted.
+    pub async fn keep(mut self) {
+        let mut secrets = pin!(configurations::watch::<Secret>(self.store.api.clone(), &self.config.secret));
+        let mut live = pin!(Configurations::watch(&self.config.client, &self.config.configuration));
+        let mut wake = Instant::now();
+        loop {
+            tokio::select! {
+                Some(object) = secrets.next() => self.secret = Some(object.map(Version::of)),
+                Some((which, live)) = live.next() => self.configurations.see(which, live),
+                () = tokio::time::sleep_until(wake) => {}
+            }
+            wake = Instant::now()
+                + match self.secret.is_some() && self.configurations.are_seen() {
+                    true => self.pass().await,
+                    false => about_a_minute(),
+                };
+        }
+    }
+
+    /// Does what there is to do, and says when to look again.
+    async fn pass(&mut self) -> Duration {
+        let mut again = about_a_minute();
+        let (done, ripe) = match self.steps().await {
+            Ok(ripe) => (self.publish().await, ripe),
+            Err(error) => (Err(error), None),
+        };
+        match &done {
+            Ok(_) => {
+                self.failures = 0;
+                self.told = None;
+            }
+            Err(error) => {
+                self.served.metrics.failed(error.failure());
+                tracing::error!(%error, "the webhooks' certificate; what is served goes on being served");
+                self.tell(true, "CertificateNotKept", error.to_string()).await;
+                again = RETRY.saturating_mul(1 << self.failures.min(6)).min(LONGEST_RETRY);
+                self.failures += 1;
+            }
+        }
+        let concern = done.as_ref().err().map(ToString::to_string);
+        self.show(matches!(done, Err(KeepCertificateError::Foreign(..))));
+        if !self.served.verify(&self.configurations, concern.as_deref()).await {
+            again = again.min(RETRY);
+        }
+        match done {
+            // Something was written: what follows from it is to be done at once.
+            Ok(true) => Duration::ZERO,
+            _ => ripe.map_or(again, |ripe| again.min(ripe.saturating_duration_since(Instant::now()))),
+        }
+    }
+
+    /// Takes steps until there is none to take, and says when time alone brings the next.
+    async fn steps(&mut self) -> Result<Option<Instant>, KeepCertificateError> {
+        use KeepCertificateError::{Foreign, Read, Write};
+        for _ in 0..MOST_STEPS {
+            let published = self.configurations.published();
+            let wanted = self.secret.iter().flatten().next().map(|version| &version.stored.bundle);
+            self.held.see(wanted, &published, Instant::now().into_std());
+            let published = published.iter().fold(Bundle::default(), Bundle::merge);
+            match self.view(&published, rotation::decide) {
+                Step::Create => {
+                    let made = self.view(&published, rotation::create)?;
+                    self.secret = Some(match self.store.create(&made).await.map_err(Write)? {
+                        Some(version) => Some(version),
+                        None => self.store.get().await.map_err(Read)?,
+                    });
+                }
+                Step::Write(change) => {
+                    let Some(Some(version)) = &self.secret else { return Ok(None) };
+                    let made =
+                        self.view(&published, |view| rotation::change(view, &version.data, &change))?;
+                    let written = self.store.replace(version, &made).await.map_err(Write)?;
+                    let mine = written.is_some();
+                    self.secret = Some(match written {
+                        Some(version) => Some(version),
+                        None => self.store.get().await.map_err(Read)?,
+                    });
+                    if mine {
+                        self.changed(&change).await;
+                    }
+                }
+                Step::Serve(renew) => {
+                    tracing::debug!(%renew, "a new certificate is needed");
+                    self.serve()?;
+                }
+                Step::Foreign(reason) => return Err(Foreign(self.config.secret.clone(), reason)),
+                Step::Wait(_) => {
+                    let wake = self.view(&published, rotation::wake);
+                    return Ok(wake.map(|left| Instant::now() + left));
+                }
+            }
+        }
+        Ok(Some(Instant::now()))
+    }
+
+    fn view<T>(&self, published: &Bundle, look: impl FnOnce(&View<'_>) -> T) -> T {
+        look(&View {
+            me: &self.config.me,
+            stored: self.secret.iter().flatten().next().map(|version| &version.stored),
+            published,
+            held_for: self.held.held_for(Instant::now().into_std()),
+            propagation: self.config.propagation,
+            serving: self.serving.as_ref(),
+            now: self.served.clock.now(),
+        })
+    }
+
+    /// Issues a leaf under the authority that signs, and serves with it from now on.
+    fn serve(&mut self) -> Result<(), KeepCertificateError> {
+        let now = self.served.clock.now();
+        let Some(Some(version)) = &self.secret else { return Ok(()) };
+        let Ok(authority) = version.stored.signer(now) else { return Ok(()) };
+        let leaf = Leaf::issue(authority, &self.config.names, now)?;
+        self.served.resolver.set(leaf.certified_key()?);
+        // Replicas that started together renew apart.
+        let early = SignedDuration::from_secs(rand::random_range(0..24 * 3600));
+        self.serving = Some(Serving {
+            authority: authority.certificate().to_vec(),
+            fingerprint: authority.fingerprint(),
+            renew_at: leaf.renew_at().saturating_sub(early).unwrap_or(now),
+            until: leaf.not_after(),
+        });
+        let in_use =
+            InUse { fingerprint: Some(Fingerprint::of(leaf.certificate())), until: leaf.not_after() };
+        self.served.rotated(&in_use);
+        self.in_use = Some(in_use);
+        let until = authority.not_after();
+        let authority = Some(authority.fingerprint());
+        if self.authority != authority {
+            self.served.metrics.rotated(Of::Authority, until);
+            self.authority = authority;
+        }
+        Ok(())
+    }
+
+    /// Publishes what is not published, and says whether there was anything. The Secret is read again first,
+    /// after the configuration was seen: a bundle from an older Secret could lack what others serve.
+    async fn publish(&mut self) -> Result<bool, KeepCertificateError> {
+        let mut wrote = false;
+        for _ in [Which::Validating, Which::Mutating] {
+            let Some(Some(version)) = &self.secret else { return Ok(wrote) };
+            let stored = &version.stored;
+            let Some(which) = self.configurations.stale(&stored.bundle, stored.matching()) else { break };
+            let fresh = self.store.get().await.map_err(KeepCertificateError::Read)?;
+            if let Some(Version { stored, .. }) = &fresh {
+                let name = (which, self.config.configuration.as_str());
+                self.configurations
+                    .publish(&self.config.client, name, &stored.bundle, stored.matching())
+                    .await
+                    .map_err(KeepCertificateError::Publish)?;
+            }
+            self.secret = Some(fresh);
+            wrote = true;
+        }
+        // What another replica wrote first is told by the watch, not found by asking again.
+        Ok(wrote
+            && self.secret.iter().flatten().next().is_none_or(|it| {
+                self.configurations.stale(&it.stored.bundle, it.stored.matching()).is_none()
+            }))
+    }
+
+    /// Tells of a change that people may want to know of.
+    async fn changed(&mut self, change: &Change) {
+        match change {
+            Change::Begin(why) => {
+                tracing::info!(%why, "a new authority of the webhooks' certificates is published");
+                self.tell(false, "RotationBegan", format!("Publishing a new authority: {why}")).await;
+            }
+            Change::Promote => {
+                tracing::info!("the new authority of the webhooks' certificates signs");
+                self.tell(false, "RotationDone", "The new authority signs".to_owned()).await;
+            }
+            Change::Retire => tracing::info!("the old authority of the webhooks' certificates is dropped"),
+            Change::RepublishOwnCa => {
+                tracing::warn!("the certificate's Secret lacked the authority that is served under; added");
+            }
+            Change::Report(_) | Change::Prune => {}
+        }
+    }
+
+    /// Publishes an Event on the Secret, unless the last one said the same. One that cannot be published is
+    /// lost: it repeats what logs, metrics and the readiness page say.
+    async fn tell(&mut self, warning: bool, reason: &'static str, message: String) {
+        let Some(Some(version)) = &self.secret else { return };
+        if self.told.as_ref() == Some(&message) {
+            return;
+        }
+        let about = ObjectReference {
+            api_version: Some("v1".into()),
+            kind: Some("Secret".into()),
+            name: Some(self.config.secret.clone()),
+            namespace: Some(self.config.namespace.clone()),
+            uid: version.object.metadata.uid.clone(),
+            ..ObjectReference::default()
+        };
+        let note = EventRecord { warning, reason, message: message.clone() };
+        event::publish(&self.config.client, about, &self.config.me, "KeepCertificateError", &note).await;
+        self.told = Some(message);
+    }
+
+    fn show(&self, foreign: bool) {
+        let stored = self.secret.iter().flatten().next().map(|version| &version.stored);
+        let phase = match stored.map(|stored| stored.phase()) {
+            _ if foreign => Phase::Foreign,
+            None => Phase::Starting,
+            Some(rotation::Phase::Settled) => Phase::Settled,
+            Some(rotation::Phase::Publishing) => Phase::Publishing,
+            Some(rotation::Phase::Retiring) => Phase::Retiring,
+            Some(rotation::Phase::Borrowed) => Phase::Borrowed,
+        };
+        let signer = stored.and_then(|stored| stored.signer.as_ref().ok());
+        if let Some(signer) = signer {
+            self.served.metrics.expires(Of::Authority, signer.not_after());
+        }
+        let replicas: BTreeMap<_, _> = stored
+            .iter()
+            .flat_map(|stored| &stored.reports)
+            .map(|(name, report)| (name.clone(), Value::from(report.authority.to_string())))
+            .collect();
+        let more = json!({
+            "authority": signer.map(|signer| signer.fingerprint().to_string()),
+            "authorityNotAfter": signer.map(|signer| signer.not_after()),
+            "published": stored.map(|stored| stored.bundle.fingerprints().map(ToString::to_string).collect::<Vec<_>>()),
+            "replicas": replicas,
+        });
+        self.served.show("self", phase, self.in_use.as_ref(), more);
+    }
+}

@@ -1,0 +1,61 @@
+//! What a person wants to read in `kubectl describe`: Kubernetes Events on the session.
+
+use super::{
+    deadlines::TimeoutReason,
+    plan::Plan,
+    status::{Report, TimeoutAction},
+};
+use crate::core::event::EventRecord;
+use sojourn_crds::amalthea::{AmaltheaSession, State};
+
+/// What to tell of a plan.
+pub fn for_plan(plan: &Plan) -> Vec<EventRecord> {
+    let resumed =
+        plan.begin_run.as_ref().map(|_| EventRecord::normal("Resumed", "The session starts a new run"));
+    let kept = plan.keep_secrets.iter().map(|name| {
+        EventRecord::warning(
+            "SecretKept",
+            format!("The adopted secret {name} stays: other sessions refer to it"),
+        )
+    });
+    resumed.into_iter().chain(kept).collect()
+}
+
+/// What to tell of a report, given the session as it was.
+pub fn for_report(session: &AmaltheaSession, report: &Report) -> Vec<EventRecord> {
+    let old = session.status.as_ref();
+    let mut events = Vec::new();
+    let changed = old.is_none_or(|old| old.state != report.status.state || old.error != report.status.error);
+    match (&report.status.error, report.status.state) {
+        (Some(error), State::Failed) if changed => events.push(EventRecord::warning("Failed", error.clone())),
+        (Some(error), _) if changed => events.push(EventRecord::warning("Waiting", error.clone())),
+        (None, State::Succeeded) if changed => {
+            events.push(EventRecord::normal("Succeeded", "The batch job ended well"))
+        }
+        // Whoever asked for it: of what a timeout asked for, the reason was told before.
+        (None, State::Hibernated) if old.is_some_and(|old| old.state != State::Hibernated) => {
+            events.push(EventRecord::normal("Hibernated", "The session does not run; its files are kept"));
+        }
+        _ => {}
+    }
+    let over = |why: TimeoutReason| format!("{} is over", rule(session, why));
+    match &report.cull {
+        Some(TimeoutAction::Hibernate(due)) => events.push(EventRecord::normal("Hibernating", over(due.why))),
+        Some(TimeoutAction::Delete(due)) => events.push(EventRecord::normal("Deleting", over(due.why))),
+        None => {}
+    }
+    events
+}
+
+/// The field that makes a rule, with its value.
+pub fn rule(session: &AmaltheaSession, why: TimeoutReason) -> String {
+    let culling = session.spec.as_ref().and_then(|spec| spec.culling.as_ref());
+    let value = culling.and_then(|culling| match why.field() {
+        "maxAge" => culling.max_age.clone(),
+        "maxStartingDuration" => culling.max_starting_duration.clone(),
+        "maxFailedDuration" => culling.max_failed_duration.clone(),
+        "maxIdleDuration" => culling.max_idle_duration.clone(),
+        _ => culling.max_hibernated_duration.clone(),
+    });
+    format!("spec.culling.{} ({})", why.field(), value.unwrap_or_default())
+}
