@@ -96,7 +96,7 @@ async fn a_flood_is_bounded_and_holds_nobody_up() {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     let buffer = pair.connection.counts().buffer;
-    assert!(buffer.held <= 1002 && buffer.dropped >= 19_000, "{gate:?}");
+    assert!(buffer.held <= 1002 && buffer.dropped >= 19_000, "{buffer:?}");
     let (first, second) = (pair.next().await, pair.next().await);
     assert_eq!((first.session, second.session), (loud.clone(), quiet));
     assert!(matches!(first.what, What::Lost(19_001)), "{:?}", first.what);
