@@ -18,7 +18,7 @@ use super::check::{
 };
 use super::connect::Cluster;
 use crate::{
-    control::amalthea::index::Index,
+    control::amalthea::Index,
     core::{
         amalthea::{PlanContext, blocking_findings, preview, validate},
         settings::SessionSettings,
@@ -28,7 +28,6 @@ use crate::{
 use anyhow::Context as _;
 use clap::{Args, Command, FromArgMatches};
 use jiff::Timestamp;
-use k8s_openapi::jiff::SignedDuration;
 use live::Known;
 use outline::{Outline, Session, Subject};
 use report::Output;
@@ -260,7 +259,6 @@ fn foresee(
         // Secrets are not shown, so it does not matter what is in them.
         entropy: [0; 32],
         settings,
-        usage_valid: SignedDuration::ZERO,
     };
     let checked =
         validate(&observed.session, blocking_findings(&observed.session, settings.on_deadline, now))

@@ -20,3 +20,4 @@ pub mod rbac;
 pub mod version;
 pub mod watch;
 pub mod worker;
+pub mod workload;

@@ -20,3 +20,4 @@ pub mod manifest;
 pub mod merge;
 pub mod object;
 pub mod settings;
+pub mod workload;

@@ -21,6 +21,10 @@ pub enum Kind {
     StatefulSet,
     /// Workload of batch sessions.
     Job,
+    /// Workload that may have several pods.
+    Deployment,
+    /// What a Deployment makes its pods with; made by Kubernetes.
+    ReplicaSet,
     /// Stable address of an interactive session.
     Service,
     /// Way into an interactive session from outside.
@@ -30,22 +34,11 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The kinds that the operator creates, in the order in which it does: what a workload mounts comes
-    /// before it.
-    pub const CHILDREN: [Kind; 6] = [
-        Kind::PersistentVolumeClaim,
-        Kind::Secret,
-        Kind::StatefulSet,
-        Kind::Job,
-        Kind::Service,
-        Kind::Ingress,
-    ];
-
     /// `apiVersion` of the kind.
     pub const fn api_version(self) -> &'static str {
         match self {
             Kind::PersistentVolumeClaim | Kind::Secret | Kind::Service | Kind::Pod => "v1",
-            Kind::StatefulSet => "apps/v1",
+            Kind::StatefulSet | Kind::Deployment | Kind::ReplicaSet => "apps/v1",
             Kind::Job => "batch/v1",
             Kind::Ingress => "networking.k8s.io/v1",
         }
@@ -58,6 +51,8 @@ impl Kind {
             Kind::Secret => "Secret",
             Kind::StatefulSet => "StatefulSet",
             Kind::Job => "Job",
+            Kind::Deployment => "Deployment",
+            Kind::ReplicaSet => "ReplicaSet",
             Kind::Service => "Service",
             Kind::Ingress => "Ingress",
             Kind::Pod => "Pod",
@@ -71,6 +66,8 @@ impl Kind {
             Kind::Secret => "secrets",
             Kind::StatefulSet => "statefulsets",
             Kind::Job => "jobs",
+            Kind::Deployment => "deployments",
+            Kind::ReplicaSet => "replicasets",
             Kind::Service => "services",
             Kind::Ingress => "ingresses",
             Kind::Pod => "pods",

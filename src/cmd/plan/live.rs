@@ -7,6 +7,7 @@ use crate::{
         error::ErrorClass,
         manifest::Write,
         object::{CachedObject, Kind},
+        workload::WorkloadKind as _,
     },
 };
 use jiff::Timestamp;
@@ -63,7 +64,7 @@ pub(super) async fn observe(client: &Client, namespace: &str, name: &str) -> Res
     let found = found.map_err(|source| AskClusterError::Session { name: name.to_owned(), source })?;
     known.session = found.map(|session| serde_json::to_value(session).unwrap_or_default());
     let ours = format!("{}={},{}={name}", names::LABEL_PART_OF, names::PART_OF_VALUE, names::LABEL_INSTANCE);
-    for kind in Kind::CHILDREN.into_iter().chain([Kind::Pod]) {
+    for kind in AmaltheaSession::CHILDREN.iter().copied().chain([Kind::Pod]) {
         let params = ListParams::default().labels(&ours);
         match api::within(api::api(client, kind, Some(namespace)).list(&params)).await {
             Ok(list) => known

@@ -2,7 +2,7 @@
 
 use super::observe;
 use crate::{
-    control::{amalthea, context::Context, ide_session, watch::CacheSync, worker},
+    control::{amalthea, context::Context, ide_session, watch::CacheSync, worker, workload},
     settings::{Scope, Settings},
     telemetry::{ides::IdeCollector, sessions::SessionCollector},
 };
@@ -30,7 +30,7 @@ impl Reconcilers {
     ) -> Self {
         let ides = ides(context, settings, cache_sync, tasks);
         let amalthea = Arc::new(amalthea::Reconciler::new(context.clone(), settings.sessions.clone()));
-        amalthea::watch::start(&amalthea, &settings.scope, cache_sync, tasks);
+        workload::watch::start(&amalthea, &settings.scope, cache_sync, tasks);
         Self { amalthea, ides }
     }
 

@@ -85,7 +85,7 @@ fn take_in(reconciler: &Reconciler, list: PodMetricsList) {
         let Some(key) = session_of(&pod) else { continue };
         let Some(session) = reconciler.index.read().session(&key) else { continue };
         let Some(usage) = usage(&pod, now).filter(|_| needs_usage(&session)) else { continue };
-        reconciler.index.write().apply_usage(&key, usage);
+        reconciler.index.write().measure(&key, |measured| measured.usage = Some(usage));
         if changes_something(&session, usage, now) {
             reconciler.workqueue.queue.add(key);
         }

@@ -6,7 +6,6 @@ use crate::{
     table::{Bound, Row, Table},
 };
 use anyhow::Context as _;
-use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::authentication::v1::UserInfo;
 use kube::core::DynamicObject;
 use serde_json::{Value, json};
@@ -60,15 +59,13 @@ pub(crate) fn run(table: &mut Table) -> anyhow::Result<()> {
         now,
         entropy: [7; 32],
         settings: &settings,
-        usage_valid: SignedDuration::from_secs(90),
     };
     let fresh = Observed {
         session: Arc::new(session),
         children: BTreeMap::new(),
         pods: Vec::new(),
         warnings: Vec::new(),
-        usage: None,
-        requests: None,
+        measurements: Default::default(),
         gone: None,
         shared_secrets: Vec::new(),
     };

@@ -7,6 +7,7 @@ use super::{
 use crate::core::{
     amalthea::{Plan, children, validate},
     object::{CachedObject, Kind},
+    workload::WorkloadKind as _,
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Map, Value, json};
@@ -171,7 +172,7 @@ proptest! {
 
     /// Whatever stands where something else is expected: nothing panics, and the session is still served.
     #[test]
-    fn reading_is_lenient(draft in any_session(), pod in any_json(), child in any_json(), culling in option::of(any_json()), kind in select(Kind::CHILDREN.to_vec())) {
+    fn reading_is_lenient(draft in any_session(), pod in any_json(), child in any_json(), culling in option::of(any_json()), kind in select(AmaltheaSession::CHILDREN.to_vec())) {
         let mut cluster = cluster(draft);
         cluster.settle();
         let key = cluster.objects.keys().find(|(found, _)| *found == kind).cloned();

@@ -6,11 +6,10 @@
 use crate::{
     control::{key::Key, version::is_newer},
     core::{
-        amalthea::{Observed, Requests, Usage, adoption, observed::Warning, status::interruption},
         object::{CachedObject, Kind},
+        workload::{Observed, Warning, WorkloadKind, diagnosis, observed::Children},
     },
 };
-use sojourn_crds::amalthea::{AmaltheaSession, names};
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
@@ -22,40 +21,54 @@ const MOST_WARNINGS: usize = 20_000;
 const MOST_WARNINGS_EACH: usize = 4;
 
 /// What belongs to one session, by its name.
-#[derive(Default)]
-struct Entry {
-    session: Option<Arc<AmaltheaSession>>,
-    children: BTreeMap<(Kind, String), Arc<CachedObject>>,
+struct Entry<K: WorkloadKind> {
+    session: Option<Arc<K>>,
+    children: Children,
     pods: BTreeMap<String, Arc<CachedObject>>,
-    /// A pod that failed is replaced at once, mostly before anybody looks.
+    /// A pod that failed is replaced at once, mostly before the next reconcile.
     gone: Option<Arc<CachedObject>>,
-    usage: Option<Usage>,
-    /// What a proxy said of its requests, with the UID of its pod.
-    requests: Option<(String, Requests)>,
+    measurements: K::Measurements,
 }
 
-impl Entry {
+impl<K: WorkloadKind> Default for Entry<K> {
+    fn default() -> Self {
+        Self {
+            session: None,
+            children: Children::new(),
+            pods: BTreeMap::new(),
+            gone: None,
+            measurements: K::Measurements::default(),
+        }
+    }
+}
+
+impl<K: WorkloadKind> Entry<K> {
     fn is_empty(&self) -> bool {
         self.session.is_none() && self.children.is_empty() && self.pods.is_empty()
     }
 }
 
-/// See the module.
-#[derive(Default)]
-pub struct Index {
-    entries: HashMap<Key, Entry>,
+/// What the cluster holds of all sessions of a kind.
+pub struct Index<K: WorkloadKind> {
+    entries: HashMap<Key, Entry<K>>,
     warnings: HashMap<String, Vec<Warning>>,
     owners: HashMap<String, Key>,
 }
 
-impl Index {
+impl<K: WorkloadKind> Default for Index<K> {
+    fn default() -> Self {
+        Self { entries: HashMap::new(), warnings: HashMap::new(), owners: HashMap::new() }
+    }
+}
+
+impl<K: WorkloadKind> Index<K> {
     /// Takes in a session; older news than what is known is ignored. Returns whether it was news.
-    pub fn apply_session(&mut self, session: AmaltheaSession) -> Option<Key> {
+    pub fn apply_session(&mut self, session: K) -> Option<Key> {
         let key = Key::new(session.namespace(), session.name());
         let entry = self.entries.entry(key.clone()).or_default();
-        let version = session.metadata.resource_version.as_deref();
+        let version = session.meta().resource_version.as_deref();
         if entry.session.as_ref().is_some_and(|known| {
-            known.uid() == session.uid() && !is_newer(version, known.metadata.resource_version.as_deref())
+            known.uid() == session.uid() && !is_newer(version, known.meta().resource_version.as_deref())
         }) {
             return None;
         }
@@ -68,15 +81,14 @@ impl Index {
         if let Some(entry) = self.entries.get_mut(key) {
             entry.session = None;
             entry.gone = None;
-            entry.usage = None;
-            entry.requests = None;
+            entry.measurements = K::Measurements::default();
             self.tidy(key);
         }
     }
 
     /// Takes in a child or a pod. Returns the session that it is about, if it was news.
     pub fn apply_object(&mut self, live: CachedObject) -> Option<Key> {
-        let key = session_of(&live)?;
+        let key = session_of::<K>(&live)?;
         self.owners.insert(live.uid.clone(), key.clone());
         let entry = self.entries.entry(key.clone()).or_default();
         let (known, slot) = match live.kind {
@@ -97,7 +109,7 @@ impl Index {
 
     /// Forgets a child or a pod. Returns the session that it was about.
     pub fn remove_object(&mut self, live: CachedObject) -> Option<Key> {
-        let key = session_of(&live)?;
+        let key = session_of::<K>(&live)?;
         self.owners.remove(&live.uid);
         self.warnings.remove(&live.uid);
         let entry = self.entries.get_mut(&key)?;
@@ -105,7 +117,7 @@ impl Index {
             Kind::Pod => {
                 // A pod of that name may already be the next one.
                 entry.pods.retain(|_, pod| pod.uid != live.uid);
-                entry.gone = interruption::of_pod(&live).map(|_| Arc::new(live));
+                entry.gone = diagnosis::interruption(&live).map(|_| Arc::new(live));
             }
             _ => entry.children.retain(|_, child| child.uid != live.uid),
         }
@@ -138,17 +150,10 @@ impl Index {
         self.owners.get(uid).cloned()
     }
 
-    /// Takes in a measurement of a session's CPU use.
-    pub fn apply_usage(&mut self, key: &Key, usage: Usage) {
+    /// Changes what was measured of a session.
+    pub fn measure(&mut self, key: &Key, change: impl FnOnce(&mut K::Measurements)) {
         if let Some(entry) = self.entries.get_mut(key) {
-            entry.usage = Some(usage);
-        }
-    }
-
-    /// Takes in what the proxy in the pod of that UID said of its requests.
-    pub fn apply_requests(&mut self, key: &Key, pod: &str, requests: Requests) {
-        if let Some(entry) = self.entries.get_mut(key) {
-            entry.requests = Some((pod.to_owned(), requests));
+            change(&mut entry.measurements);
         }
     }
 
@@ -188,7 +193,7 @@ impl Index {
     }
 
     /// The session of that name.
-    pub fn session(&self, key: &Key) -> Option<Arc<AmaltheaSession>> {
+    pub fn session(&self, key: &Key) -> Option<Arc<K>> {
         self.entries.get(key)?.session.clone()
     }
 
@@ -198,34 +203,28 @@ impl Index {
     }
 
     /// All sessions.
-    pub fn sessions(&self) -> impl Iterator<Item = (&Key, &Arc<AmaltheaSession>)> {
+    pub fn sessions(&self) -> impl Iterator<Item = (&Key, &Arc<K>)> {
         self.entries.iter().filter_map(|(key, entry)| Some((key, entry.session.as_ref()?)))
     }
 
-    /// Names of everything that there is something to decide about, gone sessions' leftovers included.
+    /// Keys of all sessions, and of those that are gone and left something.
     pub fn keys(&self) -> Vec<Key> {
         self.entries.keys().cloned().collect()
     }
 
     /// What the cluster holds of a session. `None` when there is no session.
-    pub fn observe(&self, key: &Key) -> Option<Observed> {
+    pub fn observe(&self, key: &Key) -> Option<Observed<K>> {
         let entry = self.entries.get(key)?;
         let session = entry.session.clone()?;
-        let workloads: HashSet<&str> = entry
-            .children
-            .values()
-            .filter(|child| matches!(child.kind, Kind::StatefulSet | Kind::Job))
-            .filter(|child| child.owner.as_deref() == Some(session.uid()))
-            .map(|child| child.uid.as_str())
-            .collect();
+        let owners = pod_owners(entry, &session);
         let is_ours =
-            |pod: &&Arc<CachedObject>| pod.owner.as_deref().is_some_and(|owner| workloads.contains(owner));
+            |pod: &&Arc<CachedObject>| pod.owner.as_deref().is_some_and(|owner| owners.contains(owner));
         let pods: Vec<Arc<CachedObject>> = entry.pods.values().filter(is_ours).cloned().collect();
         let about = entry.children.values().chain(&pods);
         let mut warnings: Vec<Warning> =
             about.filter_map(|live| self.warnings.get(&live.uid)).flatten().cloned().collect();
         warnings.sort_by_key(|warning| std::cmp::Reverse(warning.at));
-        let shared_secrets = match session.metadata.deletion_timestamp {
+        let shared_secrets = match session.meta().deletion_timestamp {
             Some(_) => self.secrets_of_others(key),
             None => Vec::new(),
         };
@@ -234,30 +233,23 @@ impl Index {
             pods,
             gone: entry.gone.as_ref().filter(is_ours).cloned(),
             warnings,
-            usage: entry.usage,
-            requests: None,
+            measurements: K::Measurements::default(),
             shared_secrets,
             session,
         };
-        // What the proxy of an earlier pod said is about an earlier run.
-        let asked =
-            entry.requests.as_ref().filter(|(uid, _)| observed.pod().is_some_and(|pod| pod.uid == *uid));
-        observed.requests = asked.map(|(_, requests)| *requests);
+        observed.measurements = K::current(&entry.measurements, observed.pod());
         Some(observed)
     }
 
-    /// Secrets that other sessions of the namespace refer to. Only asked when a session goes.
+    /// Secrets that other sessions of the namespace refer to. Only needed when a session is being deleted.
     fn secrets_of_others(&self, key: &Key) -> Vec<String> {
         let others = self.sessions().filter(|(other, _)| other.namespace == key.namespace && *other != key);
-        others
-            .filter(|(_, session)| session.metadata.deletion_timestamp.is_none())
-            .filter_map(|(_, session)| session.spec.as_ref())
-            .flat_map(|spec| adoption::referenced(spec).into_iter().map(str::to_owned).collect::<Vec<_>>())
-            .collect()
+        let others = others.filter(|(_, session)| session.meta().deletion_timestamp.is_none());
+        others.flat_map(|(_, session)| session.secrets()).collect()
     }
 
-    /// Jobs that are left of a session that is gone.
-    pub fn leftovers(&self, key: &Key) -> Vec<Arc<CachedObject>> {
+    /// Jobs of a session that is gone.
+    pub fn orphaned_jobs(&self, key: &Key) -> Vec<Arc<CachedObject>> {
         let Some(entry) = self.entries.get(key) else { return Vec::new() };
         let uid = entry.session.as_ref().map(|session| session.uid().to_owned());
         let jobs = entry.children.values().filter(|child| child.kind == Kind::Job);
@@ -276,15 +268,37 @@ impl Index {
     }
 }
 
+/// UIDs of what makes the pods of a session: its workloads, what these make pods with, and the session itself for kinds
+/// that create pods.
+fn pod_owners<'e, K: WorkloadKind>(entry: &'e Entry<K>, session: &'e K) -> HashSet<&'e str> {
+    let mut owners: HashSet<&str> = entry
+        .children
+        .values()
+        .filter(|child| K::WORKLOADS.contains(&child.kind) && child.owner.as_deref() == Some(session.uid()))
+        .map(|child| child.uid.as_str())
+        .collect();
+    let replica_sets = entry.children.values().filter(|child| child.kind == Kind::ReplicaSet);
+    let of_deployments: Vec<&str> = replica_sets
+        .filter(|set| set.owner.as_deref().is_some_and(|owner| owners.contains(owner)))
+        .map(|set| set.uid.as_str())
+        .collect();
+    owners.extend(of_deployments);
+    if K::WORKLOADS.contains(&Kind::Pod) {
+        owners.insert(session.uid());
+    }
+    owners
+}
+
 /// The session that an object is about, by its label.
-fn session_of(live: &CachedObject) -> Option<Key> {
-    Some(Key::new(&live.namespace, live.labels.get(names::LABEL_INSTANCE)?))
+fn session_of<K: WorkloadKind>(live: &CachedObject) -> Option<Key> {
+    Some(Key::new(&live.namespace, live.labels.get(K::NAME_LABEL)?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::{Value, json};
+    use sojourn_crds::amalthea::{AmaltheaSession, names};
 
     fn live(kind: Kind, name: &str, uid: &str, owner: &str) -> CachedObject {
         let object = json!({
@@ -300,7 +314,7 @@ mod tests {
         CachedObject::from_dynamic(kind, serde_json::from_value(object).unwrap()).unwrap()
     }
 
-    fn index() -> (Index, Key) {
+    fn index() -> (Index<AmaltheaSession>, Key) {
         let session: Value = json!({"metadata": {"name": "hello", "namespace": "team", "uid": "session"}});
         let mut index = Index::default();
         let key = index.apply_session(serde_json::from_value(session).unwrap()).unwrap();
@@ -343,7 +357,8 @@ mod tests {
             CachedObject::from_dynamic(Kind::Pod, serde_json::from_value(object).unwrap()).unwrap()
         };
         let evicted = json!({"phase": "Failed", "reason": "Evicted"});
-        let gone = |index: &Index| index.observe(&key).unwrap().gone.map(|pod| pod.uid.clone());
+        let gone =
+            |index: &Index<AmaltheaSession>| index.observe(&key).unwrap().gone.map(|pod| pod.uid.clone());
         index.apply_object(pod("first", json!({"phase": "Running"})));
         index.remove_object(pod("first", evicted.clone()));
         index.apply_object(pod("second", json!({"phase": "Running"})));

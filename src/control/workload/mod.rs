@@ -1,0 +1,14 @@
+//! Kinds with children on a cluster: watches and questions on one side, writes on the other, the decisions of a
+//! [`crate::core::workload::WorkloadKind`] between them. A kind of its own brings only a [`ControlledKind`].
+
+pub mod apply;
+pub mod index;
+pub mod kind;
+pub mod reconcile;
+pub mod report;
+pub mod warnings;
+pub mod watch;
+
+pub use index::Index;
+pub use kind::ControlledKind;
+pub use reconcile::Reconciler;
