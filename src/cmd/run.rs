@@ -2,7 +2,6 @@
 
 mod certificate;
 mod observe;
-mod reconcilers;
 mod webhooks;
 
 #[cfg(feature = "otel")]
@@ -13,6 +12,7 @@ use crate::{
         auth::Reviews,
         certificates::DebugView,
         context::Context,
+        controller::Controllers,
         lease::{ApiLease, Election, LEASE_NAME, Leadership, elector::Timing},
         watch::CacheSync,
     },
@@ -35,7 +35,6 @@ use anyhow::Context as _;
 use futures::FutureExt;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{Api, Client};
-use reconcilers::Reconcilers;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -116,8 +115,9 @@ pub async fn serve(
         leadership: election.leadership.clone(),
     };
     let cache_sync = CacheSync::default();
-    let reconcilers = Reconcilers::watch(&context, &settings, &cache_sync, &mut background);
-    reconcilers.register(&mut metrics.registry, settings.metrics.per_session);
+    let controllers = Controllers::new(&context, &settings);
+    controllers.watch(&cache_sync, &mut background);
+    controllers.register(&mut metrics.registry, &settings.metrics);
     let webhook_metrics = Arc::new(sojourn_webhooks::metrics::Metrics::default());
     webhook_metrics.register(&mut metrics.registry);
     let log_metrics = LogMetrics::new(&mut metrics.registry);
@@ -130,7 +130,12 @@ pub async fn serve(
         readiness,
         registry: Arc::new(metrics.registry),
         log,
-        debug: Arc::new(observe::debug_state(&reconcilers, cache_sync.clone(), watchers.shown.clone())),
+        debug: Arc::new(observe::debug_state(
+            &controllers,
+            &context,
+            cache_sync.clone(),
+            watchers.shown.clone(),
+        )),
     };
     listen(admin, &settings, &client, &close, &mut background).await?;
 
@@ -140,10 +145,10 @@ pub async fn serve(
                 settings: &settings,
                 webhook,
                 client: &client,
-                sessions: &reconcilers.amalthea,
+                controllers: &controllers,
                 cache_sync: &cache_sync,
                 metrics: webhook_metrics,
-                logs: reconcilers.ides.as_ref().map(|ides| {
+                logs: controllers.log_source().map(|ides| {
                     let authorizer = Arc::new(Reviews(client.clone()));
                     let store = ides.outputs.store().clone();
                     Logs::new(ides.clone(), store, authorizer, log_metrics.clone(), close.clone())
@@ -162,13 +167,13 @@ pub async fn serve(
         () = cache_sync.wait() => synced.ready(),
         () = stop.cancelled() => {}
     }
-    let workers = reconcilers.work(&settings);
+    let workers = controllers.work();
 
     stop.cancelled().await;
     tracing::info!("ending");
     staying.not_ready("the process ends");
     // The writers end before the Lease is handed over: whoever has it next may begin at once.
-    reconcilers.end(workers).await;
+    controllers.stop(workers).await;
     election.hand_over().await;
     tokio::time::sleep(settings.shutdown_delay).await;
     close.cancel();

@@ -8,6 +8,7 @@ pub mod api;
 pub mod auth;
 pub mod certificates;
 pub mod context;
+pub mod controller;
 pub mod errors;
 mod event;
 pub mod facts;

@@ -3,7 +3,10 @@
 use super::{context::Context, errors, errors::CallError, key::Key, queue::Queue};
 use crate::{
     core::error::ErrorClass,
-    telemetry::metrics::{self, Outcome},
+    telemetry::{
+        metrics::{self, Outcome},
+        queues::Waiting,
+    },
 };
 use k8s_openapi::jiff::Timestamp;
 use parking_lot::Mutex;
@@ -111,6 +114,15 @@ pub fn start<R: Reconcile>(reconciler: &Arc<R>, workers: u16, tasks: &mut JoinSe
     }
     let reconciler = reconciler.clone();
     tasks.spawn(async move { look_at_all_when_leading(&*reconciler).await });
+}
+
+/// What waits in the queue. What collects there on a replica that does not lead waits for nothing.
+pub fn waiting(reconciler: &impl Reconcile) -> Waiting {
+    if reconciler.context().leadership.is_leader() {
+        reconciler.workqueue().queue.waiting()
+    } else {
+        Waiting::default()
+    }
 }
 
 /// Works off the queue while this replica leads.

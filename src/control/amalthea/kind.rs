@@ -1,13 +1,18 @@
 //! `AmaltheaSession` as a kind with children that is run on a cluster.
 
-use super::{Reconciler, requests::last_request};
+use super::{Reconciler, gauges::Gauges, requests::last_request, usage};
 use crate::{
     control::{context::ReconciledKind, key::Key, workload::ControlledKind},
     core::amalthea::{Observed, PlanContext, Requests, idle, validate},
-    telemetry::metrics,
+    settings::{MetricsSettings, Scope},
+    telemetry::{metrics, sessions::SessionCollector},
 };
 use kube::core::DynamicObject;
+use prometheus_client::registry::Registry;
 use sojourn_crds::amalthea::{AmaltheaSession, KIND};
+use sojourn_webhooks::{JobConstraints, facts::GuardSettings, session_kinds::amalthea_job_constraints};
+use std::sync::Arc;
+use tokio::task::JoinSet;
 
 impl ReconciledKind for AmaltheaSession {
     const NAME: &'static str = KIND;
@@ -50,5 +55,19 @@ impl ControlledKind for AmaltheaSession {
             measured.requests_pod = pod;
         });
         observed.measurements.requests = Some(requests);
+    }
+
+    /// Measures CPU use.
+    fn start(reconciler: &Arc<Reconciler>, scope: &Scope, workers: &mut JoinSet<()>) {
+        workers.spawn(usage::measure(reconciler.clone(), scope.clone()));
+    }
+
+    fn register(reconciler: &Arc<Reconciler>, registry: &mut Registry, settings: &MetricsSettings) {
+        let gauges = Arc::new(Gauges(reconciler.clone()));
+        registry.register_collector(Box::new(SessionCollector::new(gauges, settings.per_session)));
+    }
+
+    fn job_constraints(&self, settings: &GuardSettings) -> Option<JobConstraints> {
+        Some(amalthea_job_constraints(self, settings))
     }
 }

@@ -1,6 +1,7 @@
 //! `AmaltheaSession` on a cluster: what it adds to the machinery of all kinds with children
 //! ([`crate::control::workload`]).
 
+mod gauges;
 mod kind;
 mod requests;
 pub mod usage;

@@ -7,6 +7,7 @@
 //! * [`outputs`], [`logs`]: what sessions write, and what its readers have to know
 //! * [`lead`]: what begins and ends with leadership
 
+mod controller;
 pub mod endpoints;
 pub mod index;
 pub mod lead;
@@ -17,4 +18,5 @@ pub mod report;
 pub mod runs;
 pub mod watch;
 
+pub use controller::IdeSessionController;
 pub use reconcile::Reconciler;

@@ -4,9 +4,13 @@ use super::Reconciler;
 use crate::{
     control::{context::ReconciledKind, key::Key},
     core::workload::{Observed, PlanContext, WorkloadKind},
+    settings::{MetricsSettings, Scope},
 };
 use kube::core::DynamicObject;
-use std::future::Future;
+use prometheus_client::registry::Registry;
+use sojourn_webhooks::{JobConstraints, facts::GuardSettings};
+use std::{future::Future, sync::Arc};
+use tokio::task::JoinSet;
 
 /// A kind with children that is run on a cluster.
 pub trait ControlledKind: WorkloadKind + ReconciledKind {
@@ -24,4 +28,15 @@ pub trait ControlledKind: WorkloadKind + ReconciledKind {
         let _ = (reconciler, key, observed, context);
         std::future::ready(())
     }
+
+    /// Starts what the kind does beside its workers. Most kinds do nothing.
+    fn start(reconciler: &Arc<Reconciler<Self>>, scope: &Scope, workers: &mut JoinSet<()>) {
+        let _ = (reconciler, scope, workers);
+    }
+
+    /// Adds the kind's own metrics.
+    fn register(reconciler: &Arc<Reconciler<Self>>, registry: &mut Registry, settings: &MetricsSettings);
+
+    /// What the session requires of its Job. `None` for kinds without Jobs.
+    fn job_constraints(&self, settings: &GuardSettings) -> Option<JobConstraints>;
 }

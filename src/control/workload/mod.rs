@@ -2,6 +2,7 @@
 //! [`crate::core::workload::WorkloadKind`] between them. A kind of its own brings only a [`ControlledKind`].
 
 pub mod apply;
+mod controller;
 pub mod index;
 pub mod kind;
 pub mod reconcile;
@@ -9,6 +10,7 @@ pub mod report;
 pub mod warnings;
 pub mod watch;
 
+pub use controller::WorkloadController;
 pub use index::Index;
 pub use kind::ControlledKind;
 pub use reconcile::Reconciler;

@@ -36,7 +36,7 @@ const NOW: &str = "2026-01-01T12:00:00Z";
 
 /// Measures each step.
 pub(crate) fn run(table: &mut Table) -> anyhow::Result<()> {
-    let now: Timestamp = NOW.parse()?;
+    let now: jiff::Timestamp = NOW.parse()?;
     let mut add = |figure: &str, value: f64, limit: f64| {
         let figure = figure.to_owned();
         table.add(Row { part: 'd', figure, unit: "ns", value, limit: Some(limit), bound: Bound::None });
@@ -55,11 +55,7 @@ pub(crate) fn run(table: &mut Table) -> anyhow::Result<()> {
 
     let session: AmaltheaSession = serde_json::from_value(object)?;
     let settings = settings();
-    let context = PlanContext {
-        now,
-        entropy: [7; 32],
-        settings: &settings,
-    };
+    let context = PlanContext { now, entropy: [7; 32], settings: &settings };
     let fresh = Observed {
         session: Arc::new(session),
         children: BTreeMap::new(),

@@ -1,0 +1,152 @@
+//! The kinds at work in one process: a table of controllers, which the commands start, end, measure and ask alike.
+
+use super::{
+    amalthea, context::Context, ide_session, job_constraints::GuardedKind, watch::CacheSync,
+    workload::WorkloadController,
+};
+use crate::{
+    settings::{MetricsSettings, Settings},
+    telemetry::{
+        metrics,
+        queues::{QueueCollector, Waiting},
+    },
+};
+use futures::future::BoxFuture;
+use prometheus_client::registry::Registry;
+use serde_json::{Map, Value};
+use sojourn_crds::amalthea::AmaltheaSession;
+use sojourn_webhooks::{JobConstraints, SESSION_KINDS, SessionKind, facts::GuardSettings};
+use std::sync::Arc;
+use tokio::task::JoinSet;
+
+/// A kind at work. What a kind has no use for stays as it is here.
+pub trait Controller: Send + Sync + 'static {
+    /// The kind, as manifests name it.
+    fn kind(&self) -> &'static str;
+
+    /// Starts the watches, as tasks that run until they are aborted with the set.
+    fn watch(self: Arc<Self>, cache_sync: &CacheSync, tasks: &mut JoinSet<()>);
+
+    /// Adds the kind's own metrics.
+    fn register(self: Arc<Self>, registry: &mut Registry, settings: &MetricsSettings) {
+        let _ = (registry, settings);
+    }
+
+    /// Starts the workers, which act while this replica leads. Called when the watches have listed everything.
+    fn work(self: Arc<Self>, workers: &mut JoinSet<()>) {
+        let _ = workers;
+    }
+
+    /// Waits, within a limit, for what must be recorded before the workers are stopped.
+    fn before_stop(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    /// Ends what goes on beside the workers, once they are stopped.
+    fn after_stop(&self) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
+
+    /// What waits in the kind's queue, for kinds that are reconciled. Nothing waits on a replica that does not lead.
+    fn waiting(&self) -> Option<(metrics::Kind, Waiting)> {
+        None
+    }
+
+    /// What the debug page shows of the kind.
+    fn debug(&self) -> Value;
+
+    /// What a session of the kind requires of its Job. `None` when there is no such session.
+    fn job_constraints(
+        &self,
+        namespace: &str,
+        name: &str,
+        settings: &GuardSettings,
+    ) -> Option<JobConstraints> {
+        let _ = (namespace, name, settings);
+        None
+    }
+
+    /// The sessions whose logs are served, if the kind serves logs.
+    fn log_source(self: Arc<Self>) -> Option<Arc<ide_session::Reconciler>> {
+        None
+    }
+}
+
+/// All controllers of a process.
+#[derive(Clone)]
+pub struct Controllers(Vec<Arc<dyn Controller>>);
+
+impl Controllers {
+    /// The table: a controller for each kind that is run with `settings`, and one for each kind whose sessions are only
+    /// known to the guard of Jobs. Must be called within a runtime.
+    pub fn new(context: &Context, settings: &Settings) -> Self {
+        let mut all: Vec<Arc<dyn Controller>> = Vec::new();
+        all.extend(ide_session::IdeSessionController::new(context, settings));
+        all.push(Arc::new(WorkloadController::<AmaltheaSession>::new(
+            amalthea::Reconciler::new(context.clone(), settings.sessions.clone()),
+            settings,
+        )));
+        if settings.webhook.is_some() {
+            let unknown = |kind: &&SessionKind| all.iter().all(|run| run.kind() != kind.kind);
+            let guarded: Vec<&'static SessionKind> = SESSION_KINDS.iter().filter(unknown).collect();
+            all.extend(guarded.into_iter().map(|kind| {
+                Arc::new(GuardedKind::new(context.client.clone(), kind, settings)) as Arc<dyn Controller>
+            }));
+        }
+        Self(all)
+    }
+
+    fn each(&self) -> impl Iterator<Item = Arc<dyn Controller>> {
+        self.0.iter().cloned()
+    }
+
+    /// Starts the watches of all kinds.
+    pub fn watch(&self, cache_sync: &CacheSync, tasks: &mut JoinSet<()>) {
+        self.each().for_each(|controller| controller.watch(cache_sync, tasks));
+    }
+
+    /// Adds the metrics of all kinds and their queues.
+    pub fn register(&self, registry: &mut Registry, settings: &MetricsSettings) {
+        self.each().for_each(|controller| controller.register(registry, settings));
+        let controllers = self.clone();
+        let waiting = move || controllers.0.iter().filter_map(|controller| controller.waiting()).collect();
+        registry.register_collector(Box::new(QueueCollector::new(waiting)));
+    }
+
+    /// Starts the workers of all kinds.
+    pub fn work(&self) -> JoinSet<()> {
+        let mut workers = JoinSet::new();
+        self.each().for_each(|controller| controller.work(&mut workers));
+        workers
+    }
+
+    /// Stops the workers. When it returns nothing here writes any more.
+    pub async fn stop(&self, mut workers: JoinSet<()>) {
+        futures::future::join_all(self.0.iter().map(|controller| controller.before_stop())).await;
+        workers.shutdown().await;
+        futures::future::join_all(self.0.iter().map(|controller| controller.after_stop())).await;
+    }
+
+    /// What the debug page shows, by kind.
+    pub fn debug(&self) -> Value {
+        let kinds = self.0.iter().map(|controller| (controller.kind().to_owned(), controller.debug()));
+        Value::Object(kinds.collect::<Map<_, _>>())
+    }
+
+    /// What a session of `kind` requires of its Job. `None` when there is no such session.
+    pub fn job_constraints(
+        &self,
+        kind: &SessionKind,
+        namespace: &str,
+        name: &str,
+        settings: &GuardSettings,
+    ) -> Option<JobConstraints> {
+        let controller = self.0.iter().find(|controller| controller.kind() == kind.kind)?;
+        controller.job_constraints(namespace, name, settings)
+    }
+
+    /// The sessions whose logs are served.
+    pub fn log_source(&self) -> Option<Arc<ide_session::Reconciler>> {
+        self.each().find_map(Controller::log_source)
+    }
+}
