@@ -5,6 +5,7 @@ pub mod apply;
 mod controller;
 pub mod index;
 pub mod kind;
+mod progress;
 pub mod reconcile;
 pub mod report;
 pub mod warnings;

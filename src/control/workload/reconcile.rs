@@ -1,6 +1,6 @@
 //! The reconciler of a kind with children: observe, validate, plan, apply, status, report.
 
-use super::{ControlledKind, Index};
+use super::{ControlledKind, Index, progress::ProgressBudget};
 use crate::{
     control::{
         context::Context,
@@ -34,6 +34,7 @@ pub struct Reconciler<K: ControlledKind> {
     /// The settings of the installation for the kind.
     pub settings: K::Settings,
     pub(super) memory: Mutex<HashMap<Key, Memory>>,
+    pub(super) progress: ProgressBudget,
 }
 
 /// What is remembered of a session between reconciles. Losing it costs at most a write that could have waited.
@@ -41,6 +42,8 @@ pub struct Reconciler<K: ControlledKind> {
 pub(super) struct Memory {
     /// When the status was last written.
     pub(super) status_written: Option<Instant>,
+    /// Since when there is progress that was not reported.
+    pub(super) progress_since: Option<Instant>,
     /// By UID of a child: what was last applied, and what the API server made of it.
     applied: HashMap<String, (String, String)>,
 }
@@ -85,6 +88,7 @@ impl<K: ControlledKind> Reconciler<K> {
             workqueue: Workqueue::default(),
             settings,
             memory: Mutex::default(),
+            progress: ProgressBudget::default(),
         }
     }
 

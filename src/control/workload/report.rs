@@ -3,15 +3,19 @@
 use super::{ControlledKind, Reconciler};
 use crate::{
     control::{context::status_patch, errors::CallError, key::Key, worker::Action},
-    core::workload::{Report, SessionAction, WorkloadKind},
+    core::workload::{Report, SessionAction, Urgency, WorkloadKind},
 };
 use k8s_openapi::jiff::Timestamp;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a minor change of a status waits for others to be written with. A starting pod changes container counts
-/// several times; one write, mostly the one that reports it as running, carries them all.
-const MINOR_CHANGE_DELAY: Duration = Duration::from_secs(30);
+/// How long a change of container counts waits for others to be written with. A starting pod changes them several times;
+/// one write, mostly the one that reports it as running, carries them all.
+const COUNTS_DELAY: Duration = Duration::from_secs(30);
+/// How long progress is not reported at most while many sessions start.
+const LONGEST_PROGRESS_DELAY: Duration = Duration::from_secs(120);
+/// How often it is tried meanwhile. No call is made for it.
+const PROGRESS_RETRY: Duration = Duration::from_secs(15);
 
 impl<K: ControlledKind> Reconciler<K> {
     /// Writes the status if it differs, publishes Events, and carries out the report's action. `observed` is the session
@@ -30,11 +34,16 @@ impl<K: ControlledKind> Reconciler<K> {
         if let Some(session) = &session
             && let Some(patch) = status_patch(session.recorded(), &report.status)?
         {
-            match self.minor_change_delay(key, session.recorded(), &report.status) {
+            let urgency = session.urgency(&report.status);
+            match self.delay(key, urgency).filter(|_| report.action.is_none()) {
+                // Its Events report the same news, so they wait too.
+                Some(delay) if urgency == Urgency::Progress => return Ok(action.no_later_than(delay)),
                 Some(delay) => action = action.no_later_than(delay),
                 None => {
                     self.store_session(self.context.write_status(&**session, patch).await?);
-                    self.memory.lock().entry(key.clone()).or_default().status_written = Some(Instant::now());
+                    let mut memory = self.memory.lock();
+                    let memory = memory.entry(key.clone()).or_default();
+                    (memory.status_written, memory.progress_since) = (Some(Instant::now()), None);
                     // Some plans follow from what is on record, such as releasing a Job whose result is. The watch event
                     // of our own write is not news, so it triggers nothing.
                     action = action.changed().no_later_than(Duration::ZERO);
@@ -67,10 +76,22 @@ impl<K: ControlledKind> Reconciler<K> {
         Ok(action.changed().no_later_than(Duration::ZERO))
     }
 
-    /// How long a minor change of the status may wait; `None` when the change is written now.
-    fn minor_change_delay(&self, key: &Key, old: Option<&K::Status>, new: &K::Status) -> Option<Duration> {
-        let minor = K::is_minor(old?, new);
-        let waited = self.memory.lock().get(key).and_then(|memory| memory.status_written)?.elapsed();
-        (minor && waited < MINOR_CHANGE_DELAY).then(|| MINOR_CHANGE_DELAY - waited)
+    /// How long a status of that urgency may wait; `None` when it is written now.
+    fn delay(&self, key: &Key, urgency: Urgency) -> Option<Duration> {
+        match urgency {
+            Urgency::Now => None,
+            Urgency::Counts => {
+                let waited = self.memory.lock().get(key).and_then(|memory| memory.status_written)?.elapsed();
+                COUNTS_DELAY.checked_sub(waited).filter(|rest| !rest.is_zero())
+            }
+            Urgency::Progress => {
+                let since = {
+                    let mut memory = self.memory.lock();
+                    *memory.entry(key.clone()).or_default().progress_since.get_or_insert_with(Instant::now)
+                };
+                let overdue = since.elapsed() >= LONGEST_PROGRESS_DELAY;
+                (!overdue && !self.progress.take()).then_some(PROGRESS_RETRY)
+            }
+        }
     }
 }

@@ -8,10 +8,10 @@ use crate::core::{
     event::EventRecord,
     object::{CachedObject, Kind},
     settings::SessionSettings,
-    workload::{Applied, Plan, Report, SessionAction, WorkloadKind},
+    workload::{Applied, Plan, Report, SessionAction, Urgency, WorkloadKind},
 };
 use serde_json::json;
-use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionStatus, names};
+use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionStatus, State, names};
 
 impl WorkloadKind for AmaltheaSession {
     const SELECTOR: (&'static str, &'static str) = (names::LABEL_PART_OF, names::PART_OF_VALUE);
@@ -74,13 +74,21 @@ impl WorkloadKind for AmaltheaSession {
         self.status.as_ref()
     }
 
-    fn is_minor(old: &AmaltheaSessionStatus, new: &AmaltheaSessionStatus) -> bool {
-        let counts_of_old = AmaltheaSessionStatus {
+    fn urgency(&self, new: &AmaltheaSessionStatus) -> Urgency {
+        let Some(old) = &self.status else {
+            return if new.state == State::NotReady { Urgency::Progress } else { Urgency::Now };
+        };
+        let with_old_counts = AmaltheaSessionStatus {
             container_counts: old.container_counts,
             init_container_counts: old.init_container_counts,
             ..new.clone()
         };
-        counts_of_old == *old
+        if with_old_counts == *old {
+            return Urgency::Counts;
+        }
+        let starts = (old.state, new.state) == (State::NotReady, State::NotReady);
+        let starts = starts && self.metadata.deletion_timestamp.is_none() && old.run_id == new.run_id;
+        if starts { Urgency::Progress } else { Urgency::Now }
     }
 
     fn current(measurements: &Measurements, pod: Option<&CachedObject>) -> Measurements {

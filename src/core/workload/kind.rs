@@ -1,6 +1,6 @@
 //! What a kind with children says of itself to the machinery that all of them share.
 
-use super::{Applied, Observed, Plan, Report};
+use super::{Applied, Observed, Plan, Report, Urgency};
 use crate::core::{
     event::EventRecord,
     object::{CachedObject, Kind},
@@ -51,8 +51,8 @@ pub trait WorkloadKind: Resource<DynamicType = ()> + Clone + Debug + Send + Sync
     /// The status that is on record.
     fn recorded(&self) -> Option<&Self::Status>;
 
-    /// Whether a change of the status from `old` to `new` can wait for others to be written with.
-    fn is_minor(old: &Self::Status, new: &Self::Status) -> bool;
+    /// How soon the status `new` of the session has to be written.
+    fn urgency(&self, new: &Self::Status) -> Urgency;
 
     /// The measurements that are about the run of `pod`, of all that were taken.
     fn current(measurements: &Self::Measurements, pod: Option<&CachedObject>) -> Self::Measurements;

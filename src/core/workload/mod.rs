@@ -19,9 +19,11 @@ pub mod plan;
 pub mod pod;
 pub mod preview;
 pub mod report;
+pub mod urgency;
 
 pub use applied::{Applied, ChildError};
 pub use kind::{PlanContext, WorkloadKind};
 pub use observed::{Observed, Warning};
 pub use plan::{Delete, Plan, Release};
 pub use report::{Report, SessionAction};
+pub use urgency::Urgency;
