@@ -212,3 +212,9 @@ fn examined(
     let guard = GuardSettings { on_deadline: settings.on_deadline, ..GuardSettings::default() };
     Ok(examine::examine(kinds, &of(vec![new]), &of(old), guard, now))
 }
+
+/// The kinds that plans are made for, as manifests name them.
+#[cfg(test)]
+pub(crate) fn kinds() -> impl Iterator<Item = &'static str> {
+    kind::KINDS.into_iter().map(|kind| kind.kind())
+}

@@ -150,3 +150,62 @@ impl Controllers {
         self.each().find_map(Controller::log_source)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        cmd::plan,
+        control::{lease::Leadership, rbac},
+        settings::flags::Flags,
+        telemetry::metrics::Metrics,
+    };
+    use clap::{Args, Command, FromArgMatches};
+    use kube::Client;
+    use std::convert::Infallible;
+
+    fn controllers() -> Controllers {
+        let service = tower::service_fn(|_: http::Request<kube::client::Body>| async {
+            Ok::<_, Infallible>(http::Response::new(kube::client::Body::empty()))
+        });
+        let context = Context {
+            client: Client::new(service, "default"),
+            identity: "test".into(),
+            metrics: Metrics::default().reconcile,
+            leadership: Leadership::always(),
+        };
+        let matches = Flags::augment_args(Command::new("run")).try_get_matches_from(["run"]).unwrap();
+        let flags = Flags::from_arg_matches(&matches).unwrap();
+        Controllers::new(&context, &Settings::read(flags, &|_| None).unwrap())
+    }
+
+    fn names(crd: &Value) -> (&str, &str, &str) {
+        let text = |pointer: &str| crd.pointer(pointer).and_then(Value::as_str).unwrap();
+        (text("/spec/group"), text("/spec/names/kind"), text("/spec/names/plural"))
+    }
+
+    /// Places that a new kind has a row in; see ARCHITECTURE.md.
+    #[tokio::test]
+    async fn no_table_forgets_a_kind() {
+        let controllers = controllers();
+        for (_, crd) in sojourn_crds::all_crds() {
+            let (group, kind, plural) = names(&crd);
+            let rows = sojourn_webhooks::table::TABLE.iter();
+            assert!(rows.clone().any(|row| (row.group, row.kind) == (group, kind)), "{kind} is not guarded");
+            let controller = controllers.0.iter().find(|controller| controller.kind() == kind);
+            let right = |resource: &str, verb: &str| {
+                rbac::rows().any(|row| row.resource == resource && row.verbs.contains(&verb))
+            };
+            let guarded = SESSION_KINDS.iter().any(|session| session.kind == kind);
+            assert!(!guarded || controller.is_some(), "the guard of Jobs does not know sessions of {kind}");
+            let Some(controller) = controller else { continue };
+            let resource = format!("{group}/{plural}");
+            assert!(right(&resource, "watch"), "{kind} may not be watched");
+            let Some((metric, _)) = controller.waiting() else { continue };
+            assert_eq!(format!("{metric:?}"), kind, "the queue of {kind} has another name in metrics");
+            assert!(right(&format!("{resource}/status"), "patch"), "the status of {kind} may not be written");
+            let planned = plan::kinds().any(|planned| planned == kind);
+            assert!(planned, "sojourn plan does not know {kind}");
+        }
+    }
+}

@@ -4,10 +4,13 @@
 mod gauges;
 mod kind;
 mod requests;
+mod rights;
 pub mod usage;
 
 use crate::control::workload;
 use sojourn_crds::amalthea::AmaltheaSession;
+
+pub(super) use rights::RIGHTS;
 
 /// What the cluster holds of all sessions.
 pub type Index = workload::Index<AmaltheaSession>;

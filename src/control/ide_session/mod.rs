@@ -15,8 +15,10 @@ pub mod logs;
 pub mod outputs;
 pub mod reconcile;
 pub mod report;
+mod rights;
 pub mod runs;
 pub mod watch;
 
 pub use controller::IdeSessionController;
 pub use reconcile::Reconciler;
+pub(super) use rights::RIGHTS;

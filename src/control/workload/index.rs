@@ -216,7 +216,7 @@ impl<K: WorkloadKind> Index<K> {
     pub fn observe(&self, key: &Key) -> Option<Observed<K>> {
         let entry = self.entries.get(key)?;
         let session = entry.session.clone()?;
-        let owners = pod_owners(entry, &session);
+        let owners = pod_owners(&entry.children, K::WORKLOADS, WorkloadKind::uid(&*session));
         let is_ours =
             |pod: &&Arc<CachedObject>| pod.owner.as_deref().is_some_and(|owner| owners.contains(owner));
         let pods: Vec<Arc<CachedObject>> = entry.pods.values().filter(is_ours).cloned().collect();
@@ -268,23 +268,22 @@ impl<K: WorkloadKind> Index<K> {
     }
 }
 
-/// UIDs of what makes the pods of a session: its workloads, what these make pods with, and the session itself for kinds
-/// that create pods.
-fn pod_owners<'e, K: WorkloadKind>(entry: &'e Entry<K>, session: &'e K) -> HashSet<&'e str> {
-    let mut owners: HashSet<&str> = entry
-        .children
+/// UIDs of what makes the pods of the session `session`: its workloads, what these make pods with, and the session itself
+/// for kinds that create pods.
+fn pod_owners<'e>(children: &'e Children, workloads: &[Kind], session: &'e str) -> HashSet<&'e str> {
+    let mut owners: HashSet<&str> = children
         .values()
-        .filter(|child| K::WORKLOADS.contains(&child.kind) && child.owner.as_deref() == Some(session.uid()))
+        .filter(|child| workloads.contains(&child.kind) && child.owner.as_deref() == Some(session))
         .map(|child| child.uid.as_str())
         .collect();
-    let replica_sets = entry.children.values().filter(|child| child.kind == Kind::ReplicaSet);
+    let replica_sets = children.values().filter(|child| child.kind == Kind::ReplicaSet);
     let of_deployments: Vec<&str> = replica_sets
         .filter(|set| set.owner.as_deref().is_some_and(|owner| owners.contains(owner)))
         .map(|set| set.uid.as_str())
         .collect();
     owners.extend(of_deployments);
-    if K::WORKLOADS.contains(&Kind::Pod) {
-        owners.insert(session.uid());
+    if workloads.contains(&Kind::Pod) {
+        owners.insert(session);
     }
     owners
 }
@@ -370,6 +369,26 @@ mod tests {
         assert_eq!(gone(&index).as_deref(), Some("third"));
         index.remove_object(live(Kind::StatefulSet, "hello", "set", "session"));
         assert_eq!(gone(&index), None, "of another workload");
+    }
+
+    #[test]
+    fn pods_of_deployments_and_of_the_session_itself_count_where_the_kind_has_such() {
+        let children: Children = [
+            live(Kind::Deployment, "hello", "deployment", "session"),
+            live(Kind::ReplicaSet, "hello-1", "set", "deployment"),
+            live(Kind::ReplicaSet, "other-1", "theirs", "another"),
+        ]
+        .into_iter()
+        .map(|object| ((object.kind, object.name.clone()), Arc::new(object)))
+        .collect();
+        let owners = |workloads: &[Kind]| {
+            let mut owners: Vec<_> = pod_owners(&children, workloads, "session").into_iter().collect();
+            owners.sort_unstable();
+            owners
+        };
+        assert_eq!(owners(&[Kind::Deployment]), ["deployment", "set"]);
+        assert_eq!(owners(&[Kind::Job, Kind::Pod]), ["session"]);
+        assert!(owners(&[Kind::StatefulSet]).is_empty());
     }
 
     /// W4: pods count by the UID of the workload that made them.
