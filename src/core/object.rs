@@ -3,12 +3,16 @@
 //! Ten thousand sessions are sixty thousand objects. Their metadata is cut to what is read, spec and
 //! status stay text until a reconcile looks at them, and everything else is dropped on arrival.
 
+mod packed;
+
 use crate::core::manifest::fingerprint;
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry, jiff::Timestamp};
 use kube::core::DynamicObject;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, fmt};
+
+pub use packed::{PackedObject, Uid};
 
 /// The kinds that the operator creates, or reads to know how a session is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

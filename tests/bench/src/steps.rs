@@ -128,7 +128,8 @@ fn request<'a>(user: &'a UserInfo, old: Option<&'a Value>, new: &'a Value) -> Re
     }
 }
 
-fn settings() -> SessionSettings {
+/// The choices of whoever installed an operator.
+pub(crate) fn settings() -> SessionSettings {
     SessionSettings {
         rclone_storage_class: "csi-rclone-secret-annotation".into(),
         sidecars_image: "renku/sidecars:latest".into(),
