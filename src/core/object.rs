@@ -38,6 +38,19 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 9] = [
+        Kind::PersistentVolumeClaim,
+        Kind::Secret,
+        Kind::StatefulSet,
+        Kind::Job,
+        Kind::Deployment,
+        Kind::ReplicaSet,
+        Kind::Service,
+        Kind::Ingress,
+        Kind::Pod,
+    ];
+
     /// `apiVersion` of the kind.
     pub const fn api_version(self) -> &'static str {
         match self {

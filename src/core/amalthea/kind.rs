@@ -2,7 +2,7 @@
 
 use super::{
     Checked, Measurements, Observed, PlanContext, adoption, blocking_findings, events, plan, status,
-    status::TimeoutAction, validate,
+    status::TimeoutAction, summary::Summary, validate,
 };
 use crate::core::{
     event::EventRecord,
@@ -27,6 +27,7 @@ impl WorkloadKind for AmaltheaSession {
     const WORKLOADS: &'static [Kind] = &[Kind::StatefulSet, Kind::Job];
     type Settings = SessionSettings;
     type Measurements = Measurements;
+    type Summary = Summary;
     /// `None`: there is no spec to work with.
     type Checked<'a> = Option<Checked<'a>>;
     type Status = AmaltheaSessionStatus;
@@ -98,6 +99,10 @@ impl WorkloadKind for AmaltheaSession {
             current.requests = None;
         }
         current
+    }
+
+    fn summary(&self) -> Summary {
+        Summary::of(self)
     }
 
     fn secrets(&self) -> Vec<String> {

@@ -14,6 +14,7 @@ pub mod preview;
 mod prune;
 pub mod run;
 pub mod status;
+pub mod summary;
 pub mod validate;
 
 pub use crate::core::workload::{Applied, ChildError, Plan};

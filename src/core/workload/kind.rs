@@ -7,11 +7,13 @@ use crate::core::{
 };
 use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
-use serde::Serialize;
+use serde::{Serialize, de::DeserializeOwned};
 use std::fmt::Debug;
 
 /// A kind of session whose objects have children, and its decisions.
-pub trait WorkloadKind: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static {
+pub trait WorkloadKind:
+    Resource<DynamicType = ()> + Clone + Debug + Serialize + DeserializeOwned + Send + Sync + 'static
+{
     /// Label and value by which the children of all sessions of the kind are watched.
     const SELECTOR: (&'static str, &'static str);
     /// Label of a child that holds the name of its session.
@@ -24,6 +26,8 @@ pub trait WorkloadKind: Resource<DynamicType = ()> + Clone + Debug + Send + Sync
     type Settings: Clone + Send + Sync + 'static;
     /// What is measured of a session beside what the watches tell.
     type Measurements: Clone + Debug + Default + Send + Sync;
+    /// What is read of all sessions at once, by metrics for example.
+    type Summary: Send + Sync;
     /// A session that was read and validated.
     type Checked<'a>: Send + Sync;
     /// The status as the API has it.
@@ -56,6 +60,9 @@ pub trait WorkloadKind: Resource<DynamicType = ()> + Clone + Debug + Send + Sync
 
     /// The measurements that are about the run of `pod`, of all that were taken.
     fn current(measurements: &Self::Measurements, pod: Option<&CachedObject>) -> Self::Measurements;
+
+    /// What is read of all sessions at once.
+    fn summary(&self) -> Self::Summary;
 
     /// Names of the secrets that the session refers to. Those that another session refers to are not deleted.
     fn secrets(&self) -> Vec<String>;

@@ -193,6 +193,19 @@ proptest! {
         cluster.seen();
     }
 
+    /// Sessions are kept as text between reconciles.
+    #[test]
+    fn a_session_that_is_kept_comes_back_as_it_was(draft in any_session()) {
+        let mut cluster = cluster(draft);
+        cluster.settle();
+        let session = cluster.typed();
+        let text = serde_json::to_string(&*session).unwrap();
+        let again: AmaltheaSession = serde_json::from_str(&text).unwrap();
+        prop_assert_eq!(&again.metadata, &session.metadata);
+        prop_assert_eq!(&again.spec, &session.spec);
+        prop_assert_eq!(&again.status, &session.status);
+    }
+
     /// So is cutting objects.
     #[test]
     fn cutting_is_lenient(body in any_json(), kind in select(vec![Kind::Pod, Kind::Job, Kind::Secret])) {
