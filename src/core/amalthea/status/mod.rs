@@ -16,6 +16,7 @@ use super::{
 };
 use crate::core::{
     conditions::{self, ConditionUpdate, whole_seconds},
+    error::ErrorClass,
     object::Kind,
     workload::pod::{self, Containers, Count},
 };
@@ -182,6 +183,7 @@ fn set_conditions(
     }
     conditions::set(conditions, routing(checked, observed), generation, now);
     conditions::set(conditions, reconciled(checked, applied), generation, now);
+    conditions::set_stalled(conditions, stalled(checked, applied, seen), generation, now);
     if let Some(finished) = &seen.finished {
         let say = ConditionUpdate {
             kind: FINISHED,
@@ -191,6 +193,22 @@ fn set_conditions(
         };
         conditions::set(conditions, say, generation, now);
     }
+}
+
+/// Why the session failed for good, if it did. A crash or an image that cannot be pulled may pass by itself.
+fn stalled<'a>(checked: &Checked, applied: &Applied, seen: &'a Seen) -> Option<(&'a str, String)> {
+    let error = seen.error.clone().filter(|_| seen.state == State::Failed)?;
+    let reason = if let Some(finished) = &seen.finished {
+        finished.reason.as_str()
+    } else if !checked.blocking_findings.is_empty() {
+        "InvalidSpec"
+    } else if seen.unschedulable {
+        "FailedScheduling"
+    } else {
+        let class = applied.lasting_error()?.class;
+        matches!(class, ErrorClass::Foreign | ErrorClass::Invalid).then(|| class.as_str())?
+    };
+    Some((reason, error))
 }
 
 fn routing<'a>(checked: &Checked, observed: &Observed) -> ConditionUpdate<'a> {
@@ -265,7 +283,10 @@ pub(super) fn without_spec(session: &AmaltheaSession, now: Timestamp) -> Report 
         url: Some("None".into()),
         ..old
     };
+    let generation = session.metadata.generation;
+    let stalled = (!deleting).then(|| ("InvalidSpec", error.clone()));
+    conditions::set_stalled(&mut status.conditions, stalled, generation, now);
     let say = ConditionUpdate { kind: RECONCILED, holds: false, reason: "InvalidSpec", message: error };
-    conditions::set(&mut status.conditions, say, session.metadata.generation, now);
+    conditions::set(&mut status.conditions, say, generation, now);
     Report { status, timeout_action: None, requeue_at: None }
 }
