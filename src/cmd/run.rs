@@ -10,18 +10,18 @@ use crate::telemetry::trace;
 use crate::{
     cmd::connect,
     control::{
-        auth::Reviews,
+        auth::TokenAuthorizer,
         certificates::DebugView,
         context::Context,
         lease::{ApiLease, Election, LEASE_NAME, Leadership, elector::Timing},
         watch::CacheSync,
     },
+    http_server::Shutdown,
     serve::{
         self,
         admin::{self, Admin},
         logs::Logs,
         ready::Readiness,
-        webhooks::Shutdown,
     },
     settings::{LeaseSettings, Settings, flags::Flags},
     telemetry::{
@@ -32,6 +32,7 @@ use crate::{
     },
 };
 use anyhow::Context as _;
+use axum::Router;
 use futures::FutureExt;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{Api, Client};
@@ -143,11 +144,7 @@ pub async fn serve(
                 sessions: &reconcilers.amalthea,
                 cache_sync: &cache_sync,
                 metrics: webhook_metrics,
-                logs: reconcilers.ides.as_ref().map(|ides| {
-                    let authorizer = Arc::new(Reviews(client.clone()));
-                    let store = ides.outputs.store().clone();
-                    Logs::new(ides.clone(), store, authorizer, log_metrics.clone(), close.clone())
-                }),
+                apis: apis(&reconcilers, &client, log_metrics, &close),
             };
             let ending = Shutdown { leaving: stop.clone(), stop: close.clone() };
             Some(server.start(watchers, ending, &mut background).await?)
@@ -181,6 +178,20 @@ pub async fn serve(
         farewell.say().await;
     }
     Ok(())
+}
+
+/// The HTTP APIs that the TLS port serves beside the webhooks.
+fn apis(
+    reconcilers: &Reconcilers,
+    client: &Client,
+    log_metrics: LogMetrics,
+    close: &CancellationToken,
+) -> Vec<Router> {
+    let logs = reconcilers.ides.as_ref().map(|ides| {
+        let authorizer = Arc::new(TokenAuthorizer(client.clone()));
+        Logs::new(ides.clone(), ides.outputs.store().clone(), authorizer, log_metrics, close.clone()).router()
+    });
+    logs.into_iter().collect()
 }
 
 /// Who this replica is, and whether it leads.
@@ -228,7 +239,7 @@ async fn listen(
     };
     if let Some(address) = secure {
         let listener = admin::listener(&address, "metrics").await?;
-        let scrapers = Arc::new(Reviews(client.clone()));
+        let scrapers = Arc::new(TokenAuthorizer(client.clone()));
         let serving = serve::metrics::serve(listener, admin.metrics_router(), scrapers, close.clone());
         background.spawn(async move {
             if let Err(error) = serving.await {

@@ -17,10 +17,10 @@ use jiff::Timestamp;
 use rstest::rstest;
 use sojourn::{
     capture::{Capture, Owner, Stream, Writer},
+    http_server::Limits,
     serve::{
         auth::{AccessRequest, AuthDecision, Authorizer},
         logs::{Found, Logs, Sessions},
-        webhooks::Limits,
     },
     settings::CaptureSettings,
     telemetry::ides::LogMetrics,

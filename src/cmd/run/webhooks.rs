@@ -9,13 +9,12 @@ use crate::{
         job_constraints,
         watch::CacheSync,
     },
-    serve::{
-        logs::Logs,
-        webhooks::{ServeWebhooksError, Shutdown, serve as serve_webhooks},
-    },
+    http_server::Shutdown,
+    serve::webhooks::{ServeWebhooksError, serve as serve_webhooks},
     settings::{Scope, Settings, WebhookSettings, WebhookTarget},
 };
 use anyhow::Context as _;
+use axum::Router;
 use k8s_openapi::api::{
     admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration},
     authentication::v1::SelfSubjectReview,
@@ -57,7 +56,7 @@ pub(super) struct Server<'a> {
     pub(super) sessions: &'a Arc<Reconciler>,
     pub(super) cache_sync: &'a CacheSync,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) logs: Option<Logs>,
+    pub(super) apis: Vec<Router>,
 }
 
 impl Server<'_> {
@@ -68,7 +67,7 @@ impl Server<'_> {
         ending: Shutdown,
         background: &mut JoinSet<()>,
     ) -> anyhow::Result<Serving> {
-        let Self { settings, webhook, client, sessions, cache_sync, metrics, logs } = self;
+        let Self { settings, webhook, client, sessions, cache_sync, metrics, apis } = self;
         let operator_user = match &settings.operator_user {
             Some(user) => user.clone(),
             None => who_am_i(client).await?,
@@ -96,7 +95,7 @@ impl Server<'_> {
             authorizer: Arc::new(AccessReviews(client.clone())),
             metrics,
         };
-        let task = tokio::spawn(serve_webhooks(listener, resolver.clone(), guard, logs, ending));
+        let task = tokio::spawn(serve_webhooks(listener, resolver.clone(), guard, apis, ending));
         let farewell =
             certificate::start(client, (settings, webhook), (address, resolver), watchers, background);
         if webhook.install {

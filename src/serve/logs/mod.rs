@@ -21,6 +21,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use k8s_openapi::api::authorization::v1::ResourceAttributes;
 use query::{Query, ReadQueryError, Source};
 use reading::Reading;
 use sojourn_crds::ide_session::{GROUP, State as SessionState};
@@ -63,7 +64,7 @@ pub trait Sessions: Send + Sync + 'static {
 pub struct Logs {
     sessions: Arc<dyn Sessions>,
     capture: Capture,
-    door: AuthGate,
+    gate: AuthGate,
     followers: Arc<Semaphore>,
     readers: Arc<Semaphore>,
     metrics: LogMetrics,
@@ -74,7 +75,7 @@ pub struct Logs {
 #[derive(Debug, thiserror::Error)]
 enum ShowLogError {
     #[error(transparent)]
-    AuthError(#[from] AuthError),
+    Auth(#[from] AuthError),
     #[error(transparent)]
     Query(#[from] ReadQueryError),
     #[error("idesessions.{GROUP} {0:?} not found")]
@@ -93,11 +94,7 @@ enum ShowLogError {
 impl ShowLogError {
     fn status(&self) -> (StatusCode, &'static str) {
         match self {
-            Self::AuthError(turned) => match turned.status() {
-                status @ StatusCode::UNAUTHORIZED => (status, "Unauthorized"),
-                status @ StatusCode::FORBIDDEN => (status, "Forbidden"),
-                status => (status, "ServiceUnavailable"),
-            },
+            Self::Auth(error) => error.status(),
             Self::Query(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "NotFound"),
             Self::KeptElsewhere => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
@@ -122,7 +119,7 @@ impl IntoResponse for ShowLogError {
         });
         let response = (status, Json(body)).into_response();
         match self {
-            Self::AuthError(turned) => turned.with_headers(response),
+            Self::Auth(error) => error.with_headers(response),
             _ => response,
         }
     }
@@ -141,7 +138,7 @@ impl Logs {
         Self {
             sessions,
             capture,
-            door: AuthGate::new(authorizer, QUESTIONS),
+            gate: AuthGate::new(authorizer, QUESTIONS),
             followers: Arc::new(Semaphore::new(FOLLOWERS)),
             readers: Arc::new(Semaphore::new(READERS)),
             metrics,
@@ -156,7 +153,7 @@ impl Logs {
 
     async fn show(&self, name: String, query: &str, headers: &HeaderMap) -> Result<Response, ShowLogError> {
         // Who may not ask does not learn what there is.
-        self.door.admit(headers, AccessRequest::IdeLog(name.clone())).await?;
+        self.gate.admit(headers, get_log(&name)).await?;
         let query = Query::read(query)?;
         let found = self.sessions.find(&name).ok_or_else(|| ShowLogError::NotFound(name.clone()))?;
         if !self.sessions.keeps() {
@@ -175,6 +172,19 @@ impl Logs {
         }
         Ok(response)
     }
+}
+
+/// To `get` the resource `idesessions/log` of a session.
+fn get_log(name: &str) -> AccessRequest {
+    AccessRequest::Resource(ResourceAttributes {
+        verb: Some("get".to_owned()),
+        group: Some(GROUP.to_owned()),
+        version: Some("v1".to_owned()),
+        resource: Some("idesessions".to_owned()),
+        subresource: Some("log".to_owned()),
+        name: Some(name.to_owned()),
+        ..ResourceAttributes::default()
+    })
 }
 
 /// What an answer without a line says of a session that has run.

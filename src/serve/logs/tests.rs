@@ -56,18 +56,18 @@ impl Sessions for Objects {
 }
 
 /// Alice may read the log of `web` and of what is not there.
-struct Guests;
+struct Users;
 
-impl Authorizer for Guests {
-    fn ask<'a>(&'a self, token: &'a str, wish: &'a AccessRequest) -> BoxFuture<'a, AuthDecision> {
-        let may = matches!(wish, AccessRequest::IdeLog(name) if name == "web" || name == "none");
-        let said = match token {
+impl Authorizer for Users {
+    fn ask<'a>(&'a self, token: &'a str, request: &'a AccessRequest) -> BoxFuture<'a, AuthDecision> {
+        let may = ["web", "none"].iter().any(|name| *request == get_log(name));
+        let decision = match token {
             "alice" if may => AuthDecision::Allowed,
             "alice" | "bob" => AuthDecision::Denied,
             "silence" => AuthDecision::Unavailable,
             _ => AuthDecision::Unauthenticated,
         };
-        Box::pin(async move { said })
+        Box::pin(async move { decision })
     }
 }
 
@@ -92,13 +92,8 @@ impl World {
             changes: watch::Sender::new(0),
         });
         let stop = CancellationToken::new();
-        let logs = Logs::new(
-            objects.clone(),
-            capture.clone(),
-            Arc::new(Guests),
-            LogMetrics::default(),
-            stop.clone(),
-        );
+        let logs =
+            Logs::new(objects.clone(), capture.clone(), Arc::new(Users), LogMetrics::default(), stop.clone());
         Self { objects, capture, stop, routes: logs.router(), _directory: directory }
     }
 

@@ -13,11 +13,11 @@ pub mod settings;
 pub mod tokens;
 
 use super::{
-    listen::{self, Body, Peer, full},
+    listen::{self, Body, full},
     proxy::{access::Access, rewrite},
     web,
 };
-use crate::settings::address::Address;
+use crate::{http_server::Peer, settings::address::Address};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header, uri::Authority};
 use http_body_util::BodyExt;
 use hyper::{body::Incoming, service::service_fn};

@@ -13,9 +13,10 @@ pub mod rewrite;
 pub mod settings;
 
 use super::{
-    listen::{self, BUFFER, Body, Peer, full},
+    listen::{self, BUFFER, Body, full},
     web::causes,
 };
+use crate::http_server::Peer;
 use access::{Access, Refused};
 use activity::{Activity, Watched};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
