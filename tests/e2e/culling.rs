@@ -121,9 +121,10 @@ async fn a_conflict_of_server_side_apply_names_the_operator() {
     let mut manifest = crate::support::session("main", spec);
     manifest["spec"]["hibernated"] = json!(false);
     let args = ["-n", scene.namespace.as_str(), "apply", "--server-side", "-f", "-"];
-    let applied = sojourn_cluster::kubectl(&scene.stage.cluster, &args, Some(&manifest.to_string())).await.unwrap();
+    let applied =
+        sojourn_cluster::kubectl(&scene.stage.cluster, &args, Some(&manifest.to_string())).await.unwrap();
     assert!(!applied.success(), "{}", applied.stdout);
-    assert!(applied.stderr.contains("conflict with \"sojourn\""), "{}", applied.stderr);
+    assert!(applied.stderr.contains("with \"sojourn\" using"), "{}", applied.stderr);
     assert!(applied.stderr.contains(".spec.hibernated"), "{}", applied.stderr);
     assert!(!applied.stderr.contains("unknown"), "{}", applied.stderr);
 

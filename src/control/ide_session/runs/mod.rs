@@ -28,16 +28,19 @@ use crate::{
     core::ide_session::{Command, EndpointFacts, RunFacts, StartFacts},
     ide::{Notification, SessionId, What, buffer::Limits, egress::Egress, notification::Level},
     settings::IdeSettings,
-    telemetry::ides::RequestMetrics,
+    telemetry::ides::{IdeStats, RequestMetrics},
 };
 use futures::future::join_all;
-use ide_connection::Setup;
+use ide_connection::{ConnectionEvents, Reach, Setup};
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use run::News;
+use run::{News, Uid};
 use sojourn_crds::ide_session::IdeSession;
-use state::{State, Uid, needs_ide};
-use std::{net::IpAddr, sync::Arc};
+use state::{State, needs_ide};
+use std::{
+    net::IpAddr,
+    sync::{Arc, Weak},
+};
 use tokio::sync::watch;
 use wake::Wakes;
 
@@ -77,14 +80,14 @@ impl Runs {
             cluster_domain: surroundings.domain,
             plain_text: settings.plain_text,
         };
-        Arc::new_cyclic(|runs| Self {
+        Arc::new_cyclic(|runs: &Weak<Self>| Self {
             setup: Arc::new(Setup {
                 timing: settings.timing,
                 limits: Limits { sessions: settings.sessions, ..Limits::default() },
                 egress,
                 lookup: endpoints.resolver.clone(),
                 changed: watch::Sender::new(0),
-                runs: runs.clone(),
+                events: runs.clone(),
             }),
             endpoints,
             output,
@@ -203,6 +206,35 @@ impl Runs {
         }
     }
 
+    /// The state of all IDE connections. Sessions are not counted here.
+    pub fn stats(&self) -> IdeStats {
+        let state = self.state.lock();
+        state.closed.with_open(state.peers.values())
+    }
+
+    /// Counts of the requests to IDEs.
+    pub fn requests(&self) -> &RequestMetrics {
+        &self.requests
+    }
+
+    /// The connection of a session's IDE, as soon as there is one other than that of the number `not`.
+    async fn reach(&self, uid: &Uid, not: Option<u64>) -> Reach {
+        let mut changed = self.setup.changed.subscribe();
+        loop {
+            changed.borrow_and_update();
+            if let Some(reach) = self.reach_now(uid).filter(|reach| not != Some(reach.number)) {
+                return reach;
+            }
+            // The sender lives as long as the runs.
+            changed.changed().await.ok();
+        }
+    }
+
+    /// The connection of a session's IDE, if there is one.
+    fn reach_now(&self, uid: &Uid) -> Option<Reach> {
+        self.state.lock().reach(uid)
+    }
+
     /// Puts a session where it belongs, and says what is known of its IDE.
     fn settle(&self, state: &mut State, session: &IdeSession) -> EndpointFacts {
         let chosen = self.endpoints.choose(session);
@@ -236,11 +268,11 @@ impl Runs {
     }
 
     fn facts(&self, state: &State, source: &EndpointSource, known: &ResolvedEndpoint) -> EndpointFacts {
-        let said = match state.peers.get(source) {
-            Some(peer) => ide_connection::said_of(&peer.connection.link().borrow()),
+        let link = match state.peers.get(source) {
+            Some(peer) => ide_connection::link_facts(&peer.connection.link().borrow()),
             None => (false, "NotNeeded", "The IDE is connected when the session is to run".to_owned()),
         };
-        ide_connection::facts(known, said)
+        ide_connection::facts(known, link)
     }
 
     /// Makes a session of an earlier life that of an object.
@@ -269,24 +301,6 @@ impl Runs {
         state.own(uid, session);
     }
 
-    /// Takes in what an IDE says.
-    fn hear(&self, source: &EndpointSource, Notification { session, what }: Notification) {
-        let at = Timestamp::now();
-        let (uid, name, news) = {
-            let mut state = self.state.lock();
-            let Some(uid) = state.owner(source, &session).cloned() else { return };
-            let Some(member) = state.members.get_mut(&uid) else { return };
-            let Some(run) = &mut member.run else { return };
-            (uid, member.name.clone(), run.hear(&what, at))
-        };
-        self.keep(&uid, &name, what, at);
-        match news {
-            News::Now => self.wakes.now(&name),
-            News::Soon => self.wakes.soon(&name),
-            News::Nothing => {}
-        }
-    }
-
     /// Keeps what people may want to read.
     fn keep(&self, uid: &str, name: &str, what: What, at: Timestamp) {
         match what {
@@ -309,8 +323,41 @@ impl Runs {
         }
     }
 
-    /// Nothing more is heard by a connection: ends that were to come by it are not waited for.
-    fn silent(&self, source: &EndpointSource, number: u64) {
+    /// Has everybody looked at who is at an IDE, or at none.
+    fn wake_at(&self, source: &EndpointSource) {
+        let names = self.state.lock().names_at(source);
+        names.iter().for_each(|name| self.wakes.now(name));
+    }
+
+    /// What is left of a run ends without the lock: it may ask the IDE to stop the session.
+    fn end(&self, uid: &str, run: Option<run::Run>) {
+        if let Some(run) = run {
+            run.cancel.cancel();
+            self.output.end(uid);
+        }
+    }
+}
+
+impl ConnectionEvents for Runs {
+    fn notification(&self, source: &EndpointSource, Notification { session, what }: Notification) {
+        let at = Timestamp::now();
+        let (uid, name, news) = {
+            let mut state = self.state.lock();
+            let Some(uid) = state.owner(source, &session).cloned() else { return };
+            let Some(member) = state.members.get_mut(&uid) else { return };
+            let Some(run) = &mut member.run else { return };
+            (uid, member.name.clone(), run.hear(&what, at))
+        };
+        self.keep(&uid, &name, what, at);
+        match news {
+            News::Now => self.wakes.now(&name),
+            News::Soon => self.wakes.soon(&name),
+            News::Nothing => {}
+        }
+    }
+
+    /// Ends that were to come by this connection are not waited for any more.
+    fn disconnected(&self, source: &EndpointSource, number: u64) {
         let names: Vec<_> = {
             let mut state = self.state.lock();
             if state.peers.get(source).is_some_and(|peer| peer.number == number) {
@@ -328,17 +375,7 @@ impl Runs {
         names.iter().for_each(|name| self.wakes.now(name));
     }
 
-    /// Has everybody looked at who is at an IDE, or at none.
-    fn wake_at(&self, source: &EndpointSource) {
-        let names = self.state.lock().names_at(source);
-        names.iter().for_each(|name| self.wakes.now(name));
-    }
-
-    /// What is left of a run ends without the lock: it may ask the IDE to stop the session.
-    fn end(&self, uid: &str, run: Option<run::Run>) {
-        if let Some(run) = run {
-            run.cancel.cancel();
-            self.output.end(uid);
-        }
+    fn link_changed(&self, source: &EndpointSource) {
+        self.wake_at(source);
     }
 }

@@ -7,7 +7,11 @@ use crate::{
     },
 };
 use jiff::Timestamp;
+use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+
+/// UID of a session.
+pub(super) type Uid = Arc<str>;
 
 /// What becomes of a start that failed, as the original says it.
 const NOT_STARTED: &str = "IdeSession could not be started: ";

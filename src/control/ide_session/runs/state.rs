@@ -5,9 +5,9 @@
 //! * a session of an earlier life is made known to its connection before that is opened, or at once when it is open.
 
 use super::{
-    ide_connection::{IdeConnection, Setup},
-    run::Run,
-    stats::Past,
+    ide_connection::{IdeConnection, Reach, Setup},
+    run::{Run, Uid},
+    stats::ClosedConnections,
 };
 use crate::{
     control::ide_session::endpoints::{EndpointSource, ResolvedEndpoint},
@@ -20,11 +20,8 @@ use std::{
     sync::Arc,
 };
 
-/// UID of a session.
-pub(super) type Uid = Arc<str>;
-
-/// A run that somebody works on.
-pub(super) struct Asked {
+/// A run that a task works on.
+pub(super) struct RunKey {
     pub(super) uid: Uid,
     pub(super) number: u64,
 }
@@ -45,8 +42,8 @@ pub(super) struct State {
     pub(super) leads: bool,
     pub(super) members: HashMap<Uid, Member>,
     pub(super) peers: HashMap<EndpointSource, IdeConnection>,
-    /// What connections counted that are closed.
-    pub(super) past: Past,
+    /// What closed connections have counted.
+    pub(super) closed: ClosedConnections,
     /// Whose sessions they are.
     ids: HashMap<EndpointSource, HashMap<SessionId, Uid>>,
     numbers: u64,
@@ -56,9 +53,9 @@ impl State {
     /// Forgets everything but what was counted, and which numbers were given. Returns what is to be dropped without the
     /// lock.
     pub(super) fn clear(&mut self) -> Self {
-        self.peers.values().for_each(|peer| self.past.add(peer));
-        let (numbers, past) = (self.numbers, std::mem::take(&mut self.past));
-        std::mem::replace(self, Self { numbers, past, ..Self::default() })
+        self.peers.values().for_each(|peer| self.closed.add(peer));
+        let (numbers, closed) = (self.numbers, std::mem::take(&mut self.closed));
+        std::mem::replace(self, Self { numbers, closed, ..Self::default() })
     }
 
     /// A number that nothing else has.
@@ -168,7 +165,7 @@ impl State {
     /// Closes the connection to an IDE. Returns who needs it.
     pub(super) fn close(&mut self, source: &EndpointSource) -> HashSet<Uid> {
         let Some(peer) = self.peers.remove(source) else { return HashSet::new() };
-        self.past.add(&peer);
+        self.closed.add(&peer);
         let connection = peer.connection;
         tokio::spawn(async move { connection.close().await });
         peer.members
@@ -212,6 +209,12 @@ impl State {
             self.leave(uid, &source);
         }
         run
+    }
+
+    /// The connection of a session's IDE, if there is one.
+    pub(super) fn reach(&self, uid: &Uid) -> Option<Reach> {
+        let source = self.members.get(uid)?.source.as_ref()?;
+        Some(self.peers.get(source)?.reach())
     }
 
     /// The names of those at an IDE, and of those that have none.
