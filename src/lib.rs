@@ -18,5 +18,5 @@ pub mod http_server;
 pub mod ide;
 pub mod serve;
 pub mod settings;
-pub mod sidecar;
+pub(crate) mod sidecar;
 pub mod telemetry;

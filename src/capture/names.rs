@@ -81,7 +81,7 @@ impl Owner {
 }
 
 /// The UID in the name of a file of ours; none in that of any other file.
-pub fn uid_of(file_name: &str) -> Option<&str> {
+pub(crate) fn uid_of(file_name: &str) -> Option<&str> {
     let of_system = || file_name.strip_prefix(SYSTEM.0)?.strip_suffix(SYSTEM.1);
     let of_output = || {
         let (rest, uid) = file_name.rsplit_once('_')?;

@@ -11,7 +11,7 @@ use crate::{
     cmd::connect,
     control::{
         auth::TokenAuthorizer,
-        certificates::DebugView,
+        certificates::{Clock, DebugView},
         context::Context,
         lease::{ApiLease, Election, LEASE_NAME, Leadership, elector::Timing},
         watch::CacheSync,
@@ -97,6 +97,17 @@ pub async fn serve(
     log: LogHandle,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    serve_with_clock(settings, client, log, stop, Clock::default()).await
+}
+
+/// Serves as [`serve`] does, and judges certificates by `clock`.
+pub async fn serve_with_clock(
+    settings: Settings,
+    client: Client,
+    log: LogHandle,
+    stop: CancellationToken,
+    clock: Clock,
+) -> anyhow::Result<()> {
     for note in &settings.notes {
         tracing::info!("{note}");
     }
@@ -126,6 +137,7 @@ pub async fn serve(
         metrics: CertificateMetrics::new(&mut metrics.registry),
         shown: DebugView::default(),
         readiness: readiness.handle("webhook certificate"),
+        clock,
     };
     let admin = Admin {
         readiness,

@@ -10,7 +10,7 @@ use k8s_openapi::api::{
 use kube::{Api, Client, api::PostParams};
 
 /// Authorizes the requests of clients that send a token.
-pub struct TokenAuthorizer(pub Client);
+pub(crate) struct TokenAuthorizer(pub Client);
 
 impl Authorizer for TokenAuthorizer {
     fn ask<'a>(&'a self, token: &'a str, request: &'a AccessRequest) -> BoxFuture<'a, AuthDecision> {

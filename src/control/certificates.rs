@@ -35,7 +35,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// The wall clock of this replica.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Clock {
-    /// How far it is ahead; nothing but tests let it be.
+    /// How far it is ahead of the system's. Zero for the operator.
     pub ahead: SignedDuration,
 }
 

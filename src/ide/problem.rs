@@ -6,7 +6,7 @@ use serde::Deserialize;
 /// An error as an IDE describes it. Fields of another type count as absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// A short name of what went wrong.
     pub code: Option<String>,
     /// The same for people.
@@ -21,14 +21,14 @@ struct Body {
 }
 
 /// The text of the body of an unsuccessful answer; the body itself where it is no error body, or says nothing.
-pub fn of_body(body: &[u8]) -> String {
+pub(crate) fn of_body(body: &[u8]) -> String {
     let said = serde_json::from_slice::<Body>(body).map(|body| body.error.to_text()).unwrap_or_default();
     if said.is_empty() { line(&String::from_utf8_lossy(body)) } else { said }
 }
 
 impl Problem {
     /// The error as text, without control characters and of a bounded length.
-    pub fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         let mut text = String::new();
         self.write(0, &mut text);
         cut(&text).to_owned()

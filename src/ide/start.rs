@@ -84,13 +84,6 @@ pub enum StartCause {
     Taken(#[from] Taken),
 }
 
-impl StartCause {
-    /// Whether nothing was sent to the IDE, so that the start may be tried again.
-    pub fn is_unsent(&self) -> bool {
-        matches!(self, Self::Closed | Self::NotConnected | Self::TooMany(_) | Self::Unsupported(_))
-    }
-}
-
 impl Started {
     /// The id of the session.
     pub fn session(&self) -> &SessionId {

@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// The path that the authorization is for.
-pub const PATH: &str = "/metrics";
+pub(crate) const PATH: &str = "/metrics";
 /// Authorizations pending at a time.
 const DECISIONS: usize = 4;
 /// How often the age of the certificate is checked, by wall clock.
@@ -29,7 +29,7 @@ const TICK: Duration = Duration::from_secs(600);
 
 /// A certificate for the metrics could not be made.
 #[derive(Debug, thiserror::Error)]
-pub enum MakeCertificateError {
+pub(crate) enum MakeCertificateError {
     /// The authority cannot be generated.
     #[error("the authority of the metrics' certificate: {0}")]
     Authority(#[from] AuthorityError),
@@ -39,7 +39,7 @@ pub enum MakeCertificateError {
 }
 
 /// Serves `routes` to authorized scrapers until `stop`.
-pub async fn serve(
+pub(crate) async fn serve(
     listener: TcpListener,
     routes: Router,
     authorizer: Arc<dyn Authorizer>,

@@ -25,15 +25,15 @@ const DRAIN: Duration = Duration::from_secs(10);
 pub(super) const BUFFER: usize = 16 << 10;
 
 /// The body of every response.
-pub type Body = UnsyncBoxBody<Bytes, hyper::Error>;
+pub(crate) type Body = UnsyncBoxBody<Bytes, hyper::Error>;
 
 /// A body that is complete.
-pub fn full(text: impl Into<Bytes>) -> Body {
+pub(crate) fn full(text: impl Into<Bytes>) -> Body {
     Full::new(text.into()).map_err(|never: Infallible| match never {}).boxed_unsync()
 }
 
 /// Answers the requests that come to `listener` with `handler`, on at most `slots` connections at a time, until `stop`.
-pub async fn serve<H, F>(listener: TcpListener, slots: usize, stop: CancellationToken, handler: H)
+pub(crate) async fn serve<H, F>(listener: TcpListener, slots: usize, stop: CancellationToken, handler: H)
 where
     H: Fn(Request<Incoming>, Peer) -> F + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,

@@ -21,7 +21,7 @@ const MOST_REDIRECTS: usize = 5;
 
 /// There is no token.
 #[derive(Debug, thiserror::Error)]
-pub enum AskTokenError {
+pub(crate) enum AskTokenError {
     /// The address cannot be asked.
     #[error("the address for tokens is no address like https://example.org/token")]
     Address,
@@ -38,7 +38,7 @@ pub enum AskTokenError {
 
 /// A token for a git provider.
 #[derive(Clone, Deserialize)]
-pub struct GitToken {
+pub(crate) struct GitToken {
     /// The token.
     pub access_token: String,
     /// When it ends, in seconds since 1970.
@@ -54,7 +54,7 @@ impl fmt::Debug for GitToken {
 
 /// Asks by HTTP and HTTPS.
 #[derive(Clone)]
-pub struct Web(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+pub(crate) struct Web(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
 
 impl Default for Web {
     fn default() -> Self {
@@ -82,14 +82,14 @@ pub(super) fn connector() -> HttpsConnector<HttpConnector> {
 
 impl Web {
     /// A token for a provider, from `url`, for who shows `bearer`.
-    pub async fn git_token(&self, url: &str, bearer: &str) -> Result<GitToken, AskTokenError> {
+    pub(crate) async fn git_token(&self, url: &str, bearer: &str) -> Result<GitToken, AskTokenError> {
         let authorization =
             HeaderValue::from_str(&format!("Bearer {bearer}")).map_err(|_| AskTokenError::Read)?;
         self.ask(Method::GET, url, Some(authorization), "").await
     }
 
     /// Asks `url` with a form, and reads the answer as JSON.
-    pub async fn post<T: DeserializeOwned>(
+    pub(crate) async fn post<T: DeserializeOwned>(
         &self,
         url: &str,
         authorization: Option<HeaderValue>,

@@ -38,7 +38,7 @@ async fn connect(origin: Origin, host: &str, answers: &[&[&str]]) -> (FakeIde, C
     let addresses = |texts: &&[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
     let lookup = Arc::new(Scripted(Mutex::new(answers.iter().map(addresses).collect())));
     let options = Options { lookup, ..options() };
-    let instance = InstanceId::generate("").unwrap();
+    let instance = InstanceId::derive("", "test").unwrap();
     let (connection, notifications) = Connection::open(endpoint.unwrap(), instance, [], options).unwrap();
     (ide, connection, notifications)
 }

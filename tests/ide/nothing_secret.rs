@@ -30,7 +30,7 @@ impl Write for Lines {
 async fn the_token_is_nowhere() {
     let lines = Lines::default();
     let (settings, sink) = (LogSettings { filter: "trace".into(), json: None }, lines.clone());
-    log::subscriber(&settings, false, move || sink.clone()).unwrap().0.try_init().unwrap();
+    log::subscriber(&settings, false, move || sink.clone(), None).unwrap().0.try_init().unwrap();
     let token = FakeOptions::default().token;
     let mut said = Vec::new();
 

@@ -100,7 +100,10 @@ async fn an_answer_has_a_bound_and_a_deadline() {
     let error = refused(&pair, Answer::Hang).await;
     assert_eq!(error, "run session could not be started: the IDE did not answer within 500ms");
     let error = answered(&pair, Answer::Drop).await.unwrap_err();
-    assert!(matches!(&error.cause, StartCause::Request(_)) && !error.cause.is_unsent(), "{error}");
+    assert!(
+        matches!(&error.cause, StartCause::Request(_)) && !crate::support::is_unsent(&error.cause),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -112,7 +115,7 @@ async fn what_the_ide_cannot_launch_is_not_sent() {
         "run session could not be started: none of the requested launch configuration types is supported by \
          the connected IDE; supported types: [project python], requested types: [go]"
     );
-    assert!(error.cause.is_unsent() && pair.ide.asked_for("PUT", "/").is_empty());
+    assert!(crate::support::is_unsent(&error.cause) && pair.ide.asked_for("PUT", "/").is_empty());
 }
 
 #[tokio::test]
@@ -222,7 +225,10 @@ async fn an_endpoint_has_so_many_sessions() {
     let first = pair.running().await;
     pair.running().await;
     let error = pair.connection.start(&request()).await.unwrap_err();
-    assert!(matches!(error.cause, StartCause::TooMany(_)) && error.cause.is_unsent(), "{error}");
+    assert!(
+        matches!(error.cause, StartCause::TooMany(_)) && crate::support::is_unsent(&error.cause),
+        "{error}"
+    );
     pair.connection.release(&first);
     pair.running().await;
 }

@@ -2,7 +2,7 @@
 
 use sojourn::ide::{
     Connection, Endpoint, InstanceId, Launch, Link, Notification, Notifications, Options, RunRequest,
-    SessionId, Start, Started, What,
+    SessionId, Start, StartCause, Started, What,
     endpoint::Origin,
     notification::{End, Teller},
     timing::Timing,
@@ -51,7 +51,7 @@ pub(crate) fn endpoint_of(variables: Vec<(&'static str, String)>) -> Endpoint {
 
 pub(crate) fn open(ide: &FakeIde, known: &[&str], options: Options) -> (Connection, Notifications) {
     let endpoint = endpoint(ide);
-    let instance = InstanceId::generate(&endpoint.instance_prefix).unwrap();
+    let instance = InstanceId::derive(&endpoint.instance_prefix, "test").unwrap();
     let known = known.iter().map(|session| id(session));
     Connection::open(endpoint, instance, known, options).unwrap()
 }
@@ -146,4 +146,10 @@ pub(crate) fn concluded() -> What {
 
 pub(crate) fn log(line: &str) -> What {
     What::Log { stderr: false, line: line.to_owned() }
+}
+
+/// Whether nothing was sent to the IDE.
+pub(crate) fn is_unsent(cause: &StartCause) -> bool {
+    use StartCause::{Closed, NotConnected, TooMany, Unsupported};
+    matches!(cause, Closed | NotConnected | TooMany(_) | Unsupported(_))
 }

@@ -23,7 +23,7 @@ async fn connect(
     variables.retain(|(name, _)| *name != "DEBUG_SESSION_SERVER_CERTIFICATE");
     variables.extend(pinned.map(|pinned| ("DEBUG_SESSION_SERVER_CERTIFICATE", pinned.base64())));
     variables.extend(name.map(|name| ("DEBUG_SESSION_TLS_SERVER_NAME", name.to_owned())));
-    let instance = InstanceId::generate("").unwrap();
+    let instance = InstanceId::derive("", "test").unwrap();
     let (connection, notifications) =
         Connection::open(endpoint_of(variables), instance, [], options()).unwrap();
     (ide, connection, notifications)

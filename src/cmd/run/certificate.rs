@@ -24,6 +24,8 @@ pub(super) struct Watchers {
     pub(super) metrics: CertificateMetrics,
     pub(super) shown: DebugView,
     pub(super) readiness: Handle,
+    /// The clock by which certificates are judged.
+    pub(super) clock: Clock,
 }
 
 /// Keeps the certificate that `resolver` hands out at `address`. What is returned is to be said when nobody
@@ -35,19 +37,11 @@ pub(super) fn start(
     watchers: Watchers,
     background: &mut JoinSet<()>,
 ) -> Option<Farewell> {
-    let Watchers { metrics, shown, readiness } = watchers;
-    let mut served = Served {
-        resolver,
-        address,
-        name: server_name(&webhook.target),
-        clock: Clock::default(),
-        metrics,
-        readiness,
-        shown,
-    };
+    let Watchers { metrics, shown, readiness, clock } = watchers;
+    let served =
+        Served { resolver, address, name: server_name(&webhook.target), clock, metrics, readiness, shown };
     match &webhook.certificates {
-        CertificateMode::Own { propagation, clock_ahead } => {
-            served.clock.ahead = *clock_ahead;
+        CertificateMode::SelfManaged { propagation } => {
             let config = SelfManagedConfig {
                 client: client.clone(),
                 namespace: settings.namespace.clone(),

@@ -20,7 +20,7 @@ use std::{
 /// The flags of `cloner clone`.
 #[derive(Args, Clone, Debug)]
 #[command(args_override_self = true)]
-pub struct Flags {
+pub(crate) struct Flags {
     /// Address of the repository.
     #[arg(long, value_name = "URL")]
     remote: String,
@@ -58,7 +58,7 @@ enum Strategy {
 
 /// The repository is not cloned.
 #[derive(Debug, thiserror::Error)]
-pub enum Clone {
+pub(crate) enum Clone {
     /// The remote's address.
     #[error(transparent)]
     Remote(#[from] ReadRemoteError),
@@ -120,7 +120,7 @@ impl Config {
 }
 
 /// Clones as `flags` say.
-pub fn clone(flags: &Flags) -> Result<(), Clone> {
+pub(crate) fn clone(flags: &Flags) -> Result<(), Clone> {
     let remote = Remote::read(&flags.remote)?;
     let place = flags.path.join(&remote.name);
     let there = fs::symlink_metadata(&place).is_ok() && !is_empty_directory(&place);

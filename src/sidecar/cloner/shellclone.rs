@@ -23,7 +23,7 @@ const ERROR: &str = "ERROR";
 
 /// A repository, as the environment describes it.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-pub struct Repository {
+pub(crate) struct Repository {
     url: String,
     #[serde(default)]
     provider: Option<String>,
@@ -48,7 +48,7 @@ struct Proxy {
 
 /// What is to be cloned.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Settings {
+pub(crate) struct Settings {
     mount_path: PathBuf,
     repositories: Vec<Repository>,
     providers: Vec<Provider>,
@@ -62,7 +62,7 @@ pub struct Settings {
 
 impl Settings {
     /// Reads the environment.
-    pub fn read(env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ReadSettingsError> {
+    pub(crate) fn read(env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ReadSettingsError> {
         let get = |name: &str| env(&format!("{PREFIX}{name}")).filter(|text| !text.is_empty());
         let mut problems = Vec::new();
         let mut truth = |name: &str| match get(name) {
@@ -142,7 +142,7 @@ enum CloneOneError {
 }
 
 /// Clones all of them, one after the other.
-pub async fn clone(settings: &Settings) {
+pub(crate) async fn clone(settings: &Settings) {
     let web = Web::default();
     for repository in &settings.repositories {
         let remote = match Remote::read(&repository.url) {

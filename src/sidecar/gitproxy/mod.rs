@@ -8,9 +8,9 @@
 //! To add something it must look into TLS, for which it has an authority of its own, made when it starts and gone when
 //! it ends. It serves the pod that it is in and nobody else.
 
-pub mod repositories;
-pub mod settings;
-pub mod tokens;
+pub(crate) mod repositories;
+pub(crate) mod settings;
+pub(crate) mod tokens;
 
 use super::{
     listen::{self, Body, full},
@@ -58,7 +58,7 @@ const HEALTH: Duration = Duration::from_secs(5);
 
 /// The proxy does not serve.
 #[derive(Debug, thiserror::Error)]
-pub enum ServeGitProxyError {
+pub(crate) enum ServeGitProxyError {
     /// An address is taken or is none of this machine.
     #[error("cannot listen at {0}: {1}")]
     ListenError(Address, #[source] io::Error),
@@ -88,7 +88,7 @@ struct Proxy {
 }
 
 /// Serves until `stop`.
-pub async fn serve(settings: Settings, stop: CancellationToken) -> Result<(), ServeGitProxyError> {
+pub(crate) async fn serve(settings: Settings, stop: CancellationToken) -> Result<(), ServeGitProxyError> {
     let authority = CertificateAuthority::generate(Timestamp::now())?;
     if let Some(file) = &settings.ca_file {
         std::fs::write(file, authority.certificate_pem())

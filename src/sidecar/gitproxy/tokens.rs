@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 
 /// Who gives tokens for repositories.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-pub struct Provider {
+pub(crate) struct Provider {
     /// Its name.
     pub id: String,
     /// Where a token is asked for.
@@ -22,7 +22,7 @@ pub struct Provider {
 
 /// Whose tokens are used.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Account {
+pub(crate) struct Account {
     /// The token that is shown to providers.
     pub access: String,
     /// The token with which another is got.
@@ -35,7 +35,7 @@ pub struct Account {
 
 /// Where tokens come from.
 #[derive(Clone, PartialEq, Eq)]
-pub struct TokenSettings {
+pub(crate) struct TokenSettings {
     /// The providers.
     pub providers: Vec<Provider>,
     /// The account; none in a session of nobody in particular.
@@ -46,7 +46,7 @@ pub struct TokenSettings {
 
 /// No token for a provider.
 #[derive(Debug, thiserror::Error)]
-pub enum FindTokenError {
+pub(crate) enum FindTokenError {
     /// Nobody said where it is to be asked for.
     #[error("the provider is not known")]
     Provider,
@@ -68,7 +68,7 @@ struct Answer {
 
 /// The tokens, shared.
 #[derive(Clone)]
-pub struct Tokens(Arc<Shared>);
+pub(crate) struct Tokens(Arc<Shared>);
 
 struct Shared {
     web: Web,
@@ -80,7 +80,7 @@ struct Shared {
 
 impl Tokens {
     /// None yet.
-    pub fn new(settings: TokenSettings) -> Self {
+    pub(crate) fn new(settings: TokenSettings) -> Self {
         Self(Arc::new(Shared {
             web: Web::default(),
             providers: settings.providers,
@@ -96,7 +96,7 @@ impl Tokens {
     }
 
     /// What git shows to the hosts of `provider`.
-    pub async fn authorization(&self, provider: &str) -> Result<HeaderValue, FindTokenError> {
+    pub(crate) async fn authorization(&self, provider: &str) -> Result<HeaderValue, FindTokenError> {
         let mut known = self.0.known.lock().await;
         let now = Timestamp::now();
         let good = known.get(provider).filter(|token| !ends_within(expiry(token), self.margin(), now));
@@ -146,7 +146,7 @@ impl Tokens {
     }
 
     /// Renews the account's tokens before the refresh token ends, for ever.
-    pub async fn keep_fresh(self) {
+    pub(crate) async fn keep_fresh(self) {
         loop {
             tokio::time::sleep(self.0.period).await;
             let mut account = self.0.account.lock().await;

@@ -12,7 +12,7 @@ use std::{
 
 /// The token of a session. Only its digest is kept, so that it cannot be shown anywhere.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Token([u8; 32]);
+pub(crate) struct Token([u8; 32]);
 
 impl std::fmt::Debug for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -22,7 +22,7 @@ impl std::fmt::Debug for Token {
 
 impl Token {
     /// The digest of `text`.
-    pub fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         Self(Sha256::digest(text).into())
     }
 
@@ -37,7 +37,7 @@ impl Token {
 
 /// Who may pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Access {
+pub(crate) enum Access {
     /// Who shows the token, in the cookie of this name or as a bearer token.
     Token {
         /// The token.
@@ -51,7 +51,7 @@ pub enum Access {
 
 /// Why a request may not pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub(crate) enum Refused {
     /// It shows no token.
     Missing,
     /// It has an `Authorization` that is no bearer token.
@@ -64,7 +64,7 @@ pub enum Refused {
 
 impl Refused {
     /// What is said to who asked, in the original's words.
-    pub fn message(self) -> &'static str {
+    pub(crate) fn message(self) -> &'static str {
         match self {
             Self::Missing => "missing key in request header",
             Self::Scheme => "invalid key in the request header",
@@ -76,7 +76,7 @@ impl Refused {
 
 impl Access {
     /// Judges a request with `headers` from `peer`.
-    pub fn judge(&self, headers: &HeaderMap, peer: IpAddr) -> Result<(), Refused> {
+    pub(crate) fn judge(&self, headers: &HeaderMap, peer: IpAddr) -> Result<(), Refused> {
         match self {
             Self::Token { token, cookie } => by_token(token, cookie, headers),
             // Not all of 127.0.0.0/8: service meshes hand over what comes from outside from other addresses of it.
@@ -88,7 +88,7 @@ impl Access {
     }
 
     /// Removes what lets a request through: it is for this proxy and not for the session behind it.
-    pub fn conceal(&self, headers: &mut HeaderMap) {
+    pub(crate) fn conceal(&self, headers: &mut HeaderMap) {
         let Self::Token { token, cookie } = self else { return };
         let shown = |value: &HeaderValue| bearer(value).is_some_and(|text| token.is(text));
         if headers.get_all(header::AUTHORIZATION).iter().any(shown) {

@@ -16,21 +16,21 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// The moment of the last use, shared.
 #[derive(Clone, Debug)]
-pub struct Activity(Arc<AtomicI64>);
+pub(crate) struct Activity(Arc<AtomicI64>);
 
 impl Activity {
     /// Used at `now`.
-    pub fn new(now: Timestamp) -> Self {
+    pub(crate) fn new(now: Timestamp) -> Self {
         Self(Arc::new(AtomicI64::new(now.as_millisecond())))
     }
 
     /// Used at `now` again. The moment never goes back.
-    pub fn touch(&self, now: Timestamp) {
+    pub(crate) fn touch(&self, now: Timestamp) {
         self.0.fetch_max(now.as_millisecond(), Ordering::Relaxed);
     }
 
     /// The last use.
-    pub fn last(&self) -> Timestamp {
+    pub(crate) fn last(&self) -> Timestamp {
         Timestamp::from_millisecond(self.0.load(Ordering::Relaxed)).unwrap_or_default()
     }
 }

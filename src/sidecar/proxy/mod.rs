@@ -7,10 +7,10 @@
 //!
 //! Bodies stream both ways and upgrades become tunnels, so what a request costs does not depend on its size.
 
-pub mod access;
-pub mod activity;
-pub mod rewrite;
-pub mod settings;
+pub(crate) mod access;
+pub(crate) mod activity;
+pub(crate) mod rewrite;
+pub(crate) mod settings;
 
 use super::{
     listen::{self, BUFFER, Body, full},
@@ -34,7 +34,7 @@ use tokio::{io::copy_bidirectional_with_sizes, net::TcpListener};
 use tokio_util::sync::CancellationToken;
 
 /// Answered without a token, for the kubelet.
-pub const HEALTH_PATH: &str = "/__amalthea__/health";
+pub(crate) const HEALTH_PATH: &str = "/__amalthea__/health";
 /// Connections for users at a time. If nobody on any of them reads what the session sends, they cost about 10 MiB.
 const SLOTS: usize = 128;
 /// Connections for the operator at a time.
@@ -50,7 +50,7 @@ const TUNNEL: usize = 8 << 10;
 /// The proxy does not listen.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen at {address} for {purpose}: {source}")]
-pub struct ListenError {
+pub(crate) struct ListenError {
     address: crate::settings::address::Address,
     purpose: &'static str,
     source: io::Error,
@@ -65,7 +65,7 @@ struct Proxy {
 }
 
 /// Serves until `stop`.
-pub async fn serve(settings: Settings, stop: CancellationToken) -> Result<(), ListenError> {
+pub(crate) async fn serve(settings: Settings, stop: CancellationToken) -> Result<(), ListenError> {
     let bind = async |address: &crate::settings::address::Address, purpose| {
         let listener = address.bind().await.map_err(|source| ListenError {
             address: address.clone(),

@@ -23,7 +23,7 @@ mod wake;
 pub use output::Output;
 pub use wake::Wake;
 
-use super::endpoints::{Changes, EndpointSource, Endpoints, Missing, ResolvedEndpoint};
+use super::endpoints::{Changes, EndpointChoice, EndpointSource, MissingEndpoint, ResolvedEndpoint};
 use crate::{
     core::ide_session::{Command, EndpointFacts, RunFacts, StartFacts},
     ide::{Notification, SessionId, What, buffer::Limits, egress::Egress, notification::Level},
@@ -47,7 +47,7 @@ use wake::Wakes;
 /// See the module.
 #[derive(Debug)]
 pub struct Runs {
-    endpoints: Arc<Endpoints>,
+    endpoints: Arc<dyn EndpointChoice>,
     setup: Arc<Setup>,
     output: Arc<dyn Output>,
     wakes: Wakes,
@@ -67,7 +67,7 @@ pub struct Surroundings {
 impl Runs {
     /// Runs in the IDEs that `endpoints` know. Connects to none before it leads.
     pub fn new(
-        endpoints: Arc<Endpoints>,
+        endpoints: Arc<dyn EndpointChoice>,
         settings: &IdeSettings,
         surroundings: Surroundings,
         output: Arc<dyn Output>,
@@ -85,7 +85,7 @@ impl Runs {
                 timing: settings.timing,
                 limits: Limits { sessions: settings.sessions, ..Limits::default() },
                 egress,
-                lookup: endpoints.resolver.clone(),
+                lookup: endpoints.lookup(),
                 changed: watch::Sender::new(0),
                 events: runs.clone(),
             }),
@@ -252,7 +252,7 @@ impl Runs {
         }
         let (source, known) = match chosen {
             Ok(chosen) => chosen,
-            Err(Missing { reason, message }) => return EndpointFacts::Missing { reason, message },
+            Err(MissingEndpoint { reason, message }) => return EndpointFacts::Missing { reason, message },
         };
         let joined = match (state.leads, needs) {
             (true, true) => state.join(&uid, &source, &known, &self.setup),
