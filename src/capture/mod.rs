@@ -15,4 +15,4 @@ pub(crate) mod names;
 pub(crate) mod store;
 
 pub use names::{NameOwnerError, Owner, Stream};
-pub use store::{Capture, News, OpenCaptureError, RemoveCaptureError, Writer};
+pub use store::{Capture, OpenCaptureError, RemoveCaptureError, Updates, Writer};

@@ -181,13 +181,13 @@ pub async fn serve_with_clock(
     election.hand_over().await;
     tokio::time::sleep(settings.shutdown_delay).await;
     close.cancel();
-    let farewell = match serving {
+    let deregistration = match serving {
         Some(serving) => serving.ended().await?,
         None => None,
     };
     background.shutdown().await;
-    if let Some(farewell) = farewell {
-        farewell.say().await;
+    if let Some(deregistration) = deregistration {
+        deregistration.run().await;
     }
     Ok(())
 }

@@ -32,13 +32,13 @@ pub(crate) mod token;
 mod verify;
 pub(crate) mod version;
 
-pub use connection::{Connection, Link, Notifications, Options, Stop, StopCause, StopError};
+pub use connection::{Connection, ConnectionState, Notifications, Options, Stop, StopError, StopErrorKind};
 pub use endpoint::Endpoint;
 pub use instance::InstanceId;
 pub use launch::{Launch, RunRequest};
-pub use notification::{Notification, What};
+pub use notification::{Notification, Payload};
 pub use session::SessionId;
-pub use start::{Start, StartCause, StartError, Started};
+pub use start::{Start, StartError, StartErrorKind, Started};
 
 /// Bytes of a response body or of a notification frame that are read at most.
-pub const MOST_BYTES: usize = 4 << 20;
+pub const MAX_BYTES: usize = 4 << 20;

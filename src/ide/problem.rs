@@ -35,7 +35,7 @@ impl Problem {
     }
 
     fn write(&self, depth: usize, text: &mut String) {
-        if text.len() > super::text::MOST_TEXT {
+        if text.len() > super::text::MAX_TEXT {
             return;
         }
         let part = |part: &Option<String>| part.as_deref().map(line).filter(|part| !part.is_empty());
@@ -89,7 +89,7 @@ mod tests {
     fn a_long_error_is_cut() {
         let detail = Problem { message: Some("x".repeat(100)), ..Problem::default() };
         let problem = Problem { details: Some(vec![detail; 1000]), ..Problem::default() };
-        assert_eq!(problem.to_text().len(), super::super::text::MOST_TEXT);
-        assert_eq!(of_body("y".repeat(1 << 20).as_bytes()).len(), super::super::text::MOST_TEXT);
+        assert_eq!(problem.to_text().len(), super::super::text::MAX_TEXT);
+        assert_eq!(of_body("y".repeat(1 << 20).as_bytes()).len(), super::super::text::MAX_TEXT);
     }
 }

@@ -38,7 +38,7 @@ pub struct Agreed {
 #[error(
     "an old or incompatible Aspire IDE extension was detected; only Aspire 8.0 and later versions are supported"
 )]
-pub struct Agree;
+pub struct NegotiateVersionError;
 
 /// A version of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,12 +46,12 @@ pub struct Version(&'static str);
 
 impl Info {
     /// Agrees on the best version that both sides speak.
-    pub(crate) fn agree(self) -> Result<Agreed, Agree> {
+    pub(crate) fn agree(self) -> Result<Agreed, NegotiateVersionError> {
         let listed = self.protocols_supported.unwrap_or_default();
         let version = SPOKEN.into_iter().find(|spoken| listed.iter().any(|listed| listed == spoken));
         let launches = self.supported_launch_configurations.unwrap_or_default();
         let launches = if launches.is_empty() { vec![LAUNCHED_BY_ALL.to_owned()] } else { launches };
-        Ok(Agreed { version: Version(version.ok_or(Agree)?), launches })
+        Ok(Agreed { version: Version(version.ok_or(NegotiateVersionError)?), launches })
     }
 }
 
@@ -98,7 +98,7 @@ mod tests {
     #[case(r#"{"protocols_supported":null}"#)]
     #[case("{}")]
     fn without_a_common_version_there_is_none(#[case] body: &str) {
-        assert_eq!(info(body).agree(), Err(Agree));
+        assert_eq!(info(body).agree(), Err(NegotiateVersionError));
     }
 
     #[test]

@@ -2,10 +2,10 @@
 
 use crate::{
     control::certificates::{
-        Clock, DebugView, Served,
-        farewell::Farewell,
+        CertificateServer, Clock, DebugView,
+        deregistration::Deregistration,
         files::Files,
-        self_managed::{Own, SelfManagedConfig},
+        self_managed::{SelfManaged, SelfManagedConfig},
     },
     serve::ready::Handle,
     settings::{CertificateMode, Settings, WebhookSettings, WebhookTarget},
@@ -36,10 +36,17 @@ pub(super) fn start(
     (address, resolver): (SocketAddr, Arc<CertResolver>),
     watchers: Watchers,
     background: &mut JoinSet<()>,
-) -> Option<Farewell> {
+) -> Option<Deregistration> {
     let Watchers { metrics, shown, readiness, clock } = watchers;
-    let served =
-        Served { resolver, address, name: server_name(&webhook.target), clock, metrics, readiness, shown };
+    let server = CertificateServer {
+        resolver,
+        address,
+        name: server_name(&webhook.target),
+        clock,
+        metrics,
+        readiness,
+        shown,
+    };
     match &webhook.certificates {
         CertificateMode::SelfManaged { propagation } => {
             let config = SelfManagedConfig {
@@ -48,17 +55,17 @@ pub(super) fn start(
                 secret: webhook.secret.clone(),
                 configuration: webhook.configuration.clone(),
                 names: names(&webhook.target, &settings.cluster_domain),
-                me: settings.lease.host.clone(),
+                replica: settings.lease.host.clone(),
                 propagation: *propagation,
             };
-            let own = Own::new(config, served);
-            let farewell = own.farewell();
-            background.spawn(own.keep());
-            Some(farewell)
+            let own = SelfManaged::new(config, server);
+            let deregistration = own.deregistration();
+            background.spawn(own.run());
+            Some(deregistration)
         }
         CertificateMode::Files(directory) => {
             let configuration = webhook.configuration.clone();
-            background.spawn(Files::new(client.clone(), configuration, directory.clone(), served).keep());
+            background.spawn(Files::new(client.clone(), configuration, directory.clone(), server).run());
             None
         }
     }

@@ -4,7 +4,7 @@ use super::certificate::{self, Watchers};
 use crate::{
     control::{
         amalthea::Reconciler,
-        certificates::farewell::Farewell,
+        certificates::deregistration::Deregistration,
         facts::{AccessReviews, ClusterFacts},
         job_constraints,
         watch::CacheSync,
@@ -37,14 +37,14 @@ use tokio::task::JoinSet;
 /// The server at work.
 pub(super) struct Serving {
     task: tokio::task::JoinHandle<Result<(), ServeWebhooksError>>,
-    farewell: Option<Farewell>,
+    deregistration: Option<Deregistration>,
 }
 
 impl Serving {
     /// Waits until it has ended. What is returned is to be said when nobody keeps its certificate any more.
-    pub(super) async fn ended(self) -> anyhow::Result<Option<Farewell>> {
+    pub(super) async fn ended(self) -> anyhow::Result<Option<Deregistration>> {
         self.task.await??;
-        Ok(self.farewell)
+        Ok(self.deregistration)
     }
 }
 
@@ -96,7 +96,7 @@ impl Server<'_> {
             metrics,
         };
         let task = tokio::spawn(serve_webhooks(listener, resolver.clone(), guard, apis, ending));
-        let farewell =
+        let deregistration =
             certificate::start(client, (settings, webhook), (address, resolver), watchers, background);
         if webhook.install {
             cache_sync.wait().await;
@@ -110,7 +110,7 @@ impl Server<'_> {
             };
             install(client, &configuration).await?;
         }
-        Ok(Serving { task, farewell })
+        Ok(Serving { task, deregistration })
     }
 }
 

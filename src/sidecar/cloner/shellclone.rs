@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     settings::ReadSettingsError,
-    sidecar::web::{AskTokenError, Web},
+    sidecar::web::{TokenClient, TokenRequestError},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{
@@ -143,7 +143,7 @@ enum CloneOneError {
 
 /// Clones all of them, one after the other.
 pub(crate) async fn clone(settings: &Settings) {
-    let web = Web::default();
+    let web = TokenClient::default();
     for repository in &settings.repositories {
         let remote = match Remote::read(&repository.url) {
             Ok(remote) => remote,
@@ -165,15 +165,15 @@ pub(crate) async fn clone(settings: &Settings) {
     }
 }
 
-async fn credentials(settings: &Settings, repository: &Repository, web: &Web) -> Option<Credentials> {
+async fn credentials(settings: &Settings, repository: &Repository, web: &TokenClient) -> Option<Credentials> {
     let (url, token) = settings.token_source(repository)?;
     match web.git_token(url, token).await {
         Ok(token) => Some(Credentials { username: "oauth2".into(), password: token.access_token }),
         Err(
-            error @ (AskTokenError::Address
-            | AskTokenError::Status(_)
-            | AskTokenError::Ask(_)
-            | AskTokenError::Read),
+            error @ (TokenRequestError::Address
+            | TokenRequestError::Status(_)
+            | TokenRequestError::Ask(_)
+            | TokenRequestError::Read),
         ) => {
             tracing::warn!(%error, "the provider gives no token; the repository is tried without");
             None

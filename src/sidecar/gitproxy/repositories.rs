@@ -41,7 +41,7 @@ pub(crate) struct Repositories(pub Vec<Repository>);
 
 impl Repositories {
     /// Whether something may have to be added to what is asked of `host` by HTTPS.
-    pub(crate) fn concerns(&self, host: &str, port: u16) -> bool {
+    pub(crate) fn includes_host(&self, host: &str, port: u16) -> bool {
         self.0.iter().any(|repository| at(&repository.url, "https", host, port))
     }
 
@@ -146,9 +146,9 @@ mod tests {
         let other = "https://example.org:8443/grp/repo";
         assert!(matches(other, "https://example.org:8443/grp/repo/info/refs"));
         assert!(!matches(other, "https://example.org/grp/repo/info/refs"));
-        assert!(repositories(other).concerns("www.example.org", 8443));
-        assert!(!repositories(other).concerns("example.org", 443));
-        assert!(!repositories("http://example.org/grp/repo").concerns("example.org", 443));
+        assert!(repositories(other).includes_host("www.example.org", 8443));
+        assert!(!repositories(other).includes_host("example.org", 443));
+        assert!(!repositories("http://example.org/grp/repo").includes_host("example.org", 443));
     }
 
     #[test]

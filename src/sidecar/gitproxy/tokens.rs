@@ -3,7 +3,7 @@
 //! A token is asked for when it is needed and the one at hand ends soon; whoever needs it at the same time waits for
 //! the same answer. The account's own refresh token is renewed before it ends, also when nobody asks for anything.
 
-use crate::sidecar::web::{AskTokenError, GitToken, Web};
+use crate::sidecar::web::{GitToken, TokenClient, TokenRequestError};
 use base64::{Engine, engine::general_purpose};
 use http::HeaderValue;
 use jiff::{SignedDuration, Timestamp};
@@ -55,7 +55,7 @@ pub(crate) enum FindTokenError {
     Account,
     /// It was asked for in vain.
     #[error(transparent)]
-    Ask(#[from] AskTokenError),
+    Ask(#[from] TokenRequestError),
 }
 
 /// What a token server answers.
@@ -71,7 +71,7 @@ struct Answer {
 pub(crate) struct Tokens(Arc<Shared>);
 
 struct Shared {
-    web: Web,
+    web: TokenClient,
     providers: Vec<Provider>,
     period: Duration,
     account: Mutex<Option<Account>>,
@@ -82,7 +82,7 @@ impl Tokens {
     /// None yet.
     pub(crate) fn new(settings: TokenSettings) -> Self {
         Self(Arc::new(Shared {
-            web: Web::default(),
+            web: TokenClient::default(),
             providers: settings.providers,
             period: settings.period,
             account: Mutex::new(settings.account),
@@ -109,7 +109,8 @@ impl Tokens {
             }
         };
         let text = general_purpose::STANDARD.encode(format!("oauth2:{}", token.access_token));
-        let mut value = HeaderValue::from_str(&format!("Basic {text}")).map_err(|_| AskTokenError::Read)?;
+        let mut value =
+            HeaderValue::from_str(&format!("Basic {text}")).map_err(|_| TokenRequestError::Read)?;
         value.set_sensitive(true);
         Ok(value)
     }
@@ -128,10 +129,10 @@ impl Tokens {
         Ok(self.0.web.git_token(url, &access).await?)
     }
 
-    async fn renew(&self, account: &mut Account) -> Result<(), AskTokenError> {
+    async fn renew(&self, account: &mut Account) -> Result<(), TokenRequestError> {
         let authorization = account.client.as_ref().map(|(id, secret)| {
             let text = general_purpose::STANDARD.encode(format!("{id}:{secret}"));
-            HeaderValue::from_str(&format!("Basic {text}")).map_err(|_| AskTokenError::Read)
+            HeaderValue::from_str(&format!("Basic {text}")).map_err(|_| TokenRequestError::Read)
         });
         let form = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("grant_type", "refresh_token")

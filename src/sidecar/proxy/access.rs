@@ -51,7 +51,7 @@ pub(crate) enum Access {
 
 /// Why a request may not pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Refused {
+pub(crate) enum AccessError {
     /// It shows no token.
     Missing,
     /// It has an `Authorization` that is no bearer token.
@@ -62,7 +62,7 @@ pub(crate) enum Refused {
     Outside,
 }
 
-impl Refused {
+impl AccessError {
     /// What is said to who asked, in the original's words.
     pub(crate) fn message(self) -> &'static str {
         match self {
@@ -76,19 +76,19 @@ impl Refused {
 
 impl Access {
     /// Judges a request with `headers` from `peer`.
-    pub(crate) fn judge(&self, headers: &HeaderMap, peer: IpAddr) -> Result<(), Refused> {
+    pub(crate) fn authorize(&self, headers: &HeaderMap, peer: IpAddr) -> Result<(), AccessError> {
         match self {
             Self::Token { token, cookie } => by_token(token, cookie, headers),
             // Not all of 127.0.0.0/8: service meshes hand over what comes from outside from other addresses of it.
             Self::Pod => {
                 let own = peer == Ipv4Addr::LOCALHOST || peer == Ipv6Addr::LOCALHOST;
-                own.then_some(()).ok_or(Refused::Outside)
+                own.then_some(()).ok_or(AccessError::Outside)
             }
         }
     }
 
     /// Removes what lets a request through: it is for this proxy and not for the session behind it.
-    pub(crate) fn conceal(&self, headers: &mut HeaderMap) {
+    pub(crate) fn strip_credentials(&self, headers: &mut HeaderMap) {
         let Self::Token { token, cookie } = self else { return };
         let shown = |value: &HeaderValue| bearer(value).is_some_and(|text| token.is(text));
         if headers.get_all(header::AUTHORIZATION).iter().any(shown) {
@@ -118,23 +118,23 @@ impl Access {
     }
 }
 
-fn by_token(token: &Token, cookie: &str, headers: &HeaderMap) -> Result<(), Refused> {
-    let mut refused = Refused::Missing;
+fn by_token(token: &Token, cookie: &str, headers: &HeaderMap) -> Result<(), AccessError> {
+    let mut error = AccessError::Missing;
     for (_, value, _) in cookies(headers).filter(|(name, _, _)| *name == cookie.as_bytes()) {
         if token.is(value) {
             return Ok(());
         }
-        refused = Refused::Wrong;
+        error = AccessError::Wrong;
     }
     for value in headers.get_all(header::AUTHORIZATION) {
         match bearer(value) {
             Some(text) if token.is(text) => return Ok(()),
-            Some(_) => refused = Refused::Wrong,
-            None if refused == Refused::Missing => refused = Refused::Scheme,
+            Some(_) => error = AccessError::Wrong,
+            None if error == AccessError::Missing => error = AccessError::Scheme,
             None => {}
         }
     }
-    Err(refused)
+    Err(error)
 }
 
 /// The bearer token that the value of an `Authorization` holds.

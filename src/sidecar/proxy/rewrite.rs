@@ -75,7 +75,7 @@ impl Target {
         request.uri = uri;
         let upgrade = upgrade(request);
         let headers = &mut request.headers;
-        end_to_end(headers, upgrade.as_ref());
+        remove_hop_by_hop(headers, upgrade.as_ref());
         // The listener has answered it.
         headers.remove(header::EXPECT);
         if request.version == Version::HTTP_2 {
@@ -110,7 +110,7 @@ pub(crate) fn is_websocket(protocol: &HeaderValue) -> bool {
 
 /// Removes from `headers` what is about the connection that they came by. With `upgrade` the wish to change the
 /// protocol, or the agreement to it, stays.
-pub(crate) fn end_to_end(headers: &mut HeaderMap, upgrade: Option<&HeaderValue>) {
+pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap, upgrade: Option<&HeaderValue>) {
     let named: Vec<HeaderName> =
         tokens(headers, header::CONNECTION).filter_map(|token| token.parse().ok()).collect();
     for name in named.iter().chain(&OF_CONNECTION) {

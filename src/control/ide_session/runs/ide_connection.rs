@@ -5,7 +5,7 @@ use crate::{
     control::ide_session::endpoints::{EndpointSource, ResolvedEndpoint},
     core::ide_session::EndpointFacts,
     ide::{
-        Connection, Link, Notification, Notifications, Options, SessionId, buffer::Limits,
+        Connection, ConnectionState, Notification, Notifications, Options, SessionId, buffer::Limits,
         connection::OpenConnectionError, dial::Lookup, egress::Egress, timing::Timing,
     },
 };
@@ -91,8 +91,8 @@ impl IdeConnection {
     }
 
     /// What it takes to send requests by this connection.
-    pub(super) fn reach(&self) -> Reach {
-        Reach {
+    pub(super) fn ide_handle(&self) -> IdeHandle {
+        IdeHandle {
             number: self.number,
             connection: self.connection.clone(),
             starts: self.starts.clone(),
@@ -102,7 +102,7 @@ impl IdeConnection {
 }
 
 /// What it takes to send requests to an IDE.
-pub(super) struct Reach {
+pub(super) struct IdeHandle {
     pub(super) number: u64,
     pub(super) connection: Connection,
     pub(super) starts: Arc<Semaphore>,
@@ -134,7 +134,7 @@ async fn receive(
 async fn watch_link(
     events: Weak<dyn ConnectionEvents>,
     source: EndpointSource,
-    mut link: watch::Receiver<Link>,
+    mut link: watch::Receiver<ConnectionState>,
 ) {
     let mut reported = link_facts(&link.borrow_and_update());
     while link.changed().await.is_ok() {
@@ -148,16 +148,16 @@ async fn watch_link(
 }
 
 /// Whether an IDE is connected, with reason and message of the condition that reports it.
-pub(super) fn link_facts(link: &Link) -> (bool, &'static str, String) {
+pub(super) fn link_facts(link: &ConnectionState) -> (bool, &'static str, String) {
     let message = match link {
-        Link::Connected(agreed) => {
+        ConnectionState::Connected(agreed) => {
             format!("The IDE is connected, by version {} of the protocol", agreed.version)
         }
-        Link::Connecting { why: Some(why), .. } => sentence(&why.to_string()),
-        Link::Connecting { why: None, .. } => "The IDE is being connected".to_owned(),
-        Link::Closed => "The connection to the IDE was closed".to_owned(),
+        ConnectionState::Connecting { why: Some(why), .. } => sentence(&why.to_string()),
+        ConnectionState::Connecting { why: None, .. } => "The IDE is being connected".to_owned(),
+        ConnectionState::Closed => "The connection to the IDE was closed".to_owned(),
     };
-    (matches!(link, Link::Connected(_)), link.reason(), message)
+    (matches!(link, ConnectionState::Connected(_)), link.reason(), message)
 }
 
 /// An error as a sentence of its own.

@@ -6,13 +6,13 @@
 
 use super::{
     Runs,
-    ide_connection::Reach,
+    ide_connection::IdeHandle,
     run::{Uid, unreadable},
     state::RunKey,
 };
 use crate::{
     core::ide_session::StartFacts,
-    ide::{Connection, Launch, RunRequest, Start, StartCause, StartError},
+    ide::{Connection, Launch, RunRequest, Start, StartError, StartErrorKind},
     telemetry::ides::{Answer, Request},
 };
 use jiff::Timestamp;
@@ -39,7 +39,7 @@ impl Runs {
                 let cancel = run.cancel.clone();
                 let runs = self.clone();
                 tokio::spawn(async move {
-                    let starting = runs.see_through(&run_key, launch.into());
+                    let starting = runs.run_start(&run_key, launch.into());
                     // Called off while it waited, or nobody's any more: what was sent finds no owner.
                     tokio::select! {
                         () = starting => {}
@@ -50,7 +50,7 @@ impl Runs {
             Err(error) => {
                 run.facts.start = unreadable(&error, at);
                 drop(state);
-                self.wakes.now(&name);
+                self.requeues.now(&name);
             }
         }
     }
@@ -65,15 +65,15 @@ impl Runs {
             run.cancel.cancel();
             let name = member.name.clone();
             drop(state);
-            self.wakes.now(&name);
+            self.requeues.now(&name);
         }
     }
 
-    async fn see_through(&self, run_key: &RunKey, request: RunRequest) {
+    async fn run_start(&self, run_key: &RunKey, request: RunRequest) {
         let deadline = Instant::now() + self.setup.timing.request;
         loop {
-            let (connection, place) = match self.turn(run_key, deadline).await {
-                Ok(turn) => turn,
+            let (connection, place) = match self.wait_for_slot(run_key, deadline).await {
+                Ok(wait_for_slot) => wait_for_slot,
                 Err(cause) => return self.started(run_key, Err(cause.into())),
             };
             if !self.change(run_key, StartFacts::Waiting, StartFacts::Sent) {
@@ -84,7 +84,7 @@ impl Runs {
             drop(place);
             match result {
                 // It was lost while we waited for our place. Nothing was sent.
-                Err(StartError { cause: StartCause::NotConnected })
+                Err(StartError { cause: StartErrorKind::NotConnected })
                     if self.change(run_key, StartFacts::Sent, StartFacts::Waiting) => {}
                 result => {
                     let answer = match &result {
@@ -100,26 +100,27 @@ impl Runs {
     }
 
     /// Waits for the IDE, and then for a place.
-    async fn turn(
+    async fn wait_for_slot(
         &self,
         run_key: &RunKey,
         deadline: Instant,
-    ) -> Result<(Connection, OwnedSemaphorePermit), StartCause> {
+    ) -> Result<(Connection, OwnedSemaphorePermit), StartErrorKind> {
         let mut not = None;
         loop {
-            let reach = timeout_at(deadline, self.reach(&run_key.uid, not)).await;
-            let Reach { number, connection, starts, .. } = reach.map_err(|_| StartCause::Closed)?;
+            let ide_handle = timeout_at(deadline, self.ide_handle(&run_key.uid, not)).await;
+            let IdeHandle { number, connection, starts, .. } =
+                ide_handle.map_err(|_| StartErrorKind::Closed)?;
             match timeout_at(deadline, connection.connected()).await {
-                Err(_) => return Err(StartCause::NotConnected),
+                Err(_) => return Err(StartErrorKind::NotConnected),
                 Ok(Ok(())) => {}
                 // Closed by us: there are other credentials, or will be.
-                Ok(Err(StartError { cause: StartCause::Closed })) => {
+                Ok(Err(StartError { cause: StartErrorKind::Closed })) => {
                     not = Some(number);
                     continue;
                 }
                 Ok(Err(error)) => return Err(error.cause),
             }
-            let place = starts.acquire_owned().await.map_err(|_| StartCause::Closed)?;
+            let place = starts.acquire_owned().await.map_err(|_| StartErrorKind::Closed)?;
             return Ok((connection, place));
         }
     }
@@ -168,6 +169,6 @@ impl Runs {
         for what in said {
             self.keep(&run_key.uid, &name, what, at);
         }
-        self.wakes.now(&name);
+        self.requeues.now(&name);
     }
 }

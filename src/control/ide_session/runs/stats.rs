@@ -2,13 +2,13 @@
 
 use super::ide_connection::IdeConnection;
 use crate::{
-    ide::{Link, connection::Counts},
+    ide::{ConnectionState, connection::ConnectionStats},
     telemetry::ides::{IdeStats, Tally},
 };
 
 /// What closed connections have counted.
 #[derive(Debug, Default)]
-pub(super) struct ClosedConnections(Counts);
+pub(super) struct ClosedConnections(ConnectionStats);
 
 impl ClosedConnections {
     /// Adds what a connection has counted.
@@ -25,8 +25,8 @@ impl ClosedConnections {
             stats.held += counts.buffer.held as u64;
             sum(&mut all, counts);
             match &*connection.link().borrow() {
-                Link::Connected(_) => stats.connected += 1,
-                Link::Connecting { .. } | Link::Closed => stats.connecting += 1,
+                ConnectionState::Connected(_) => stats.connected += 1,
+                ConnectionState::Connecting { .. } | ConnectionState::Closed => stats.connecting += 1,
             }
         }
         let (connections, dropped) = (all.connections, all.buffer.dropped);
@@ -35,7 +35,7 @@ impl ClosedConnections {
 }
 
 /// Adds the counters of `one`; gauges are not summed.
-fn sum(all: &mut Counts, one: Counts) {
+fn sum(all: &mut ConnectionStats, one: ConnectionStats) {
     let add = |all: &mut Tally, one: Tally| {
         one.into_iter().for_each(|(name, count)| *all.entry(name).or_default() += count)
     };

@@ -3,7 +3,7 @@
 use super::{Runs, run::Uid, state::RunKey};
 use crate::{
     core::ide_session::StopFacts,
-    ide::{Link, SessionId, Stop, StopCause, StopError},
+    ide::{ConnectionState, SessionId, Stop, StopError, StopErrorKind},
     telemetry::ides::{Answer, Request},
 };
 use jiff::Timestamp;
@@ -28,7 +28,7 @@ impl Runs {
             run.stop_failed(tries, format!("run session could not be stopped: {why}"), at);
             let name = member.name.clone();
             drop(state);
-            return self.wakes.now(&name);
+            return self.requeues.now(&name);
         };
         run.facts.stop = StopFacts::Asked;
         let run_key = RunKey { uid: uid.clone(), number: run.number };
@@ -44,28 +44,30 @@ impl Runs {
     async fn ask_to_stop(&self, run_key: &RunKey, session: &SessionId) -> Result<(Stop, u64), StopError> {
         let deadline = Instant::now() + self.setup.timing.request;
         loop {
-            let reach = self.reach_now(&run_key.uid).ok_or(StopCause::NotConnected)?;
-            let place = reach.stops.acquire().await;
+            let ide_handle = self.current_ide_handle(&run_key.uid).ok_or(StopErrorKind::NotConnected)?;
+            let place = ide_handle.stops.acquire().await;
             let begun = Instant::now();
-            match reach.connection.stop(session).await {
+            match ide_handle.connection.stop(session).await {
                 // It has not been connected since it is ours. The place is for those who can be run_key.
-                Err(StopError { cause: StopCause::NotConnected }) => drop(place),
+                Err(StopError { cause: StopErrorKind::NotConnected }) => drop(place),
                 result => {
                     let answer = if result.is_ok() { Answer::Done } else { Answer::Failed };
                     self.requests.count(Request::Stop, answer, begun.elapsed());
-                    return Ok((result?, reach.number));
+                    return Ok((result?, ide_handle.number));
                 }
             }
-            let mut link = reach.connection.link();
-            let settled = link.wait_for(|link| !matches!(link, Link::Connecting { failures: 0, .. }));
+            let mut link = ide_handle.connection.link();
+            let settled =
+                link.wait_for(|link| !matches!(link, ConnectionState::Connecting { failures: 0, .. }));
             // A copy: whoever holds on to the link holds up those who change it.
             let settled =
                 timeout_at(deadline, settled).await.ok().and_then(Result::ok).map(|link| link.clone());
-            let replaced = || self.reach_now(&run_key.uid).is_some_and(|now| now.number != reach.number);
+            let replaced =
+                || self.current_ide_handle(&run_key.uid).is_some_and(|now| now.number != ide_handle.number);
             match settled {
-                Some(Link::Connected(_)) => {}
-                Some(Link::Closed) if replaced() => {}
-                _ => return Err(StopCause::NotConnected.into()),
+                Some(ConnectionState::Connected(_)) => {}
+                Some(ConnectionState::Closed) if replaced() => {}
+                _ => return Err(StopErrorKind::NotConnected.into()),
             }
         }
     }
@@ -74,7 +76,7 @@ impl Runs {
         let at = Timestamp::now();
         let mut state = self.state.lock();
         let source = state.members.get(&run_key.uid).and_then(|member| member.source.as_ref());
-        let current = source.and_then(|source| state.peers.get(source)).map(|peer| peer.number);
+        let current = source.and_then(|source| state.ides.get(source)).map(|ide| ide.number);
         let Some(run) = state.run(&run_key.uid, run_key.number) else { return };
         match result {
             Ok((stop, number)) => {
@@ -85,6 +87,6 @@ impl Runs {
         }
         let name = state.members.get(&run_key.uid).map(|member| member.name.clone());
         drop(state);
-        name.iter().for_each(|name| self.wakes.now(name));
+        name.iter().for_each(|name| self.requeues.now(name));
     }
 }

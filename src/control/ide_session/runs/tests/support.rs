@@ -119,7 +119,7 @@ pub(super) fn settings() -> IdeSettings {
         end: Duration::from_secs(20),
         pause: Duration::from_millis(10),
         backoff: Duration::from_millis(10),
-        most_backoff: Duration::from_millis(50),
+        max_backoff: Duration::from_millis(50),
         close: Duration::from_secs(5),
     };
     IdeSettings { timing, namespaces: vec!["ides".into()], sessions: 64, ..IdeSettings::default() }
@@ -151,12 +151,12 @@ impl Bench {
         let endpoints = TestEndpoints { by_source: Mutex::default(), changed };
         let (endpoints, kept, woken) =
             (Arc::new(endpoints), Arc::<Kept>::default(), Arc::<Notify>::default());
-        let wake: Wake = {
+        let wake: Requeue = {
             let woken = woken.clone();
             Arc::new(move |_: &str| woken.notify_waiters())
         };
-        let surroundings = Surroundings { domain: "cluster.local".into(), api_server: Vec::new() };
-        let runs = Runs::new(endpoints.clone(), &settings, surroundings, kept.clone(), wake);
+        let network = ClusterNetwork { domain: "cluster.local".into(), api_server: Vec::new() };
+        let runs = Runs::new(endpoints.clone(), &settings, network, kept.clone(), wake);
         tokio::spawn(runs.clone().follow(changes));
         Self { ide, endpoints, runs, kept, woken }
     }
