@@ -3,6 +3,7 @@
 //! * [`core`]: every decision, as pure functions
 //! * [`control`]: what talks to the API server
 //! * [`serve`]: webhooks, probes, metrics
+//! * [`http_server`]: the HTTP server behind the listeners of `serve` and `sidecar`
 //! * [`ide`]: the protocol by which an IDE is asked for run sessions
 //! * [`capture`]: what the sessions of an IDE write, kept in files
 //! * [`sidecar`]: the programs inside a session's pod
@@ -13,8 +14,9 @@ pub mod capture;
 pub mod cmd;
 pub mod control;
 pub mod core;
+pub mod http_server;
 pub mod ide;
 pub mod serve;
 pub mod settings;
-pub mod sidecar;
+pub(crate) mod sidecar;
 pub mod telemetry;

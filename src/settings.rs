@@ -3,13 +3,13 @@
 //! [`Settings::read`] promises that what it returns can be used as it is, and that what it refuses is
 //! refused with every problem at once. It reads no global state: the environment is an argument.
 
-pub mod address;
+pub(crate) mod address;
 pub mod flags;
-pub mod ide;
-pub mod log;
+pub(crate) mod ide;
+pub(crate) mod log;
 #[cfg(test)]
 mod tests;
-pub mod webhook;
+pub(crate) mod webhook;
 
 pub use ide::IdeSettings;
 pub use log::LogSettings;

@@ -6,7 +6,7 @@ use super::names::Stream;
 use jiff::Timestamp;
 
 /// Bytes that wait at most. A longer line waits alone.
-pub(super) const MOST_BYTES: usize = 256 << 10;
+pub(super) const MAX_BYTES: usize = 256 << 10;
 
 /// One thing to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +51,7 @@ impl Buffer {
     pub(super) fn push(&mut self, item: Item, room: usize) -> usize {
         let before = self.bytes;
         let weight = item.weight();
-        let fits = self.items.is_empty() || self.bytes + weight <= MOST_BYTES;
+        let fits = self.items.is_empty() || self.bytes + weight <= MAX_BYTES;
         if !fits || weight > room {
             self.lose(&item);
             return 0;
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn what_is_left_out_is_said_where_it_would_stand() {
         let mut buffer = Buffer::default();
-        let half = "x".repeat(MOST_BYTES / 2);
+        let half = "x".repeat(MAX_BYTES / 2);
         buffer.push(item(Stream::Stdout, &half), ROOM);
         for _ in 0..3 {
             assert_eq!(buffer.push(item(Stream::Stdout, &half), ROOM), 0);
@@ -117,7 +117,7 @@ mod tests {
     fn a_long_line_waits_alone_and_none_when_all_have_no_room() {
         let mut buffer = Buffer::default();
         assert_eq!(buffer.push(item(Stream::System, "no room"), 8), 0);
-        assert!(buffer.push(item(Stream::System, &"x".repeat(2 * MOST_BYTES)), ROOM) > 0);
+        assert!(buffer.push(item(Stream::System, &"x".repeat(2 * MAX_BYTES)), ROOM) > 0);
         assert_eq!(buffer.push(item(Stream::System, "y"), ROOM), 0);
         assert_eq!(
             buffer.take().0.len(),
@@ -136,7 +136,7 @@ mod tests {
                     0 => refused += 1,
                     weight => taken += weight,
                 }
-                prop_assert!(buffer.bytes <= MOST_BYTES + 1024);
+                prop_assert!(buffer.bytes <= MAX_BYTES + 1024);
             }
             let (items, weight) = buffer.take();
             prop_assert_eq!(weight, taken);

@@ -3,13 +3,13 @@
 use jiff::Timestamp;
 
 /// Bytes of a file at most, but for the line that says that it is full.
-pub const QUOTA: u64 = 16 << 20;
+pub(crate) const QUOTA: u64 = 16 << 20;
 /// What the last line of a full file says.
-pub const FULL: &str = "[the output goes on, but no more of it is kept]";
+pub(crate) const FULL: &str = "[the output goes on, but no more of it is kept]";
 
 /// How far a file has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Written {
+pub(crate) struct Written {
     /// Lines in it.
     pub lines: u64,
     /// Bytes in it.
@@ -21,7 +21,7 @@ pub struct Written {
 impl Written {
     /// Puts what a process wrote at `at` into `out`, which comes after what has been written already. One newline at
     /// its end is that of its last line.
-    pub fn add(&mut self, text: &str, at: Timestamp, out: &mut Vec<u8>) {
+    pub(crate) fn add(&mut self, text: &str, at: Timestamp, out: &mut Vec<u8>) {
         let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
         for line in text.split('\n') {
             if self.full {
@@ -42,7 +42,7 @@ impl Written {
     }
 
     /// How far a file with these bytes has come, and what to put into it first: a line that was cut off is ended.
-    pub fn found(bytes: &[u8]) -> (Self, &'static [u8]) {
+    pub(crate) fn found(bytes: &[u8]) -> (Self, &'static [u8]) {
         let lines: Vec<_> = bytes.split_inclusive(|byte| *byte == b'\n').collect();
         let last = lines.last().copied().unwrap_or_default();
         let repair: &[u8] = if last.is_empty() || last.ends_with(b"\n") { b"" } else { b"\n" };

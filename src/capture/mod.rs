@@ -10,9 +10,9 @@
 
 mod buffer;
 mod files;
-pub mod lines;
-pub mod names;
-pub mod store;
+pub(crate) mod lines;
+pub(crate) mod names;
+pub(crate) mod store;
 
 pub use names::{NameOwnerError, Owner, Stream};
-pub use store::{Capture, News, OpenCaptureError, RemoveCaptureError, Writer};
+pub use store::{Capture, OpenCaptureError, RemoveCaptureError, Updates, Writer};

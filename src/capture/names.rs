@@ -6,9 +6,9 @@
 use sojourn_webhooks::rules::dns::is_subdomain;
 
 /// Bytes that file systems allow in the name of a file.
-const MOST_BYTES: usize = 255;
+const MAX_BYTES: usize = 255;
 /// Bytes of a UID at most. Those of an API server have 36.
-const MOST_UID: usize = 64;
+const MAX_UID: usize = 64;
 const SYSTEM: (&str, &str) = ("resource-idesession-", ".log");
 
 /// What of a session is captured.
@@ -75,13 +75,13 @@ impl Owner {
             Stream::System => return format!("{}{}{}", SYSTEM.0, self.uid, SYSTEM.1),
         };
         // A long name is cut, the UID never: it alone tells objects apart.
-        let room = MOST_BYTES - part.len() - self.uid.len();
+        let room = MAX_BYTES - part.len() - self.uid.len();
         format!("{}{part}{}", &self.name[..self.name.len().min(room)], self.uid)
     }
 }
 
 /// The UID in the name of a file of ours; none in that of any other file.
-pub fn uid_of(file_name: &str) -> Option<&str> {
+pub(crate) fn uid_of(file_name: &str) -> Option<&str> {
     let of_system = || file_name.strip_prefix(SYSTEM.0)?.strip_suffix(SYSTEM.1);
     let of_output = || {
         let (rest, uid) = file_name.rsplit_once('_')?;
@@ -92,7 +92,7 @@ pub fn uid_of(file_name: &str) -> Option<&str> {
 }
 
 fn is_uid(text: &str) -> bool {
-    (1..=MOST_UID).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+    (1..=MAX_UID).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
 #[cfg(test)]
@@ -131,7 +131,7 @@ mod tests {
     #[case("\u{e9}")]
     fn other_uids_are_refused(#[case] uid: &str) {
         assert_eq!(Owner::new("a", uid), Err(NameOwnerError::Uid(uid.to_owned())));
-        assert!(Owner::new("a", &"f".repeat(MOST_UID + 1)).is_err());
+        assert!(Owner::new("a", &"f".repeat(MAX_UID + 1)).is_err());
     }
 
     #[rstest]
@@ -153,7 +153,7 @@ mod tests {
             let owner = Owner::new(&name, &uid).unwrap();
             for stream in Stream::ALL {
                 let file = owner.file_name(stream);
-                prop_assert!(file.len() <= MOST_BYTES && !file.contains('/'));
+                prop_assert!(file.len() <= MAX_BYTES && !file.contains('/'));
                 prop_assert_eq!(uid_of(&file), Some(uid.as_str()));
             }
         }

@@ -25,7 +25,7 @@ use tokio::{
 };
 
 /// Bytes that wait to be written of all sessions at most.
-const MOST_WAITING: usize = 16 << 20;
+const MAX_WAITING: usize = 16 << 20;
 /// How long after a failed removal the next one is tried; each wait is twice the one before.
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 /// How long removals are tried in all.
@@ -226,14 +226,19 @@ impl Capture {
     }
 
     /// Tells of what is written for `owner` from now on.
-    pub fn news(&self, owner: &Owner) -> News {
+    pub fn updates(&self, owner: &Owner) -> Updates {
         let opened = self.shared.opened.subscribe();
-        News { shared: self.shared.clone(), owner: owner.clone(), opened, written: self.shared.hear(owner) }
+        Updates {
+            shared: self.shared.clone(),
+            owner: owner.clone(),
+            opened,
+            written: self.shared.subscribe(owner),
+        }
     }
 }
 
 impl Shared {
-    fn hear(&self, owner: &Owner) -> Option<watch::Receiver<u64>> {
+    fn subscribe(&self, owner: &Owner) -> Option<watch::Receiver<u64>> {
         self.open.lock().get(owner.uid()).map(|entry| entry.written.subscribe())
     }
 }
@@ -254,7 +259,7 @@ impl Writer {
         if inbox.closed {
             return;
         }
-        let room = MOST_WAITING.saturating_sub(waiting.load(Ordering::Relaxed));
+        let room = MAX_WAITING.saturating_sub(waiting.load(Ordering::Relaxed));
         waiting.fetch_add(inbox.buffer.push(item, room), Ordering::Relaxed);
         let announced = std::mem::replace(&mut inbox.announced, true);
         drop(inbox);
@@ -277,14 +282,14 @@ impl Drop for Writer {
 
 /// Tells when there is more to read.
 #[derive(Debug)]
-pub struct News {
+pub struct Updates {
     shared: Arc<Shared>,
     owner: Owner,
     opened: watch::Receiver<u64>,
     written: Option<watch::Receiver<u64>>,
 }
 
-impl News {
+impl Updates {
     /// Waits until something has been written since this was made or since it last told. Tells once more when the
     /// capture ends. Nothing is lost when the wait is given up.
     pub async fn wait(&mut self) {
@@ -296,7 +301,7 @@ impl News {
         }
         // The store lives as long as this does, so this does not end before something is opened.
         while self.opened.changed().await.is_ok() {
-            self.written = self.shared.hear(&self.owner);
+            self.written = self.shared.subscribe(&self.owner);
             if self.written.is_some() {
                 return;
             }

@@ -2,6 +2,7 @@
 
 use anyhow::Context as _;
 use clap::Args;
+use http::{HeaderValue, header::USER_AGENT};
 use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
@@ -10,6 +11,9 @@ use std::{
     net::IpAddr,
     path::{Path, PathBuf},
 };
+
+/// How audit logs and field managers of the API server name us. The library sends no user agent of its own.
+const OUR_USER_AGENT: &str = concat!("sojourn/", env!("CARGO_PKG_VERSION"));
 
 /// Which cluster a command looks at.
 #[derive(Args, Clone, Debug, Default)]
@@ -46,23 +50,40 @@ pub(super) async fn addresses(config: &Config) -> Vec<IpAddr> {
 /// What a client is made of.
 pub(super) async fn config(kubeconfig: Option<&Path>, context: Option<&str>) -> anyhow::Result<Config> {
     let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
-    match (kubeconfig, context) {
+    let mut config = match (kubeconfig, context) {
         (Some(path), _) => {
             let kubeconfig = Kubeconfig::read_from(path).context("the kubeconfig cannot be read")?;
             Config::from_custom_kubeconfig(kubeconfig, &options)
                 .await
-                .context("the kubeconfig cannot be used")
+                .context("the kubeconfig cannot be used")?
         }
-        (None, Some(_)) => Config::from_kubeconfig(&options).await.context("the kubeconfig cannot be used"),
+        (None, Some(_)) => {
+            Config::from_kubeconfig(&options).await.context("the kubeconfig cannot be used")?
+        }
         (None, None) => {
-            Config::infer().await.context("no cluster: neither a kubeconfig nor a service account")
+            Config::infer().await.context("no cluster: neither a kubeconfig nor a service account")?
         }
-    }
+    };
+    config.headers.push((USER_AGENT, HeaderValue::from_static(OUR_USER_AGENT)));
+    Ok(config)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn the_api_server_is_told_the_version() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let kubeconfig = "{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c, \
+                          user: u}}], clusters: [{name: c, cluster: {server: 'https://192.0.2.7'}}], users: [{name: u, \
+                          user: {}}]}";
+        std::fs::write(file.path(), kubeconfig).unwrap();
+        let config = config(Some(file.path()), None).await.unwrap();
+        let agents: Vec<_> = config.headers.iter().filter(|(name, _)| name == USER_AGENT).collect();
+        assert_eq!(agents.len(), 1);
+        assert_eq!(agents[0].1, concat!("sojourn/", env!("CARGO_PKG_VERSION")));
+    }
 
     #[tokio::test]
     async fn where_the_api_server_is_follows_from_its_url() {

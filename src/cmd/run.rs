@@ -9,19 +9,18 @@ use crate::telemetry::trace;
 use crate::{
     cmd::connect,
     control::{
-        auth::Reviews,
-        certificates::DebugView,
+        auth::TokenAuthorizer,
+        certificates::{Clock, DebugView},
         context::Context,
-        controller::Controllers,
+        controller::{ApiContext, Controllers},
         lease::{ApiLease, Election, LEASE_NAME, Leadership, elector::Timing},
         watch::CacheSync,
     },
+    http_server::Shutdown,
     serve::{
         self,
         admin::{self, Admin},
-        logs::Logs,
         ready::Readiness,
-        webhooks::Shutdown,
     },
     settings::{LeaseSettings, Settings, flags::Flags},
     telemetry::{
@@ -95,6 +94,17 @@ pub async fn serve(
     log: LogHandle,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
+    serve_with_clock(settings, client, log, stop, Clock::default()).await
+}
+
+/// Serves as [`serve`] does, and judges certificates by `clock`.
+pub async fn serve_with_clock(
+    settings: Settings,
+    client: Client,
+    log: LogHandle,
+    stop: CancellationToken,
+    clock: Clock,
+) -> anyhow::Result<()> {
     for note in &settings.notes {
         tracing::info!("{note}");
     }
@@ -125,6 +135,7 @@ pub async fn serve(
         metrics: CertificateMetrics::new(&mut metrics.registry),
         shown: DebugView::default(),
         readiness: readiness.handle("webhook certificate"),
+        clock,
     };
     let admin = Admin {
         readiness,
@@ -139,6 +150,11 @@ pub async fn serve(
     };
     listen(admin, &settings, &client, &close, &mut background).await?;
 
+    let api_context = ApiContext {
+        authorizer: Arc::new(TokenAuthorizer(client.clone())),
+        log_metrics,
+        close: close.clone(),
+    };
     let serving = match &settings.webhook {
         Some(webhook) => {
             let server = webhooks::Server {
@@ -148,11 +164,7 @@ pub async fn serve(
                 controllers: &controllers,
                 cache_sync: &cache_sync,
                 metrics: webhook_metrics,
-                logs: controllers.log_source().map(|ides| {
-                    let authorizer = Arc::new(Reviews(client.clone()));
-                    let store = ides.outputs.store().clone();
-                    Logs::new(ides.clone(), store, authorizer, log_metrics.clone(), close.clone())
-                }),
+                apis: controllers.apis(&api_context),
             };
             let ending = Shutdown { leaving: stop.clone(), stop: close.clone() };
             Some(server.start(watchers, ending, &mut background).await?)
@@ -177,13 +189,13 @@ pub async fn serve(
     election.hand_over().await;
     tokio::time::sleep(settings.shutdown_delay).await;
     close.cancel();
-    let farewell = match serving {
+    let deregistration = match serving {
         Some(serving) => serving.ended().await?,
         None => None,
     };
     background.shutdown().await;
-    if let Some(farewell) = farewell {
-        farewell.say().await;
+    if let Some(deregistration) = deregistration {
+        deregistration.run().await;
     }
     Ok(())
 }
@@ -233,7 +245,7 @@ async fn listen(
     };
     if let Some(address) = secure {
         let listener = admin::listener(&address, "metrics").await?;
-        let scrapers = Arc::new(Reviews(client.clone()));
+        let scrapers = Arc::new(TokenAuthorizer(client.clone()));
         let serving = serve::metrics::serve(listener, admin.metrics_router(), scrapers, close.clone());
         background.spawn(async move {
             if let Err(error) = serving.await {

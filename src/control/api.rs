@@ -58,7 +58,7 @@ pub async fn apply(
 
 /// Changes some fields of an object.
 pub async fn merge(api: &Api<DynamicObject>, name: &str, patch: &Value) -> Result<DynamicObject, CallError> {
-    within(api.patch(name, &PatchParams::default(), &Patch::Merge(patch))).await
+    within(api.patch(name, &merge_params(), &Patch::Merge(patch))).await
 }
 
 /// Changes some fields of an object's status.
@@ -67,7 +67,12 @@ pub async fn merge_status(
     name: &str,
     patch: &Value,
 ) -> Result<DynamicObject, CallError> {
-    within(api.patch_status(name, &PatchParams::default(), &Patch::Merge(patch))).await
+    within(api.patch_status(name, &merge_params(), &Patch::Merge(patch))).await
+}
+
+/// A patch under our name: conflicts of server-side apply name it.
+fn merge_params() -> PatchParams {
+    PatchParams { field_manager: Some(MANAGER.into()), ..PatchParams::default() }
 }
 
 /// Deletes that very object. `None`: it is gone; otherwise it is on its way.

@@ -11,8 +11,8 @@
 //! blanked must come back while the Lease changes hands, too.
 
 pub mod configurations;
+pub mod deregistration;
 mod directory;
-pub mod farewell;
 pub mod files;
 mod probe;
 mod secret;
@@ -20,7 +20,7 @@ pub mod self_managed;
 
 use crate::{
     serve::ready::Handle,
-    telemetry::certificates::{CertificateMetrics, Failure, Of, Phase},
+    telemetry::certificates::{CertificateMetrics, CertificateRole, Failure, Phase},
 };
 use arc_swap::ArcSwap;
 use configurations::Configurations;
@@ -35,7 +35,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// The wall clock of this replica.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Clock {
-    /// How far it is ahead; nothing but tests let it be.
+    /// How far it is ahead of the system's. Zero for the operator.
     pub ahead: SignedDuration,
 }
 
@@ -60,7 +60,7 @@ impl DebugView {
 
 /// The server whose certificate it is, and those who are told about it.
 #[derive(Debug)]
-pub struct Served {
+pub struct CertificateServer {
     /// Where the server takes its certificate from.
     pub resolver: Arc<CertResolver>,
     /// Where it listens.
@@ -79,12 +79,12 @@ pub struct Served {
 
 /// What is in use, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct InUse {
+struct ActiveCertificate {
     fingerprint: Option<Fingerprint>,
     until: Timestamp,
 }
 
-impl Served {
+impl CertificateServer {
     /// Says whether an API server would believe what our port serves, and shows that to whoever looks. A
     /// `concern` is something that people should see to while all still works.
     async fn verify(&self, live: &Configurations, concern: Option<&str>) -> bool {
@@ -115,25 +115,25 @@ impl Served {
     }
 
     /// Shows the phase and what is in use.
-    fn show(&self, mode: &str, phase: Phase, in_use: Option<&InUse>, more: Value) {
+    fn show(&self, mode: &str, phase: Phase, active: Option<&ActiveCertificate>, more: Value) {
         self.metrics.enter(phase);
         let mut shown = json!({
             "mode": mode,
             "phase": format!("{phase:?}"),
-            "fingerprint": in_use.and_then(|it| it.fingerprint.as_ref()).map(ToString::to_string),
-            "notAfter": in_use.map(|it| it.until),
+            "fingerprint": active.and_then(|it| it.fingerprint.as_ref()).map(ToString::to_string),
+            "notAfter": active.map(|it| it.until),
         });
         json_patch::merge(&mut shown, &more);
         self.shown.0.store(Arc::new(shown));
     }
 
-    fn rotated(&self, in_use: &InUse) {
-        self.metrics.rotated(Of::Leaf, in_use.until);
-        tracing::info!(until = %in_use.until, "serving with a new certificate");
+    fn rotated(&self, active: &ActiveCertificate) {
+        self.metrics.rotated(CertificateRole::Leaf, active.until);
+        tracing::info!(until = %active.until, "serving with a new certificate");
     }
 }
 
 /// A minute, more or less: replicas that start together should not do things together for ever.
-fn about_a_minute() -> Duration {
+fn jittered_minute() -> Duration {
     MINUTE.mul_f64(rand::random_range(0.8..1.2))
 }

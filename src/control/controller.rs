@@ -5,12 +5,15 @@ use super::{
     workload::WorkloadController,
 };
 use crate::{
+    serve::auth::Authorizer,
     settings::{MetricsSettings, Settings},
     telemetry::{
+        ides::LogMetrics,
         metrics,
         queues::{QueueCollector, Waiting},
     },
 };
+use axum::Router;
 use futures::future::BoxFuture;
 use prometheus_client::registry::Registry;
 use serde_json::{Map, Value};
@@ -18,6 +21,7 @@ use sojourn_crds::amalthea::AmaltheaSession;
 use sojourn_webhooks::{JobConstraints, SESSION_KINDS, SessionKind, facts::GuardSettings};
 use std::sync::Arc;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 /// A kind at work. What a kind has no use for stays as it is here.
 pub trait Controller: Send + Sync + 'static {
@@ -66,10 +70,21 @@ pub trait Controller: Send + Sync + 'static {
         None
     }
 
-    /// The sessions whose logs are served, if the kind serves logs.
-    fn log_source(self: Arc<Self>) -> Option<Arc<ide_session::Reconciler>> {
+    /// The HTTP API of the kind, served on the port of the webhooks.
+    fn api(self: Arc<Self>, context: &ApiContext) -> Option<Router> {
+        let _ = context;
         None
     }
+}
+
+/// What HTTP APIs are made of.
+pub struct ApiContext {
+    /// Who may use them.
+    pub authorizer: Arc<dyn Authorizer>,
+    /// Metrics of logs that are read.
+    pub log_metrics: LogMetrics,
+    /// Cancelled when answers that go on have to end.
+    pub close: CancellationToken,
 }
 
 /// All controllers of a process.
@@ -145,9 +160,9 @@ impl Controllers {
         controller.job_constraints(namespace, name, settings)
     }
 
-    /// The sessions whose logs are served.
-    pub fn log_source(&self) -> Option<Arc<ide_session::Reconciler>> {
-        self.each().find_map(Controller::log_source)
+    /// The HTTP APIs of all kinds.
+    pub fn apis(&self, context: &ApiContext) -> Vec<Router> {
+        self.each().filter_map(|controller| controller.api(context)).collect()
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// The API server answered with an error, or could not be reached.
-    #[error("{}", said(.0))]
+    #[error("{}", error_message(.0))]
     Kube(#[from] kube::Error),
     /// There was no answer in time.
     #[error("the API server did not answer within {0:?}")]
@@ -22,7 +22,7 @@ pub enum CallError {
 }
 
 /// What the API server said, without the noise of our side of the call.
-pub fn said(error: &kube::Error) -> String {
+pub fn error_message(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => status.message.clone(),
         other => other.to_string(),
@@ -30,11 +30,11 @@ pub fn said(error: &kube::Error) -> String {
 }
 
 /// What the API server said to a watch.
-pub fn said_by_watch(error: &watcher::Error) -> String {
+pub fn watch_error_message(error: &watcher::Error) -> String {
     match error {
         watcher::Error::InitialListFailed(error)
         | watcher::Error::WatchStartFailed(error)
-        | watcher::Error::WatchFailed(error) => said(error),
+        | watcher::Error::WatchFailed(error) => error_message(error),
         watcher::Error::WatchError(status) => status.message.clone(),
         other => other.to_string(),
     }

@@ -1,4 +1,7 @@
 //! Events: what a person reads in `kubectl describe`.
+//!
+//! Not by `kube::runtime::events::Recorder`: it writes to `events.k8s.io`, for which the operator would need more rights,
+//! and leaves out `count`, `firstTimestamp` and `lastTimestamp`, which clients of core/v1 read.
 
 use super::api;
 use crate::core::event::EventRecord;
@@ -9,44 +12,44 @@ use k8s_openapi::{
 };
 use kube::{Api, Client, api::PostParams};
 
-/// Where Events about objects are that belong to no namespace, by the convention of Kubernetes.
-const NAMESPACE_OF_NONE: &str = "default";
+/// The namespace of Events about cluster-scoped objects, by the convention of Kubernetes.
+const CLUSTER_SCOPED: &str = "default";
 /// The API server's limit for messages of Events.
-const LONGEST_MESSAGE: usize = 1000;
+const MAX_MESSAGE: usize = 1000;
 
-/// Publishes an Event on an object: what the replica `from` did, as `action`. One that cannot be published is lost: it
-/// repeats what is said elsewhere.
+/// Publishes an Event about an object: the replica `instance` did `action`. An Event that cannot be published is lost; it
+/// only repeats what the status reports.
 pub(super) async fn publish(
     client: &Client,
-    about: ObjectReference,
-    from: &str,
+    object: ObjectReference,
+    instance: &str,
     action: &str,
-    note: &EventRecord,
+    record: &EventRecord,
 ) {
     let now = Timestamp::now();
-    let namespace = about.namespace.clone().unwrap_or_else(|| NAMESPACE_OF_NONE.to_owned());
+    let namespace = object.namespace.clone().unwrap_or_else(|| CLUSTER_SCOPED.to_owned());
     let event = Event {
         metadata: ObjectMeta {
-            name: Some(format!("{}.{:x}", about.name.as_deref().unwrap_or_default(), now.as_nanosecond())),
+            name: Some(format!("{}.{:x}", object.name.as_deref().unwrap_or_default(), now.as_nanosecond())),
             namespace: Some(namespace.clone()),
             ..ObjectMeta::default()
         },
-        involved_object: about,
-        type_: Some(if note.warning { "Warning" } else { "Normal" }.into()),
-        reason: Some(note.reason.into()),
+        involved_object: object,
+        type_: Some(if record.warning { "Warning" } else { "Normal" }.into()),
+        reason: Some(record.reason.into()),
         action: Some(action.into()),
-        message: Some(note.message.chars().take(LONGEST_MESSAGE).collect()),
+        message: Some(record.message.chars().take(MAX_MESSAGE).collect()),
         event_time: Some(MicroTime(now)),
         first_timestamp: Some(Time(now)),
         last_timestamp: Some(Time(now)),
         count: Some(1),
         source: Some(EventSource { component: Some("sojourn".into()), host: None }),
         reporting_component: Some("sojourn".into()),
-        reporting_instance: Some(from.into()),
+        reporting_instance: Some(instance.into()),
         ..Event::default()
     };
     let api: Api<Event> = Api::namespaced(client.clone(), &namespace);
     if let Err(error) = api::within(api.create(&PostParams::default(), &event)).await {
-        tracing::debug!(%error, reason = note.reason, "event not published");
+        tracing::debug!(%error, reason = record.reason, "event not published");
     }
 }

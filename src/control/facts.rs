@@ -1,13 +1,11 @@
 //! What the admission rules may know of the cluster: the sessions that the watches hold, and what the API
 //! server answers when asked whether somebody may do something.
 
-use super::{controller::Controllers, watch::CacheSync};
+use super::{auth::review_access, controller::Controllers, watch::CacheSync};
+use crate::serve::auth::AccessRequest;
 use jiff::Timestamp;
-use k8s_openapi::api::{
-    authentication::v1::UserInfo,
-    authorization::v1::{ResourceAttributes, SubjectAccessReview, SubjectAccessReviewSpec},
-};
-use kube::{Api, Client, api::PostParams};
+use k8s_openapi::api::{authentication::v1::UserInfo, authorization::v1::ResourceAttributes};
+use kube::Client;
 use sojourn_webhooks::{
     facts::{Access, AccessQuestion, Answer, Authorizer, Facts, GuardSettings},
     session_kinds::{JobConstraints, SessionKind},
@@ -47,29 +45,18 @@ pub struct AccessReviews(pub Client);
 impl Authorizer for AccessReviews {
     fn ask<'a>(&'a self, user: &'a UserInfo, question: &'a AccessQuestion) -> Answer<'a> {
         Box::pin(async move {
-            let review = SubjectAccessReview {
-                spec: SubjectAccessReviewSpec {
-                    user: user.username.clone(),
-                    groups: user.groups.clone(),
-                    uid: user.uid.clone(),
-                    extra: user.extra.clone(),
-                    resource_attributes: Some(ResourceAttributes {
-                        verb: Some(question.verb.into()),
-                        group: Some(question.group.into()),
-                        resource: Some(question.resource.into()),
-                        namespace: Some(question.namespace.clone()),
-                        name: Some(question.name.clone()),
-                        ..ResourceAttributes::default()
-                    }),
-                    ..SubjectAccessReviewSpec::default()
-                },
-                ..SubjectAccessReview::default()
+            let attributes = ResourceAttributes {
+                verb: Some(question.verb.into()),
+                group: Some(question.group.into()),
+                resource: Some(question.resource.into()),
+                namespace: Some(question.namespace.clone()),
+                name: Some(question.name.clone()),
+                ..ResourceAttributes::default()
             };
-            let api: Api<SubjectAccessReview> = Api::all(self.0.clone());
-            match api.create(&PostParams::default(), &review).await {
-                Ok(answer) if answer.status.as_ref().is_some_and(|status| status.allowed) => Access::Allowed,
-                Ok(answer) if answer.status.is_some() => Access::Denied,
-                Ok(_) => Access::Unknown,
+            match review_access(&self.0, user.clone(), AccessRequest::Resource(attributes)).await {
+                Ok(Some(true)) => Access::Allowed,
+                Ok(Some(false)) => Access::Denied,
+                Ok(None) => Access::Unknown,
                 Err(error) => {
                     tracing::warn!(%error, "the API server did not say whether a requester may act");
                     Access::Unknown

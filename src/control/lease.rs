@@ -104,7 +104,7 @@ impl LeaseStore for ApiLease {
                 Ok(_) => None,
                 Err(error) => {
                     debug!(
-                        error = super::errors::said_by_watch(&error),
+                        error = super::errors::watch_error_message(&error),
                         "the watch of the Lease was interrupted"
                     );
                     None
@@ -173,18 +173,18 @@ pub struct Election<S> {
 }
 
 impl<S: LeaseStore> Election<S> {
-    /// A candidate named `me`, which must be unique among all processes that ever take part, and the leadership
+    /// A candidate named `identity`, which must be unique among all processes that ever take part, and the leadership
     /// that it works.
     pub fn new(
         store: S,
-        me: String,
+        identity: String,
         timing: Timing,
         metrics: LeaseMetrics,
     ) -> Result<(Self, Leadership), elector::CheckTimingError> {
         let (leads, receiver) = watch::channel(false);
         let until = Arc::new(ArcSwapOption::empty());
         let leadership = Leadership { leads: receiver, until: Some(until.clone()) };
-        let elector = Elector::new(me, LEASE_NAME.to_owned(), timing.check()?);
+        let elector = Elector::new(identity, LEASE_NAME.to_owned(), timing.check()?);
         Ok((Self { store, elector, metrics, leads, until }, leadership))
     }
 
@@ -229,7 +229,7 @@ impl<S: LeaseStore> Election<S> {
                 let over = tokio::time::sleep(time.mul_f64(jitter));
                 let news = async {
                     while let Some(holder) = holders.next().await {
-                        if self.elector.is_news(holder.as_deref()) {
+                        if self.elector.calls_for_read(holder.as_deref()) {
                             return;
                         }
                     }
@@ -237,7 +237,7 @@ impl<S: LeaseStore> Election<S> {
                 };
                 tokio::select! {
                     () = over => {}
-                    () = news => self.elector.look_again(),
+                    () = news => self.elector.invalidate(),
                 }
             }
             Step::StepDown(why) => {
@@ -271,7 +271,7 @@ impl<S: LeaseStore> Election<S> {
         start: Instant,
         request: impl Future<Output = Result<T, ReachLeaseError>>,
     ) -> Option<Result<T, ReachLeaseError>> {
-        tokio::time::timeout(self.elector.patience(start.into_std()), request).await.ok()
+        tokio::time::timeout(self.elector.request_timeout(start.into_std()), request).await.ok()
     }
 
     async fn wrote(&mut self, result: Option<Result<Lease, ReachLeaseError>>, sent: Instant) {
@@ -293,7 +293,10 @@ impl<S: LeaseStore> Election<S> {
             // Somebody else wrote: look at once.
             Some(ReachLeaseError::Conflict) => return debug!("somebody else wrote the Lease first"),
             Some(ReachLeaseError::Request(source)) => {
-                warn!(error = crate::control::errors::said(&source), "the Lease could not be reached");
+                warn!(
+                    error = crate::control::errors::error_message(&source),
+                    "the Lease could not be reached"
+                );
             }
             None => warn!("the Lease could not be reached in time"),
         }

@@ -5,7 +5,7 @@
 
 pub mod amalthea;
 pub mod api;
-pub mod auth;
+pub(crate) mod auth;
 pub mod certificates;
 pub mod context;
 pub mod controller;

@@ -108,7 +108,7 @@ pub async fn follow(
                 None
             }
             Err(error) => {
-                let error = errors::said_by_watch(&error);
+                let error = errors::watch_error_message(&error);
                 tracing::warn!(error, kind = handler.kind(), "watch interrupted; trying again");
                 None
             }

@@ -166,7 +166,7 @@ async fn work_one<R: Reconcile>(reconciler: &R) {
         });
     match action {
         Action { error: Some(class), .. } => {
-            metrics.failed(R::KIND, metrics_class(class));
+            metrics.failed(R::KIND, class);
             measured.ended(Outcome::Failed);
         }
         Action { changed: true, .. } => measured.ended(Outcome::Changed),
@@ -185,16 +185,6 @@ struct Taken<'a> {
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
         self.queue.done(self.key);
-    }
-}
-
-fn metrics_class(class: ErrorClass) -> metrics::ErrorClass {
-    match class {
-        ErrorClass::Conflict => metrics::ErrorClass::Conflict,
-        ErrorClass::Transient => metrics::ErrorClass::Transient,
-        ErrorClass::Quota => metrics::ErrorClass::Quota,
-        ErrorClass::Forbidden => metrics::ErrorClass::Forbidden,
-        ErrorClass::Foreign | ErrorClass::Invalid => metrics::ErrorClass::Invalid,
     }
 }
 

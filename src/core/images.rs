@@ -2,6 +2,9 @@
 //!
 //! The module promises what the rules promise and no more: an image that no rule names, and a text that
 //! is not an image reference, come back exactly as they were written.
+//!
+//! Not by `oci-spec`: for one parser it brings builders and derive macros for a whole specification, and it keeps a tag
+//! beside a digest, where the original drops it.
 
 use serde::Deserialize;
 use std::{borrow::Cow, fmt};

@@ -143,9 +143,9 @@ impl fmt::Debug for CachedObject {
     }
 }
 
-/// Field managers whose `Update` rights we take over: our own from creation, and the original's, which
-/// wrote under its HTTP library's default name.
-const TAKEN_OVER: [&str; 3] = [crate::core::manifest::MANAGER, "Go-http-client", "manager"];
+/// Field managers whose `Update` rights we take over: our own from creation; the original's, which wrote under its HTTP
+/// library's default name; and the name that the API server gives to a client that has none, as our patches had none.
+const TAKEN_OVER: [&str; 4] = [crate::core::manifest::MANAGER, "Go-http-client", "manager", "unknown"];
 
 /// Whether a `managedFields` entry is one whose rights we take over.
 pub fn is_taken_over(entry: &ManagedFieldsEntry) -> bool {

@@ -16,7 +16,7 @@ mod entry;
 mod ids;
 
 use super::{
-    notification::{End, Notification, Teller, What},
+    notification::{End, Notification, Payload, Teller},
     session::SessionId,
 };
 use entry::Entry;
@@ -59,12 +59,12 @@ impl Default for Limits {
 /// The endpoint has as many sessions as it may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the IDE has {0} sessions already, which is the limit of an endpoint")]
-pub struct TooMany(pub usize);
+pub struct TooManySessionsError(pub usize);
 
 /// The IDE gave the id of a session that another owner has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the IDE gave the session ID of another session")]
-pub struct Taken;
+pub struct SessionIdTakenError;
 
 /// A create request under way. To be handed back by [`NotificationBuffer::created`] or [`NotificationBuffer::failed`].
 #[derive(Debug, PartialEq, Eq)]
@@ -76,23 +76,23 @@ pub enum Created {
     /// Its notifications wait until it is confirmed.
     Waiting,
     /// It is over already, and forgotten here.
-    Over(Early),
+    Over(EndedEarly),
 }
 
 /// The short life of a session that ended before the answer to the request that created it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Early {
+pub struct EndedEarly {
     /// The end.
     pub end: End,
     /// Whether a process was seen.
     pub process: bool,
     /// What was said and written before and after it, in order.
-    pub rest: Vec<What>,
+    pub rest: Vec<Payload>,
 }
 
 /// What became of a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum Disposition {
     /// It waits its turn.
     Kept,
     /// It waits its turn, and the IDE says for the first time that the session is over.
@@ -129,10 +129,10 @@ impl NotificationBuffer {
     }
 
     /// A create request is about to be sent.
-    pub fn begin(&mut self) -> Result<Ticket, TooMany> {
+    pub fn begin(&mut self) -> Result<Ticket, TooManySessionsError> {
         let owned = self.entries.len() - self.unknown.len();
         if owned + self.starts.len() >= self.limits.sessions {
-            return Err(TooMany(self.limits.sessions));
+            return Err(TooManySessionsError(self.limits.sessions));
         }
         let ticket = self.next_start;
         self.next_start += 1;
@@ -141,7 +141,12 @@ impl NotificationBuffer {
     }
 
     /// A create request succeeded: the session is ours.
-    pub fn created(&mut self, ticket: Ticket, id: &SessionId, now: Instant) -> Result<Created, Taken> {
+    pub fn created(
+        &mut self,
+        ticket: Ticket,
+        id: &SessionId,
+        now: Instant,
+    ) -> Result<Created, SessionIdTakenError> {
         let claimed = self.claim(id, now);
         self.failed(ticket);
         claimed
@@ -164,14 +169,14 @@ impl NotificationBuffer {
         }
     }
 
-    fn claim(&mut self, id: &SessionId, now: Instant) -> Result<Created, Taken> {
+    fn claim(&mut self, id: &SessionId, now: Instant) -> Result<Created, SessionIdTakenError> {
         match self.entries.get_mut(id) {
             None => {
                 self.released.forget(id);
                 self.entries.insert(id.clone(), Entry::owned(false));
                 Ok(Created::Waiting)
             }
-            Some(entry) if entry.unknown_before().is_none() => Err(Taken),
+            Some(entry) if entry.unknown_before().is_none() => Err(SessionIdTakenError),
             Some(entry) => {
                 entry.own(false);
                 let held = entry.bytes();
@@ -203,14 +208,14 @@ impl NotificationBuffer {
     }
 
     /// Takes in a notification.
-    pub fn notify(&mut self, notification: Notification, now: Instant) -> Heard {
+    pub fn notify(&mut self, notification: Notification, now: Instant) -> Disposition {
         let Notification { session: id, what } = notification;
         if !self.entries.contains_key(&id) {
             if self.released.has(&id, now) {
-                return Heard::Late;
+                return Disposition::Late;
             }
             if self.starts.is_empty() || self.limits.unknown == 0 {
-                return Heard::Unknown;
+                return Disposition::Unknown;
             }
             // Of unknown sessions the oldest is the one that is the least likely to be claimed yet.
             if self.unknown.len() >= self.limits.unknown
@@ -221,11 +226,11 @@ impl NotificationBuffer {
             self.unknown.push_back(id.clone());
             self.entries.insert(id.clone(), Entry::unknown(self.next_start));
         }
-        let Some(entry) = self.entries.get_mut(&id) else { return Heard::Unknown };
+        let Some(entry) = self.entries.get_mut(&id) else { return Disposition::Unknown };
         let heard = match &what {
-            What::Ended(end) if !entry.end(*end) => return Heard::Repeated,
-            What::Ended(_) => Heard::Ended,
-            _ => Heard::Kept,
+            Payload::Ended(end) if !entry.end(*end) => return Disposition::Repeated,
+            Payload::Ended(_) => Disposition::Ended,
+            _ => Disposition::Kept,
         };
         self.bytes += entry.push(what);
         let (freed, dropped) = entry.shrink(self.limits.notifications, self.limits.bytes);
@@ -251,7 +256,7 @@ impl NotificationBuffer {
         let Some(entry) = self.entries.get_mut(id) else { return };
         let end = End { exit_code: None, told_by: Teller::Client };
         if entry.end(end) {
-            self.bytes += entry.push(What::Ended(end));
+            self.bytes += entry.push(Payload::Ended(end));
             self.list(id);
         }
     }

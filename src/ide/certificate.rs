@@ -22,7 +22,7 @@ pub enum ReadCertificateError {
 }
 
 /// Reads one certificate.
-pub fn read(text: &str) -> Result<CertificateDer<'static>, ReadCertificateError> {
+pub(crate) fn read(text: &str) -> Result<CertificateDer<'static>, ReadCertificateError> {
     let text = text.trim();
     if text.is_empty() {
         return Err(ReadCertificateError::Empty);

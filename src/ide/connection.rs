@@ -4,7 +4,7 @@
 //! decided about a session here: ends are told, not judged.
 
 use super::{
-    buffer::{Heard, Limits, NotificationBuffer, Stats, Tally},
+    buffer::{Disposition, Limits, NotificationBuffer, Stats, Tally},
     dial::{Dialer, Lookup, SystemLookup},
     egress::Egress,
     endpoint::Endpoint,
@@ -14,7 +14,7 @@ use super::{
     request::Client,
     session::SessionId,
     socket,
-    start::{self, Start, StartCause, StartError},
+    start::{self, Start, StartError, StartErrorKind},
     timing::Timing,
     version::Agreed,
 };
@@ -35,7 +35,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub use super::{
     dial::DialError,
     request::RequestError,
-    socket::{ConnectError, Lost},
+    socket::{ConnectError, DisconnectError},
 };
 
 /// What a connection depends on beside its endpoint.
@@ -71,7 +71,7 @@ pub enum OpenConnectionError {
 
 /// Whether an IDE is connected.
 #[derive(Clone, Debug)]
-pub enum Link {
+pub enum ConnectionState {
     /// It is not, and is tried.
     Connecting {
         /// Attempts that failed in a row; 0 before the first.
@@ -91,12 +91,12 @@ pub enum Link {
 pub struct StopError {
     /// Why.
     #[from]
-    pub cause: StopCause,
+    pub cause: StopErrorKind,
 }
 
 /// Why a session was not stopped.
 #[derive(Debug, thiserror::Error)]
-pub enum StopCause {
+pub enum StopErrorKind {
     /// The IDE has never been connected, so that nobody knows what it speaks.
     #[error("the IDE is not connected")]
     NotConnected,
@@ -128,7 +128,7 @@ pub enum Stop {
 
 /// Stats for those who watch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct ConnectionStats {
     /// How full the buffer is.
     pub buffer: Stats,
     /// Notifications by type.
@@ -143,7 +143,7 @@ pub struct Counts {
 pub(super) struct Shared {
     pub(super) client: Client,
     pub(super) timing: Timing,
-    pub(super) link: watch::Sender<Link>,
+    pub(super) link: watch::Sender<ConnectionState>,
     pub(super) news: Notify,
     pub(super) stop: CancellationToken,
     pub(super) runtime: Handle,
@@ -152,7 +152,7 @@ pub(super) struct Shared {
 
 pub(super) struct State {
     pub(super) buffer: NotificationBuffer,
-    counts: Counts,
+    counts: ConnectionStats,
     /// What was agreed on last, for requests while the socket is down.
     agreed: Option<Agreed>,
     /// Ends that somebody waits for.
@@ -188,13 +188,13 @@ impl Connection {
         let shared = Arc::new(Shared {
             client: Client::new(endpoint, instance, dialer, timing.request),
             timing,
-            link: watch::Sender::new(Link::Connecting { failures: 0, why: None }),
+            link: watch::Sender::new(ConnectionState::Connecting { failures: 0, why: None }),
             news: Notify::new(),
             stop: CancellationToken::new(),
             runtime: Handle::current(),
             state: Mutex::new(State {
                 buffer,
-                counts: Counts::default(),
+                counts: ConnectionStats::default(),
                 agreed: None,
                 ends: HashMap::new(),
             }),
@@ -205,7 +205,7 @@ impl Connection {
     }
 
     /// Whether the IDE is connected, now and whenever that changes.
-    pub fn link(&self) -> watch::Receiver<Link> {
+    pub fn link(&self) -> watch::Receiver<ConnectionState> {
         self.shared.link.subscribe()
     }
 
@@ -239,16 +239,16 @@ impl Connection {
     }
 
     /// Stats for those who watch.
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> ConnectionStats {
         let state = self.shared.state.lock();
-        Counts { buffer: state.buffer.stats(), ..state.counts.clone() }
+        ConnectionStats { buffer: state.buffer.stats(), ..state.counts.clone() }
     }
 
     /// Says goodbye to the IDE and returns when that is done. Sessions go on.
     pub async fn close(&self) {
         self.shared.stop.cancel();
         // The sender lives as long as we do.
-        self.link().wait_for(|link| matches!(link, Link::Closed)).await.ok();
+        self.link().wait_for(|link| matches!(link, ConnectionState::Closed)).await.ok();
     }
 }
 
@@ -260,7 +260,7 @@ impl Notifications {
             if let Some(next) = self.0.state.lock().buffer.take() {
                 return Some(next);
             }
-            if matches!(*self.0.link.borrow(), Link::Closed) {
+            if matches!(*self.0.link.borrow(), ConnectionState::Closed) {
                 return None;
             }
             self.0.news.notified().await;
@@ -270,21 +270,21 @@ impl Notifications {
 
 impl Shared {
     /// What was agreed on, while the socket is open.
-    pub(super) fn agreed_now(&self) -> Result<Agreed, StartCause> {
+    pub(super) fn agreed_now(&self) -> Result<Agreed, StartErrorKind> {
         match &*self.link.borrow() {
-            Link::Connected(agreed) => Ok(agreed.clone()),
-            Link::Connecting { .. } => Err(StartCause::NotConnected),
-            Link::Closed => Err(StartCause::Closed),
+            ConnectionState::Connected(agreed) => Ok(agreed.clone()),
+            ConnectionState::Connecting { .. } => Err(StartErrorKind::NotConnected),
+            ConnectionState::Closed => Err(StartErrorKind::Closed),
         }
     }
 
-    pub(super) async fn connected_within(&self, limit: Duration) -> Result<(), StartCause> {
+    pub(super) async fn connected_within(&self, limit: Duration) -> Result<(), StartErrorKind> {
         let mut link = self.link.subscribe();
-        let settled = link.wait_for(|link| !matches!(link, Link::Connecting { .. }));
+        let settled = link.wait_for(|link| !matches!(link, ConnectionState::Connecting { .. }));
         match tokio::time::timeout(limit, settled).await {
-            Ok(Ok(link)) if matches!(*link, Link::Connected(_)) => Ok(()),
-            Ok(_) => Err(StartCause::Closed),
-            Err(_) => Err(StartCause::NotConnected),
+            Ok(Ok(link)) if matches!(*link, ConnectionState::Connected(_)) => Ok(()),
+            Ok(_) => Err(StartErrorKind::Closed),
+            Err(_) => Err(StartErrorKind::NotConnected),
         }
     }
 
@@ -296,13 +296,13 @@ impl Shared {
             state.agreed = Some(agreed.clone());
         }
         tracing::debug!(version = %agreed.version, "the IDE is connected");
-        self.link.send_replace(Link::Connected(agreed));
+        self.link.send_replace(ConnectionState::Connected(agreed));
     }
 
     /// The socket is not open.
     pub(super) fn lost(&self, failures: u32, why: ConnectError) {
         tracing::debug!(failures, %why, "the IDE is not connected");
-        self.link.send_replace(Link::Connecting { failures, why: Some(Arc::new(why)) });
+        self.link.send_replace(ConnectionState::Connecting { failures, why: Some(Arc::new(why)) });
     }
 
     /// Takes in what came over the socket.
@@ -314,14 +314,14 @@ impl Shared {
                 *state.counts.received.entry(notification.what.name()).or_default() += 1;
                 let session = notification.session.clone();
                 match state.buffer.notify(notification, Instant::now()) {
-                    Heard::Kept => None,
-                    Heard::Ended => {
+                    Disposition::Kept => None,
+                    Disposition::Ended => {
                         state.over(&session);
                         None
                     }
-                    Heard::Repeated => Some("repeated"),
-                    Heard::Late => Some("late"),
-                    Heard::Unknown => Some("unknown_session"),
+                    Disposition::Repeated => Some("repeated"),
+                    Disposition::Late => Some("late"),
+                    Disposition::Unknown => Some("unknown_session"),
                 }
             }
         };
@@ -340,9 +340,9 @@ impl Shared {
             }
             (state.ends.entry(session.clone()).or_default().clone(), state.agreed.clone())
         };
-        let version = agreed.ok_or(StopCause::NotConnected)?.version;
+        let version = agreed.ok_or(StopErrorKind::NotConnected)?.version;
         let path = format!("/run_session/{session}?api-version={version}");
-        let answer = self.client.ask(Method::DELETE, &path, None).await.map_err(StopCause::from)?;
+        let answer = self.client.ask(Method::DELETE, &path, None).await.map_err(StopErrorKind::from)?;
         let stop = match answer.status {
             StatusCode::OK => {
                 // Often it comes before the answer.
@@ -351,7 +351,7 @@ impl Shared {
                 if ended { Stop::Ended } else { Stop::Silent }
             }
             StatusCode::NO_CONTENT => Stop::Gone,
-            status => return Err(StopCause::Status { status, said: answer.said() }.into()),
+            status => return Err(StopErrorKind::Status { status, said: answer.said() }.into()),
         };
         let mut state = self.state.lock();
         state.buffer.conclude(session);
@@ -370,7 +370,7 @@ impl State {
     }
 }
 
-impl Link {
+impl ConnectionState {
     /// A short name of why an IDE is not connected, as the reason of a condition.
     pub fn reason(&self) -> &'static str {
         match self {

@@ -1,7 +1,7 @@
 //! Connecting to an endpoint: resolve, judge, connect to what was judged, and TLS. No proxy is asked.
 
 use super::{
-    egress::{Egress, Refuse},
+    egress::{Egress, EgressError},
     endpoint::{Endpoint, Host, Origin},
     verify,
 };
@@ -63,7 +63,7 @@ pub enum DialError {
     },
     /// The rules do not allow it.
     #[error(transparent)]
-    Refuse(#[from] Refuse),
+    Egress(#[from] EgressError),
     /// Nobody listens there.
     #[error(
         "the connection to {host} at {address} was refused. An IDE must run in a pod, or be reached through a \
@@ -87,7 +87,7 @@ pub enum DialError {
     },
     /// The certificate is not that of the IDE.
     #[error("the IDE cannot be trusted: {0}")]
-    Trust(#[from] Distrust),
+    Trust(#[from] TrustError),
     /// TLS failed for another reason.
     #[error("TLS with the IDE failed: {0}")]
     Tls(#[source] io::Error),
@@ -95,7 +95,7 @@ pub enum DialError {
 
 /// What is wrong with the certificate that an IDE showed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Distrust {
+pub enum TrustError {
     /// It is another one.
     #[error("its certificate is not the one that it is known by")]
     Other,
@@ -172,7 +172,7 @@ impl Dialer {
                 Err(source) => failed = Some(self.failed(address, source)),
             }
         }
-        Err(failed.unwrap_or_else(|| Refuse::NoAddress(self.endpoint.host.clone()).into()))
+        Err(failed.unwrap_or_else(|| EgressError::NoAddress(self.endpoint.host.clone()).into()))
     }
 
     fn failed(&self, address: SocketAddr, source: io::Error) -> DialError {
@@ -192,14 +192,14 @@ fn prepared(stream: TcpStream) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-fn distrust(error: &io::Error, name: &str) -> Option<Distrust> {
+fn distrust(error: &io::Error, name: &str) -> Option<TrustError> {
     let rustls::Error::InvalidCertificate(problem) = error.get_ref()?.downcast_ref()? else { return None };
     Some(match problem {
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => Distrust::Expired,
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Distrust::NotYet,
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => TrustError::Expired,
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => TrustError::NotYet,
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            Distrust::Name(name.to_owned())
+            TrustError::Name(name.to_owned())
         }
-        _ => Distrust::Other,
+        _ => TrustError::Other,
     })
 }

@@ -6,7 +6,10 @@
 
 use super::endpoint::{Endpoint, Host, Origin};
 use ipnet::IpNet;
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr},
+};
 
 /// What operators allow beyond the rules, and what they know of their cluster.
 #[derive(Clone, Debug, Default)]
@@ -25,7 +28,7 @@ pub struct Egress {
 
 /// Why we do not connect.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refuse {
+pub enum EgressError {
     /// The name has no address.
     #[error("{0} has no address")]
     NoAddress(Host),
@@ -37,7 +40,7 @@ pub enum Refuse {
         /// The address.
         address: IpAddr,
         /// What is wrong with it.
-        why: Never,
+        why: ForbiddenAddress,
     },
     /// The endpoint may not lie there.
     #[error("{}, which is not allowed: {allowed}", place(host, address))]
@@ -60,24 +63,31 @@ pub enum Refuse {
     },
 }
 
-/// Kinds of addresses that nothing makes allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Never {
-    /// 169.254.0.0/16 and fe80::/10, where clouds keep their credentials.
-    #[error("link-local")]
+/// Classes of addresses that no setting allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForbiddenAddress {
+    /// 169.254.0.0/16 and fe80::/10, where clouds serve credentials.
     LinkLocal,
     /// Multicast and broadcast.
-    #[error("not a single host")]
     Multicast,
     /// 0.0.0.0/8 and ::.
-    #[error("unspecified")]
     Unspecified,
-    /// The operator's own machine, for a Secret.
-    #[error("loopback, which is the operator's own pod")]
+    /// Loopback, for the endpoint of a Secret.
     Loopback,
     /// An address of the API server.
-    #[error("the API server")]
     ApiServer,
+}
+
+impl fmt::Display for ForbiddenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::LinkLocal => "link-local",
+            Self::Multicast => "not a single host",
+            Self::Unspecified => "unspecified",
+            Self::Loopback => "loopback, which is the operator's own pod",
+            Self::ApiServer => "the API server",
+        })
+    }
 }
 
 /// Where a host is, for people.
@@ -96,46 +106,50 @@ impl Egress {
         endpoint: &Endpoint,
         addresses: &[IpAddr],
         is_pod: impl Fn(IpAddr) -> bool,
-    ) -> Result<(), Refuse> {
+    ) -> Result<(), EgressError> {
         let host = || endpoint.host.clone();
         if addresses.is_empty() {
-            return Err(Refuse::NoAddress(host()));
+            return Err(EgressError::NoAddress(host()));
         }
         let named = self.allows_name(endpoint);
         for &address in addresses {
             let plain = unwrapped(address);
             if let Some(why) = self.never(&endpoint.origin, plain) {
-                return Err(Refuse::Never { host: host(), address, why });
+                return Err(EgressError::Never { host: host(), address, why });
             }
             let local = plain.is_loopback() && endpoint.origin == Origin::Environment;
             let inside = self.networks.iter().any(|network| network.contains(&plain));
             let pod = matches!(endpoint.origin, Origin::Secret { .. }) && is_pod(plain);
             if !(named || local || inside || pod) {
-                return Err(Refuse::NotAllowed { host: host(), address, allowed: self.allowed(endpoint) });
+                return Err(EgressError::NotAllowed {
+                    host: host(),
+                    address,
+                    allowed: self.allowed(endpoint),
+                });
             }
             if endpoint.tls.is_none() && !plain.is_loopback() && !self.plain_text {
-                return Err(Refuse::PlainText { host: host() });
+                return Err(EgressError::PlainText { host: host() });
             }
         }
         Ok(())
     }
 
-    fn never(&self, origin: &Origin, address: IpAddr) -> Option<Never> {
+    fn never(&self, origin: &Origin, address: IpAddr) -> Option<ForbiddenAddress> {
         let (link_local, nothing) = match address {
             IpAddr::V4(v4) => (v4.is_link_local(), v4.octets()[0] == 0),
             IpAddr::V6(v6) => (v6.is_unicast_link_local(), v6.is_unspecified()),
         };
         let broadcast = address == IpAddr::V4(Ipv4Addr::BROADCAST);
         if link_local {
-            Some(Never::LinkLocal)
+            Some(ForbiddenAddress::LinkLocal)
         } else if address.is_multicast() || broadcast {
-            Some(Never::Multicast)
+            Some(ForbiddenAddress::Multicast)
         } else if nothing {
-            Some(Never::Unspecified)
+            Some(ForbiddenAddress::Unspecified)
         } else if address.is_loopback() && matches!(origin, Origin::Secret { .. }) {
-            Some(Never::Loopback)
+            Some(ForbiddenAddress::Loopback)
         } else if self.refused.iter().any(|refused| unwrapped(*refused) == address) {
-            Some(Never::ApiServer)
+            Some(ForbiddenAddress::ApiServer)
         } else {
             None
         }

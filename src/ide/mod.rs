@@ -13,32 +13,32 @@
 //! sides really send against it.
 
 pub mod buffer;
-pub mod certificate;
+pub(crate) mod certificate;
 pub mod connection;
 pub mod dial;
-pub mod egress;
+pub(crate) mod egress;
 pub mod endpoint;
-pub mod instance;
+pub(crate) mod instance;
 pub mod launch;
 pub mod notification;
-pub mod problem;
+pub(crate) mod problem;
 mod request;
-pub mod session;
+pub(crate) mod session;
 mod socket;
-pub mod start;
+pub(crate) mod start;
 mod text;
 pub mod timing;
-pub mod token;
+pub(crate) mod token;
 mod verify;
-pub mod version;
+pub(crate) mod version;
 
-pub use connection::{Connection, Link, Notifications, Options, Stop, StopCause, StopError};
+pub use connection::{Connection, ConnectionState, Notifications, Options, Stop, StopError, StopErrorKind};
 pub use endpoint::Endpoint;
 pub use instance::InstanceId;
 pub use launch::{Launch, RunRequest};
-pub use notification::{Notification, What};
+pub use notification::{Notification, Payload};
 pub use session::SessionId;
-pub use start::{Start, StartCause, StartError, Started};
+pub use start::{Start, StartError, StartErrorKind, Started};
 
 /// Bytes of a response body or of a notification frame that are read at most.
-pub const MOST_BYTES: usize = 4 << 20;
+pub const MAX_BYTES: usize = 4 << 20;

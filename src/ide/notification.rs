@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 /// Bytes of one captured line that are kept at most.
-const MOST_LINE: usize = 256 << 10;
+const MAX_LINE: usize = 256 << 10;
 
 /// News of one session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,12 +20,12 @@ pub struct Notification {
     /// The session.
     pub session: SessionId,
     /// What is new.
-    pub what: What,
+    pub what: Payload,
 }
 
 /// What can be new of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum Payload {
     /// It has a process.
     Process {
         /// Its id, if the IDE knows one. Not positive means nothing.
@@ -41,14 +41,14 @@ pub enum What {
         line: String,
     },
     /// The IDE says something to people. The text is fit for a status.
-    Said {
+    Message {
         /// How grave it is.
         level: Level,
         /// What it says.
         text: String,
     },
     /// Nobody took this many notifications in time; they are gone. They stood before whatever comes next.
-    Lost(u64),
+    Dropped(u64),
 }
 
 /// The end of a session.
@@ -95,15 +95,15 @@ pub enum Skip {
     Blank,
 }
 
-impl What {
+impl Payload {
     /// A short name, for counting.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Process { .. } => "processRestarted",
             Self::Ended(_) => "sessionTerminated",
             Self::Log { .. } => "serviceLogs",
-            Self::Said { .. } => "sessionMessage",
-            Self::Lost(_) => "lost",
+            Self::Message { .. } => "sessionMessage",
+            Self::Dropped(_) => "lost",
         }
     }
 
@@ -111,8 +111,8 @@ impl What {
     pub(super) fn weight(&self) -> usize {
         let text = match self {
             Self::Log { line, .. } => line.len(),
-            Self::Said { text, .. } => text.len(),
-            Self::Process { .. } | Self::Ended(_) | Self::Lost(_) => 0,
+            Self::Message { text, .. } => text.len(),
+            Self::Process { .. } | Self::Ended(_) | Self::Dropped(_) => 0,
         };
         text + size_of::<Self>()
     }
@@ -143,7 +143,7 @@ pub fn read(frame: &str) -> impl Iterator<Item = Result<Notification, Skip>> + '
 
 fn interpret(object: Value) -> Result<Notification, Skip> {
     let Value::Object(mut fields) = object else { return Err(Skip::Malformed) };
-    let read: fn(&mut Map<String, Value>) -> Result<What, Skip> =
+    let read: fn(&mut Map<String, Value>) -> Result<Payload, Skip> =
         match fields.get("notification_type").and_then(Value::as_str) {
             Some("processRestarted") => process,
             Some("sessionTerminated") => ended,
@@ -156,28 +156,28 @@ fn interpret(object: Value) -> Result<Notification, Skip> {
     Ok(Notification { session, what: read(&mut fields)? })
 }
 
-fn process(fields: &mut Map<String, Value>) -> Result<What, Skip> {
+fn process(fields: &mut Map<String, Value>) -> Result<Payload, Skip> {
     match fields.get("pid") {
-        None | Some(Value::Null) => Ok(What::Process { pid: None }),
-        Some(pid) => Ok(What::Process { pid: Some(pid.as_i64().ok_or(Skip::BadField)?) }),
+        None | Some(Value::Null) => Ok(Payload::Process { pid: None }),
+        Some(pid) => Ok(Payload::Process { pid: Some(pid.as_i64().ok_or(Skip::BadField)?) }),
     }
 }
 
 /// An end is an end, whatever its code looks like.
-fn ended(fields: &mut Map<String, Value>) -> Result<What, Skip> {
+fn ended(fields: &mut Map<String, Value>) -> Result<Payload, Skip> {
     let code = fields.get("exit_code").and_then(Value::as_i64);
-    Ok(What::Ended(End { exit_code: code.and_then(exit_code), told_by: Teller::Ide }))
+    Ok(Payload::Ended(End { exit_code: code.and_then(exit_code), told_by: Teller::Ide }))
 }
 
-fn log(fields: &mut Map<String, Value>) -> Result<What, Skip> {
+fn log(fields: &mut Map<String, Value>) -> Result<Payload, Skip> {
     let stderr = fields.get("is_std_err").and_then(Value::as_bool).ok_or(Skip::BadField)?;
     let Some(Value::String(mut line)) = fields.remove("log_message") else { return Err(Skip::BadField) };
-    line.truncate(first(&line, MOST_LINE).len());
+    line.truncate(first(&line, MAX_LINE).len());
     line.shrink_to_fit();
-    Ok(What::Log { stderr, line })
+    Ok(Payload::Log { stderr, line })
 }
 
-fn said(fields: &mut Map<String, Value>) -> Result<What, Skip> {
+fn said(fields: &mut Map<String, Value>) -> Result<Payload, Skip> {
     let level = match fields.get("level").map(Value::as_str) {
         Some(Some("error")) => Level::Error,
         Some(Some("info")) => Level::Info,
@@ -198,7 +198,7 @@ fn said(fields: &mut Map<String, Value>) -> Result<What, Skip> {
             Problem::deserialize(Value::Object(std::mem::take(fields))).map_err(|_| Skip::BadField)?.to_text()
         }
     };
-    Ok(What::Said { level, text })
+    Ok(Payload::Message { level, text })
 }
 
 /// The 32 bits of a code that a system gives as signed or as unsigned; none outside of both.

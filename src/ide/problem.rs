@@ -6,7 +6,7 @@ use serde::Deserialize;
 /// An error as an IDE describes it. Fields of another type count as absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub struct Problem {
+pub(crate) struct Problem {
     /// A short name of what went wrong.
     pub code: Option<String>,
     /// The same for people.
@@ -21,21 +21,21 @@ struct Body {
 }
 
 /// The text of the body of an unsuccessful answer; the body itself where it is no error body, or says nothing.
-pub fn of_body(body: &[u8]) -> String {
+pub(crate) fn of_body(body: &[u8]) -> String {
     let said = serde_json::from_slice::<Body>(body).map(|body| body.error.to_text()).unwrap_or_default();
     if said.is_empty() { line(&String::from_utf8_lossy(body)) } else { said }
 }
 
 impl Problem {
     /// The error as text, without control characters and of a bounded length.
-    pub fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         let mut text = String::new();
         self.write(0, &mut text);
         cut(&text).to_owned()
     }
 
     fn write(&self, depth: usize, text: &mut String) {
-        if text.len() > super::text::MOST_TEXT {
+        if text.len() > super::text::MAX_TEXT {
             return;
         }
         let part = |part: &Option<String>| part.as_deref().map(line).filter(|part| !part.is_empty());
@@ -89,7 +89,7 @@ mod tests {
     fn a_long_error_is_cut() {
         let detail = Problem { message: Some("x".repeat(100)), ..Problem::default() };
         let problem = Problem { details: Some(vec![detail; 1000]), ..Problem::default() };
-        assert_eq!(problem.to_text().len(), super::super::text::MOST_TEXT);
-        assert_eq!(of_body("y".repeat(1 << 20).as_bytes()).len(), super::super::text::MOST_TEXT);
+        assert_eq!(problem.to_text().len(), super::super::text::MAX_TEXT);
+        assert_eq!(of_body("y".repeat(1 << 20).as_bytes()).len(), super::super::text::MAX_TEXT);
     }
 }

@@ -3,7 +3,7 @@
 //! duration and size are logged, and only for who debugs.
 
 use super::{
-    MOST_BYTES,
+    MAX_BYTES,
     dial::{DialError, Dialer, Stream},
     endpoint::Endpoint,
     instance::InstanceId,
@@ -29,7 +29,7 @@ use tokio_tungstenite::tungstenite::handshake::{client::generate_key, derive_acc
 /// The header that names who asks.
 const INSTANCE: &str = "microsoft-developer-dcp-instance-id";
 /// Bytes of the headers of an answer that are read at most.
-const MOST_HEAD: usize = 64 << 10;
+const MAX_HEAD: usize = 64 << 10;
 
 /// Why a request brought no answer.
 #[derive(Debug, thiserror::Error)]
@@ -175,7 +175,7 @@ struct Exchange {
 impl Exchange {
     async fn open(stream: Stream) -> Result<Self, hyper::Error> {
         let (sender, connection) =
-            http1::Builder::new().max_buf_size(MOST_HEAD).handshake(TokioIo::new(stream)).await?;
+            http1::Builder::new().max_buf_size(MAX_HEAD).handshake(TokioIo::new(stream)).await?;
         let mut driver = JoinSet::new();
         driver.spawn(connection.with_upgrades());
         Ok(Self { sender, _driver: driver })
@@ -193,7 +193,7 @@ async fn read(response: Response<Incoming>) -> Result<Answer, RequestError> {
         None => status.canonical_reason().unwrap_or_default().to_owned(),
     };
     let location = response.headers().get(header::LOCATION).cloned();
-    let body = Limited::new(response.into_body(), MOST_BYTES).collect().await;
+    let body = Limited::new(response.into_body(), MAX_BYTES).collect().await;
     let body = body.map_err(|error| match error.downcast::<hyper::Error>() {
         Ok(error) => RequestError::Exchange(*error),
         // The limit is all else that ends such a body.

@@ -3,12 +3,12 @@
 //! Only the transport ends it. What a peer says that we cannot read is counted and costs nobody anything.
 
 use super::{
-    MOST_BYTES,
-    connection::{Link, Shared},
+    MAX_BYTES,
+    connection::{ConnectionState, Shared},
     dial::DialError,
     notification,
     request::{RequestError, Subscription},
-    version::{Agree, Agreed, Info},
+    version::{Agreed, Info, NegotiateVersionError},
 };
 use futures::{SinkExt, StreamExt};
 use http::{Method, StatusCode};
@@ -50,7 +50,7 @@ pub enum ConnectError {
     Read(#[source] serde_json::Error),
     /// There is no version that both sides speak.
     #[error(transparent)]
-    Agree(#[from] Agree),
+    Version(#[from] NegotiateVersionError),
     /// The IDE cannot be asked for notifications.
     #[error("the IDE cannot be asked for notifications: {0}")]
     Subscribe(#[source] RequestError),
@@ -64,7 +64,7 @@ pub enum ConnectError {
     },
     /// The connection was there and is lost.
     #[error("the connection to the IDE was lost: {0}")]
-    Lost(#[from] Lost),
+    Disconnected(#[from] DisconnectError),
 }
 
 /// What to do about a refusal, where that is known.
@@ -81,9 +81,9 @@ impl ConnectError {
     /// A short name, as the reason of a condition.
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::Agree(_) => "VersionTooOld",
+            Self::Version(_) => "VersionTooOld",
             Self::Ask(error) | Self::Subscribe(error) => match error {
-                RequestError::Dial(DialError::Refuse(_)) => "AddressNotAllowed",
+                RequestError::Dial(DialError::Egress(_)) => "AddressNotAllowed",
                 RequestError::Dial(DialError::Refused { .. }) => "ConnectionRefused",
                 RequestError::Dial(DialError::Trust(_) | DialError::Tls(_)) => "CertificateRefused",
                 RequestError::Dial(DialError::Resolve { .. } | DialError::Connect { .. })
@@ -95,14 +95,14 @@ impl ConnectError {
                 _ => "BadAnswer",
             },
             Self::Read(_) => "BadAnswer",
-            Self::Lost(_) => "ConnectionLost",
+            Self::Disconnected(_) => "ConnectionLost",
         }
     }
 }
 
 /// How a connection was lost.
 #[derive(Debug, thiserror::Error)]
-pub enum Lost {
+pub enum DisconnectError {
     /// The IDE closed it.
     #[error("the IDE closed it{}{}", if .0.is_empty() { "" } else { ": " }, .0)]
     Closed(String),
@@ -114,7 +114,7 @@ pub enum Lost {
     Transport(#[source] Box<tungstenite::Error>),
 }
 
-impl From<tungstenite::Error> for Lost {
+impl From<tungstenite::Error> for DisconnectError {
     fn from(error: tungstenite::Error) -> Self {
         Self::Transport(Box::new(error))
     }
@@ -129,7 +129,7 @@ pub(super) async fn keep(shared: Arc<Shared>) {
     if let Some(socket) = socket {
         close(socket, shared.timing.close).await;
     }
-    shared.link.send_replace(Link::Closed);
+    shared.link.send_replace(ConnectionState::Closed);
     shared.news.notify_one();
 }
 
@@ -148,7 +148,7 @@ async fn connect_for_ever(shared: &Shared, socket: &mut Option<Socket>) {
                 }
                 // One that did not last counts as a failed attempt: two operators that keep evicting each
                 // other slow down.
-                if since.elapsed() >= shared.timing.most_backoff {
+                if since.elapsed() >= shared.timing.max_backoff {
                     failures = 0;
                 }
                 let wait = if failures > 1 { backoff(shared, failures - 1) } else { Duration::ZERO };
@@ -182,15 +182,15 @@ async fn connect(shared: &Shared) -> Result<(Socket, Agreed), ConnectError> {
         Subscription::Open(stream) => {
             let config = WebSocketConfig::default()
                 .read_buffer_size(READ_BUFFER)
-                .max_message_size(Some(MOST_BYTES))
-                .max_frame_size(Some(MOST_BYTES));
+                .max_message_size(Some(MAX_BYTES))
+                .max_frame_size(Some(MAX_BYTES));
             Ok((WebSocketStream::from_raw_socket(stream, Role::Client, Some(config)).await, agreed))
         }
     }
 }
 
 /// Takes in what the IDE says until the connection is lost.
-async fn listen(shared: &Shared, socket: &mut Socket, agreed: &Agreed) -> Lost {
+async fn listen(shared: &Shared, socket: &mut Socket, agreed: &Agreed) -> DisconnectError {
     let silence = shared.timing.silence;
     // Without pings, or without answers to them, a quiet peer is no dead peer.
     let watched = shared.timing.keepalive.is_some() && agreed.version.answers_pings();
@@ -206,21 +206,21 @@ async fn listen(shared: &Shared, socket: &mut Socket, agreed: &Agreed) -> Lost {
                 match timeout(silence, socket.send(Message::Ping(Vec::new().into()))).await {
                     Ok(Ok(())) => continue,
                     Ok(Err(error)) => return error.into(),
-                    Err(_) => return Lost::Silent(silence),
+                    Err(_) => return DisconnectError::Silent(silence),
                 }
             }
-            () = sleep_until(deadline), if watched => return Lost::Silent(silence),
+            () = sleep_until(deadline), if watched => return DisconnectError::Silent(silence),
         };
         deadline = Instant::now() + silence;
         match message {
             Some(Ok(Message::Text(frame))) => take_in(shared, &frame).await,
             Some(Ok(Message::Close(frame))) => {
                 let reason = frame.map(|frame| super::text::line(&frame.reason));
-                return Lost::Closed(reason.unwrap_or_default());
+                return DisconnectError::Closed(reason.unwrap_or_default());
             }
             Some(Ok(_)) => {}
             Some(Err(error)) => return error.into(),
-            None => return Lost::Closed(String::new()),
+            None => return DisconnectError::Closed(String::new()),
         }
     }
 }

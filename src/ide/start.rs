@@ -5,7 +5,7 @@
 //! without an owner is deleted.
 
 use super::{
-    buffer::{Created, Early, Taken, Ticket, TooMany},
+    buffer::{Created, EndedEarly, SessionIdTakenError, Ticket, TooManySessionsError},
     connection::Shared,
     launch::{RunRequest, Unsupported},
     request::RequestError,
@@ -26,7 +26,7 @@ pub enum Start {
         /// The session.
         session: SessionId,
         /// Its life.
-        early: Early,
+        early: EndedEarly,
     },
 }
 
@@ -44,12 +44,12 @@ pub struct Started {
 pub struct StartError {
     /// Why.
     #[from]
-    pub cause: StartCause,
+    pub cause: StartErrorKind,
 }
 
 /// Why a session was not created.
 #[derive(Debug, thiserror::Error)]
-pub enum StartCause {
+pub enum StartErrorKind {
     /// The connection was closed by us.
     #[error("the IDE session endpoint is not available")]
     Closed,
@@ -58,7 +58,7 @@ pub enum StartCause {
     NotConnected,
     /// The endpoint has as many sessions as it may have. Nothing was sent.
     #[error(transparent)]
-    TooMany(#[from] TooMany),
+    TooManySessions(#[from] TooManySessionsError),
     /// The IDE cannot launch it. Nothing was sent.
     #[error(transparent)]
     Unsupported(#[from] Unsupported),
@@ -81,14 +81,7 @@ pub enum StartCause {
     SessionId(#[from] ReadSessionIdError),
     /// The answer's session belongs to somebody else.
     #[error(transparent)]
-    Taken(#[from] Taken),
-}
-
-impl StartCause {
-    /// Whether nothing was sent to the IDE, so that the start may be tried again.
-    pub fn is_unsent(&self) -> bool {
-        matches!(self, Self::Closed | Self::NotConnected | Self::TooMany(_) | Self::Unsupported(_))
-    }
+    SessionIdTaken(#[from] SessionIdTakenError),
 }
 
 impl Started {
@@ -145,8 +138,8 @@ impl Drop for Outstanding {
 /// Creates a session. The future may be dropped at any time; see the module for what becomes of the session.
 pub(super) async fn start(shared: &Arc<Shared>, request: &RunRequest) -> Result<Start, StartError> {
     let agreed = shared.agreed_now()?;
-    request.launch.check(&agreed.launches).map_err(StartCause::from)?;
-    let ticket = shared.state.lock().buffer.begin().map_err(StartCause::from)?;
+    request.launch.check(&agreed.launches).map_err(StartErrorKind::from)?;
+    let ticket = shared.state.lock().buffer.begin().map_err(StartErrorKind::from)?;
     let outstanding = Outstanding { shared: shared.clone(), ticket: Some(ticket) };
     let (tell, told) = oneshot::channel();
     let body = request.body();
@@ -155,20 +148,24 @@ pub(super) async fn start(shared: &Arc<Shared>, request: &RunRequest) -> Result<
         // Nobody waits: what was started is dropped here, and with that stopped.
         drop(tell.send(result));
     });
-    Ok(told.await.unwrap_or(Err(StartCause::Closed))?)
+    Ok(told.await.unwrap_or(Err(StartErrorKind::Closed))?)
 }
 
-async fn create(mut outstanding: Outstanding, body: String, version: Version) -> Result<Start, StartCause> {
+async fn create(
+    mut outstanding: Outstanding,
+    body: String,
+    version: Version,
+) -> Result<Start, StartErrorKind> {
     let shared = outstanding.shared.clone();
     let path = format!("/run_session?api-version={version}");
     let answer = shared.client.ask(Method::PUT, &path, Some(body)).await?;
     if !matches!(answer.status, StatusCode::OK | StatusCode::CREATED) {
-        return Err(StartCause::Status { status: answer.status, said: answer.said() });
+        return Err(StartErrorKind::Status { status: answer.status, said: answer.said() });
     }
-    let session = SessionId::of_location(&answer.location.ok_or(StartCause::NoLocation)?)?;
+    let session = SessionId::of_location(&answer.location.ok_or(StartErrorKind::NoLocation)?)?;
     let created = match outstanding.ticket.take() {
         Some(ticket) => shared.state.lock().buffer.created(ticket, &session, Instant::now())?,
-        None => return Err(StartCause::Closed),
+        None => return Err(StartErrorKind::Closed),
     };
     match created {
         Created::Over(early) => Ok(Start::Over { session, early }),

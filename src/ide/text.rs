@@ -1,7 +1,7 @@
 //! What a peer says, made fit for a status or an Event: no control characters, no end without a bound.
 
 /// Bytes of a peer's text that are kept at most.
-pub(super) const MOST_TEXT: usize = 4096;
+pub(super) const MAX_TEXT: usize = 4096;
 
 /// One line of a peer's text: control characters that part words become a space, others vanish.
 pub(super) fn line(text: &str) -> String {
@@ -11,13 +11,13 @@ pub(super) fn line(text: &str) -> String {
         c => Some(c),
     });
     // Nothing beyond the bound is looked at; four bytes are the longest character.
-    let kept: String = fit.take(MOST_TEXT).collect();
+    let kept: String = fit.take(MAX_TEXT).collect();
     cut(kept.trim()).to_owned()
 }
 
-/// At most [`MOST_TEXT`] bytes of `text`.
+/// At most [`MAX_TEXT`] bytes of `text`.
 pub(super) fn cut(text: &str) -> &str {
-    first(text, MOST_TEXT)
+    first(text, MAX_TEXT)
 }
 
 /// At most `bytes` bytes of `text`, never half a character.
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn a_long_text_is_cut_between_characters() {
-        assert_eq!(line(&"é".repeat(MOST_TEXT)).len(), MOST_TEXT);
-        assert_eq!(cut(&format!("a{}", "é".repeat(MOST_TEXT))).len(), MOST_TEXT - 1);
+        assert_eq!(line(&"é".repeat(MAX_TEXT)).len(), MAX_TEXT);
+        assert_eq!(cut(&format!("a{}", "é".repeat(MAX_TEXT))).len(), MAX_TEXT - 1);
     }
 }

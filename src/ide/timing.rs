@@ -18,7 +18,7 @@ pub struct Timing {
     /// First wait after a failed attempt to connect.
     pub backoff: Duration,
     /// Longest wait between attempts, before they are spread.
-    pub most_backoff: Duration,
+    pub max_backoff: Duration,
     /// For the close frame to go out.
     pub close: Duration,
 }
@@ -33,7 +33,7 @@ impl Default for Timing {
             end: Duration::from_secs(10),
             pause: Duration::from_secs(1),
             backoff: Duration::from_millis(500),
-            most_backoff: Duration::from_secs(20),
+            max_backoff: Duration::from_secs(20),
             close: Duration::from_millis(100),
         }
     }
@@ -62,7 +62,7 @@ impl Timing {
     /// up to half of it either way.
     pub fn backoff(&self, failures: u32, spread: f64) -> Duration {
         let grown = self.backoff.as_secs_f64() * 1.5_f64.powi(failures.saturating_sub(1).min(64) as i32);
-        Duration::from_secs_f64(grown.min(self.most_backoff.as_secs_f64()) * (0.5 + spread.clamp(0.0, 1.0)))
+        Duration::from_secs_f64(grown.min(self.max_backoff.as_secs_f64()) * (0.5 + spread.clamp(0.0, 1.0)))
     }
 }
 
@@ -78,10 +78,10 @@ mod tests {
 
     #[test]
     fn times_are_those_of_the_original() {
-        let Timing { request, silence, keepalive, end, pause, backoff, most_backoff, close } =
+        let Timing { request, silence, keepalive, end, pause, backoff, max_backoff, close } =
             Timing::default();
         assert_eq!(
-            [request, silence, end, pause, most_backoff].map(|time| time.as_secs()),
+            [request, silence, end, pause, max_backoff].map(|time| time.as_secs()),
             [120, 20, 10, 1, 20]
         );
         assert_eq!([keepalive.unwrap(), backoff, close].map(|time| time.as_millis()), [5000, 500, 100]);

@@ -15,7 +15,7 @@ const LAUNCHED_BY_ALL: &str = "project";
 
 /// The answer to `GET /info`.
 #[derive(Clone, Debug, Default, Deserialize)]
-pub struct Info {
+pub(crate) struct Info {
     /// Versions of the protocol that the IDE speaks.
     #[serde(default)]
     pub protocols_supported: Option<Vec<String>>,
@@ -38,7 +38,7 @@ pub struct Agreed {
 #[error(
     "an old or incompatible Aspire IDE extension was detected; only Aspire 8.0 and later versions are supported"
 )]
-pub struct Agree;
+pub struct NegotiateVersionError;
 
 /// A version of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,21 +46,16 @@ pub struct Version(&'static str);
 
 impl Info {
     /// Agrees on the best version that both sides speak.
-    pub fn agree(self) -> Result<Agreed, Agree> {
+    pub(crate) fn agree(self) -> Result<Agreed, NegotiateVersionError> {
         let listed = self.protocols_supported.unwrap_or_default();
         let version = SPOKEN.into_iter().find(|spoken| listed.iter().any(|listed| listed == spoken));
         let launches = self.supported_launch_configurations.unwrap_or_default();
         let launches = if launches.is_empty() { vec![LAUNCHED_BY_ALL.to_owned()] } else { launches };
-        Ok(Agreed { version: Version(version.ok_or(Agree)?), launches })
+        Ok(Agreed { version: Version(version.ok_or(NegotiateVersionError)?), launches })
     }
 }
 
 impl Version {
-    /// The version as it stands in a request.
-    pub fn as_str(self) -> &'static str {
-        self.0
-    }
-
     /// Whether the IDE answers a ping, so that silence means something.
     pub fn answers_pings(self) -> bool {
         is_at_least(self.0, PONG)
@@ -74,7 +69,7 @@ impl fmt::Display for Version {
 }
 
 /// Whether version `a` is `b` or newer. A text that is no date is older than anything, itself included.
-pub fn is_at_least(a: &str, b: &str) -> bool {
+pub(crate) fn is_at_least(a: &str, b: &str) -> bool {
     let date = |text: &str| (text.len() == "2024-03-03".len()).then(|| text.parse::<Date>().ok()).flatten();
     matches!((date(a), date(b)), (Some(a), Some(b)) if a >= b)
 }
@@ -94,7 +89,7 @@ mod tests {
     #[case(r#"["2024-03-03"]"#, "2024-03-03")]
     fn the_best_common_version_is_spoken(#[case] listed: &str, #[case] spoken: &str) {
         let agreed = info(&format!(r#"{{"protocols_supported":{listed}}}"#)).agree().unwrap();
-        assert_eq!(agreed.version.as_str(), spoken);
+        assert_eq!(agreed.version.to_string(), spoken);
         assert_eq!(agreed.launches, ["project"]);
     }
 
@@ -103,7 +98,7 @@ mod tests {
     #[case(r#"{"protocols_supported":null}"#)]
     #[case("{}")]
     fn without_a_common_version_there_is_none(#[case] body: &str) {
-        assert_eq!(info(body).agree(), Err(Agree));
+        assert_eq!(info(body).agree(), Err(NegotiateVersionError));
     }
 
     #[test]

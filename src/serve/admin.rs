@@ -27,14 +27,14 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 /// An address could not be listened at.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen at {address} for {purpose}: {source}")]
-pub struct ListenError {
+pub(crate) struct ListenError {
     address: Address,
     purpose: &'static str,
     source: io::Error,
 }
 
 /// What the debug page shows: one section per part of the program.
-pub trait DebugState: Send + Sync + 'static {
+pub(crate) trait DebugState: Send + Sync + 'static {
     /// The state now. Never holds anything secret.
     fn state(&self) -> serde_json::Value;
 }
@@ -47,7 +47,7 @@ impl<F: Fn() -> serde_json::Value + Send + Sync + 'static> DebugState for F {
 
 /// What the servers serve.
 #[derive(Clone)]
-pub struct Admin {
+pub(crate) struct Admin {
     /// The checks of /readyz.
     pub readiness: Readiness,
     /// The metrics.
@@ -60,7 +60,7 @@ pub struct Admin {
 
 impl Admin {
     /// Probes and debug pages.
-    pub fn health_router(&self) -> Router {
+    pub(crate) fn health_router(&self) -> Router {
         Router::new()
             .route("/healthz", get(async || "ok"))
             .route("/livez", get(async || "ok"))
@@ -73,13 +73,13 @@ impl Admin {
     }
 
     /// Metrics.
-    pub fn metrics_router(&self) -> Router {
+    pub(crate) fn metrics_router(&self) -> Router {
         Router::new().route("/metrics", get(metrics)).with_state(self.clone())
     }
 
     /// Listens, and returns the servers as one future that ends when `stop` does. Equal addresses share a
     /// listener.
-    pub async fn listen(
+    pub(crate) async fn listen(
         self,
         health: Option<Address>,
         metrics: Option<Address>,

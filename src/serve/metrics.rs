@@ -1,12 +1,13 @@
-//! Metrics by TLS, for those only whose token may `get` the path `/metrics`.
+//! Metrics by TLS, for clients whose token may `get` the path `/metrics`.
 //!
-//! The certificate is signed by an authority that ends with the process, as the original's is: scrapers do not verify
-//! it, and the token is theirs to give.
+//! The certificate is signed by an authority that lives as long as the process, as the original's is. Scrapers do not
+//! verify it.
 
 use super::{
     auth::{AccessRequest, AuthGate, Authorizer},
-    webhooks::{Limits, ServeWebhooksError, serve_router},
+    webhooks::{ServeWebhooksError, serve_router},
 };
+use crate::http_server::Limits;
 use axum::{
     Router,
     extract::{Request, State},
@@ -19,42 +20,42 @@ use std::{sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// The path that a right is about.
-pub const PATH: &str = "/metrics";
-/// How many questions are put to the API server at a time.
-const AT_A_TIME: usize = 4;
-/// How often the age of the certificate is looked at, by wall clock.
+/// The path that the authorization is for.
+pub(crate) const PATH: &str = "/metrics";
+/// Authorizations pending at a time.
+const DECISIONS: usize = 4;
+/// How often the age of the certificate is checked, by wall clock.
 const TICK: Duration = Duration::from_secs(600);
 
 /// A certificate for the metrics could not be made.
 #[derive(Debug, thiserror::Error)]
-pub enum MakeCertificateError {
-    /// Its authority.
+pub(crate) enum MakeCertificateError {
+    /// The authority cannot be generated.
     #[error("the authority of the metrics' certificate: {0}")]
     Authority(#[from] AuthorityError),
-    /// Itself.
+    /// The certificate cannot be issued.
     #[error("the metrics' certificate: {0}")]
     Leaf(#[from] LeafError),
 }
 
-/// Serves `routes` to welcome scrapers until `stop`.
-pub async fn serve(
+/// Serves `routes` to authorized scrapers until `stop`.
+pub(crate) async fn serve(
     listener: TcpListener,
     routes: Router,
-    scrapers: Arc<dyn Authorizer>,
+    authorizer: Arc<dyn Authorizer>,
     stop: CancellationToken,
 ) -> Result<(), ServeWebhooksError> {
     let resolver = Arc::new(CertResolver::default());
-    let keeping = keep(resolver.clone());
+    let renewal = renew(resolver.clone());
     tokio::select! {
-        served = serve_router(listener, resolver, guarded(routes, scrapers), Limits::default(), stop) => served,
-        // It ends with the server only.
-        () = keeping => Ok(()),
+        served = serve_router(listener, resolver, authorized(routes, authorizer), Limits::default(), stop) => served,
+        // It never returns.
+        () = renewal => Ok(()),
     }
 }
 
-/// Keeps a certificate that is good for as long as the process lives.
-async fn keep(resolver: Arc<CertResolver>) {
+/// Keeps the certificate valid. Does not return.
+async fn renew(resolver: Arc<CertResolver>) {
     let mut renew_at = Timestamp::MIN;
     let mut ticks = tokio::time::interval(TICK);
     loop {
@@ -78,15 +79,15 @@ fn certificate(now: Timestamp) -> Result<(Arc<rustls::sign::CertifiedKey>, Times
     Ok((leaf.certified_key()?, leaf.renew_at()))
 }
 
-/// `routes` behind the question who asks.
-fn guarded(routes: Router, scrapers: Arc<dyn Authorizer>) -> Router {
-    routes.layer(middleware::from_fn_with_state(AuthGate::new(scrapers, AT_A_TIME), admit))
+/// `routes` behind authorization.
+fn authorized(routes: Router, authorizer: Arc<dyn Authorizer>) -> Router {
+    routes.layer(middleware::from_fn_with_state(AuthGate::new(authorizer, DECISIONS), admit))
 }
 
-async fn admit(State(door): State<AuthGate>, request: Request, next: Next) -> Response {
-    match door.admit(request.headers(), AccessRequest::Path(PATH)).await {
+async fn admit(State(gate): State<AuthGate>, request: Request, next: Next) -> Response {
+    match gate.admit(request.headers(), AccessRequest::get_path(PATH)).await {
         Ok(()) => next.run(request).await,
-        Err(turned) => turned.into_response(),
+        Err(error) => error.into_response(),
     }
 }
 
@@ -99,23 +100,23 @@ mod tests {
     use rstest::rstest;
     use tower::ServiceExt;
 
-    /// Lets in who shows the word, if it is for the metrics.
-    struct Guests;
+    /// Allows one token, for the metrics only.
+    struct Users;
 
-    impl Authorizer for Guests {
-        fn ask<'a>(&'a self, token: &'a str, wish: &'a AccessRequest) -> BoxFuture<'a, AuthDecision> {
-            let welcome = token == "prometheus" && *wish == AccessRequest::Path("/metrics");
-            Box::pin(async move { if welcome { AuthDecision::Allowed } else { AuthDecision::Denied } })
+    impl Authorizer for Users {
+        fn ask<'a>(&'a self, token: &'a str, request: &'a AccessRequest) -> BoxFuture<'a, AuthDecision> {
+            let allowed = token == "prometheus" && *request == AccessRequest::get_path("/metrics");
+            Box::pin(async move { if allowed { AuthDecision::Allowed } else { AuthDecision::Denied } })
         }
     }
 
     #[rstest]
-    #[case::welcome("Bearer prometheus", 200)]
-    #[case::refused("Bearer somebody", 403)]
-    #[case::nobody("", 401)]
+    #[case::allowed("Bearer prometheus", 200)]
+    #[case::denied("Bearer mallory", 403)]
+    #[case::no_token("", 401)]
     #[tokio::test]
-    async fn only_the_welcome_read(#[case] header: &str, #[case] status: u16) {
-        let routes = guarded(Router::new().route(PATH, get(async || "figures")), Arc::new(Guests));
+    async fn only_authorized_scrapers_read(#[case] header: &str, #[case] status: u16) {
+        let routes = authorized(Router::new().route(PATH, get(async || "figures")), Arc::new(Users));
         let request = axum::http::Request::get(PATH).header("authorization", header);
         let response = routes.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
         assert_eq!(response.status().as_u16(), status);

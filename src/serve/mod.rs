@@ -1,8 +1,8 @@
 //! What the operator serves: webhooks and logs by TLS, and by plain HTTP probes, metrics and debug pages.
 
-pub mod admin;
+pub(crate) mod admin;
 pub mod auth;
 pub mod logs;
-pub mod metrics;
-pub mod ready;
+pub(crate) mod metrics;
+pub(crate) mod ready;
 pub mod webhooks;

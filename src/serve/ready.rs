@@ -8,7 +8,7 @@ type Check = Result<(), String>;
 
 /// The checks of one process. Clones are the same set.
 #[derive(Clone, Default)]
-pub struct Readiness {
+pub(crate) struct Readiness {
     checks: Arc<Mutex<BTreeMap<String, Check>>>,
     concerns: Arc<Mutex<BTreeMap<String, String>>>,
 }
@@ -22,23 +22,18 @@ pub struct Handle {
 
 impl Readiness {
     /// What people should see to while all still works, by the name of the check.
-    pub fn concerns(&self) -> Vec<(String, String)> {
+    pub(crate) fn concerns(&self) -> Vec<(String, String)> {
         self.concerns.lock().iter().map(|(name, concern)| (name.clone(), concern.clone())).collect()
     }
 
     /// Adds a check, not ready to begin with. A name that is there already begins anew.
-    pub fn handle(&self, name: &str) -> Handle {
+    pub(crate) fn handle(&self, name: &str) -> Handle {
         self.checks.lock().insert(name.to_owned(), Err("not started".to_owned()));
         Handle { readiness: self.clone(), name: name.to_owned() }
     }
 
-    /// Whether every check is ready.
-    pub fn is_ready(&self) -> bool {
-        self.checks.lock().values().all(Result::is_ok)
-    }
-
     /// Every check by name, in order, with what the unready ones wait for.
-    pub fn report(&self) -> Vec<(String, Result<(), String>)> {
+    pub(crate) fn report(&self) -> Vec<(String, Result<(), String>)> {
         self.checks.lock().iter().map(|(name, check)| (name.clone(), check.clone())).collect()
     }
 }
@@ -80,25 +75,29 @@ impl Drop for Handle {
 mod tests {
     use super::*;
 
+    fn is_ready(readiness: &Readiness) -> bool {
+        readiness.report().iter().all(|(_, check)| check.is_ok())
+    }
+
     #[test]
     fn ready_when_all_are() {
         let readiness = Readiness::default();
-        assert!(readiness.is_ready());
+        assert!(is_ready(&readiness));
         let (one, two) = (readiness.handle("one"), readiness.handle("two"));
         one.ready();
-        assert!(!readiness.is_ready());
+        assert!(!is_ready(&readiness));
         two.ready();
-        assert!(readiness.is_ready());
+        assert!(is_ready(&readiness));
         two.not_ready("lost");
         assert_eq!(readiness.report(), [("one".into(), Ok(())), ("two".into(), Err("lost".into()))]);
         two.ready();
         two.ready();
         two.concern(Some("see to it"));
-        assert!(readiness.is_ready());
+        assert!(is_ready(&readiness));
         assert_eq!(readiness.concerns(), [("two".into(), "see to it".into())]);
         two.concern(None);
         assert_eq!(readiness.concerns(), []);
         drop(one);
-        assert!(!readiness.is_ready());
+        assert!(!is_ready(&readiness));
     }
 }

@@ -44,10 +44,7 @@ fn nothing_at_all_gives_the_defaults_of_the_original() {
     let webhook = settings.webhook.unwrap();
     assert_eq!(webhook.bind, some(":9443").unwrap());
     assert!(!webhook.install);
-    let own = CertificateMode::Own {
-        propagation: Duration::from_secs(10),
-        clock_ahead: jiff::SignedDuration::ZERO,
-    };
+    let own = CertificateMode::SelfManaged { propagation: Duration::from_secs(10) };
     assert_eq!(webhook.certificates, own);
 }
 

@@ -6,13 +6,13 @@ use std::{path::PathBuf, time::Duration};
 /// How the API server reaches the webhooks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WebhookTarget {
-    /// From outside of the cluster; no slash at its end.
+    /// By a URL from outside the cluster, without a slash at its end.
     Url(String),
-    /// By a Service.
+    /// By a Service, on port 443.
     Service {
-        /// Its namespace.
+        /// Namespace of the Service.
         namespace: String,
-        /// Its name.
+        /// Name of the Service.
         name: String,
     },
 }
@@ -20,14 +20,12 @@ pub enum WebhookTarget {
 /// Where the certificate of the webhooks comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CertificateMode {
-    /// The operator makes it, and publishes its authority.
-    Own {
-        /// How long API servers may take to see a change of a webhook configuration.
+    /// The operator issues it, and publishes its authority.
+    SelfManaged {
+        /// How long API servers may take to observe a change of a webhook configuration.
         propagation: Duration,
-        /// How far the clock is ahead by which certificates are judged. No flag sets it; tests do.
-        clock_ahead: jiff::SignedDuration,
     },
-    /// Somebody else puts it into this directory.
+    /// Another program writes it to this directory.
     Files(PathBuf),
 }
 
@@ -40,13 +38,13 @@ pub struct WebhookSettings {
     pub target: WebhookTarget,
     /// Where the certificate comes from.
     pub certificates: CertificateMode,
-    /// Secret of the authority, in [`Settings::namespace`].
+    /// Name of the Secret of the authority, in [`Settings::namespace`](super::Settings::namespace).
     pub secret: String,
     /// Name of the two webhook configurations.
     pub configuration: String,
     /// Create the configurations instead of only keeping their bundle.
     pub install: bool,
-    /// Users that may do to the workloads of sessions what controllers may.
+    /// Names of users that may do to the workloads of sessions what controllers may.
     pub trusted_users: Vec<String>,
 }
 
@@ -73,10 +71,7 @@ pub(super) fn read(flags: &Flags, namespace: &str, problems: &mut Problems) -> O
         target: target?,
         certificates: match flags.webhook_certificates.as_str() {
             "files" => CertificateMode::Files(flags.webhook_certificate_dir.clone()),
-            _ => CertificateMode::Own {
-                propagation: flags.webhook_bundle_propagation,
-                clock_ahead: jiff::SignedDuration::ZERO,
-            },
+            _ => CertificateMode::SelfManaged { propagation: flags.webhook_bundle_propagation },
         },
         secret: flags.webhook_secret.clone(),
         configuration: flags.webhook_configuration.clone(),

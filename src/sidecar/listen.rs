@@ -1,156 +1,57 @@
-//! HTTP listeners of sidecars: HTTP/1.1 and HTTP/2 in clear, upgrades included, in bounded memory.
+//! How sidecars use the HTTP server: in clear, in bounded memory, and without a limit for what a session takes its time for.
 //!
-//! A connection that says nothing is closed, more connections than there are slots wait in the kernel, idle ones are not
-//! kept when slots become few, and at the end requests under way are given some seconds.
+//! A connection that sends no request is closed, more connections than there are slots wait in the kernel, idle ones are
+//! not kept when slots become few, and at the end requests in progress are given some seconds.
 
+use crate::http_server::{Limits, Peer, Server, WhenFull};
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{Request, Response};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
-use hyper::{body::Incoming, service::service_fn};
+use hyper::body::Incoming;
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioExecutor, TokioTimer},
     server::conn::auto,
 };
-use std::{
-    convert::Infallible,
-    net::IpAddr,
-    pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::JoinSet,
-};
+use std::{convert::Infallible, time::Duration};
+use tokio::{net::TcpListener, sync::Semaphore};
 use tokio_util::sync::CancellationToken;
 
-/// How long a client may take to say what it wants. Longer than reverse proxies keep idle connections.
+/// How long a client may take to send the head of a request. Longer than reverse proxies keep idle connections.
 const HEADERS: Duration = Duration::from_secs(90);
-/// How long requests that are under way may take once the process is to end.
+/// How long requests in progress may take once the process is to end.
 const DRAIN: Duration = Duration::from_secs(10);
 /// What a connection buffers in each direction. A request's headers must fit; Node.js, which is behind many sessions,
 /// takes no more either.
 pub(super) const BUFFER: usize = 16 << 10;
-/// How long to wait after a failed accept: it fails for want of file descriptors, which come back.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
-/// The body of every answer.
-pub type Body = UnsyncBoxBody<Bytes, hyper::Error>;
+/// The body of every response.
+pub(crate) type Body = UnsyncBoxBody<Bytes, hyper::Error>;
 
-/// Who asks.
-#[derive(Clone)]
-pub struct Peer {
-    /// The address at the other end.
-    pub address: IpAddr,
-    /// The slot of the connection. What outlives the connection's requests, as a tunnel does, keeps it.
-    pub slot: Arc<OwnedSemaphorePermit>,
-}
-
-/// A whole body.
-pub fn full(text: impl Into<Bytes>) -> Body {
+/// A body that is complete.
+pub(crate) fn full(text: impl Into<Bytes>) -> Body {
     Full::new(text.into()).map_err(|never: Infallible| match never {}).boxed_unsync()
 }
 
-/// Answers with `handler` what comes to `listener`, `slots` connections at a time, until `stop`.
-pub async fn serve<H, F>(listener: TcpListener, slots: usize, stop: CancellationToken, handler: H)
+/// Answers the requests that come to `listener` with `handler`, on at most `slots` connections at a time, until `stop`.
+pub(crate) async fn serve<H, F>(listener: TcpListener, slots: usize, stop: CancellationToken, handler: H)
 where
-    H: Fn(Request<Incoming>, Peer) -> F + Clone + Send + 'static,
+    H: Fn(Request<Incoming>, Peer) -> F + Send + Sync + 'static,
     F: Future<Output = Response<Body>> + Send + 'static,
 {
-    let spare = slots / 4;
-    let slots = Arc::new(Semaphore::new(slots));
-    let mut connections = JoinSet::new();
-    loop {
-        let accepted = tokio::select! {
-            accepted = accept(&listener, &slots) => accepted,
-            Some(_) = connections.join_next() => continue,
-            () = stop.cancelled() => break,
-        };
-        match accepted {
-            Ok((stream, peer)) => {
-                let slots = (slots.clone(), spare);
-                connections.spawn(connection(stream, peer, slots, stop.clone(), handler.clone()));
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(ACCEPT_AGAIN).await;
-            }
-        }
-    }
-    drop(listener);
-    let drained = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(DRAIN, drained).await.is_err() {
-        tracing::info!("some requests did not end in time");
-    }
-}
-
-/// The next connection, once there is a slot for it.
-async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> std::io::Result<(TcpStream, Peer)> {
-    let slot = slots.clone().acquire_owned().await.map_err(std::io::Error::other)?;
-    let (stream, address) = listener.accept().await?;
-    // Without it small answers wait for the acknowledgement of earlier ones.
-    stream.set_nodelay(true)?;
-    Ok((stream, Peer { address: address.ip().to_canonical(), slot: Arc::new(slot) }))
-}
-
-/// Serves one connection. While fewer than `spare` slots are free, it is not kept for a next request.
-async fn connection<H, F>(
-    stream: TcpStream,
-    peer: Peer,
-    (slots, spare): (Arc<Semaphore>, usize),
-    stop: CancellationToken,
-    handler: H,
-) where
-    H: Fn(Request<Incoming>, Peer) -> F + Clone + Send + 'static,
-    F: Future<Output = Response<Body>> + Send + 'static,
-{
-    let spoke = Arc::new(AtomicBool::new(false));
-    let service = {
-        let (spoke, peer) = (spoke.clone(), peer.clone());
-        service_fn(move |request: Request<Incoming>| {
-            spoke.store(true, Ordering::Relaxed);
-            let kept = request.version() == Version::HTTP_2 || request.method() == Method::CONNECT;
-            let last = slots.available_permits() < spare && !kept;
-            let answer = handler(request, peer.clone());
-            async move {
-                let mut answer = answer.await;
-                if last && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-                    answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-                }
-                Ok::<_, Infallible>(answer)
-            }
-        })
+    let limits = Limits {
+        connections: slots,
+        when_full: WhenFull::Wait { spare: slots / 4 },
+        // Slots bound them, and they take no memory: bodies pass through.
+        requests: Semaphore::MAX_PERMITS,
+        large_requests: Semaphore::MAX_PERMITS,
+        handshake: HEADERS,
+        // The timer of the HTTP library does for both.
+        head: Duration::MAX,
+        idle: Duration::MAX,
+        answer: Duration::MAX,
+        drain: DRAIN,
     };
-    let builder = builder();
-    let mut serving = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
-    let mut silence = pin!(tokio::time::sleep(HEADERS));
-    let mut waiting = true;
-    let mut ending = false;
-    loop {
-        tokio::select! {
-            ended = &mut serving => {
-                if let Err(error) = ended {
-                    tracing::debug!(peer = %peer.address, %error, "a connection ended early");
-                }
-                return;
-            }
-            // The library's own limit does not count while it waits to learn which HTTP this is.
-            () = &mut silence, if waiting => {
-                waiting = false;
-                if !spoke.load(Ordering::Relaxed) {
-                    return;
-                }
-            }
-            () = stop.cancelled(), if !ending => {
-                ending = true;
-                serving.as_mut().graceful_shutdown();
-            }
-        }
-    }
+    Server { limits, http: builder(), tls: None, shutdown: stop.into() }.serve(listener, handler).await;
 }
 
 /// Both versions of HTTP, with small buffers: the container has 16 MiB, and a slow client must not have many.

@@ -8,8 +8,8 @@
 //!
 //! Each is one small process in a container of a few MiB: one thread, no cluster, nothing written down.
 
-pub mod cloner;
-pub mod gitproxy;
-pub mod listen;
-pub mod proxy;
-pub mod web;
+pub(crate) mod cloner;
+pub(crate) mod gitproxy;
+pub(crate) mod listen;
+pub(crate) mod proxy;
+pub(crate) mod web;

@@ -16,12 +16,12 @@ use std::{fmt, time::Duration};
 /// How long an answer may take, redirects included.
 const DEADLINE: Duration = Duration::from_secs(30);
 const CONNECT: Duration = Duration::from_secs(10);
-const LONGEST_ANSWER: usize = 1 << 20;
-const MOST_REDIRECTS: usize = 5;
+const MAX_ANSWER: usize = 1 << 20;
+const MAX_REDIRECTS: usize = 5;
 
 /// There is no token.
 #[derive(Debug, thiserror::Error)]
-pub enum AskTokenError {
+pub(crate) enum TokenRequestError {
     /// The address cannot be asked.
     #[error("the address for tokens is no address like https://example.org/token")]
     Address,
@@ -38,7 +38,7 @@ pub enum AskTokenError {
 
 /// A token for a git provider.
 #[derive(Clone, Deserialize)]
-pub struct GitToken {
+pub(crate) struct GitToken {
     /// The token.
     pub access_token: String,
     /// When it ends, in seconds since 1970.
@@ -54,9 +54,9 @@ impl fmt::Debug for GitToken {
 
 /// Asks by HTTP and HTTPS.
 #[derive(Clone)]
-pub struct Web(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+pub(crate) struct TokenClient(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
 
-impl Default for Web {
+impl Default for TokenClient {
     fn default() -> Self {
         Self(Client::builder(TokioExecutor::new()).build(connector()))
     }
@@ -80,21 +80,21 @@ pub(super) fn connector() -> HttpsConnector<HttpConnector> {
     builder.https_or_http().enable_http1().wrap_connector(http)
 }
 
-impl Web {
+impl TokenClient {
     /// A token for a provider, from `url`, for who shows `bearer`.
-    pub async fn git_token(&self, url: &str, bearer: &str) -> Result<GitToken, AskTokenError> {
+    pub(crate) async fn git_token(&self, url: &str, bearer: &str) -> Result<GitToken, TokenRequestError> {
         let authorization =
-            HeaderValue::from_str(&format!("Bearer {bearer}")).map_err(|_| AskTokenError::Read)?;
+            HeaderValue::from_str(&format!("Bearer {bearer}")).map_err(|_| TokenRequestError::Read)?;
         self.ask(Method::GET, url, Some(authorization), "").await
     }
 
     /// Asks `url` with a form, and reads the answer as JSON.
-    pub async fn post<T: DeserializeOwned>(
+    pub(crate) async fn post<T: DeserializeOwned>(
         &self,
         url: &str,
         authorization: Option<HeaderValue>,
         form: &str,
-    ) -> Result<T, AskTokenError> {
+    ) -> Result<T, TokenRequestError> {
         self.ask(Method::POST, url, authorization, form).await
     }
 
@@ -104,12 +104,12 @@ impl Web {
         url: &str,
         authorization: Option<HeaderValue>,
         form: &str,
-    ) -> Result<T, AskTokenError> {
-        let url: Uri = url.parse().map_err(|_| AskTokenError::Address)?;
+    ) -> Result<T, TokenRequestError> {
+        let url: Uri = url.parse().map_err(|_| TokenRequestError::Address)?;
         let asking = self.follow(method, url, authorization, form);
         tokio::time::timeout(DEADLINE, asking)
             .await
-            .unwrap_or_else(|_| Err(AskTokenError::Ask("no answer in time".into())))
+            .unwrap_or_else(|_| Err(TokenRequestError::Ask("no answer in time".into())))
     }
 
     async fn follow<T: DeserializeOwned>(
@@ -118,8 +118,8 @@ impl Web {
         mut url: Uri,
         mut authorization: Option<HeaderValue>,
         form: &str,
-    ) -> Result<T, AskTokenError> {
-        for _ in 0..=MOST_REDIRECTS {
+    ) -> Result<T, TokenRequestError> {
+        for _ in 0..=MAX_REDIRECTS {
             let mut request = Request::builder().method(method.clone()).uri(url.clone());
             if let Some(authorization) = &authorization {
                 request = request.header(header::AUTHORIZATION, authorization);
@@ -127,14 +127,15 @@ impl Web {
             if method == Method::POST {
                 request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
             }
-            let request =
-                request.body(Full::new(Bytes::from(form.to_owned()))).map_err(|_| AskTokenError::Address)?;
+            let request = request
+                .body(Full::new(Bytes::from(form.to_owned())))
+                .map_err(|_| TokenRequestError::Address)?;
             let response =
-                self.0.request(request).await.map_err(|error| AskTokenError::Ask(causes(&error)))?;
+                self.0.request(request).await.map_err(|error| TokenRequestError::Ask(error_chain(&error)))?;
             if response.status().is_redirection() && method == Method::GET {
                 let next =
                     response.headers().get(header::LOCATION).and_then(|to| next(&url, to.to_str().ok()?));
-                let next = next.ok_or(AskTokenError::Status(response.status()))?;
+                let next = next.ok_or(TokenRequestError::Status(response.status()))?;
                 if next.host() != url.host() {
                     authorization = None;
                 }
@@ -142,13 +143,13 @@ impl Web {
                 continue;
             }
             if !response.status().is_success() {
-                return Err(AskTokenError::Status(response.status()));
+                return Err(TokenRequestError::Status(response.status()));
             }
-            let body = Limited::new(response.into_body(), LONGEST_ANSWER).collect().await;
-            let body = body.map_err(|error| AskTokenError::Ask(error.to_string()))?.to_bytes();
-            return serde_json::from_slice(&body).map_err(|_| AskTokenError::Read);
+            let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
+            let body = body.map_err(|error| TokenRequestError::Ask(error.to_string()))?.to_bytes();
+            return serde_json::from_slice(&body).map_err(|_| TokenRequestError::Read);
         }
-        Err(AskTokenError::Ask("it leads from one address to the next".to_owned()))
+        Err(TokenRequestError::Ask("it leads from one address to the next".to_owned()))
     }
 }
 
@@ -160,7 +161,7 @@ fn next(from: &Uri, to: &str) -> Option<Uri> {
 }
 
 /// An error with all that led to it, on one line.
-pub(super) fn causes(error: &dyn std::error::Error) -> String {
+pub(super) fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

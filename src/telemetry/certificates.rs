@@ -9,7 +9,7 @@ use prometheus_client::{
 
 /// What has an end and is renewed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-pub enum Of {
+pub enum CertificateRole {
     /// The certificate that this replica serves with.
     Leaf,
     /// The authority that signs.
@@ -62,7 +62,7 @@ const PHASES: [Phase; 7] = [
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OfLabels {
-    of: Of,
+    of: CertificateRole,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -118,13 +118,13 @@ impl CertificateMetrics {
     }
 
     /// Something came into use.
-    pub fn rotated(&self, of: Of, until: Timestamp) {
+    pub fn rotated(&self, of: CertificateRole, until: Timestamp) {
         self.rotations.get_or_create(&OfLabels { of }).inc();
         self.expires(of, until);
     }
 
     /// When something ends.
-    pub fn expires(&self, of: Of, until: Timestamp) {
+    pub fn expires(&self, of: CertificateRole, until: Timestamp) {
         self.expiry.get_or_create(&OfLabels { of }).set(until.as_second());
     }
 
@@ -150,7 +150,7 @@ mod tests {
     fn what_happens_is_served() {
         let mut registry = Registry::default();
         let metrics = CertificateMetrics::new(&mut registry);
-        metrics.rotated(Of::Leaf, Timestamp::UNIX_EPOCH);
+        metrics.rotated(CertificateRole::Leaf, Timestamp::UNIX_EPOCH);
         metrics.failed(Failure::Publish);
         metrics.enter(Phase::Settled);
         let mut text = String::new();

@@ -48,20 +48,8 @@ impl LogHandle {
     }
 }
 
-/// A logger that is not installed yet, and its handle.
+/// A logger that is not installed yet, with its handle. Events go to `extra`, too.
 pub fn subscriber<W>(
-    settings: &LogSettings,
-    json: bool,
-    writer: W,
-) -> Result<(impl tracing::Subscriber + Send + Sync, LogHandle), SetUpLogError>
-where
-    W: for<'w> fmt::MakeWriter<'w> + Send + Sync + 'static,
-{
-    subscriber_with(settings, json, writer, None)
-}
-
-/// The same beside something else.
-pub fn subscriber_with<W>(
     settings: &LogSettings,
     json: bool,
     writer: W,
@@ -88,7 +76,7 @@ pub fn init(settings: &LogSettings) -> Result<LogHandle, SetUpLogError> {
 /// The same beside something else.
 pub fn init_with(settings: &LogSettings, extra: Option<Extra>) -> Result<LogHandle, SetUpLogError> {
     let json = settings.json.unwrap_or_else(|| !std::io::stderr().is_terminal());
-    let (subscriber, handle) = subscriber_with(settings, json, std::io::stderr, extra)?;
+    let (subscriber, handle) = subscriber(settings, json, std::io::stderr, extra)?;
     subscriber.try_init()?;
     Ok(handle)
 }
@@ -116,7 +104,7 @@ mod tests {
     fn logged(json: bool, act: impl FnOnce(&LogHandle)) -> String {
         let (lines, settings) = (Lines::default(), LogSettings { filter: "info".into(), json: None });
         let sink = lines.clone();
-        let (subscriber, handle) = subscriber(&settings, json, move || sink.clone()).unwrap();
+        let (subscriber, handle) = subscriber(&settings, json, move || sink.clone(), None).unwrap();
         tracing::subscriber::with_default(subscriber, || act(&handle));
         String::from_utf8(lines.0.lock().unwrap().clone()).unwrap()
     }

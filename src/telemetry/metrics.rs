@@ -3,12 +3,13 @@
 //! Labels are closed enums. Names of objects and users never are labels here; the only metrics that carry
 //! names are those of [`super::sessions`], which the original has and which have a limit.
 
+use crate::core::error::ErrorClass;
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue},
+    encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder},
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
-use std::time::Instant;
+use std::{fmt, time::Instant};
 
 /// Seconds, from the fastest step that is worth telling apart to one that no reconcile should take.
 pub(super) const BUCKETS: [f64; 12] =
@@ -52,21 +53,18 @@ pub enum Verb {
     Event,
 }
 
-/// Classes of errors, by what helps against them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
-pub enum ErrorClass {
-    /// The API server or the way to it.
-    Transient,
-    /// Somebody else wrote first.
-    Conflict,
-    /// Rights are missing.
-    Forbidden,
-    /// A quota is used up.
-    Quota,
-    /// The object cannot be accepted as it is.
-    Invalid,
-    /// Ours.
-    Bug,
+/// The label has a value less than there are classes: a name that is taken counts as `Invalid`.
+impl EncodeLabelValue for ErrorClass {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        let value = match self {
+            Self::Conflict => "Conflict",
+            Self::Transient => "Transient",
+            Self::Quota => "Quota",
+            Self::Forbidden => "Forbidden",
+            Self::Foreign | Self::Invalid => "Invalid",
+        };
+        EncodeLabelValue::encode(&value, encoder)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

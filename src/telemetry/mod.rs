@@ -5,6 +5,6 @@ pub mod ides;
 pub mod log;
 pub mod metrics;
 pub mod queues;
-pub mod sessions;
+pub(crate) mod sessions;
 #[cfg(feature = "otel")]
-pub mod trace;
+pub(crate) mod trace;

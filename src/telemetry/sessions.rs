@@ -14,7 +14,7 @@ use std::{fmt, sync::Arc};
 
 /// What is shown of one session at one moment.
 #[derive(Clone, Debug, PartialEq)]
-pub struct SessionGauge {
+pub(crate) struct SessionGauge {
     /// Namespace of the session.
     pub namespace: String,
     /// Name of the session.
@@ -40,20 +40,20 @@ pub struct SessionGauge {
 }
 
 /// What knows the sessions.
-pub trait SessionGauges: Send + Sync + 'static {
+pub(crate) trait SessionGauges: Send + Sync + 'static {
     /// All sessions, at this moment.
     fn snapshot(&self) -> Vec<SessionGauge>;
 }
 
 /// Encodes the sessions at each scrape.
-pub struct SessionCollector {
+pub(crate) struct SessionCollector {
     source: Arc<dyn SessionGauges>,
     limit: Option<usize>,
 }
 
 impl SessionCollector {
     /// A collector of all sessions, with series of their own for at most `limit`; `None` for nobody.
-    pub fn new(source: Arc<dyn SessionGauges>, limit: Option<usize>) -> Self {
+    pub(crate) fn new(source: Arc<dyn SessionGauges>, limit: Option<usize>) -> Self {
         Self { source, limit }
     }
 }

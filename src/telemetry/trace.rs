@@ -112,9 +112,7 @@ mod tests {
         let traces = Traces(SdkTracerProvider::builder().with_batch_exporter(kept.clone()).build());
         let settings = LogSettings { filter: "error".into(), json: None };
         let subscriber =
-            super::super::log::subscriber_with(&settings, true, std::io::sink, Some(traces.layer()))
-                .unwrap()
-                .0;
+            super::super::log::subscriber(&settings, true, std::io::sink, Some(traces.layer())).unwrap().0;
         tracing::subscriber::with_default(subscriber, act);
         traces.end();
         kept.0.lock().unwrap().clone()

@@ -13,7 +13,8 @@ use kube::{
 };
 use serde_json::{Value, json};
 use sojourn::{
-    settings::{CertificateMode, Settings, flags::Flags},
+    control::certificates::Clock,
+    settings::{Settings, flags::Flags},
     telemetry::log::{self, LogHandle},
 };
 use sojourn_certs::{Bundle, SecretData, Stored};
@@ -170,15 +171,12 @@ impl Installation {
         let own = [bind.as_str(), &url, &configuration, &probes, &metrics];
         let mut settings = settings(&self.namespace, &[&common[..], &timing[..], &own[..], flags].concat());
         settings.lease.host = format!("replica-{number}");
-        let webhook = settings.webhook.as_mut().unwrap();
-        if let CertificateMode::Own { clock_ahead, .. } = &mut webhook.certificates {
-            *clock_ahead = ahead;
-        }
         let kubeconfig = Kubeconfig::read_from(&self.kubeconfig).unwrap();
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
         let client = Client::try_from(config).unwrap();
         let stop = CancellationToken::new();
-        let serving = sojourn::cmd::run::serve(settings, client, log.clone(), stop.clone());
+        let serving =
+            sojourn::cmd::run::serve_with_clock(settings, client, log.clone(), stop.clone(), Clock { ahead });
         let task = tokio::spawn(async move { serving.await.unwrap() });
         Replica { health, stop, task }
     }

@@ -109,6 +109,33 @@ async fn the_operator_writes_only_the_fields_that_it_changes() {
     assert_eq!(fields[0]["f:metadata"].as_object().unwrap().keys().collect::<Vec<_>>(), ["f:finalizers"]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conflict_of_server_side_apply_names_the_operator() {
+    let scene = scene("cull-conflict").await;
+    let spec = timed(json!({"maxAge": "1h"}));
+    scene.session("main", spec.clone()).await;
+    scene.reaches("main", State::Running).await;
+    must(scene.patch("main", max_age("2s")).await);
+    scene.reaches("main", State::Hibernated).await;
+
+    let mut manifest = crate::support::session("main", spec);
+    manifest["spec"]["hibernated"] = json!(false);
+    let args = ["-n", scene.namespace.as_str(), "apply", "--server-side", "-f", "-"];
+    let applied =
+        sojourn_cluster::kubectl(&scene.stage.cluster, &args, Some(&manifest.to_string())).await.unwrap();
+    assert!(!applied.success(), "{}", applied.stdout);
+    assert!(applied.stderr.contains("with \"sojourn\" using"), "{}", applied.stderr);
+    assert!(applied.stderr.contains(".spec.hibernated"), "{}", applied.stderr);
+    assert!(!applied.stderr.contains("unknown"), "{}", applied.stderr);
+
+    let fields = must(scene.kubectl(&["get", "ams", "main", "--show-managed-fields", "-o", "json"]).await);
+    let object: serde_json::Value = serde_json::from_str(&fields).unwrap();
+    let entries = object["metadata"]["managedFields"].as_array().unwrap();
+    let of_status = entries.iter().filter(|entry| entry["subresource"] == "status");
+    let managers: Vec<_> = of_status.map(|entry| entry["manager"].as_str().unwrap()).collect();
+    assert_eq!(managers, ["sojourn"]);
+}
+
 /// Says what the session's pod uses.
 async fn uses(scene: &Scene, session: &str, cpu: &str) {
     let usage = ContainerUsage { container: "amalthea-session", cpu, memory: "64Mi" };

@@ -3,7 +3,7 @@
 use crate::{Served, client::Protocol, good_review, good_session, path, review};
 use rstest::rstest;
 use serde_json::{Value, json};
-use sojourn::serve::webhooks::Limits;
+use sojourn::http_server::Limits;
 use sojourn_webhooks::http::BODY_LIMIT;
 use tokio::io::AsyncWriteExt as _;
 

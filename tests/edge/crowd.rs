@@ -3,7 +3,7 @@
 use crate::{Served, client::Protocol, good_review, path};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use sojourn::serve::webhooks::Limits;
+use sojourn::http_server::Limits;
 
 /// As many connections as somebody might open who means harm, or whose client leaks them.
 const CROWD: usize = 10_000;

@@ -17,10 +17,10 @@ use jiff::Timestamp;
 use rstest::rstest;
 use sojourn::{
     capture::{Capture, Owner, Stream, Writer},
+    http_server::Limits,
     serve::{
         auth::{AccessRequest, AuthDecision, Authorizer},
-        logs::{Found, Logs, Sessions},
-        webhooks::Limits,
+        logs::{Logs, SessionInfo, SessionLookup},
     },
     settings::CaptureSettings,
     telemetry::ides::LogMetrics,
@@ -37,16 +37,16 @@ const WEB: &str = "/apis/usvc-dev.developer.microsoft.com/v1/idesessions/web/log
 /// A session that runs and runs.
 struct Web(watch::Sender<u64>);
 
-impl Sessions for Web {
-    fn find(&self, name: &str) -> Option<Found> {
-        (name == "web").then(|| Found { uid: "1".into(), state: State::Running, deleting: false })
+impl SessionLookup for Web {
+    fn find(&self, name: &str) -> Option<SessionInfo> {
+        (name == "web").then(|| SessionInfo { uid: "1".into(), state: State::Running, deleting: false })
     }
 
     fn changes(&self) -> watch::Receiver<u64> {
         self.0.subscribe()
     }
 
-    fn keeps(&self) -> bool {
+    fn keeps_logs(&self) -> bool {
         true
     }
 }

@@ -14,7 +14,10 @@ use axum::Router;
 use client::{Protocol, Target};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use sojourn::serve::webhooks::{Limits, Shutdown, serve_router};
+use sojourn::{
+    http_server::{Limits, Shutdown},
+    serve::webhooks::serve_router,
+};
 use sojourn_certs::{Authority, CertResolver, Leaf, Names};
 use sojourn_webhooks::{
     GuardSettings, Offline,

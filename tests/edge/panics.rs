@@ -3,7 +3,7 @@
 use crate::{Served, client::Protocol, good_review, guard};
 use rstest::rstest;
 use serde_json::json;
-use sojourn::serve::webhooks::Limits;
+use sojourn::http_server::Limits;
 use sojourn_webhooks::{
     http::{router, router_of},
     table::{FailurePolicy, Row, Rule},

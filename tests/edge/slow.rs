@@ -7,7 +7,7 @@ use crate::{
     good_review, guard, path,
 };
 use rstest::rstest;
-use sojourn::serve::webhooks::Limits;
+use sojourn::http_server::Limits;
 use sojourn_webhooks::http::router;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

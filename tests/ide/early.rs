@@ -3,7 +3,7 @@
 use crate::support::{Pair, ended, log, request};
 use http::StatusCode;
 use serde_json::{Value, json};
-use sojourn::ide::{Start, What, buffer::Early, notification::Level};
+use sojourn::ide::{Payload, Start, buffer::EndedEarly, notification::Level};
 use sojourn_fake_ide::{Answer, Step};
 
 fn process(pid: i64) -> Value {
@@ -41,7 +41,7 @@ async fn start(pair: &Pair, said: &[Value]) -> Start {
     tokio::join!(start, heard).0.unwrap()
 }
 
-async fn over(said: &[Value]) -> Early {
+async fn over(said: &[Value]) -> EndedEarly {
     let pair = Pair::new().await;
     match start(&pair, said).await {
         Start::Over { early, .. } => {
@@ -63,7 +63,7 @@ async fn what_was_said_early_comes_out_in_order_once_confirmed() {
     assert!(futures::poll!(Box::pin(pair.notifications.next())).is_pending(), "nobody has confirmed it");
     started.confirm();
     pair.ide.log(session.as_str(), "three");
-    assert_eq!(pair.next_of(&session).await, What::Process { pid: Some(7) });
+    assert_eq!(pair.next_of(&session).await, Payload::Process { pid: Some(7) });
     for text in ["one", "two", "three"] {
         assert_eq!(pair.next_of(&session).await, log(text));
     }
@@ -90,7 +90,7 @@ async fn an_end_before_the_answer_after_a_process() {
 async fn an_early_end_brings_output_and_errors_along() {
     let error = json!({"notification_type": "sessionMessage", "level": "error", "message": "No SDK"});
     let early = over(&[line("one"), error, end(Some(1)), line("two")]).await;
-    let said = What::Said { level: Level::Error, text: "No SDK".into() };
+    let said = Payload::Message { level: Level::Error, text: "No SDK".into() };
     assert_eq!(early.rest, [log("one"), said, log("two")]);
 }
 

@@ -3,7 +3,7 @@
 use crate::support::{link, options, soon};
 use futures::future::BoxFuture;
 use sojourn::ide::{
-    Connection, Endpoint, InstanceId, Link, Notifications, Options, dial::Lookup, endpoint::Origin,
+    Connection, ConnectionState, Endpoint, InstanceId, Notifications, Options, dial::Lookup, endpoint::Origin,
 };
 use sojourn_fake_ide::{FakeIde, Options as FakeOptions};
 use std::{
@@ -38,14 +38,15 @@ async fn connect(origin: Origin, host: &str, answers: &[&[&str]]) -> (FakeIde, C
     let addresses = |texts: &&[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
     let lookup = Arc::new(Scripted(Mutex::new(answers.iter().map(addresses).collect())));
     let options = Options { lookup, ..options() };
-    let instance = InstanceId::generate("").unwrap();
+    let instance = InstanceId::derive("", "test").unwrap();
     let (connection, notifications) = Connection::open(endpoint.unwrap(), instance, [], options).unwrap();
     (ide, connection, notifications)
 }
 
 async fn refused(origin: Origin, host: &str, addresses: &[&str]) -> String {
     let (ide, connection, _notifications) = connect(origin, host, &[addresses]).await;
-    let failed = link(&connection, |link| matches!(link, Link::Connecting { failures: 2.., .. })).await;
+    let failed =
+        link(&connection, |link| matches!(link, ConnectionState::Connecting { failures: 2.., .. })).await;
     assert!(ide.asked().is_empty(), "it was contacted");
     assert_eq!(failed.reason(), "AddressNotAllowed");
     format!("{failed:?}")
@@ -70,7 +71,8 @@ async fn a_name_that_changes_its_address_is_judged_each_time_and_never_between()
     let answers: &[&[&str]] = &[&["127.0.0.1"], &["169.254.169.254"]];
     let (ide, connection, _notifications) =
         connect(Origin::Environment, "rebound.example.com", answers).await;
-    let failed = link(&connection, |link| matches!(link, Link::Connecting { why: Some(_), .. })).await;
+    let failed =
+        link(&connection, |link| matches!(link, ConnectionState::Connecting { why: Some(_), .. })).await;
     assert_eq!(failed.reason(), "AddressNotAllowed");
     assert_eq!(ide.asked().len(), 1);
 }

@@ -4,26 +4,27 @@ use crate::support::{Pair, ended, link, open, options, soon, timing};
 use http::StatusCode;
 use serde_json::json;
 use sojourn::ide::{
-    Connection, Link, Notifications, Options,
-    connection::{ConnectError, Lost},
+    Connection, ConnectionState, Notifications, Options,
+    connection::{ConnectError, DisconnectError},
     timing::Timing,
 };
 use sojourn_fake_ide::{Answer, FakeIde, Options as FakeOptions};
 use std::{sync::Arc, time::Duration};
 
-fn why(link: Link) -> Arc<ConnectError> {
+fn why(link: ConnectionState) -> Arc<ConnectError> {
     match link {
-        Link::Connecting { why: Some(why), .. } => why,
+        ConnectionState::Connecting { why: Some(why), .. } => why,
         other => panic!("no reason: {other:?}"),
     }
 }
 
 /// What the client says of an IDE that answers the first `GET /info` like this.
-async fn first_failure(answer: Answer) -> (Link, FakeIde, Connection, Notifications) {
+async fn first_failure(answer: Answer) -> (ConnectionState, FakeIde, Connection, Notifications) {
     let ide = FakeIde::start(FakeOptions::default()).await.unwrap();
     ide.script(|script| script.info.push_back(vec![answer.into()]));
     let (connection, notifications) = open(&ide, &[], options());
-    let failed = link(&connection, |link| matches!(link, Link::Connecting { why: Some(_), .. })).await;
+    let failed =
+        link(&connection, |link| matches!(link, ConnectionState::Connecting { why: Some(_), .. })).await;
     (failed, ide, connection, notifications)
 }
 
@@ -78,9 +79,10 @@ async fn where_nobody_listens_the_way_out_is_named() {
             .map(|(k, v)| if k.ends_with("PORT") { (k, closed.to_string()) } else { (k, v) })
             .collect(),
     );
-    let instance = sojourn::ide::InstanceId::generate("").unwrap();
+    let instance = sojourn::ide::InstanceId::derive("", "test").unwrap();
     let (connection, _n) = Connection::open(endpoint, instance, [], options()).unwrap();
-    let failed = link(&connection, |link| matches!(link, Link::Connecting { why: Some(_), .. })).await;
+    let failed =
+        link(&connection, |link| matches!(link, ConnectionState::Connecting { why: Some(_), .. })).await;
     assert_eq!(failed.reason(), "ConnectionRefused");
     assert!(why(failed).to_string().contains("An IDE must run in a pod"));
 }
@@ -91,7 +93,8 @@ async fn a_subscription_that_is_refused_is_tried_again() {
     let refused = Answer::failure(StatusCode::FORBIDDEN, "Nope", "not you");
     ide.script(|script| script.subscribe.push_back(vec![refused.into()]));
     let (connection, _notifications) = open(&ide, &[], options());
-    let failed = link(&connection, |link| matches!(link, Link::Connecting { why: Some(_), .. })).await;
+    let failed =
+        link(&connection, |link| matches!(link, ConnectionState::Connecting { why: Some(_), .. })).await;
     assert_eq!(failed.reason(), "TokenRefused");
     assert_eq!(
         why(failed).to_string(),
@@ -107,7 +110,8 @@ async fn a_lost_connection_is_left_at_once_and_mended() {
     let pair = Pair::with(FakeOptions::default(), Options { timing, ..options() }).await;
     pair.ide.drop_socket();
     assert_eq!(pair.lost().await.reason(), "ConnectionLost");
-    assert!(pair.connection.start(&crate::support::request()).await.unwrap_err().cause.is_unsent());
+    let error = pair.connection.start(&crate::support::request()).await.unwrap_err();
+    assert!(crate::support::is_unsent(&error.cause));
 
     let mut pair = Pair::new().await;
     let session = pair.running().await;
@@ -152,8 +156,9 @@ async fn a_peer_that_answers_no_ping_is_gone() {
     let ide = FakeIde::start(FakeOptions::default()).await.unwrap();
     ide.script(|script| script.deaf = true);
     let (connection, _notifications) = open(&ide, &[], Options { timing, ..options() });
-    let lost = link(&connection, |link| matches!(link, Link::Connecting { why: Some(_), .. })).await;
-    assert!(matches!(*why(lost), ConnectError::Lost(Lost::Silent(_))));
+    let lost =
+        link(&connection, |link| matches!(link, ConnectionState::Connecting { why: Some(_), .. })).await;
+    assert!(matches!(*why(lost), ConnectError::Disconnected(DisconnectError::Silent(_))));
     ide.script(|script| script.deaf = false);
     soon("a connection", connection.connected()).await.unwrap();
 }
@@ -188,7 +193,7 @@ async fn a_frame_has_a_bound() {
     let pair = Pair::new().await;
     pair.ide.send("x".repeat((4 << 20) + 1));
     let lost = why(pair.lost().await);
-    assert!(matches!(*lost, ConnectError::Lost(Lost::Transport(_))), "{lost}");
+    assert!(matches!(*lost, ConnectError::Disconnected(DisconnectError::Transport(_))), "{lost}");
     pair.connected().await;
 }
 
@@ -196,7 +201,7 @@ async fn a_frame_has_a_bound() {
 async fn closing_says_goodbye_and_ends_everything() {
     let mut pair = Pair::new().await;
     pair.connection.close().await;
-    assert!(matches!(*pair.connection.link().borrow(), Link::Closed));
+    assert!(matches!(*pair.connection.link().borrow(), ConnectionState::Closed));
     assert_eq!(soon("the end", pair.notifications.next()).await, None);
     pair.ide.until("it is told", |ide| ide.goodbyes() == 1 && !ide.has_listener()).await;
 }
@@ -215,13 +220,13 @@ async fn the_last_owner_closes_the_connection() {
 #[tokio::test]
 async fn two_that_evict_each_other_slow_down() {
     let timing =
-        Timing { backoff: Duration::from_secs(3600), most_backoff: Duration::from_secs(3600), ..timing() };
+        Timing { backoff: Duration::from_secs(3600), max_backoff: Duration::from_secs(3600), ..timing() };
     let ide = FakeIde::start(FakeOptions::default()).await.unwrap();
     let (first, _n1) = open(&ide, &[], Options { timing, ..options() });
     first.connected().await.unwrap();
     let (second, _n2) = open(&ide, &[], Options { timing, ..options() });
     // Each is evicted once and comes back after the pause; whoever is evicted again waits.
-    let waits = |link: &Link| matches!(link, Link::Connecting { failures: 2.., .. });
+    let waits = |link: &ConnectionState| matches!(link, ConnectionState::Connecting { failures: 2.., .. });
     tokio::select! {
         _ = link(&first, waits) => {}
         _ = link(&second, waits) => {}

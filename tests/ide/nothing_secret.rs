@@ -3,7 +3,7 @@
 use crate::support::{Pair, endpoint, open, options, request};
 use http::StatusCode;
 use sojourn::{
-    ide::{Link, Options},
+    ide::{ConnectionState, Options},
     settings::LogSettings,
     telemetry::log,
 };
@@ -30,7 +30,7 @@ impl Write for Lines {
 async fn the_token_is_nowhere() {
     let lines = Lines::default();
     let (settings, sink) = (LogSettings { filter: "trace".into(), json: None }, lines.clone());
-    log::subscriber(&settings, false, move || sink.clone()).unwrap().0.try_init().unwrap();
+    log::subscriber(&settings, false, move || sink.clone(), None).unwrap().0.try_init().unwrap();
     let token = FakeOptions::default().token;
     let mut said = Vec::new();
 
@@ -59,8 +59,9 @@ async fn the_token_is_nowhere() {
         let ide = FakeIde::start(fake).await.unwrap();
         ide.script(|script| script.info.push_back(vec![refused.clone().into()]));
         let (connection, _notifications) = open(&ide, &[], Options { ..options() });
-        let failed =
-            crate::support::link(&connection, |link| matches!(link, Link::Connecting { why: Some(_), .. }));
+        let failed = crate::support::link(&connection, |link| {
+            matches!(link, ConnectionState::Connecting { why: Some(_), .. })
+        });
         said.push(format!("{:?}", failed.await));
     }
 

@@ -2,7 +2,7 @@
 
 use crate::support::{Pair, ended, log, soon};
 use serde_json::{Value, json};
-use sojourn::ide::{What, notification::Level};
+use sojourn::ide::{Payload, notification::Level};
 use std::collections::BTreeMap;
 
 fn counts(pair: &Pair, name: &str) -> u64 {
@@ -27,10 +27,10 @@ async fn every_type_arrives() {
         pair.ide.notify(message(level));
     }
     pair.ide.end(session.as_str(), Some(7));
-    assert_eq!(pair.next_of(&session).await, What::Process { pid: Some(12345) });
+    assert_eq!(pair.next_of(&session).await, Payload::Process { pid: Some(12345) });
     assert_eq!(pair.next_of(&session).await, log("a line"));
     for (level, text) in [(Level::Error, "C: Why\n  because"), (Level::Info, "Why"), (Level::Debug, "Why")] {
-        assert_eq!(pair.next_of(&session).await, What::Said { level, text: text.into() });
+        assert_eq!(pair.next_of(&session).await, Payload::Message { level, text: text.into() });
     }
     assert_eq!(pair.next_of(&session).await, ended(Some(7)));
     pair.assert_clean();
@@ -71,7 +71,7 @@ async fn each_session_keeps_its_order() {
     for _ in 0..300 {
         let next = pair.next().await;
         match next.what {
-            What::Log { line, .. } => heard.entry(next.session).or_default().push(line),
+            Payload::Log { line, .. } => heard.entry(next.session).or_default().push(line),
             other => panic!("{other:?}"),
         }
     }
@@ -99,7 +99,7 @@ async fn a_flood_is_bounded_and_holds_nobody_up() {
     assert!(buffer.held <= 1002 && buffer.dropped >= 19_000, "{buffer:?}");
     let (first, second) = (pair.next().await, pair.next().await);
     assert_eq!((first.session, second.session), (loud.clone(), quiet));
-    assert!(matches!(first.what, What::Lost(19_001)), "{:?}", first.what);
+    assert!(matches!(first.what, Payload::Dropped(19_001)), "{:?}", first.what);
     let mut last = pair.next_of(&loud).await;
     for n in 19_001..20_000 {
         assert_eq!(last, log(&n.to_string()));

@@ -3,7 +3,8 @@
 use crate::support::{Pair, ended, link, open, options, request, soon, timing};
 use http::StatusCode;
 use sojourn::ide::{
-    Launch, Link, Options, SessionId, Start, StartCause, StartError, buffer::Limits, timing::Timing,
+    ConnectionState, Launch, Options, SessionId, Start, StartError, StartErrorKind, buffer::Limits,
+    timing::Timing,
 };
 use sojourn_fake_ide::{Answer, FakeIde, Options as FakeOptions, Step};
 use std::{sync::Arc, time::Duration};
@@ -75,7 +76,7 @@ async fn an_id_that_cannot_be_one_is_refused() {
     for location in ["/run_session/", "/run_session/..", "/run_session/a%2f..", "/run_session/a;b"] {
         let error =
             answered(&pair, Answer::Location(StatusCode::CREATED, location.into())).await.unwrap_err();
-        assert!(matches!(error.cause, StartCause::SessionId(_)), "{location}: {error}");
+        assert!(matches!(error.cause, StartErrorKind::SessionId(_)), "{location}: {error}");
     }
 }
 
@@ -85,7 +86,7 @@ async fn the_id_of_another_session_is_refused_and_that_session_lives_on() {
     let session = pair.running().await;
     let location = format!("/run_session/{session}");
     let error = answered(&pair, Answer::Location(StatusCode::CREATED, location)).await.unwrap_err();
-    assert!(matches!(error.cause, StartCause::Taken(_)), "{error}");
+    assert!(matches!(error.cause, StartErrorKind::SessionIdTaken(_)), "{error}");
     pair.ide.end(session.as_str(), Some(0));
     assert_eq!(pair.next_of(&session).await, ended(Some(0)));
     assert!(pair.ide.asked_for("DELETE", "/").is_empty());
@@ -100,7 +101,10 @@ async fn an_answer_has_a_bound_and_a_deadline() {
     let error = refused(&pair, Answer::Hang).await;
     assert_eq!(error, "run session could not be started: the IDE did not answer within 500ms");
     let error = answered(&pair, Answer::Drop).await.unwrap_err();
-    assert!(matches!(&error.cause, StartCause::Request(_)) && !error.cause.is_unsent(), "{error}");
+    assert!(
+        matches!(&error.cause, StartErrorKind::Request(_)) && !crate::support::is_unsent(&error.cause),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -112,7 +116,7 @@ async fn what_the_ide_cannot_launch_is_not_sent() {
         "run session could not be started: none of the requested launch configuration types is supported by \
          the connected IDE; supported types: [project python], requested types: [go]"
     );
-    assert!(error.cause.is_unsent() && pair.ide.asked_for("PUT", "/").is_empty());
+    assert!(crate::support::is_unsent(&error.cause) && pair.ide.asked_for("PUT", "/").is_empty());
 }
 
 #[tokio::test]
@@ -124,9 +128,9 @@ async fn nothing_is_sent_without_a_connection() {
             .extend(vec![vec![Answer::Status(StatusCode::BAD_GATEWAY, String::new()).into()]; 1000]);
     });
     let (connection, _notifications) = open(&ide, &[], options());
-    link(&connection, |link| matches!(link, Link::Connecting { failures: 2.., .. })).await;
+    link(&connection, |link| matches!(link, ConnectionState::Connecting { failures: 2.., .. })).await;
     let error = connection.start(&request()).await.unwrap_err();
-    assert!(matches!(error.cause, StartCause::NotConnected), "{error}");
+    assert!(matches!(error.cause, StartErrorKind::NotConnected), "{error}");
     connection.close().await;
     let error = connection.start(&request()).await.unwrap_err();
     let expected = "run session could not be started: the IDE session endpoint is not available";
@@ -140,10 +144,10 @@ async fn waiting_for_a_connection_has_a_limit() {
     let ide = FakeIde::start(FakeOptions::default()).await.unwrap();
     ide.script(|script| script.subscribe.push_back(vec![Answer::Hang.into()]));
     let timing = Timing { request: Duration::from_millis(200), backoff: Duration::from_secs(60), ..timing() };
-    let timing = Timing { most_backoff: Duration::from_secs(60), ..timing };
+    let timing = Timing { max_backoff: Duration::from_secs(60), ..timing };
     let (connection, _notifications) = open(&ide, &[], Options { timing, ..options() });
     let error = soon("the end of waiting", connection.connected()).await.unwrap_err();
-    assert!(matches!(error.cause, StartCause::NotConnected), "{error}");
+    assert!(matches!(error.cause, StartErrorKind::NotConnected), "{error}");
 }
 
 #[tokio::test]
@@ -207,7 +211,7 @@ async fn a_drop_during_the_request_is_mended_before_the_session_is_handed_over()
     }
     listen.add_permits(1);
     let Start::Running(started) = soon("the session", start).await.unwrap() else { panic!("it is over") };
-    assert!(matches!(*pair.connection.link().borrow(), Link::Connected(_)));
+    assert!(matches!(*pair.connection.link().borrow(), ConnectionState::Connected(_)));
     let session: SessionId = started.session().clone();
     started.confirm();
     pair.ide.end(session.as_str(), Some(0));
@@ -222,7 +226,10 @@ async fn an_endpoint_has_so_many_sessions() {
     let first = pair.running().await;
     pair.running().await;
     let error = pair.connection.start(&request()).await.unwrap_err();
-    assert!(matches!(error.cause, StartCause::TooMany(_)) && error.cause.is_unsent(), "{error}");
+    assert!(
+        matches!(error.cause, StartErrorKind::TooManySessions(_)) && crate::support::is_unsent(&error.cause),
+        "{error}"
+    );
     pair.connection.release(&first);
     pair.running().await;
 }

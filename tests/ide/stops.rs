@@ -3,7 +3,7 @@
 use crate::support::{Pair, concluded, ended, id, open, options, soon, timing};
 use http::StatusCode;
 use serde_json::json;
-use sojourn::ide::{Options, Stop, StopCause, timing::Timing};
+use sojourn::ide::{Options, Stop, StopErrorKind, timing::Timing};
 use sojourn_fake_ide::{Answer, FakeIde, Options as FakeOptions, Step};
 use std::time::Duration;
 
@@ -63,7 +63,7 @@ async fn refusals_read_as_specified_and_may_be_tried_again() {
         "run session could not be stopped: 500 Internal Server Error DebugSessionStopFailed: busy"
     );
     let error = pair.connection.stop(&session).await.unwrap_err();
-    assert!(matches!(error.cause, StopCause::Request(_)), "{error}");
+    assert!(matches!(error.cause, StopErrorKind::Request(_)), "{error}");
     assert_eq!(pair.connection.stop(&session).await.unwrap(), Stop::Ended);
     assert_eq!(pair.next_of(&session).await, ended(Some(0)));
 }
@@ -120,7 +120,7 @@ async fn before_the_first_connection_there_is_no_version_to_ask_in() {
     ide.script(|script| script.info.push_back(vec![Answer::Hang.into()]));
     let (connection, _notifications) = open(&ide, &["old"], options());
     let error = soon("the answer", connection.stop(&id("old"))).await.unwrap_err();
-    assert!(matches!(error.cause, StopCause::NotConnected), "{error}");
+    assert!(matches!(error.cause, StopErrorKind::NotConnected), "{error}");
 }
 
 #[tokio::test]

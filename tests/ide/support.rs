@@ -1,8 +1,8 @@
 //! A fake IDE with our client connected to it.
 
 use sojourn::ide::{
-    Connection, Endpoint, InstanceId, Launch, Link, Notification, Notifications, Options, RunRequest,
-    SessionId, Start, Started, What,
+    Connection, ConnectionState, Endpoint, InstanceId, Launch, Notification, Notifications, Options, Payload,
+    RunRequest, SessionId, Start, StartErrorKind, Started,
     endpoint::Origin,
     notification::{End, Teller},
     timing::Timing,
@@ -29,7 +29,7 @@ pub(crate) fn timing() -> Timing {
         end: Duration::from_secs(20),
         pause: Duration::from_millis(10),
         backoff: Duration::from_millis(10),
-        most_backoff: Duration::from_millis(50),
+        max_backoff: Duration::from_millis(50),
         close: Duration::from_secs(5),
     }
 }
@@ -51,7 +51,7 @@ pub(crate) fn endpoint_of(variables: Vec<(&'static str, String)>) -> Endpoint {
 
 pub(crate) fn open(ide: &FakeIde, known: &[&str], options: Options) -> (Connection, Notifications) {
     let endpoint = endpoint(ide);
-    let instance = InstanceId::generate(&endpoint.instance_prefix).unwrap();
+    let instance = InstanceId::derive(&endpoint.instance_prefix, "test").unwrap();
     let known = known.iter().map(|session| id(session));
     Connection::open(endpoint, instance, known, options).unwrap()
 }
@@ -94,15 +94,15 @@ impl Pair {
         soon("a notification", self.notifications.next()).await.unwrap()
     }
 
-    pub(crate) async fn next_of(&mut self, session: &SessionId) -> What {
+    pub(crate) async fn next_of(&mut self, session: &SessionId) -> Payload {
         let next = self.next().await;
         assert_eq!(next.session, *session);
         next.what
     }
 
     /// Waits until the client is not connected any more, and returns what it says of that.
-    pub(crate) async fn lost(&self) -> Link {
-        link(&self.connection, |link| matches!(link, Link::Connecting { why: Some(_), .. })).await
+    pub(crate) async fn lost(&self) -> ConnectionState {
+        link(&self.connection, |link| matches!(link, ConnectionState::Connecting { why: Some(_), .. })).await
     }
 
     /// Nothing that went over the wire was against the protocol.
@@ -112,7 +112,10 @@ impl Pair {
 }
 
 /// Waits until the connection is as it should be.
-pub(crate) async fn link(connection: &Connection, wanted: impl Fn(&Link) -> bool) -> Link {
+pub(crate) async fn link(
+    connection: &Connection,
+    wanted: impl Fn(&ConnectionState) -> bool,
+) -> ConnectionState {
     let mut link = connection.link();
     soon("the state of the connection", link.wait_for(|link| wanted(link))).await.unwrap().clone()
 }
@@ -135,15 +138,21 @@ pub(crate) fn request() -> RunRequest {
     Launch::read(LAUNCH).unwrap().into()
 }
 
-pub(crate) fn ended(exit_code: Option<i32>) -> What {
-    What::Ended(End { exit_code, told_by: Teller::Ide })
+pub(crate) fn ended(exit_code: Option<i32>) -> Payload {
+    Payload::Ended(End { exit_code, told_by: Teller::Ide })
 }
 
 /// An end that we conclude.
-pub(crate) fn concluded() -> What {
-    What::Ended(End { exit_code: None, told_by: Teller::Client })
+pub(crate) fn concluded() -> Payload {
+    Payload::Ended(End { exit_code: None, told_by: Teller::Client })
 }
 
-pub(crate) fn log(line: &str) -> What {
-    What::Log { stderr: false, line: line.to_owned() }
+pub(crate) fn log(line: &str) -> Payload {
+    Payload::Log { stderr: false, line: line.to_owned() }
+}
+
+/// Whether nothing was sent to the IDE.
+pub(crate) fn is_unsent(cause: &StartErrorKind) -> bool {
+    use StartErrorKind::{Closed, NotConnected, TooManySessions, Unsupported};
+    matches!(cause, Closed | NotConnected | TooManySessions(_) | Unsupported(_))
 }

@@ -2,9 +2,9 @@
 
 use crate::support::{endpoint_of, link, options, soon};
 use sojourn::ide::{
-    Connection, InstanceId, Link, Notifications,
+    Connection, ConnectionState, InstanceId, Notifications,
     connection::{ConnectError, DialError},
-    dial::Distrust,
+    dial::TrustError,
 };
 use sojourn_fake_ide::{
     FakeIde, Options as FakeOptions,
@@ -23,7 +23,7 @@ async fn connect(
     variables.retain(|(name, _)| *name != "DEBUG_SESSION_SERVER_CERTIFICATE");
     variables.extend(pinned.map(|pinned| ("DEBUG_SESSION_SERVER_CERTIFICATE", pinned.base64())));
     variables.extend(name.map(|name| ("DEBUG_SESSION_TLS_SERVER_NAME", name.to_owned())));
-    let instance = InstanceId::generate("").unwrap();
+    let instance = InstanceId::derive("", "test").unwrap();
     let (connection, notifications) =
         Connection::open(endpoint_of(variables), instance, [], options()).unwrap();
     (ide, connection, notifications)
@@ -39,11 +39,12 @@ async fn trusted(shown: &Certificate, pinned: &Certificate, name: Option<&str>) 
 async fn failed(
     shown: Option<&Certificate>,
     pinned: Option<&Certificate>,
-) -> (Link, String, Option<Distrust>) {
+) -> (ConnectionState, String, Option<TrustError>) {
     let (ide, connection, _notifications) = connect(shown, pinned, None).await;
-    let failed = link(&connection, |link| matches!(link, Link::Connecting { failures: 2.., .. })).await;
+    let failed =
+        link(&connection, |link| matches!(link, ConnectionState::Connecting { failures: 2.., .. })).await;
     assert!(ide.asked().is_empty(), "the token was sent");
-    let Link::Connecting { why: Some(why), .. } = &failed else { panic!("{failed:?}") };
+    let ConnectionState::Connecting { why: Some(why), .. } = &failed else { panic!("{failed:?}") };
     let distrust = match &**why {
         ConnectError::Ask(sojourn::ide::connection::RequestError::Dial(DialError::Trust(distrust))) => {
             Some(distrust.clone())
@@ -74,16 +75,16 @@ async fn another_name_can_be_asked_for() {
 
 #[tokio::test]
 async fn other_certificates_are_not_trusted() {
-    let name = || Distrust::Name("localhost".into());
+    let name = || TrustError::Name("localhost".into());
     let pinned = |certificate: Certificate| (certificate.clone(), certificate);
     for ((shown, known), expected) in [
         (pinned(certificate::wrong_host()), name()),
         (pinned(certificate::unnamed()), name()),
-        (pinned(certificate::expired()), Distrust::Expired),
-        (pinned(certificate::not_yet()), Distrust::NotYet),
-        ((certificate::good(), certificate::good()), Distrust::Other),
-        ((certificate::good(), certificate::authority()), Distrust::Other),
-        ((certificate::signed_by(&certificate::authority()), certificate::authority()), Distrust::Other),
+        (pinned(certificate::expired()), TrustError::Expired),
+        (pinned(certificate::not_yet()), TrustError::NotYet),
+        ((certificate::good(), certificate::good()), TrustError::Other),
+        ((certificate::good(), certificate::authority()), TrustError::Other),
+        ((certificate::signed_by(&certificate::authority()), certificate::authority()), TrustError::Other),
     ] {
         let (failed, text, distrust) = failed(Some(&shown), Some(&known)).await;
         assert_eq!((distrust, failed.reason()), (Some(expected), "CertificateRefused"), "{text}");

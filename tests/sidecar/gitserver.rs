@@ -9,7 +9,7 @@ use axum::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, StatusCode, header};
 use sha2::{Digest, Sha256};
-use sojourn::serve::webhooks::{Limits, serve_router};
+use sojourn::{http_server::Limits, serve::webhooks::serve_router};
 use sojourn_certs::{authority::Authority, leaf::Leaf, names::Names, server::CertResolver};
 use std::{
     io::{Read, Write},

@@ -202,7 +202,7 @@ async fn a_flood_waits_for_nobody_and_is_bounded() {
         }
         other.line(Stream::Stdout, "me too", at());
         let waiting = capture.shared.disk.waiting.load(Ordering::Relaxed);
-        assert!(waiting < 3 * super::super::buffer::MOST_BYTES, "{waiting}");
+        assert!(waiting < 3 * super::super::buffer::MAX_BYTES, "{waiting}");
     }
     capture.flush().await;
     assert_eq!(capture.shared.disk.waiting.load(Ordering::Relaxed), 0);
@@ -221,19 +221,19 @@ async fn a_flood_waits_for_nobody_and_is_bounded() {
 async fn news_come_from_before_the_capture_to_after_its_end() {
     let directory = tempfile::tempdir().unwrap();
     let capture = Capture::start(&settings(directory.path()));
-    let mut news = capture.news(&owner());
+    let mut updates = capture.updates(&owner());
     let _stranger = capture.open(&Owner::new("other", "2").unwrap()).await.unwrap();
-    assert!(futures::poll!(Box::pin(news.wait())).is_pending());
+    assert!(futures::poll!(Box::pin(updates.wait())).is_pending());
     let writer = capture.open(&owner()).await.unwrap();
-    news.wait().await;
-    assert!(futures::poll!(Box::pin(news.wait())).is_pending());
+    updates.wait().await;
+    assert!(futures::poll!(Box::pin(updates.wait())).is_pending());
     writer.line(Stream::Stdout, "x", at());
-    news.wait().await;
+    updates.wait().await;
     drop(writer);
-    news.wait().await;
-    assert!(futures::poll!(Box::pin(news.wait())).is_pending());
+    updates.wait().await;
+    assert!(futures::poll!(Box::pin(updates.wait())).is_pending());
     let _again = capture.open(&owner()).await.unwrap();
-    news.wait().await;
+    updates.wait().await;
 }
 
 #[test]

@@ -2,10 +2,10 @@
 
 use crate::{
     control::certificates::{
-        Clock, DebugView, Served,
-        farewell::Farewell,
+        CertificateServer, Clock, DebugView,
+        deregistration::Deregistration,
         files::Files,
-        self_managed::{Own, SelfManagedConfig},
+        self_managed::{SelfManaged, SelfManagedConfig},
     },
     serve::ready::Handle,
     settings::{CertificateMode, Settings, WebhookSettings, WebhookTarget},
@@ -24,6 +24,8 @@ pub(super) struct Watchers {
     pub(super) metrics: CertificateMetrics,
     pub(super) shown: DebugView,
     pub(super) readiness: Handle,
+    /// The clock by which certificates are judged.
+    pub(super) clock: Clock,
 }
 
 /// Keeps the certificate that `resolver` hands out at `address`. What is returned is to be said when nobody
@@ -34,37 +36,36 @@ pub(super) fn start(
     (address, resolver): (SocketAddr, Arc<CertResolver>),
     watchers: Watchers,
     background: &mut JoinSet<()>,
-) -> Option<Farewell> {
-    let Watchers { metrics, shown, readiness } = watchers;
-    let mut served = Served {
+) -> Option<Deregistration> {
+    let Watchers { metrics, shown, readiness, clock } = watchers;
+    let server = CertificateServer {
         resolver,
         address,
         name: server_name(&webhook.target),
-        clock: Clock::default(),
+        clock,
         metrics,
         readiness,
         shown,
     };
     match &webhook.certificates {
-        CertificateMode::Own { propagation, clock_ahead } => {
-            served.clock.ahead = *clock_ahead;
+        CertificateMode::SelfManaged { propagation } => {
             let config = SelfManagedConfig {
                 client: client.clone(),
                 namespace: settings.namespace.clone(),
                 secret: webhook.secret.clone(),
                 configuration: webhook.configuration.clone(),
                 names: names(&webhook.target, &settings.cluster_domain),
-                me: settings.lease.host.clone(),
+                replica: settings.lease.host.clone(),
                 propagation: *propagation,
             };
-            let own = Own::new(config, served);
-            let farewell = own.farewell();
-            background.spawn(own.keep());
-            Some(farewell)
+            let own = SelfManaged::new(config, server);
+            let deregistration = own.deregistration();
+            background.spawn(own.run());
+            Some(deregistration)
         }
         CertificateMode::Files(directory) => {
             let configuration = webhook.configuration.clone();
-            background.spawn(Files::new(client.clone(), configuration, directory.clone(), served).keep());
+            background.spawn(Files::new(client.clone(), configuration, directory.clone(), server).run());
             None
         }
     }

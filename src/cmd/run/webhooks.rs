@@ -3,18 +3,17 @@
 use super::certificate::{self, Watchers};
 use crate::{
     control::{
-        certificates::farewell::Farewell,
+        certificates::deregistration::Deregistration,
         controller::Controllers,
         facts::{AccessReviews, ClusterFacts},
         watch::CacheSync,
     },
-    serve::{
-        logs::Logs,
-        webhooks::{ServeWebhooksError, Shutdown, serve as serve_webhooks},
-    },
+    http_server::Shutdown,
+    serve::webhooks::{ServeWebhooksError, serve as serve_webhooks},
     settings::{Scope, Settings, WebhookSettings, WebhookTarget},
 };
 use anyhow::Context as _;
+use axum::Router;
 use k8s_openapi::api::{
     admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration},
     authentication::v1::SelfSubjectReview,
@@ -36,14 +35,14 @@ use tokio::task::JoinSet;
 /// The server at work.
 pub(super) struct Serving {
     task: tokio::task::JoinHandle<Result<(), ServeWebhooksError>>,
-    farewell: Option<Farewell>,
+    deregistration: Option<Deregistration>,
 }
 
 impl Serving {
     /// Waits until it has ended. What is returned is to be said when nobody keeps its certificate any more.
-    pub(super) async fn ended(self) -> anyhow::Result<Option<Farewell>> {
+    pub(super) async fn ended(self) -> anyhow::Result<Option<Deregistration>> {
         self.task.await??;
-        Ok(self.farewell)
+        Ok(self.deregistration)
     }
 }
 
@@ -55,7 +54,7 @@ pub(super) struct Server<'a> {
     pub(super) controllers: &'a Controllers,
     pub(super) cache_sync: &'a CacheSync,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) logs: Option<Logs>,
+    pub(super) apis: Vec<Router>,
 }
 
 impl Server<'_> {
@@ -66,7 +65,7 @@ impl Server<'_> {
         ending: Shutdown,
         background: &mut JoinSet<()>,
     ) -> anyhow::Result<Serving> {
-        let Self { settings, webhook, client, controllers, cache_sync, metrics, logs } = self;
+        let Self { settings, webhook, client, controllers, cache_sync, metrics, apis } = self;
         let operator_user = match &settings.operator_user {
             Some(user) => user.clone(),
             None => who_am_i(client).await?,
@@ -86,8 +85,8 @@ impl Server<'_> {
             authorizer: Arc::new(AccessReviews(client.clone())),
             metrics,
         };
-        let task = tokio::spawn(serve_webhooks(listener, resolver.clone(), guard, logs, ending));
-        let farewell =
+        let task = tokio::spawn(serve_webhooks(listener, resolver.clone(), guard, apis, ending));
+        let deregistration =
             certificate::start(client, (settings, webhook), (address, resolver), watchers, background);
         if webhook.install {
             cache_sync.wait().await;
@@ -101,7 +100,7 @@ impl Server<'_> {
             };
             install(client, &configuration).await?;
         }
-        Ok(Serving { task, farewell })
+        Ok(Serving { task, deregistration })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::{
     api::within,
-    errors::{CallError, said_by_watch},
+    errors::{CallError, watch_error_message},
 };
 use futures::{Stream, StreamExt, stream};
 use k8s_openapi::{
@@ -24,7 +24,7 @@ use std::fmt::Debug;
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Which {
+pub enum ConfigurationKind {
     /// The one that validates.
     Validating,
     /// The one that mutates.
@@ -33,7 +33,7 @@ pub enum Which {
 
 /// One configuration as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Live {
+pub struct LiveConfiguration {
     version: String,
     /// The bundle of each webhook, in order.
     bundles: Vec<Vec<u8>>,
@@ -43,11 +43,11 @@ pub struct Live {
 #[derive(Clone, Debug, Default)]
 pub struct Configurations {
     /// The outer `None`: not seen yet; the inner one: there is none.
-    validating: Option<Option<Live>>,
-    mutating: Option<Option<Live>>,
+    validating: Option<Option<LiveConfiguration>>,
+    mutating: Option<Option<LiveConfiguration>>,
 }
 
-impl Live {
+impl LiveConfiguration {
     fn of(object: &impl Serialize) -> Self {
         let object = serde_json::to_value(object).unwrap_or_default();
         let bundle = |webhook: &Value| {
@@ -80,35 +80,45 @@ impl Live {
 
 impl Configurations {
     /// Both of a name, by watches. Each item is one of them as it is now; none when it does not exist.
-    pub(super) fn watch(client: &Client, name: &str) -> impl Stream<Item = (Which, Option<Live>)> + use<> {
+    pub(super) fn watch(
+        client: &Client,
+        name: &str,
+    ) -> impl Stream<Item = (ConfigurationKind, Option<LiveConfiguration>)> + use<> {
         let validating: Api<ValidatingWebhookConfiguration> = Api::all(client.clone());
         let mutating: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
         stream::select(
-            watch(validating, name).map(|object| (Which::Validating, object.as_ref().map(Live::of))),
-            watch(mutating, name).map(|object| (Which::Mutating, object.as_ref().map(Live::of))),
+            watch(validating, name)
+                .map(|object| (ConfigurationKind::Validating, object.as_ref().map(LiveConfiguration::of))),
+            watch(mutating, name)
+                .map(|object| (ConfigurationKind::Mutating, object.as_ref().map(LiveConfiguration::of))),
         )
     }
 
     /// Takes in what a watch told.
-    pub(super) fn see(&mut self, which: Which, live: Option<Live>) {
-        *self.of(which) = Some(live);
+    pub(super) fn update(&mut self, kind: ConfigurationKind, live: Option<LiveConfiguration>) {
+        *self.of(kind) = Some(live);
     }
 
     /// True when both watches have told what there is.
-    pub(super) fn are_seen(&self) -> bool {
+    pub(super) fn are_synced(&self) -> bool {
         self.validating.is_some() && self.mutating.is_some()
     }
 
     /// What each webhook publishes.
     pub(super) fn published(&self) -> Vec<Bundle> {
-        [&self.validating, &self.mutating].into_iter().flatten().flatten().flat_map(Live::published).collect()
+        [&self.validating, &self.mutating]
+            .into_iter()
+            .flatten()
+            .flatten()
+            .flat_map(LiveConfiguration::published)
+            .collect()
     }
 
     /// What API servers trust us by: each bundle once. `Err` says what is missing for them to call us at all.
     pub(super) fn bundles(&self) -> Result<Vec<Bundle>, String> {
-        for (which, live) in [("validating", &self.validating), ("mutating", &self.mutating)] {
+        for (kind, live) in [("validating", &self.validating), ("mutating", &self.mutating)] {
             if live.as_ref().is_none_or(|live| live.as_ref().is_none_or(|live| live.bundles.is_empty())) {
-                return Err(format!("there is no {which} webhook configuration"));
+                return Err(format!("there is no {kind} webhook configuration"));
             }
         }
         let mut different: Vec<Bundle> = Vec::new();
@@ -124,14 +134,14 @@ impl Configurations {
     }
 
     /// A configuration in which something else is to be published.
-    pub(super) fn stale(&self, wanted: &Bundle, matching: Match) -> Option<Which> {
-        let stale = |live: &Option<Option<Live>>| {
+    pub(super) fn stale(&self, wanted: &Bundle, matching: Match) -> Option<ConfigurationKind> {
+        let stale = |live: &Option<Option<LiveConfiguration>>| {
             live.iter().flatten().any(|live| live.to_publish(wanted, matching).is_some())
         };
         if stale(&self.validating) {
-            Some(Which::Validating)
+            Some(ConfigurationKind::Validating)
         } else {
-            stale(&self.mutating).then_some(Which::Mutating)
+            stale(&self.mutating).then_some(ConfigurationKind::Mutating)
         }
     }
 
@@ -140,52 +150,52 @@ impl Configurations {
     pub(super) async fn publish(
         &mut self,
         client: &Client,
-        (which, name): (Which, &str),
+        (kind, name): (ConfigurationKind, &str),
         wanted: &Bundle,
         matching: Match,
     ) -> Result<(), CallError> {
-        let Some(Some(live)) = self.of(which).clone() else { return Ok(()) };
+        let Some(Some(live)) = self.of(kind).clone() else { return Ok(()) };
         let Some((reason, writes)) = live.to_publish(wanted, matching) else { return Ok(()) };
         let test = json!({"op": "test", "path": "/metadata/resourceVersion", "value": live.version});
         let patch = Value::Array([vec![test], writes].concat());
-        let written = match which {
-            Which::Validating => {
+        let written = match kind {
+            ConfigurationKind::Validating => {
                 write::<ValidatingWebhookConfiguration>(Api::all(client.clone()), name, patch).await
             }
-            Which::Mutating => {
+            ConfigurationKind::Mutating => {
                 write::<MutatingWebhookConfiguration>(Api::all(client.clone()), name, patch).await
             }
         };
         match written {
             Ok(live) => {
-                tracing::info!(%reason, ?which, "published the webhooks' bundle");
-                self.see(which, Some(live));
+                tracing::info!(%reason, which = ?kind, "published the webhooks' bundle");
+                self.update(kind, Some(live));
                 Ok(())
             }
             // It changed meanwhile: the watch tells.
             Err(error) if error.class() == crate::core::error::ErrorClass::Invalid => {
-                tracing::debug!(%error, ?which, "somebody else wrote the webhook configuration first");
+                tracing::debug!(%error, which = ?kind, "somebody else wrote the webhook configuration first");
                 Ok(())
             }
             Err(error) => Err(error),
         }
     }
 
-    fn of(&mut self, which: Which) -> &mut Option<Option<Live>> {
-        match which {
-            Which::Validating => &mut self.validating,
-            Which::Mutating => &mut self.mutating,
+    fn of(&mut self, kind: ConfigurationKind) -> &mut Option<Option<LiveConfiguration>> {
+        match kind {
+            ConfigurationKind::Validating => &mut self.validating,
+            ConfigurationKind::Mutating => &mut self.mutating,
         }
     }
 }
 
-async fn write<K>(api: Api<K>, name: &str, patch: Value) -> Result<Live, CallError>
+async fn write<K>(api: Api<K>, name: &str, patch: Value) -> Result<LiveConfiguration, CallError>
 where
     K: Clone + Debug + DeserializeOwned + Serialize,
 {
     let patch: json_patch::Patch = serde_json::from_value(patch)?;
     let written = within(api.patch(name, &PatchParams::default(), &Patch::Json::<()>(patch))).await?;
-    Ok(Live::of(&written))
+    Ok(LiveConfiguration::of(&written))
 }
 
 /// One object, by a watch: as it is now, and then each time that it changes.
@@ -209,7 +219,7 @@ where
             Ok(watcher::Event::Apply(object)) => Some(Some(object)),
             Ok(watcher::Event::Delete(_)) => Some(None),
             Err(error) => {
-                tracing::warn!(error = said_by_watch(&error), kind = %K::kind(&()), "a watch was interrupted");
+                tracing::warn!(error = watch_error_message(&error), kind = %K::kind(&()), "a watch was interrupted");
                 None
             }
         };
@@ -227,11 +237,11 @@ mod tests {
         Bundle::default().with(authority.certificate())
     }
 
-    fn live(bundles: &[&Bundle]) -> Live {
+    fn live(bundles: &[&Bundle]) -> LiveConfiguration {
         let encoded = |bundle: &Bundle| json!(ByteString(bundle.to_pem().into_bytes()));
         let webhooks: Vec<_> =
             bundles.iter().map(|bundle| json!({"clientConfig": {"caBundle": encoded(bundle)}})).collect();
-        Live::of(&json!({"metadata": {"resourceVersion": "7"}, "webhooks": webhooks}))
+        LiveConfiguration::of(&json!({"metadata": {"resourceVersion": "7"}, "webhooks": webhooks}))
     }
 
     #[test]
@@ -249,13 +259,13 @@ mod tests {
     fn what_is_missing_for_api_servers_to_call_us_is_named() {
         let mut both = Configurations::default();
         assert!(both.bundles().unwrap_err().contains("no validating"));
-        both.see(Which::Validating, Some(live(&[&bundle(), &bundle()])));
-        assert!(!both.are_seen());
-        both.see(Which::Mutating, None);
-        assert!(both.are_seen() && both.bundles().unwrap_err().contains("no mutating"));
-        both.see(Which::Mutating, Some(live(&[&Bundle::default()])));
+        both.update(ConfigurationKind::Validating, Some(live(&[&bundle(), &bundle()])));
+        assert!(!both.are_synced());
+        both.update(ConfigurationKind::Mutating, None);
+        assert!(both.are_synced() && both.bundles().unwrap_err().contains("no mutating"));
+        both.update(ConfigurationKind::Mutating, Some(live(&[&Bundle::default()])));
         assert!(both.bundles().unwrap_err().contains("do not hold"));
-        both.see(Which::Mutating, Some(live(&[&bundle()])));
+        both.update(ConfigurationKind::Mutating, Some(live(&[&bundle()])));
         assert_eq!(both.bundles().unwrap().len(), 3);
     }
 }

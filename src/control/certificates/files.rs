@@ -4,7 +4,7 @@
 //! and for when. What does not pass is reported, and the last good pair is served on. The webhook configurations
 //! are only read: their bundle is written by whoever writes the files.
 
-use super::{InUse, Served, configurations::Configurations, directory::Directory};
+use super::{ActiveCertificate, CertificateServer, configurations::Configurations, directory::Directory};
 use crate::telemetry::certificates::{Failure, Phase};
 use futures::StreamExt;
 use kube::Client;
@@ -44,31 +44,31 @@ pub struct Files {
     client: Client,
     configuration: String,
     directory: PathBuf,
-    served: Served,
+    server: CertificateServer,
     configurations: Configurations,
     /// Digest of what was looked at last, fit or not.
     seen: Option<[u8; 32]>,
-    in_use: Option<InUse>,
+    active: Option<ActiveCertificate>,
     concern: Option<String>,
 }
 
 impl Files {
     /// Nothing is done yet. `configuration` is the name of both webhook configurations.
-    pub fn new(client: Client, configuration: String, directory: PathBuf, served: Served) -> Self {
+    pub fn new(client: Client, configuration: String, directory: PathBuf, server: CertificateServer) -> Self {
         Self {
             client,
             configuration,
             directory,
-            served,
+            server,
             configurations: Configurations::default(),
             seen: None,
-            in_use: None,
+            active: None,
             concern: None,
         }
     }
 
     /// Serves with what is in the files, whatever becomes of them, until the task is aborted.
-    pub async fn keep(mut self) {
+    pub async fn run(mut self) {
         let directory = Directory::new(&self.directory);
         let mut live = pin!(Configurations::watch(&self.client, &self.configuration));
         let mut wake = Instant::now();
@@ -79,30 +79,30 @@ impl Files {
                     let quiet = async { while tokio::time::timeout(QUIET, directory.changed()).await.is_ok() {} };
                     tokio::time::timeout(POLL, quiet).await.ok();
                 }
-                Some((which, now)) = live.next() => self.configurations.see(which, now),
+                Some((kind, now)) = live.next() => self.configurations.update(kind, now),
                 () = tokio::time::sleep_until(wake) => directory.find(),
             }
-            let good = self.pass().await;
+            let good = self.reconcile().await;
             wake = Instant::now() + if good { POLL } else { RETRY };
         }
     }
 
     /// Looks at the files, and says whether what is served would be believed.
-    async fn pass(&mut self) -> bool {
+    async fn reconcile(&mut self) -> bool {
         match self.load().await {
             Ok(()) => {}
             Err(error) => {
                 let message = error.to_string();
                 if self.concern.as_ref() != Some(&message) {
-                    self.served.metrics.failed(Failure::Load);
+                    self.server.metrics.failed(Failure::Load);
                     tracing::error!(%error, "the webhooks' certificate; what is served goes on being served");
                     self.concern = Some(message);
                 }
             }
         }
-        let phase = if self.in_use.is_some() { Phase::Files } else { Phase::Starting };
-        self.served.show("files", phase, self.in_use.as_ref(), json!({"directory": self.directory}));
-        self.served.verify(&self.configurations, self.concern.as_deref()).await
+        let phase = if self.active.is_some() { Phase::Files } else { Phase::Starting };
+        self.server.show("files", phase, self.active.as_ref(), json!({"directory": self.directory}));
+        self.server.verify(&self.configurations, self.concern.as_deref()).await
     }
 
     async fn load(&mut self) -> Result<(), LoadFilesError> {
@@ -115,14 +115,14 @@ impl Files {
             return Ok(());
         }
         self.seen = Some(digest);
-        let pair = Pair::read(&certificate, &key, &self.served.name, self.served.clock.now())
+        let pair = Pair::read(&certificate, &key, &self.server.name, self.server.clock.now())
             .map_err(|source| LoadFilesError::Judge { directory: self.directory.clone(), source })?;
         self.concern = None;
-        let in_use = InUse { fingerprint: pair.fingerprint(), until: pair.not_after() };
-        if self.in_use.as_ref() != Some(&in_use) {
-            self.served.resolver.set(pair.certified_key());
-            self.served.rotated(&in_use);
-            self.in_use = Some(in_use);
+        let active = ActiveCertificate { fingerprint: pair.fingerprint(), until: pair.not_after() };
+        if self.active.as_ref() != Some(&active) {
+            self.server.resolver.set(pair.certified_key());
+            self.server.rotated(&active);
+            self.active = Some(active);
         }
         Ok(())
     }

@@ -2,15 +2,16 @@
 //! publishes, and dials; passes are made when the Secret or a configuration changes, and when time asks for it.
 
 use super::{
-    InUse, Served, about_a_minute,
-    configurations::{self, Configurations, Which},
-    farewell::Farewell,
+    ActiveCertificate, CertificateServer,
+    configurations::{self, ConfigurationKind, Configurations},
+    deregistration::Deregistration,
+    jittered_minute,
     secret::{SecretStore, Version},
 };
 use crate::{
     control::{errors::CallError, event},
     core::event::EventRecord,
-    telemetry::certificates::{Failure, Of, Phase},
+    telemetry::certificates::{CertificateRole, Failure, Phase},
 };
 use futures::StreamExt;
 use jiff::SignedDuration;
@@ -29,10 +30,10 @@ use std::{collections::BTreeMap, pin::pin, time::Duration};
 use tokio::time::Instant;
 
 /// Steps in one pass: each is a write that succeeded, or was lost to another replica, of which there are few.
-const MOST_STEPS: usize = 16;
+const MAX_STEPS: usize = 16;
 /// After a failure, and at most after many.
 const RETRY: Duration = Duration::from_secs(1);
-const LONGEST_RETRY: Duration = Duration::from_secs(60);
+const MAX_RETRY: Duration = Duration::from_secs(60);
 
 /// What a pass could not do. What is served goes on being served.
 #[derive(Debug, thiserror::Error)]
@@ -75,108 +76,110 @@ pub struct SelfManagedConfig {
     /// Names that the certificate is for.
     pub names: Names,
     /// Name of this replica; no other that runs has it.
-    pub me: String,
+    pub replica: String,
     /// How long API servers may take to see a change of a configuration.
     pub propagation: Duration,
 }
 
 /// The one who keeps the certificate of this replica.
-pub struct Own {
+pub struct SelfManaged {
     config: SelfManagedConfig,
-    served: Served,
+    server: CertificateServer,
     store: SecretStore,
     /// The outer `None`: not seen yet; the inner one: there is none.
     secret: Option<Option<Version>>,
     configurations: Configurations,
     held: BundlePropagation,
     serving: Option<Serving>,
-    in_use: Option<InUse>,
+    active: Option<ActiveCertificate>,
     authority: Option<Fingerprint>,
     /// The last thing that people were told of by an Event.
-    told: Option<String>,
+    last_event: Option<String>,
     failures: u32,
 }
 
-impl Own {
+impl SelfManaged {
     /// Nothing is done yet.
-    pub fn new(config: SelfManagedConfig, served: Served) -> Self {
+    pub fn new(config: SelfManagedConfig, server: CertificateServer) -> Self {
         let api = Api::namespaced(config.client.clone(), &config.namespace);
         let store = SecretStore { api, name: config.secret.clone() };
         Self {
             config,
-            served,
+            server,
             store,
             secret: None,
             configurations: Configurations::default(),
             held: BundlePropagation::default(),
             serving: None,
-            in_use: None,
+            active: None,
             authority: None,
-            told: None,
+            last_event: None,
             failures: 0,
         }
     }
 
     /// What to do when the server has ended.
-    pub fn farewell(&self) -> Farewell {
-        Farewell { store: self.store.clone(), me: self.config.me.clone() }
+    pub fn deregistration(&self) -> Deregistration {
+        Deregistration { store: self.store.clone(), replica: self.config.replica.clone() }
     }
 
     /// Keeps the certificate and what is published of it good until the task is aborted.
-    pub async fn keep(mut self) {
+    pub async fn run(mut self) {
         let mut secrets = pin!(configurations::watch::<Secret>(self.store.api.clone(), &self.config.secret));
         let mut live = pin!(Configurations::watch(&self.config.client, &self.config.configuration));
         let mut wake = Instant::now();
         loop {
             tokio::select! {
                 Some(object) = secrets.next() => self.secret = Some(object.map(Version::of)),
-                Some((which, live)) = live.next() => self.configurations.see(which, live),
+                Some((kind, live)) = live.next() => self.configurations.update(kind, live),
                 () = tokio::time::sleep_until(wake) => {}
             }
             wake = Instant::now()
-                + match self.secret.is_some() && self.configurations.are_seen() {
-                    true => self.pass().await,
-                    false => about_a_minute(),
+                + match self.secret.is_some() && self.configurations.are_synced() {
+                    true => self.reconcile().await,
+                    false => jittered_minute(),
                 };
         }
     }
 
     /// Does what there is to do, and says when to look again.
-    async fn pass(&mut self) -> Duration {
-        let mut again = about_a_minute();
-        let (done, ripe) = match self.steps().await {
-            Ok(ripe) => (self.publish().await, ripe),
+    async fn reconcile(&mut self) -> Duration {
+        let mut requeue_after = jittered_minute();
+        let (done, next_step_at) = match self.steps().await {
+            Ok(next_step_at) => (self.publish().await, next_step_at),
             Err(error) => (Err(error), None),
         };
         match &done {
             Ok(_) => {
                 self.failures = 0;
-                self.told = None;
+                self.last_event = None;
             }
             Err(error) => {
-                self.served.metrics.failed(error.failure());
+                self.server.metrics.failed(error.failure());
                 tracing::error!(%error, "the webhooks' certificate; what is served goes on being served");
-                self.tell(true, "CertificateNotKept", error.to_string()).await;
-                again = RETRY.saturating_mul(1 << self.failures.min(6)).min(LONGEST_RETRY);
+                self.publish_event(true, "CertificateNotKept", error.to_string()).await;
+                requeue_after = RETRY.saturating_mul(1 << self.failures.min(6)).min(MAX_RETRY);
                 self.failures += 1;
             }
         }
         let concern = done.as_ref().err().map(ToString::to_string);
         self.show(matches!(done, Err(KeepCertificateError::Foreign(..))));
-        if !self.served.verify(&self.configurations, concern.as_deref()).await {
-            again = again.min(RETRY);
+        if !self.server.verify(&self.configurations, concern.as_deref()).await {
+            requeue_after = requeue_after.min(RETRY);
         }
         match done {
             // Something was written: what follows from it is to be done at once.
             Ok(true) => Duration::ZERO,
-            _ => ripe.map_or(again, |ripe| again.min(ripe.saturating_duration_since(Instant::now()))),
+            _ => next_step_at.map_or(requeue_after, |next_step_at| {
+                requeue_after.min(next_step_at.saturating_duration_since(Instant::now()))
+            }),
         }
     }
 
     /// Takes steps until there is none to take, and says when time alone brings the next.
     async fn steps(&mut self) -> Result<Option<Instant>, KeepCertificateError> {
         use KeepCertificateError::{Foreign, Read, Write};
-        for _ in 0..MOST_STEPS {
+        for _ in 0..MAX_STEPS {
             let published = self.configurations.published();
             let wanted = self.secret.iter().flatten().next().map(|version| &version.stored.bundle);
             self.held.see(wanted, &published, Instant::now().into_std());
@@ -200,7 +203,7 @@ impl Own {
                         None => self.store.get().await.map_err(Read)?,
                     });
                     if mine {
-                        self.changed(&change).await;
+                        self.report_change(&change).await;
                     }
                 }
                 Step::Serve(renew) => {
@@ -219,23 +222,23 @@ impl Own {
 
     fn view<T>(&self, published: &Bundle, look: impl FnOnce(&View<'_>) -> T) -> T {
         look(&View {
-            me: &self.config.me,
+            me: &self.config.replica,
             stored: self.secret.iter().flatten().next().map(|version| &version.stored),
             published,
             held_for: self.held.held_for(Instant::now().into_std()),
             propagation: self.config.propagation,
             serving: self.serving.as_ref(),
-            now: self.served.clock.now(),
+            now: self.server.clock.now(),
         })
     }
 
     /// Issues a leaf under the authority that signs, and serves with it from now on.
     fn serve(&mut self) -> Result<(), KeepCertificateError> {
-        let now = self.served.clock.now();
+        let now = self.server.clock.now();
         let Some(Some(version)) = &self.secret else { return Ok(()) };
         let Ok(authority) = version.stored.signer(now) else { return Ok(()) };
         let leaf = Leaf::issue(authority, &self.config.names, now)?;
-        self.served.resolver.set(leaf.certified_key()?);
+        self.server.resolver.set(leaf.certified_key()?);
         // Replicas that started together renew apart.
         let early = SignedDuration::from_secs(rand::random_range(0..24 * 3600));
         self.serving = Some(Serving {
@@ -244,14 +247,16 @@ impl Own {
             renew_at: leaf.renew_at().saturating_sub(early).unwrap_or(now),
             until: leaf.not_after(),
         });
-        let in_use =
-            InUse { fingerprint: Some(Fingerprint::of(leaf.certificate())), until: leaf.not_after() };
-        self.served.rotated(&in_use);
-        self.in_use = Some(in_use);
+        let active = ActiveCertificate {
+            fingerprint: Some(Fingerprint::of(leaf.certificate())),
+            until: leaf.not_after(),
+        };
+        self.server.rotated(&active);
+        self.active = Some(active);
         let until = authority.not_after();
         let authority = Some(authority.fingerprint());
         if self.authority != authority {
-            self.served.metrics.rotated(Of::Authority, until);
+            self.server.metrics.rotated(CertificateRole::Authority, until);
             self.authority = authority;
         }
         Ok(())
@@ -261,13 +266,13 @@ impl Own {
     /// after the configuration was seen: a bundle from an older Secret could lack what others serve.
     async fn publish(&mut self) -> Result<bool, KeepCertificateError> {
         let mut wrote = false;
-        for _ in [Which::Validating, Which::Mutating] {
+        for _ in [ConfigurationKind::Validating, ConfigurationKind::Mutating] {
             let Some(Some(version)) = &self.secret else { return Ok(wrote) };
             let stored = &version.stored;
-            let Some(which) = self.configurations.stale(&stored.bundle, stored.matching()) else { break };
+            let Some(kind) = self.configurations.stale(&stored.bundle, stored.matching()) else { break };
             let fresh = self.store.get().await.map_err(KeepCertificateError::Read)?;
             if let Some(Version { stored, .. }) = &fresh {
-                let name = (which, self.config.configuration.as_str());
+                let name = (kind, self.config.configuration.as_str());
                 self.configurations
                     .publish(&self.config.client, name, &stored.bundle, stored.matching())
                     .await
@@ -284,15 +289,16 @@ impl Own {
     }
 
     /// Tells of a change that people may want to know of.
-    async fn changed(&mut self, change: &Change) {
+    async fn report_change(&mut self, change: &Change) {
         match change {
             Change::Begin(why) => {
                 tracing::info!(%why, "a new authority of the webhooks' certificates is published");
-                self.tell(false, "RotationBegan", format!("Publishing a new authority: {why}")).await;
+                self.publish_event(false, "RotationBegan", format!("Publishing a new authority: {why}"))
+                    .await;
             }
             Change::Promote => {
                 tracing::info!("the new authority of the webhooks' certificates signs");
-                self.tell(false, "RotationDone", "The new authority signs".to_owned()).await;
+                self.publish_event(false, "RotationDone", "The new authority signs".to_owned()).await;
             }
             Change::Retire => tracing::info!("the old authority of the webhooks' certificates is dropped"),
             Change::RepublishOwnCa => {
@@ -304,9 +310,9 @@ impl Own {
 
     /// Publishes an Event on the Secret, unless the last one said the same. One that cannot be published is
     /// lost: it repeats what logs, metrics and the readiness page say.
-    async fn tell(&mut self, warning: bool, reason: &'static str, message: String) {
+    async fn publish_event(&mut self, warning: bool, reason: &'static str, message: String) {
         let Some(Some(version)) = &self.secret else { return };
-        if self.told.as_ref() == Some(&message) {
+        if self.last_event.as_ref() == Some(&message) {
             return;
         }
         let about = ObjectReference {
@@ -318,8 +324,8 @@ impl Own {
             ..ObjectReference::default()
         };
         let note = EventRecord { warning, reason, message: message.clone() };
-        event::publish(&self.config.client, about, &self.config.me, "KeepCertificateError", &note).await;
-        self.told = Some(message);
+        event::publish(&self.config.client, about, &self.config.replica, "KeepCertificate", &note).await;
+        self.last_event = Some(message);
     }
 
     fn show(&self, foreign: bool) {
@@ -334,7 +340,7 @@ impl Own {
         };
         let signer = stored.and_then(|stored| stored.signer.as_ref().ok());
         if let Some(signer) = signer {
-            self.served.metrics.expires(Of::Authority, signer.not_after());
+            self.server.metrics.expires(CertificateRole::Authority, signer.not_after());
         }
         let replicas: BTreeMap<_, _> = stored
             .iter()
@@ -347,6 +353,6 @@ impl Own {
             "published": stored.map(|stored| stored.bundle.fingerprints().map(ToString::to_string).collect::<Vec<_>>()),
             "replicas": replicas,
         });
-        self.served.show("self", phase, self.in_use.as_ref(), more);
+        self.server.show("self", phase, self.active.as_ref(), more);
     }
 }

@@ -2,7 +2,13 @@
 
 use super::{Reconciler, endpoints::Changes, watch};
 use crate::{
-    control::{context::Context, controller::Controller, watch::CacheSync, worker},
+    control::{
+        context::Context,
+        controller::{ApiContext, Controller},
+        watch::CacheSync,
+        worker,
+    },
+    serve::logs::Logs,
     settings::{MetricsSettings, Scope, Settings},
     telemetry::{
         ides::{IdeCollector, IdeStats, Tally},
@@ -10,6 +16,7 @@ use crate::{
         queues::Waiting,
     },
 };
+use axum::Router;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
@@ -89,8 +96,12 @@ impl Controller for IdeSessionController {
         json!({"sessions": sessions, "queue": {"due": due, "oldestSeconds": oldest.as_secs_f64()}})
     }
 
-    fn log_source(self: Arc<Self>) -> Option<Arc<Reconciler>> {
-        Some(self.reconciler.clone())
+    /// The logs of sessions.
+    fn api(self: Arc<Self>, context: &ApiContext) -> Option<Router> {
+        let store = self.reconciler.outputs.store().clone();
+        let (authorizer, metrics) = (context.authorizer.clone(), context.log_metrics.clone());
+        let logs = Logs::new(self.reconciler.clone(), store, authorizer, metrics, context.close.clone());
+        Some(logs.router())
     }
 }
 

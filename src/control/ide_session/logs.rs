@@ -3,14 +3,14 @@
 use super::Reconciler;
 use crate::{
     control::key::Key,
-    serve::logs::{Found, Sessions},
+    serve::logs::{SessionInfo, SessionLookup},
 };
 use tokio::sync::watch;
 
-impl Sessions for Reconciler {
-    fn find(&self, name: &str) -> Option<Found> {
+impl SessionLookup for Reconciler {
+    fn find(&self, name: &str) -> Option<SessionInfo> {
         let session = self.index.read().session(&Key::new("", name))?;
-        Some(Found {
+        Some(SessionInfo {
             uid: session.uid().to_owned(),
             state: session.state(),
             deleting: session.metadata.deletion_timestamp.is_some(),
@@ -21,7 +21,7 @@ impl Sessions for Reconciler {
         self.index.read().changes()
     }
 
-    fn keeps(&self) -> bool {
+    fn keeps_logs(&self) -> bool {
         self.context.leadership.is_leader()
     }
 }

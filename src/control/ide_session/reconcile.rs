@@ -4,7 +4,7 @@ use super::{
     endpoints::{Changes, EndpointResolver, Endpoints},
     index::Index,
     outputs::Outputs,
-    runs::{Runs, Surroundings},
+    runs::{ClusterNetwork, Runs},
 };
 use crate::{
     control::{
@@ -101,8 +101,7 @@ impl Reconciler {
         let (endpoints, changes) = Endpoints::new(&settings.ide, &settings.namespace, resolver);
         let endpoints = Arc::new(endpoints);
         let outputs = Arc::new(Outputs::new(&settings.capture));
-        let surroundings =
-            Surroundings { domain: domain.clone(), api_server: settings.ide.api_server.clone() };
+        let network = ClusterNetwork { domain: domain.clone(), api_server: settings.ide.api_server.clone() };
         let process_leadership = context.leadership.clone();
         let (readiness_tx, leadership) = process_leadership.behind();
         let reconciler = Arc::new_cyclic(|reconciler: &Weak<Self>| {
@@ -112,7 +111,7 @@ impl Reconciler {
                     reconciler.workqueue.queue.add(Key::new("", name));
                 }
             });
-            let runs = Runs::new(endpoints.clone(), &settings.ide, surroundings, outputs.clone(), wake);
+            let runs = Runs::new(endpoints.clone(), &settings.ide, network, outputs.clone(), wake);
             Self {
                 context: Context { leadership, ..context },
                 index: RwLock::default(),

@@ -18,7 +18,7 @@ use k8s_openapi::{
 use std::time::{Duration, Instant};
 
 /// A record that claims to be valid for longer does not keep candidates away for longer.
-const LONGEST_LEASE: Duration = Duration::from_secs(600);
+const MAX_LEASE: Duration = Duration::from_secs(600);
 
 /// The times of an election.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ pub struct Observed {
     /// When, by our own clock, its record last became another one.
     pub changed: Instant,
     /// When it was last read or written.
-    pub looked: Instant,
+    pub read_at: Instant,
     /// There is none, and there was one that another one held: it may not have noticed yet.
     pub gone: bool,
 }
@@ -89,7 +89,7 @@ pub struct Observed {
 /// One candidate: its name and what it has seen.
 #[derive(Clone, Debug)]
 pub struct Elector {
-    me: String,
+    identity: String,
     name: String,
     timing: Timing,
     seen: Option<Observed>,
@@ -99,15 +99,15 @@ pub struct Elector {
     held: Option<Instant>,
 }
 
-/// The next step of `me`, which leads since the write sent at `held`.
-pub fn decide(seen: &Observed, me: &str, held: Option<Instant>, now: Instant, timing: &Timing) -> Step {
+/// The next step of `identity`, which leads since the write sent at `held`.
+pub fn decide(seen: &Observed, identity: &str, held: Option<Instant>, now: Instant, timing: &Timing) -> Step {
     let spec = seen.lease.as_ref().and_then(|lease| lease.spec.as_ref());
     let holder = spec.and_then(|spec| spec.holder_identity.as_deref()).unwrap_or_default();
     if let Some(held) = held {
         let age = now.saturating_duration_since(held);
         return if age >= timing.renew_deadline {
             Step::StepDown(StepDownReason::Deadline)
-        } else if holder != me {
+        } else if holder != identity {
             Step::StepDown(StepDownReason::Taken)
         } else if age >= timing.retry {
             Step::Renew
@@ -115,8 +115,8 @@ pub fn decide(seen: &Observed, me: &str, held: Option<Instant>, now: Instant, ti
             Step::Wait(timing.retry - age)
         };
     }
-    let looked = now.saturating_duration_since(seen.looked);
-    let to_next_look = timing.retry.saturating_sub(looked);
+    let read_at = now.saturating_duration_since(seen.read_at);
+    let to_next_look = timing.retry.saturating_sub(read_at);
     if to_next_look.is_zero() {
         return Step::Observe;
     }
@@ -130,12 +130,12 @@ pub fn decide(seen: &Observed, me: &str, held: Option<Instant>, now: Instant, ti
     if holder.is_empty() {
         return Step::Acquire;
     }
-    if holder == me {
+    if holder == identity {
         return Step::Renew;
     }
     let valid = spec.and_then(|spec| spec.lease_duration_seconds).unwrap_or_default();
     let valid = Duration::from_secs(u64::try_from(valid).unwrap_or_default());
-    let valid = valid.clamp(timing.lease, LONGEST_LEASE.max(timing.lease));
+    let valid = valid.clamp(timing.lease, MAX_LEASE.max(timing.lease));
     match valid.saturating_sub(quiet) {
         Duration::ZERO => Step::Acquire,
         left => Step::Wait(left.min(to_next_look)),
@@ -161,9 +161,9 @@ impl Timing {
 }
 
 impl Elector {
-    /// A candidate for the Lease `name`. `me` must be unique among all processes that ever take part.
-    pub fn new(me: String, name: String, timing: Timing) -> Self {
-        Self { me, name, timing, seen: None, stale: false, held: None }
+    /// A candidate for the Lease `name`. `identity` must be unique among all processes that ever take part.
+    pub fn new(identity: String, name: String, timing: Timing) -> Self {
+        Self { identity, name, timing, seen: None, stale: false, held: None }
     }
 
     /// What to do next.
@@ -171,7 +171,7 @@ impl Elector {
         // The deadline comes first: a leader whose writes hang must not look again before it stops.
         let late = self.leads_until().is_some_and(|until| now >= until);
         match &self.seen {
-            Some(seen) if late || !self.stale => decide(seen, &self.me, self.held, now, &self.timing),
+            Some(seen) if late || !self.stale => decide(seen, &self.identity, self.held, now, &self.timing),
             _ => Step::Observe,
         }
     }
@@ -182,7 +182,7 @@ impl Elector {
     }
 
     /// How long a request that starts now may take.
-    pub fn patience(&self, now: Instant) -> Duration {
+    pub fn request_timeout(&self, now: Instant) -> Duration {
         let half = self.timing.renew_deadline / 2;
         self.leads_until().map_or(half, |until| half.min(until.saturating_duration_since(now)))
     }
@@ -192,10 +192,10 @@ impl Elector {
         let mut lease = self.seen.as_ref().and_then(|seen| seen.lease.clone()).unwrap_or_default();
         lease.metadata.name = Some(self.name.clone());
         let old = lease.spec.take().unwrap_or_default();
-        let mine = old.holder_identity.as_deref() == Some(&self.me);
+        let mine = old.holder_identity.as_deref() == Some(&self.identity);
         let taken = if lease.metadata.resource_version.is_none() || mine { 0 } else { 1 };
         lease.spec = Some(LeaseSpec {
-            holder_identity: Some(self.me.clone()),
+            holder_identity: Some(self.identity.clone()),
             lease_duration_seconds: Some(i32::try_from(self.timing.lease.as_secs()).unwrap_or(i32::MAX)),
             acquire_time: old.acquire_time.filter(|_| mine).or(Some(MicroTime(wall))),
             renew_time: Some(MicroTime(after(old.renew_time.as_ref().filter(|_| mine), wall))),
@@ -210,7 +210,8 @@ impl Elector {
     pub fn release(&mut self, wall: Timestamp) -> Option<Lease> {
         self.held = None;
         let mut lease = self.seen.as_ref()?.lease.clone()?;
-        let spec = lease.spec.as_mut().filter(|spec| spec.holder_identity.as_deref() == Some(&self.me))?;
+        let spec =
+            lease.spec.as_mut().filter(|spec| spec.holder_identity.as_deref() == Some(&self.identity))?;
         spec.holder_identity = Some(String::new());
         spec.lease_duration_seconds = Some(1);
         spec.renew_time = Some(MicroTime(wall));
@@ -227,11 +228,11 @@ impl Elector {
         };
         let others = |lease: &Lease| {
             let holder = lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref());
-            holder.is_some_and(|holder| !holder.is_empty() && holder != self.me)
+            holder.is_some_and(|holder| !holder.is_empty() && holder != self.identity)
         };
         let was_held = |seen: &Observed| seen.gone || seen.lease.as_ref().is_some_and(others);
         let gone = lease.is_none() && self.seen.as_ref().is_some_and(was_held);
-        self.seen = Some(Observed { lease, changed, looked: now, gone });
+        self.seen = Some(Observed { lease, changed, read_at: now, gone });
         self.stale = false;
     }
 
@@ -248,15 +249,15 @@ impl Elector {
 
     /// Whether it calls for a look that a watch says who holds the Lease now: another one while we lead, or
     /// nobody while we do not.
-    pub fn is_news(&self, holder: Option<&str>) -> bool {
+    pub fn calls_for_read(&self, holder: Option<&str>) -> bool {
         match self.held {
-            Some(_) => holder != Some(&self.me),
+            Some(_) => holder != Some(&self.identity),
             None => holder.is_none(),
         }
     }
 
     /// What is seen may no longer be so.
-    pub fn look_again(&mut self) {
+    pub fn invalidate(&mut self) {
         self.stale = true;
     }
 

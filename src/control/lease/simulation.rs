@@ -144,9 +144,9 @@ impl World {
         let sent = self.local(node);
         let writes = !matches!(request, Request::Get);
         self.nodes[node].waits_for = Some(Sent { op, at: sent, writes });
-        let patience = self.nodes[node].elector.patience(sent);
-        let patience = self.span(node, patience);
-        self.push(node, patience, Event::GiveUp { op });
+        let request_timeout = self.nodes[node].elector.request_timeout(sent);
+        let request_timeout = self.span(node, request_timeout);
+        self.push(node, request_timeout, Event::GiveUp { op });
         self.dispatch(node, op, request);
     }
 
@@ -221,7 +221,7 @@ impl World {
             match self.rng.random_range(0..400) {
                 7..20 => {
                     // A hint of a watch: late, wrong or right, it only makes the candidate look.
-                    self.nodes[node].elector.look_again();
+                    self.nodes[node].elector.invalidate();
                     return self.push(node, 0, event);
                 }
                 0..3 => {

@@ -61,10 +61,10 @@ impl LeaseStore for Memory {
     }
 }
 
-fn candidate(store: &Memory, me: &str) -> (Leadership, CancellationToken, tokio::task::JoinHandle<()>) {
+fn candidate(store: &Memory, identity: &str) -> (Leadership, CancellationToken, tokio::task::JoinHandle<()>) {
     let stop = CancellationToken::new();
     let (election, leadership) =
-        Election::new(store.clone(), me.into(), Timing::default(), Metrics::default().lease).unwrap();
+        Election::new(store.clone(), identity.into(), Timing::default(), Metrics::default().lease).unwrap();
     (leadership, stop.clone(), tokio::spawn(election.run(stop)))
 }
 
@@ -150,12 +150,20 @@ fn times_that_cannot_work_are_refused() {
 #[test]
 fn hints_are_worth_a_look_when_they_may_change_who_leads() {
     let mut elector = Elector::new("me".into(), "lease".into(), Timing::default());
-    assert!(elector.is_news(None) && !elector.is_news(Some("other")) && !elector.is_news(Some("me")));
+    assert!(
+        elector.calls_for_read(None)
+            && !elector.calls_for_read(Some("other"))
+            && !elector.calls_for_read(Some("me"))
+    );
     let now = std::time::Instant::now();
     elector.wrote(elector.record(Timestamp::UNIX_EPOCH), now, now);
-    assert!(elector.is_news(None) && elector.is_news(Some("other")) && !elector.is_news(Some("me")));
+    assert!(
+        elector.calls_for_read(None)
+            && elector.calls_for_read(Some("other"))
+            && !elector.calls_for_read(Some("me"))
+    );
     assert_eq!(elector.next(now), Step::Wait(Timing::default().retry));
-    elector.look_again();
+    elector.invalidate();
     assert_eq!(elector.next(now), Step::Observe);
 }
 

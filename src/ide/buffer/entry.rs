@@ -1,8 +1,8 @@
 //! What the buffer holds of one session.
 
 use super::{
-    super::notification::{End, Teller, What},
-    Early,
+    super::notification::{End, Payload, Teller},
+    EndedEarly,
 };
 use std::collections::VecDeque;
 
@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 #[derive(Debug)]
 pub(super) struct Entry {
     owner: Owner,
-    queue: VecDeque<What>,
+    queue: VecDeque<Payload>,
     bytes: usize,
     /// Notifications of the queue that are output.
     logs: usize,
@@ -91,9 +91,9 @@ impl Entry {
     }
 
     /// Adds a notification and returns its bytes.
-    pub(super) fn push(&mut self, what: What) -> usize {
+    pub(super) fn push(&mut self, what: Payload) -> usize {
         let weight = what.weight();
-        self.process |= matches!(what, What::Process { .. });
+        self.process |= matches!(what, Payload::Process { .. });
         self.logs += usize::from(is_log(&what));
         self.bytes += weight;
         self.queue.push_back(what);
@@ -101,9 +101,9 @@ impl Entry {
     }
 
     /// The next notification and its bytes. Losses are told where they were.
-    pub(super) fn pop(&mut self) -> Option<(What, usize)> {
+    pub(super) fn pop(&mut self) -> Option<(Payload, usize)> {
         if self.lost > 0 {
-            return Some((What::Lost(std::mem::take(&mut self.lost)), 0));
+            return Some((Payload::Dropped(std::mem::take(&mut self.lost)), 0));
         }
         let what = self.queue.pop_front()?;
         Some(self.left(what))
@@ -122,8 +122,8 @@ impl Entry {
 
     /// Drops the oldest output, or else the oldest of the rest but the end; returns its bytes.
     pub(super) fn drop_one(&mut self) -> Option<usize> {
-        let droppable = |what: &What| match self.logs {
-            0 => !matches!(what, What::Ended(_)),
+        let droppable = |what: &Payload| match self.logs {
+            0 => !matches!(what, Payload::Ended(_)),
             _ => is_log(what),
         };
         let at = self.queue.iter().position(droppable)?;
@@ -132,7 +132,7 @@ impl Entry {
         Some(self.left(what).1)
     }
 
-    fn left(&mut self, what: What) -> (What, usize) {
+    fn left(&mut self, what: Payload) -> (Payload, usize) {
         let weight = what.weight();
         self.bytes -= weight;
         self.logs -= usize::from(is_log(&what));
@@ -140,17 +140,17 @@ impl Entry {
     }
 
     /// The whole life of the session, if it is over.
-    pub(super) fn early(&mut self) -> Option<Early> {
+    pub(super) fn early(&mut self) -> Option<EndedEarly> {
         let (end, process) = (self.end?, self.process);
         let everything = std::iter::from_fn(|| self.pop().map(|(what, _)| what));
-        Some(Early {
+        Some(EndedEarly {
             end,
             process,
-            rest: everything.filter(|what| !matches!(what, What::Ended(_))).collect(),
+            rest: everything.filter(|what| !matches!(what, Payload::Ended(_))).collect(),
         })
     }
 }
 
-fn is_log(what: &What) -> bool {
-    matches!(what, What::Log { .. })
+fn is_log(what: &Payload) -> bool {
+    matches!(what, Payload::Log { .. })
 }

@@ -79,10 +79,10 @@ impl Model {
         }
     }
 
-    fn hear(&mut self, n: u8, what: What) {
-        let is_end = matches!(what, What::Ended(_));
+    fn hear(&mut self, n: u8, what: Payload) {
+        let is_end = matches!(what, Payload::Ended(_));
         let heard = self.buffer.notify(Notification { session: id(n), what }, self.now);
-        if is_end && heard == Heard::Ended && self.buffer.owns(&id(n)) {
+        if is_end && heard == Disposition::Ended && self.buffer.owns(&id(n)) {
             self.ending.insert(n);
         }
     }
@@ -99,7 +99,7 @@ impl Model {
                 let Some(ticket) = self.tickets.pop() else { return };
                 let ours = self.buffer.owns(&id(n));
                 match self.buffer.created(ticket, &id(n), self.now) {
-                    Err(Taken) => assert!(ours),
+                    Err(SessionIdTakenError) => assert!(ours),
                     Ok(Created::Over(_)) => assert!(!self.buffer.owns(&id(n))),
                     Ok(Created::Waiting) => {
                         assert!(self.buffer.owns(&id(n)) && !self.buffer.has_ended(&id(n)))
@@ -124,13 +124,13 @@ impl Model {
             Act::Log(n, size) => {
                 self.sent += 1;
                 let line = format!("{:08}{}", self.sent, "x".repeat(size));
-                self.hear(n, What::Log { stderr: false, line });
+                self.hear(n, Payload::Log { stderr: false, line });
             }
             Act::Process(n) => {
                 self.sent += 1;
-                self.hear(n, What::Process { pid: Some(self.sent) });
+                self.hear(n, Payload::Process { pid: Some(self.sent) });
             }
-            Act::End(n) => self.hear(n, What::Ended(End { exit_code: Some(1), told_by: Teller::Ide })),
+            Act::End(n) => self.hear(n, Payload::Ended(End { exit_code: Some(1), told_by: Teller::Ide })),
             Act::Conclude(n) => self.buffer.conclude(&id(n)),
             Act::Release(n) => {
                 self.buffer.release(&id(n), self.now);
@@ -151,9 +151,9 @@ impl Model {
         let n: u8 = session.as_str()[1..].parse().unwrap();
         assert!(self.open.contains(&n), "{session} was not confirmed");
         let number = match &what {
-            What::Log { line, .. } => line[..8].parse().unwrap(),
-            What::Process { pid } => pid.unwrap(),
-            What::Ended(end) => {
+            Payload::Log { line, .. } => line[..8].parse().unwrap(),
+            Payload::Process { pid } => pid.unwrap(),
+            Payload::Ended(end) => {
                 if end.told_by == Teller::Ide {
                     self.ending.remove(&n);
                 }
@@ -170,7 +170,7 @@ impl Model {
         let figures = self.buffer.stats();
         assert!(figures.unknown <= LIMITS.unknown);
         // Ends are not dropped, one by each side for every session.
-        let ends = (figures.sessions + figures.unknown) * 2 * size_of::<What>();
+        let ends = (figures.sessions + figures.unknown) * 2 * size_of::<Payload>();
         assert!(figures.bytes <= LIMITS.all_bytes + ends);
         assert!(figures.held <= (figures.sessions + figures.unknown) * (LIMITS.notifications + 2));
         assert!(figures.starting > 0 || figures.unknown == 0, "an unknown session that nobody can claim");

@@ -6,16 +6,16 @@ fn id(text: &str) -> SessionId {
     SessionId::read(text).unwrap()
 }
 
-fn log(line: &str) -> What {
-    What::Log { stderr: false, line: line.to_owned() }
+fn log(line: &str) -> Payload {
+    Payload::Log { stderr: false, line: line.to_owned() }
 }
 
-fn said(text: &str) -> What {
-    What::Said { level: Level::Error, text: text.to_owned() }
+fn said(text: &str) -> Payload {
+    Payload::Message { level: Level::Error, text: text.to_owned() }
 }
 
-fn over(exit_code: Option<i32>) -> What {
-    What::Ended(End { exit_code, told_by: Teller::Ide })
+fn over(exit_code: Option<i32>) -> Payload {
+    Payload::Ended(End { exit_code, told_by: Teller::Ide })
 }
 
 struct Fixture {
@@ -28,11 +28,11 @@ impl Fixture {
         Self { buffer: NotificationBuffer::new(limits), now: Instant::now() }
     }
 
-    fn hear(&mut self, session: &str, what: What) -> Heard {
+    fn hear(&mut self, session: &str, what: Payload) -> Disposition {
         self.buffer.notify(Notification { session: id(session), what }, self.now)
     }
 
-    fn create(&mut self, ticket: Ticket, session: &str) -> Result<Created, Taken> {
+    fn create(&mut self, ticket: Ticket, session: &str) -> Result<Created, SessionIdTakenError> {
         self.buffer.created(ticket, &id(session), self.now)
     }
 
@@ -42,7 +42,7 @@ impl Fixture {
         self.buffer.confirm(&id(session));
     }
 
-    fn taken(&mut self) -> Vec<(String, What)> {
+    fn taken(&mut self) -> Vec<(String, Payload)> {
         std::iter::from_fn(|| self.buffer.take()).map(|next| (next.session.to_string(), next.what)).collect()
     }
 }
@@ -51,7 +51,7 @@ fn buffer() -> Fixture {
     Fixture::new(Limits::default())
 }
 
-fn of(session: &str, what: What) -> (String, What) {
+fn of(session: &str, what: Payload) -> (String, Payload) {
     (session.to_owned(), what)
 }
 
@@ -59,14 +59,14 @@ fn of(session: &str, what: What) -> (String, What) {
 fn what_comes_early_waits_for_the_answer_and_for_its_owner() {
     let mut buffer = buffer();
     let ticket = buffer.buffer.begin().unwrap();
-    assert_eq!(buffer.hear("a", What::Process { pid: Some(1) }), Heard::Kept);
+    assert_eq!(buffer.hear("a", Payload::Process { pid: Some(1) }), Disposition::Kept);
     buffer.hear("a", log("one"));
     assert_eq!(buffer.taken(), []);
     assert_eq!(buffer.create(ticket, "a"), Ok(Created::Waiting));
     buffer.hear("a", log("two"));
     assert_eq!(buffer.taken(), []);
     buffer.buffer.confirm(&id("a"));
-    let expected = [What::Process { pid: Some(1) }, log("one"), log("two")].map(|what| of("a", what));
+    let expected = [Payload::Process { pid: Some(1) }, log("one"), log("two")].map(|what| of("a", what));
     assert_eq!(buffer.taken(), expected);
 }
 
@@ -87,12 +87,12 @@ fn an_early_end_takes_along_what_was_said() {
     let ticket = buffer.buffer.begin().unwrap();
     buffer.hear("a", log("one"));
     buffer.hear("a", said("why"));
-    assert_eq!(buffer.hear("a", over(Some(3))), Heard::Ended);
+    assert_eq!(buffer.hear("a", over(Some(3))), Disposition::Ended);
     buffer.hear("a", log("two"));
     let end = End { exit_code: Some(3), told_by: Teller::Ide };
-    let early = Early { end, process: false, rest: vec![log("one"), said("why"), log("two")] };
+    let early = EndedEarly { end, process: false, rest: vec![log("one"), said("why"), log("two")] };
     assert_eq!(buffer.create(ticket, "a"), Ok(Created::Over(early)));
-    assert_eq!(buffer.hear("a", log("three")), Heard::Late);
+    assert_eq!(buffer.hear("a", log("three")), Disposition::Late);
     assert_eq!(buffer.buffer.stats(), Stats::default());
 }
 
@@ -100,7 +100,7 @@ fn an_early_end_takes_along_what_was_said() {
 fn an_early_end_remembers_a_process() {
     let mut buffer = buffer();
     let ticket = buffer.buffer.begin().unwrap();
-    buffer.hear("a", What::Process { pid: None });
+    buffer.hear("a", Payload::Process { pid: None });
     buffer.hear("a", over(None));
     assert!(matches!(buffer.create(ticket, "a"), Ok(Created::Over(early)) if early.process));
 }
@@ -110,7 +110,7 @@ fn an_end_between_answer_and_confirmation_is_not_lost() {
     let mut buffer = buffer();
     let ticket = buffer.buffer.begin().unwrap();
     buffer.create(ticket, "a").unwrap();
-    assert_eq!(buffer.hear("a", over(Some(0))), Heard::Ended);
+    assert_eq!(buffer.hear("a", over(Some(0))), Disposition::Ended);
     assert_eq!(buffer.taken(), []);
     buffer.buffer.confirm(&id("a"));
     assert_eq!(buffer.taken(), [of("a", over(Some(0)))]);
@@ -121,7 +121,7 @@ fn the_id_of_another_session_is_refused() {
     let mut buffer = buffer();
     buffer.running("a");
     let ticket = buffer.buffer.begin().unwrap();
-    assert_eq!(buffer.create(ticket, "a"), Err(Taken));
+    assert_eq!(buffer.create(ticket, "a"), Err(SessionIdTakenError));
     buffer.hear("a", log("one"));
     assert_eq!(buffer.taken(), [of("a", log("one"))]);
     assert_eq!(buffer.buffer.stats().starting, 0);
@@ -133,10 +133,10 @@ fn an_end_is_told_once_and_by_the_ide_even_after_us() {
     buffer.running("a");
     buffer.buffer.conclude(&id("a"));
     buffer.buffer.conclude(&id("a"));
-    assert_eq!(buffer.hear("a", over(Some(1))), Heard::Ended);
-    assert_eq!(buffer.hear("a", over(Some(2))), Heard::Repeated);
+    assert_eq!(buffer.hear("a", over(Some(1))), Disposition::Ended);
+    assert_eq!(buffer.hear("a", over(Some(2))), Disposition::Repeated);
     buffer.buffer.conclude(&id("a"));
-    let ours = What::Ended(End { exit_code: None, told_by: Teller::Client });
+    let ours = Payload::Ended(End { exit_code: None, told_by: Teller::Client });
     assert_eq!(buffer.taken(), [of("a", ours), of("a", over(Some(1)))]);
 }
 
@@ -161,7 +161,7 @@ fn output_is_dropped_first_then_the_rest_and_never_the_end() {
         buffer.hear("a", what);
     }
     // `two` made room for `four`; then `five` for itself.
-    let expected = [What::Lost(3), over(Some(9)), said("three"), said("four")];
+    let expected = [Payload::Dropped(3), over(Some(9)), said("three"), said("four")];
     assert_eq!(buffer.taken(), expected.map(|what| of("a", what)));
     assert_eq!(buffer.buffer.stats().dropped, 3);
 }
@@ -177,7 +177,7 @@ fn bytes_are_bounded_for_one_and_for_all() {
             assert!(buffer.buffer.stats().bytes <= 10_000);
         }
     }
-    let heard_of = |name: &str, taken: &[(String, What)]| taken.iter().any(|(session, _)| session == name);
+    let heard_of = |name: &str, taken: &[(String, Payload)]| taken.iter().any(|(session, _)| session == name);
     let taken = buffer.taken();
     assert!(["a", "b", "c", "d"].iter().all(|name| heard_of(name, &taken)), "{taken:?}");
     assert_eq!(buffer.buffer.stats().bytes, 0);
@@ -186,7 +186,7 @@ fn bytes_are_bounded_for_one_and_for_all() {
 #[test]
 fn unknown_sessions_are_kept_only_while_somebody_may_learn_of_them() {
     let mut buffer = buffer();
-    assert_eq!(buffer.hear("stray", log("x")), Heard::Unknown);
+    assert_eq!(buffer.hear("stray", log("x")), Disposition::Unknown);
     let (first, second) = (buffer.buffer.begin().unwrap(), buffer.buffer.begin().unwrap());
     buffer.hear("stray", log("x"));
     let third = buffer.buffer.begin().unwrap();
@@ -219,9 +219,9 @@ fn released_sessions_are_remembered_for_a_minute() {
     buffer.buffer.release(&id("a"), buffer.now);
     assert_eq!(buffer.taken(), []);
     let ticket = buffer.buffer.begin().unwrap();
-    assert_eq!(buffer.hear("a", log("x")), Heard::Late);
+    assert_eq!(buffer.hear("a", log("x")), Disposition::Late);
     buffer.now += Duration::from_secs(60);
-    assert_eq!(buffer.hear("a", log("x")), Heard::Kept);
+    assert_eq!(buffer.hear("a", log("x")), Disposition::Kept);
     buffer.buffer.failed(ticket);
 }
 
@@ -238,7 +238,7 @@ fn an_endpoint_has_so_many_sessions() {
     let mut buffer = Fixture::new(Limits { sessions: 2, ..Limits::default() });
     buffer.running("a");
     let ticket = buffer.buffer.begin().unwrap();
-    assert_eq!(buffer.buffer.begin(), Err(TooMany(2)));
+    assert_eq!(buffer.buffer.begin(), Err(TooManySessionsError(2)));
     buffer.buffer.failed(ticket);
     buffer.running("b");
     buffer.buffer.release(&id("a"), buffer.now);

@@ -26,7 +26,7 @@ fn egress() -> Egress {
     }
 }
 
-fn judge(origin: Origin, host: &str, addresses: &[&str]) -> Result<(), Refuse> {
+fn judge(origin: Origin, host: &str, addresses: &[&str]) -> Result<(), EgressError> {
     let endpoint = endpoint(origin, &format!("{host}:1"), true);
     let addresses: Vec<IpAddr> = addresses.iter().map(|address| address.parse().unwrap()).collect();
     egress().judge(&endpoint, &addresses, |address| address == IpAddr::from([10, 1, 2, 3]))
@@ -56,29 +56,29 @@ fn these_are_allowed(#[case] origin: Origin, #[case] host: &str, #[case] address
 #[case(secret(), "evil-ides.example.com", &["203.0.113.1"])]
 #[case(secret(), "rebound.example.net", &["10.8.1.1", "10.9.1.1"])]
 fn these_are_not(#[case] origin: Origin, #[case] host: &str, #[case] addresses: &[&str]) {
-    assert!(matches!(judge(origin, host, addresses), Err(Refuse::NotAllowed { .. })));
+    assert!(matches!(judge(origin, host, addresses), Err(EgressError::NotAllowed { .. })));
 }
 
 #[rstest]
-#[case("169.254.169.254", Never::LinkLocal)]
-#[case("fe80::1", Never::LinkLocal)]
-#[case("::ffff:169.254.169.254", Never::LinkLocal)]
-#[case("::169.254.169.254", Never::LinkLocal)]
-#[case("64:ff9b::a9fe:a9fe", Never::LinkLocal)]
-#[case("2002:a9fe:a9fe::1", Never::LinkLocal)]
-#[case("224.0.0.1", Never::Multicast)]
-#[case("ff02::1", Never::Multicast)]
-#[case("255.255.255.255", Never::Multicast)]
-#[case("0.0.0.0", Never::Unspecified)]
-#[case("0.1.2.3", Never::Unspecified)]
-#[case("::", Never::Unspecified)]
-#[case("127.0.0.1", Never::Loopback)]
-#[case("127.8.8.8", Never::Loopback)]
-#[case("::1", Never::Loopback)]
-#[case("::ffff:127.0.0.1", Never::Loopback)]
-#[case("10.0.0.1", Never::ApiServer)]
-#[case("::ffff:10.0.0.1", Never::ApiServer)]
-fn nothing_makes_these_allowed(#[case] address: &str, #[case] expected: Never) {
+#[case("169.254.169.254", ForbiddenAddress::LinkLocal)]
+#[case("fe80::1", ForbiddenAddress::LinkLocal)]
+#[case("::ffff:169.254.169.254", ForbiddenAddress::LinkLocal)]
+#[case("::169.254.169.254", ForbiddenAddress::LinkLocal)]
+#[case("64:ff9b::a9fe:a9fe", ForbiddenAddress::LinkLocal)]
+#[case("2002:a9fe:a9fe::1", ForbiddenAddress::LinkLocal)]
+#[case("224.0.0.1", ForbiddenAddress::Multicast)]
+#[case("ff02::1", ForbiddenAddress::Multicast)]
+#[case("255.255.255.255", ForbiddenAddress::Multicast)]
+#[case("0.0.0.0", ForbiddenAddress::Unspecified)]
+#[case("0.1.2.3", ForbiddenAddress::Unspecified)]
+#[case("::", ForbiddenAddress::Unspecified)]
+#[case("127.0.0.1", ForbiddenAddress::Loopback)]
+#[case("127.8.8.8", ForbiddenAddress::Loopback)]
+#[case("::1", ForbiddenAddress::Loopback)]
+#[case("::ffff:127.0.0.1", ForbiddenAddress::Loopback)]
+#[case("10.0.0.1", ForbiddenAddress::ApiServer)]
+#[case("::ffff:10.0.0.1", ForbiddenAddress::ApiServer)]
+fn nothing_makes_these_allowed(#[case] address: &str, #[case] expected: ForbiddenAddress) {
     let everything = Egress {
         networks: vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()],
         suffixes: vec!["svc".into()],
@@ -88,12 +88,12 @@ fn nothing_makes_these_allowed(#[case] address: &str, #[case] expected: Never) {
     let endpoint = endpoint(secret(), "ide.team.svc:1", true);
     let addresses = ["10.96.0.7".parse().unwrap(), address.parse().unwrap()];
     let refused = everything.judge(&endpoint, &addresses, |_| true);
-    assert!(matches!(refused, Err(Refuse::Never { why, .. }) if why == expected), "{refused:?}");
+    assert!(matches!(refused, Err(EgressError::Never { why, .. }) if why == expected), "{refused:?}");
 }
 
 #[test]
 fn a_name_without_addresses_is_refused() {
-    assert!(matches!(judge(Origin::Environment, "localhost", &[]), Err(Refuse::NoAddress(_))));
+    assert!(matches!(judge(Origin::Environment, "localhost", &[]), Err(EgressError::NoAddress(_))));
 }
 
 #[test]
@@ -108,5 +108,5 @@ fn the_token_leaves_loopback_only_in_tls_unless_allowed() {
     assert!(judge(false, "localhost", local, false).is_ok());
     assert!(judge(false, "ide", remote, true).is_ok());
     assert!(judge(true, "ide", remote, false).is_ok());
-    assert!(matches!(judge(false, "ide", remote, false), Err(Refuse::PlainText { .. })));
+    assert!(matches!(judge(false, "ide", remote, false), Err(EgressError::PlainText { .. })));
 }

@@ -5,28 +5,28 @@ fn all(frame: &str) -> Vec<Result<Notification, Skip>> {
     read(frame).collect()
 }
 
-fn one(frame: &str) -> Result<What, Skip> {
+fn one(frame: &str) -> Result<Payload, Skip> {
     let mut all = all(frame);
     assert_eq!(all.len(), 1, "{frame}");
     all.remove(0).map(|notification| notification.what)
 }
 
-fn end(exit_code: Option<i32>) -> What {
-    What::Ended(End { exit_code, told_by: Teller::Ide })
+fn end(exit_code: Option<i32>) -> Payload {
+    Payload::Ended(End { exit_code, told_by: Teller::Ide })
 }
 
 #[test]
 fn every_type_is_read() {
     let process = r#"{"notification_type":"processRestarted","session_id":"s","pid":12345}"#;
-    assert_eq!(one(process), Ok(What::Process { pid: Some(12345) }));
+    assert_eq!(one(process), Ok(Payload::Process { pid: Some(12345) }));
     let process = r#"{"notification_type":"processRestarted","session_id":"s"}"#;
-    assert_eq!(one(process), Ok(What::Process { pid: None }));
+    assert_eq!(one(process), Ok(Payload::Process { pid: None }));
     let ended = r#"{"notification_type":"sessionTerminated","session_id":"s","pid":7,"exit_code":3}"#;
     assert_eq!(one(ended), Ok(end(Some(3))));
     let log = r#"{"notification_type":"serviceLogs","session_id":"s","is_std_err":true,"log_message":"a\n"}"#;
-    assert_eq!(one(log), Ok(What::Log { stderr: true, line: "a\n".into() }));
+    assert_eq!(one(log), Ok(Payload::Log { stderr: true, line: "a\n".into() }));
     let said = r#"{"notification_type":"sessionMessage","session_id":"s","level":"info","message":"a\nb"}"#;
-    assert_eq!(one(said), Ok(What::Said { level: Level::Info, text: "a b".into() }));
+    assert_eq!(one(said), Ok(Payload::Message { level: Level::Info, text: "a b".into() }));
 }
 
 #[test]
@@ -34,7 +34,7 @@ fn an_error_reads_like_an_error_body() {
     let frame = r#"{"notification_type":"sessionMessage","session_id":"s","level":"error","message":"Why",
         "code":"C","details":[{"code":"D","message":"d"}]}"#
         .replace('\n', " ");
-    assert_eq!(one(&frame), Ok(What::Said { level: Level::Error, text: "C: Why\n  D: d".into() }));
+    assert_eq!(one(&frame), Ok(Payload::Message { level: Level::Error, text: "C: Why\n  D: d".into() }));
 }
 
 #[rstest]
@@ -98,9 +98,9 @@ fn a_bad_object_takes_no_other_along() {
 fn a_long_line_is_cut() {
     let frame = format!(
         r#"{{"notification_type":"serviceLogs","session_id":"s","is_std_err":false,"log_message":"{}"}}"#,
-        "é".repeat(MOST_LINE)
+        "é".repeat(MAX_LINE)
     );
-    assert!(matches!(one(&frame), Ok(What::Log { line, .. }) if line.len() == MOST_LINE));
+    assert!(matches!(one(&frame), Ok(Payload::Log { line, .. }) if line.len() == MAX_LINE));
 }
 
 proptest::proptest! {

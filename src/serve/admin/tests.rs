@@ -12,7 +12,7 @@ use tower::ServiceExt;
 
 fn admin() -> Admin {
     let settings = LogSettings { filter: "info".into(), json: None };
-    let (subscriber, handle) = log::subscriber(&settings, false, io::sink).unwrap();
+    let (subscriber, handle) = log::subscriber(&settings, false, io::sink, None).unwrap();
     // The handle works as long as its logger lives, which in these tests is always.
     Box::leak(Box::new(subscriber));
     Admin {

@@ -2,11 +2,11 @@
 //!
 //! A custom resource cannot have a subresource `log`, so the API server does not lead here: people ask the replica
 //! itself. Whoever asks shows a token that may `get` the resource `idesessions/log`. What is not known of the object
-//! comes from [`Sessions`]; files come from the [`Capture`] store, never from what a status says.
+//! comes from [`SessionLookup`]; files come from the [`Capture`] store, never from what a status says.
 
-mod cut;
+mod line_filter;
 mod query;
-mod reading;
+mod reader;
 
 use super::auth::{AccessRequest, AuthError, AuthGate, Authorizer};
 use crate::{
@@ -21,8 +21,9 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use k8s_openapi::api::authorization::v1::ResourceAttributes;
 use query::{Query, ReadQueryError, Source};
-use reading::Reading;
+use reader::LogReader;
 use sojourn_crds::ide_session::{GROUP, State as SessionState};
 use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
@@ -31,7 +32,7 @@ use tokio_util::sync::CancellationToken;
 /// The path of the log of a session.
 pub const PATH: &str = "/apis/usvc-dev.developer.microsoft.com/v1/idesessions/{name}/log";
 /// How many questions about tokens are put to the API server at a time.
-const QUESTIONS: usize = 16;
+const DECISIONS: usize = 16;
 /// How many follow logs at a time.
 const FOLLOWERS: usize = 64;
 /// How many read logs at a time, beside those.
@@ -39,7 +40,7 @@ const READERS: usize = 64;
 
 /// What has to be known of a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct SessionInfo {
     /// Its UID.
     pub uid: String,
     /// What it does.
@@ -49,11 +50,11 @@ pub struct Found {
 }
 
 /// Who knows the sessions.
-pub trait Sessions: Send + Sync + 'static {
+pub trait SessionLookup: Send + Sync + 'static {
     /// The session of that name.
-    fn find(&self, name: &str) -> Option<Found>;
+    fn find(&self, name: &str) -> Option<SessionInfo>;
     /// Whether this replica keeps what sessions write: it does while it leads.
-    fn keeps(&self) -> bool;
+    fn keeps_logs(&self) -> bool;
     /// Changes whenever one of these answers does. It may tell too often, never too seldom.
     fn changes(&self) -> watch::Receiver<u64>;
 }
@@ -61,9 +62,9 @@ pub trait Sessions: Send + Sync + 'static {
 /// What serves logs.
 #[derive(Clone)]
 pub struct Logs {
-    sessions: Arc<dyn Sessions>,
+    sessions: Arc<dyn SessionLookup>,
     capture: Capture,
-    door: AuthGate,
+    gate: AuthGate,
     followers: Arc<Semaphore>,
     readers: Arc<Semaphore>,
     metrics: LogMetrics,
@@ -74,7 +75,7 @@ pub struct Logs {
 #[derive(Debug, thiserror::Error)]
 enum ShowLogError {
     #[error(transparent)]
-    AuthError(#[from] AuthError),
+    Auth(#[from] AuthError),
     #[error(transparent)]
     Query(#[from] ReadQueryError),
     #[error("idesessions.{GROUP} {0:?} not found")]
@@ -83,7 +84,7 @@ enum ShowLogError {
         "this replica does not keep what sessions write, the one that leads does: the holder of the operator's Lease, \
          which `kubectl get leases` shows"
     )]
-    KeptElsewhere,
+    NotLeader,
     #[error("too many read logs at once")]
     TooManyRequests,
     #[error("the log cannot be read: {0}")]
@@ -93,14 +94,10 @@ enum ShowLogError {
 impl ShowLogError {
     fn status(&self) -> (StatusCode, &'static str) {
         match self {
-            Self::AuthError(turned) => match turned.status() {
-                status @ StatusCode::UNAUTHORIZED => (status, "Unauthorized"),
-                status @ StatusCode::FORBIDDEN => (status, "Forbidden"),
-                status => (status, "ServiceUnavailable"),
-            },
+            Self::Auth(error) => error.status(),
             Self::Query(_) => (StatusCode::BAD_REQUEST, "BadRequest"),
             Self::NotFound(_) => (StatusCode::NOT_FOUND, "NotFound"),
-            Self::KeptElsewhere => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
+            Self::NotLeader => (StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable"),
             Self::TooManyRequests => (StatusCode::TOO_MANY_REQUESTS, "TooManyRequests"),
             Self::Read(_) => (StatusCode::INTERNAL_SERVER_ERROR, "InternalError"),
         }
@@ -122,7 +119,7 @@ impl IntoResponse for ShowLogError {
         });
         let response = (status, Json(body)).into_response();
         match self {
-            Self::AuthError(turned) => turned.with_headers(response),
+            Self::Auth(error) => error.with_headers(response),
             _ => response,
         }
     }
@@ -132,7 +129,7 @@ impl Logs {
     /// Serves what is in `capture` of `sessions` to those whom `authorizer` let in. Whoever follows a log is let go at
     /// `stop`.
     pub fn new(
-        sessions: Arc<dyn Sessions>,
+        sessions: Arc<dyn SessionLookup>,
         capture: Capture,
         authorizer: Arc<dyn Authorizer>,
         metrics: LogMetrics,
@@ -141,7 +138,7 @@ impl Logs {
         Self {
             sessions,
             capture,
-            door: AuthGate::new(authorizer, QUESTIONS),
+            gate: AuthGate::new(authorizer, DECISIONS),
             followers: Arc::new(Semaphore::new(FOLLOWERS)),
             readers: Arc::new(Semaphore::new(READERS)),
             metrics,
@@ -156,29 +153,42 @@ impl Logs {
 
     async fn show(&self, name: String, query: &str, headers: &HeaderMap) -> Result<Response, ShowLogError> {
         // Who may not ask does not learn what there is.
-        self.door.admit(headers, AccessRequest::IdeLog(name.clone())).await?;
+        self.gate.admit(headers, get_log(&name)).await?;
         let query = Query::read(query)?;
         let found = self.sessions.find(&name).ok_or_else(|| ShowLogError::NotFound(name.clone()))?;
-        if !self.sessions.keeps() {
-            return Err(ShowLogError::KeptElsewhere);
+        if !self.sessions.keeps_logs() {
+            return Err(ShowLogError::NotLeader);
         }
-        let Source::Kept(stream) = query.source else { return Ok(text(Body::empty())) };
+        let Source::File(stream) = query.source else { return Ok(text(Body::empty())) };
         let owner = Owner::new(&name, &found.uid).map_err(|_| ShowLogError::NotFound(name))?;
         let places = if query.follow { &self.followers } else { &self.readers };
         let place = places.clone().try_acquire_owned().map_err(|_| ShowLogError::TooManyRequests)?;
-        let reading = Reading::begin(self, owner, stream, &query, place).await?;
+        let reading = LogReader::begin(self, owner, stream, &query, place).await?;
         let lost =
             !reading.has_file() && !matches!(found.state, SessionState::Initial | SessionState::Starting);
         let mut response = text(Body::from_stream(reading.stream()));
         if lost {
-            response.headers_mut().insert(header::WARNING, HeaderValue::from_static(LOST));
+            response.headers_mut().insert(header::WARNING, HeaderValue::from_static(NOT_KEPT));
         }
         Ok(response)
     }
 }
 
+/// To `get` the resource `idesessions/log` of a session.
+fn get_log(name: &str) -> AccessRequest {
+    AccessRequest::Resource(ResourceAttributes {
+        verb: Some("get".to_owned()),
+        group: Some(GROUP.to_owned()),
+        version: Some("v1".to_owned()),
+        resource: Some("idesessions".to_owned()),
+        subresource: Some("log".to_owned()),
+        name: Some(name.to_owned()),
+        ..ResourceAttributes::default()
+    })
+}
+
 /// What an answer without a line says of a session that has run.
-const LOST: &str = "299 sojourn \"what this session wrote is not kept on this replica\"";
+const NOT_KEPT: &str = "299 sojourn \"what this session wrote is not kept on this replica\"";
 
 async fn answer(
     State(logs): State<Logs>,

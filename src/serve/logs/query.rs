@@ -5,23 +5,23 @@ use std::fmt::Display;
 use url::form_urlencoded;
 
 /// Lines that can be asked for from the end.
-const MOST_TAIL: i64 = 1_000_000;
+const MAX_TAIL: i64 = 1_000_000;
 /// The original's words for where lines come from, in its order.
 const SOURCES: [(&str, Source); 5] = [
-    ("stdout", Source::Kept(Stream::Stdout)),
-    ("stderr", Source::Kept(Stream::Stderr)),
-    ("startup_stdout", Source::Never),
-    ("startup_stderr", Source::Never),
-    ("system", Source::Kept(Stream::System)),
+    ("stdout", Source::File(Stream::Stdout)),
+    ("stderr", Source::File(Stream::Stderr)),
+    ("startup_stdout", Source::Empty),
+    ("startup_stderr", Source::Empty),
+    ("system", Source::File(Stream::System)),
 ];
 
 /// Where lines come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
     /// A file.
-    Kept(Stream),
+    File(Stream),
     /// A source that other kinds have: it is always empty.
-    Never,
+    Empty,
 }
 
 /// What is asked for.
@@ -121,8 +121,8 @@ fn wrong_limit(limit: Option<i64>, follow: bool) -> Option<String> {
 fn wrong_tail(tail: Option<i64>, skip: Option<i64>) -> Option<String> {
     match tail? {
         tail if tail <= 0 => Some(format!("invalid log tail value '{tail}' (must be greater than 0)")),
-        tail if tail > MOST_TAIL => {
-            Some(format!("invalid log tail value '{tail}' (must be less than or equal to {MOST_TAIL})"))
+        tail if tail > MAX_TAIL => {
+            Some(format!("invalid log tail value '{tail}' (must be less than or equal to {MAX_TAIL})"))
         }
         _ => {
             skip.is_some_and(|skip| skip > 0).then(|| "cannot use both 'tail' and 'skip' options".to_owned())
@@ -137,7 +137,7 @@ mod tests {
     use rstest::rstest;
 
     const NOTHING: Query = Query {
-        source: Source::Kept(Stream::Stdout),
+        source: Source::File(Stream::Stdout),
         follow: false,
         timestamps: false,
         line_numbers: false,
@@ -149,9 +149,9 @@ mod tests {
     #[rstest]
     #[case("", NOTHING)]
     #[case("pretty=1&source=", NOTHING)]
-    #[case("source=stderr&follow", Query { source: Source::Kept(Stream::Stderr), follow: true, ..NOTHING })]
-    #[case("source=system&follow=", Query { source: Source::Kept(Stream::System), follow: true, ..NOTHING })]
-    #[case("source=startup_stderr&follow=0", Query { source: Source::Never, ..NOTHING })]
+    #[case("source=stderr&follow", Query { source: Source::File(Stream::Stderr), follow: true, ..NOTHING })]
+    #[case("source=system&follow=", Query { source: Source::File(Stream::System), follow: true, ..NOTHING })]
+    #[case("source=startup_stderr&follow=0", Query { source: Source::Empty, ..NOTHING })]
     #[case("timestamps=True&line_numbers=x", Query { timestamps: true, line_numbers: true, ..NOTHING })]
     #[case("timestamps=False&line_numbers=false", NOTHING)]
     #[case("limit=3&skip=2", Query { limit: Some(3), skip: 2, ..NOTHING })]

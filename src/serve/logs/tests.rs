@@ -1,6 +1,6 @@
 //! The route in memory, with files on disk and a clock that stands still.
 
-use super::{reading::LINGERING, *};
+use super::{reader::LINGER, *};
 use crate::{capture::Stream, serve::auth::AuthDecision, settings::CaptureSettings};
 use axum::http::Request;
 use futures::{StreamExt as _, future::BoxFuture};
@@ -20,13 +20,13 @@ use tower::ServiceExt as _;
 const MOMENT: &str = "2026-05-27T17:03:48.123Z";
 
 struct Objects {
-    found: Mutex<HashMap<String, Found>>,
-    keeps: AtomicBool,
+    found: Mutex<HashMap<String, SessionInfo>>,
+    keeps_logs: AtomicBool,
     changes: watch::Sender<u64>,
 }
 
 impl Objects {
-    fn change(&self, change: impl FnOnce(MutexGuard<'_, HashMap<String, Found>>)) {
+    fn change(&self, change: impl FnOnce(MutexGuard<'_, HashMap<String, SessionInfo>>)) {
         change(self.found.lock().unwrap());
         self.changes.send_modify(|count| *count += 1);
     }
@@ -36,13 +36,13 @@ impl Objects {
     }
 
     fn leads_no_more(&self) {
-        self.keeps.store(false, Ordering::Relaxed);
+        self.keeps_logs.store(false, Ordering::Relaxed);
         self.changes.send_modify(|count| *count += 1);
     }
 }
 
-impl Sessions for Objects {
-    fn find(&self, name: &str) -> Option<Found> {
+impl SessionLookup for Objects {
+    fn find(&self, name: &str) -> Option<SessionInfo> {
         self.found.lock().unwrap().get(name).cloned()
     }
 
@@ -50,24 +50,24 @@ impl Sessions for Objects {
         self.changes.subscribe()
     }
 
-    fn keeps(&self) -> bool {
-        self.keeps.load(Ordering::Relaxed)
+    fn keeps_logs(&self) -> bool {
+        self.keeps_logs.load(Ordering::Relaxed)
     }
 }
 
 /// Alice may read the log of `web` and of what is not there.
-struct Guests;
+struct Users;
 
-impl Authorizer for Guests {
-    fn ask<'a>(&'a self, token: &'a str, wish: &'a AccessRequest) -> BoxFuture<'a, AuthDecision> {
-        let may = matches!(wish, AccessRequest::IdeLog(name) if name == "web" || name == "none");
-        let said = match token {
+impl Authorizer for Users {
+    fn ask<'a>(&'a self, token: &'a str, request: &'a AccessRequest) -> BoxFuture<'a, AuthDecision> {
+        let may = ["web", "none"].iter().any(|name| *request == get_log(name));
+        let decision = match token {
             "alice" if may => AuthDecision::Allowed,
             "alice" | "bob" => AuthDecision::Denied,
             "silence" => AuthDecision::Unavailable,
             _ => AuthDecision::Unauthenticated,
         };
-        Box::pin(async move { said })
+        Box::pin(async move { decision })
     }
 }
 
@@ -85,20 +85,16 @@ impl World {
         let settings =
             CaptureSettings { directory: directory.path().join("logs"), shared: None, preserve: false };
         let capture = Capture::start(&settings);
-        let session = |uid: &str| Found { uid: uid.into(), state: SessionState::Running, deleting: false };
+        let session =
+            |uid: &str| SessionInfo { uid: uid.into(), state: SessionState::Running, deleting: false };
         let objects = Arc::new(Objects {
             found: Mutex::new([("web".into(), session("1")), ("other".into(), session("2"))].into()),
-            keeps: AtomicBool::new(true),
+            keeps_logs: AtomicBool::new(true),
             changes: watch::Sender::new(0),
         });
         let stop = CancellationToken::new();
-        let logs = Logs::new(
-            objects.clone(),
-            capture.clone(),
-            Arc::new(Guests),
-            LogMetrics::default(),
-            stop.clone(),
-        );
+        let logs =
+            Logs::new(objects.clone(), capture.clone(), Arc::new(Users), LogMetrics::default(), stop.clone());
         Self { objects, capture, stop, routes: logs.router(), _directory: directory }
     }
 
@@ -256,7 +252,7 @@ async fn a_follower_hears_what_is_written_and_what_comes_shortly_after_the_end()
     world.objects.becomes(SessionState::Running);
     writer.line(Stream::Stdout, "a", now());
     assert_eq!(following.next().await.as_deref(), Some("a\n"));
-    tokio::time::sleep(100 * LINGERING).await;
+    tokio::time::sleep(100 * LINGER).await;
     writer.line(Stream::Stderr, "not asked for", now());
     writer.line(Stream::Stdout, "b\nc", now());
     assert_eq!(following.next().await.as_deref(), Some("b\nc\n"));
@@ -267,7 +263,7 @@ async fn a_follower_hears_what_is_written_and_what_comes_shortly_after_the_end()
     drop(writer);
     assert_eq!(following.next().await.as_deref(), Some("late\n"));
     assert_eq!(following.next().await, None);
-    assert_eq!(ended.elapsed().as_secs(), LINGERING.as_secs());
+    assert_eq!(ended.elapsed().as_secs(), LINGER.as_secs());
     assert_eq!(world.read("?follow=true").await, "a\nb\nc\nlate\n", "it is over");
 }
 

@@ -20,7 +20,7 @@ use std::{
 /// The flags of `cloner clone`.
 #[derive(Args, Clone, Debug)]
 #[command(args_override_self = true)]
-pub struct Flags {
+pub(crate) struct Flags {
     /// Address of the repository.
     #[arg(long, value_name = "URL")]
     remote: String,
@@ -58,7 +58,7 @@ enum Strategy {
 
 /// The repository is not cloned.
 #[derive(Debug, thiserror::Error)]
-pub enum Clone {
+pub(crate) enum CloneError {
     /// The remote's address.
     #[error(transparent)]
     Remote(#[from] ReadRemoteError),
@@ -96,11 +96,11 @@ struct Config {
 }
 
 impl Config {
-    fn read(path: &Path) -> Result<Self, Clone> {
-        let text = fs::read_to_string(path).map_err(Clone::OpenConfig)?;
-        let config: Self = serde_saphyr::from_str(&text).map_err(|_| Clone::ReadConfig)?;
+    fn read(path: &Path) -> Result<Self, CloneError> {
+        let text = fs::read_to_string(path).map_err(CloneError::OpenConfig)?;
+        let config: Self = serde_saphyr::from_str(&text).map_err(|_| CloneError::ReadConfig)?;
         let some = !config.username.is_empty() || !config.private_key.is_empty();
-        some.then_some(config).ok_or(Clone::ReadConfig)
+        some.then_some(config).ok_or(CloneError::ReadConfig)
     }
 
     /// Gives git what the remote asks for.
@@ -120,7 +120,7 @@ impl Config {
 }
 
 /// Clones as `flags` say.
-pub fn clone(flags: &Flags) -> Result<(), Clone> {
+pub(crate) fn clone(flags: &Flags) -> Result<(), CloneError> {
     let remote = Remote::read(&flags.remote)?;
     let place = flags.path.join(&remote.name);
     let there = fs::symlink_metadata(&place).is_ok() && !is_empty_directory(&place);
@@ -129,7 +129,7 @@ pub fn clone(flags: &Flags) -> Result<(), Clone> {
             tracing::info!(path = %place.display(), "there already, and left as it is");
             return Ok(());
         }
-        Strategy::Refuse if there => return Err(Clone::Exists(place)),
+        Strategy::Refuse if there => return Err(CloneError::Exists(place)),
         _ => {}
     }
     let config = flags.config.as_deref().map(Config::read).transpose()?;
@@ -140,13 +140,13 @@ pub fn clone(flags: &Flags) -> Result<(), Clone> {
         (None, None) => {}
     }
 
-    let written = |error| Clone::Place(flags.path.clone(), error);
+    let written = |error| CloneError::Place(flags.path.clone(), error);
     fs::create_dir_all(&flags.path).map_err(written)?;
     // On the same volume, or it could not be moved. It goes by itself when something fails.
     let beside = tempfile::Builder::new().prefix(".cloning-").tempdir_in(&flags.path).map_err(written)?;
     let fresh = beside.path().join(&remote.name);
     fetch(&git, &remote, flags.revision.as_deref().filter(|revision| !revision.is_empty()), &fresh)?;
-    let moved = |error| Clone::Place(place.clone(), error);
+    let moved = |error| CloneError::Place(place.clone(), error);
     if there {
         fs::rename(&place, beside.path().join("former")).map_err(moved)?;
     }
@@ -160,7 +160,7 @@ fn is_empty_directory(path: &Path) -> bool {
 }
 
 /// Makes `folder` a clone with `revision` checked out, submodules included.
-fn fetch(git: &Git, remote: &Remote, revision: Option<&str>, folder: &Path) -> Result<(), Clone> {
+fn fetch(git: &Git, remote: &Remote, revision: Option<&str>, folder: &Path) -> Result<(), CloneError> {
     let revision = match revision {
         None => None,
         Some(wanted) => {

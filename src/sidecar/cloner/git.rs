@@ -13,13 +13,13 @@ use std::{
 };
 
 /// The name under which git and SSH call this program for credentials.
-pub const ASKPASS: &str = "sojourn-askpass";
+pub(crate) const ASKPASS: &str = "sojourn-askpass";
 const USERNAME: &str = "SOJOURN_GIT_USERNAME";
 const PASSWORD: &str = "SOJOURN_GIT_PASSWORD";
 
 /// What proves who clones.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Credentials {
+pub(crate) struct Credentials {
     /// Name of the user.
     pub username: String,
     /// Password or token.
@@ -34,7 +34,7 @@ impl fmt::Debug for Credentials {
 
 /// A key for SSH.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Key {
+pub(crate) struct Key {
     /// The private key, as a text.
     pub private: String,
     /// What it is encrypted with; empty when it is not.
@@ -45,7 +45,7 @@ pub struct Key {
 
 /// git could not do what it was to do.
 #[derive(Debug, thiserror::Error)]
-pub enum RunGitError {
+pub(crate) enum RunGitError {
     /// The program did not start.
     #[error("the git program cannot be run: {0}")]
     Start(#[source] io::Error),
@@ -65,7 +65,7 @@ pub enum RunGitError {
 }
 
 /// The program with everything that it needs for one remote. Its private folder goes when it does.
-pub struct Git {
+pub(crate) struct Git {
     private: tempfile::TempDir,
     env: Vec<(String, String)>,
     config: Vec<(String, String)>,
@@ -73,7 +73,7 @@ pub struct Git {
 
 impl Git {
     /// git without credentials.
-    pub fn new() -> Result<Self, RunGitError> {
+    pub(crate) fn new() -> Result<Self, RunGitError> {
         let private = tempfile::Builder::new()
             .prefix("git-")
             .tempdir()
@@ -119,12 +119,12 @@ impl Git {
     }
 
     /// Sets `key` for this program only: in its environment and in no file.
-    pub fn configure(&mut self, key: &str, value: &str) {
+    pub(crate) fn configure(&mut self, key: &str, value: &str) {
         self.config.push((key.to_owned(), value.to_owned()));
     }
 
     /// Shows `credentials` to the host of `transport`, and to no other, to which submodules or redirects may lead.
-    pub fn authenticate(
+    pub(crate) fn authenticate(
         &mut self,
         transport: &Transport,
         credentials: &Credentials,
@@ -139,7 +139,7 @@ impl Git {
     }
 
     /// Uses `key` for SSH; `named`: the address names the user.
-    pub fn authenticate_by_key(&mut self, key: &Key, named: bool) -> Result<(), RunGitError> {
+    pub(crate) fn authenticate_by_key(&mut self, key: &Key, named: bool) -> Result<(), RunGitError> {
         let file = self.private.path().join("key");
         let mut text = key.private.trim().to_owned();
         text.push('\n');
@@ -191,7 +191,11 @@ impl Git {
     }
 
     /// Runs git in `folder` and returns what it says.
-    pub fn run<A: AsRef<OsStr>>(&self, folder: Option<&Path>, args: &[A]) -> Result<String, RunGitError> {
+    pub(crate) fn run<A: AsRef<OsStr>>(
+        &self,
+        folder: Option<&Path>,
+        args: &[A],
+    ) -> Result<String, RunGitError> {
         let output = self.command(folder, args).output().map_err(RunGitError::Start)?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
         if output.status.success() {
@@ -201,7 +205,7 @@ impl Git {
     }
 
     /// Runs git in `folder`, with its progress in the log.
-    pub fn show<A: AsRef<OsStr>>(&self, folder: Option<&Path>, args: &[A]) -> Result<(), RunGitError> {
+    pub(crate) fn show<A: AsRef<OsStr>>(&self, folder: Option<&Path>, args: &[A]) -> Result<(), RunGitError> {
         let mut child =
             self.command(folder, args).stderr(Stdio::piped()).spawn().map_err(RunGitError::Start)?;
         let said = child.stderr.take().map(|from| pass_on(from, &mut io::stderr())).unwrap_or_default();
@@ -252,7 +256,7 @@ fn write_private(path: &Path, text: &str) -> Result<(), RunGitError> {
 
 /// What this program answers when git or SSH calls it for credentials. `asked` is the argument: `get`, from git, or
 /// the question that SSH would put to a person.
-pub fn answer(asked: &str, env: &dyn Fn(&str) -> Option<String>) -> String {
+pub(crate) fn answer(asked: &str, env: &dyn Fn(&str) -> Option<String>) -> String {
     let password = env(PASSWORD).unwrap_or_default();
     match asked {
         "get" => format!("username={}\npassword={password}\n", env(USERNAME).unwrap_or_default()),

@@ -9,8 +9,8 @@
 //! people know them from their own machines, and its errors are the ones that people find when they search for them.
 //! The price is an image that has git, git-lfs and an SSH client.
 
-pub mod clone;
-pub mod git;
-pub mod remote;
-pub mod revision;
-pub mod shellclone;
+pub(crate) mod clone;
+pub(crate) mod git;
+pub(crate) mod remote;
+pub(crate) mod revision;
+pub(crate) mod shellclone;

@@ -6,7 +6,7 @@ use url::Url;
 
 /// A remote that cannot be cloned from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReadRemoteError {
+pub(crate) enum ReadRemoteError {
     /// It is no address of a repository.
     #[error("the remote is no address like https://example.org/group/repository.git")]
     Address,
@@ -22,7 +22,7 @@ pub enum ReadRemoteError {
 
 /// How a remote is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Transport {
+pub(crate) enum Transport {
     /// By HTTP; the scheme, host and port that credentials are for.
     Http(String),
     /// By SSH; whether the address names the user.
@@ -36,7 +36,7 @@ pub enum Transport {
 
 /// A remote, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remote {
+pub(crate) struct Remote {
     /// The address without credentials.
     pub address: String,
     /// How it is reached.
@@ -49,7 +49,7 @@ pub struct Remote {
 
 impl Remote {
     /// Takes `text` apart.
-    pub fn read(text: &str) -> Result<Self, ReadRemoteError> {
+    pub(crate) fn read(text: &str) -> Result<Self, ReadRemoteError> {
         let text = text.trim();
         if text.starts_with('-') || text.chars().any(char::is_control) {
             return Err(ReadRemoteError::Address);

@@ -4,7 +4,7 @@
 
 /// What is to be checked out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Revision {
+pub(crate) enum Revision {
     /// A branch or a tag, by its short name.
     Named(String),
     /// A reference that is neither, such as that of a merge request.
@@ -16,10 +16,10 @@ pub enum Revision {
 /// A revision that the remote does not have.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the remote has no branch, tag or commit {0:?}")]
-pub struct FindRevisionError(String);
+pub(crate) struct FindRevisionError(String);
 
 /// What `wanted` is, when the remote answered `listed` to the question for its references.
-pub fn find(wanted: &str, listed: &str) -> Result<Revision, FindRevisionError> {
+pub(crate) fn find(wanted: &str, listed: &str) -> Result<Revision, FindRevisionError> {
     let mut names = listed.lines().filter_map(|line| line.split_once('\t')).map(|(_, name)| name);
     let has = |name: &str| names.clone().any(|listed| listed == name);
     for folder in ["refs/heads/", "refs/tags/"] {

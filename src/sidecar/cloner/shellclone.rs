@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     settings::ReadSettingsError,
-    sidecar::web::{AskTokenError, Web},
+    sidecar::web::{TokenClient, TokenRequestError},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{
@@ -23,7 +23,7 @@ const ERROR: &str = "ERROR";
 
 /// A repository, as the environment describes it.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-pub struct Repository {
+pub(crate) struct Repository {
     url: String,
     #[serde(default)]
     provider: Option<String>,
@@ -48,7 +48,7 @@ struct Proxy {
 
 /// What is to be cloned.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Settings {
+pub(crate) struct Settings {
     mount_path: PathBuf,
     repositories: Vec<Repository>,
     providers: Vec<Provider>,
@@ -62,7 +62,7 @@ pub struct Settings {
 
 impl Settings {
     /// Reads the environment.
-    pub fn read(env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ReadSettingsError> {
+    pub(crate) fn read(env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ReadSettingsError> {
         let get = |name: &str| env(&format!("{PREFIX}{name}")).filter(|text| !text.is_empty());
         let mut problems = Vec::new();
         let mut truth = |name: &str| match get(name) {
@@ -142,8 +142,8 @@ enum CloneOneError {
 }
 
 /// Clones all of them, one after the other.
-pub async fn clone(settings: &Settings) {
-    let web = Web::default();
+pub(crate) async fn clone(settings: &Settings) {
+    let web = TokenClient::default();
     for repository in &settings.repositories {
         let remote = match Remote::read(&repository.url) {
             Ok(remote) => remote,
@@ -165,15 +165,15 @@ pub async fn clone(settings: &Settings) {
     }
 }
 
-async fn credentials(settings: &Settings, repository: &Repository, web: &Web) -> Option<Credentials> {
+async fn credentials(settings: &Settings, repository: &Repository, web: &TokenClient) -> Option<Credentials> {
     let (url, token) = settings.token_source(repository)?;
     match web.git_token(url, token).await {
         Ok(token) => Some(Credentials { username: "oauth2".into(), password: token.access_token }),
         Err(
-            error @ (AskTokenError::Address
-            | AskTokenError::Status(_)
-            | AskTokenError::Ask(_)
-            | AskTokenError::Read),
+            error @ (TokenRequestError::Address
+            | TokenRequestError::Status(_)
+            | TokenRequestError::Ask(_)
+            | TokenRequestError::Read),
         ) => {
             tracing::warn!(%error, "the provider gives no token; the repository is tried without");
             None

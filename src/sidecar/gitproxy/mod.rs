@@ -8,16 +8,16 @@
 //! To add something it must look into TLS, for which it has an authority of its own, made when it starts and gone when
 //! it ends. It serves the pod that it is in and nobody else.
 
-pub mod repositories;
-pub mod settings;
-pub mod tokens;
+pub(crate) mod repositories;
+pub(crate) mod settings;
+pub(crate) mod tokens;
 
 use super::{
-    listen::{self, Body, Peer, full},
+    listen::{self, Body, full},
     proxy::{access::Access, rewrite},
     web,
 };
-use crate::settings::address::Address;
+use crate::{http_server::Peer, settings::address::Address};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header, uri::Authority};
 use http_body_util::BodyExt;
 use hyper::{body::Incoming, service::service_fn};
@@ -58,7 +58,7 @@ const HEALTH: Duration = Duration::from_secs(5);
 
 /// The proxy does not serve.
 #[derive(Debug, thiserror::Error)]
-pub enum ServeGitProxyError {
+pub(crate) enum ServeGitProxyError {
     /// An address is taken or is none of this machine.
     #[error("cannot listen at {0}: {1}")]
     ListenError(Address, #[source] io::Error),
@@ -72,7 +72,7 @@ pub enum ServeGitProxyError {
 
 /// One host could not be spoken for.
 #[derive(Debug, thiserror::Error)]
-enum SpeakForError {
+enum InterceptError {
     #[error(transparent)]
     Issue(#[from] LeafError),
     #[error(transparent)]
@@ -88,7 +88,7 @@ struct Proxy {
 }
 
 /// Serves until `stop`.
-pub async fn serve(settings: Settings, stop: CancellationToken) -> Result<(), ServeGitProxyError> {
+pub(crate) async fn serve(settings: Settings, stop: CancellationToken) -> Result<(), ServeGitProxyError> {
     let authority = CertificateAuthority::generate(Timestamp::now())?;
     if let Some(file) = &settings.ca_file {
         std::fs::write(file, authority.certificate_pem())
@@ -121,7 +121,7 @@ pub async fn serve(settings: Settings, stop: CancellationToken) -> Result<(), Se
         async move {
             match path.as_str() {
                 "/ping" => message(StatusCode::OK, "pong"),
-                "/health" => match ask_itself(own.port(), health_address.port()).await {
+                "/health" => match check_itself(own.port(), health_address.port()).await {
                     Ok(()) => message(StatusCode::OK, "running"),
                     Err(error) => message(StatusCode::BAD_REQUEST, &error.to_string()),
                 },
@@ -150,7 +150,7 @@ fn message(status: StatusCode, text: &str) -> Response<Body> {
 }
 
 /// Asks for `/ping` by way of the proxy itself.
-async fn ask_itself(port: u16, health_port: u16) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+async fn check_itself(port: u16, health_port: u16) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let ask = async {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
@@ -169,7 +169,7 @@ async fn ask_itself(port: u16, health_port: u16) -> Result<(), Box<dyn std::erro
 impl Proxy {
     async fn answer(self: Arc<Self>, mut request: Request<Incoming>, peer: Peer) -> Response<Body> {
         // Whoever can reach the port could use the tokens.
-        if Access::Pod.judge(&HeaderMap::new(), peer.address).is_err() {
+        if Access::Pod.authorize(&HeaderMap::new(), peer.address).is_err() {
             return message(StatusCode::FORBIDDEN, "Forbidden");
         }
         let Some(authority) = request.uri().authority().cloned() else {
@@ -185,15 +185,15 @@ impl Proxy {
             return message(StatusCode::BAD_REQUEST, "a port is missing");
         };
         let client = hyper::upgrade::on(&mut request);
-        if self.repositories.concerns(authority.host(), port) {
-            let tls = match self.speak_for(authority.host()) {
+        if self.repositories.includes_host(authority.host(), port) {
+            let tls = match self.tls_for(authority.host()) {
                 Ok(tls) => tls,
                 Err(error) => {
                     tracing::error!(%error, "no certificate for a host");
                     return message(StatusCode::INTERNAL_SERVER_ERROR, "no certificate can be made");
                 }
             };
-            tokio::spawn(self.look_into(client, tls, authority, peer));
+            tokio::spawn(self.intercept(client, tls, authority, peer));
         } else {
             let connecting = TcpStream::connect((authority.host().trim_matches(['[', ']']), port));
             let mut there = match tokio::time::timeout(CONNECT, connecting).await {
@@ -211,7 +211,7 @@ impl Proxy {
     }
 
     /// TLS in the name of `host`.
-    fn speak_for(&self, host: &str) -> Result<TlsAcceptor, SpeakForError> {
+    fn tls_for(&self, host: &str) -> Result<TlsAcceptor, InterceptError> {
         let names = match host.trim_matches(['[', ']']).parse::<IpAddr>() {
             Ok(address) => Names::default().with_ip(address),
             Err(_) => Names::default().with_dns(host),
@@ -222,7 +222,7 @@ impl Proxy {
     }
 
     /// Serves what git asks of `authority` inside of TLS.
-    async fn look_into(
+    async fn intercept(
         self: Arc<Self>,
         client: hyper::upgrade::OnUpgrade,
         tls: TlsAcceptor,
@@ -265,7 +265,7 @@ impl Proxy {
         };
         head.uri = uri;
         head.version = http::Version::HTTP_11;
-        rewrite::end_to_end(&mut head.headers, None);
+        rewrite::remove_hop_by_hop(&mut head.headers, None);
         head.headers.remove(header::EXPECT);
         head.headers.insert(header::HOST, host);
         if let Some(provider) = repository.and_then(|repository| repository.provider) {
@@ -280,14 +280,14 @@ impl Proxy {
         match self.client.request(Request::from_parts(head, body.boxed_unsync())).await {
             Ok(response) => {
                 let (mut head, body) = response.into_parts();
-                rewrite::end_to_end(&mut head.headers, None);
+                rewrite::remove_hop_by_hop(&mut head.headers, None);
                 head.version = http::Version::HTTP_11;
                 Response::from_parts(head, body.boxed_unsync())
             }
             Err(error) => {
                 tracing::warn!(
                     host = authority.host(),
-                    error = web::causes(&error),
+                    error = web::error_chain(&error),
                     "a host does not answer"
                 );
                 message(StatusCode::BAD_GATEWAY, "the host does not answer")

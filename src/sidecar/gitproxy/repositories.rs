@@ -9,7 +9,7 @@ use url::Url;
 
 /// A repository, as the environment describes it.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-pub struct Repository {
+pub(crate) struct Repository {
     /// Address of the repository.
     #[serde(deserialize_with = "address")]
     pub url: Url,
@@ -24,7 +24,7 @@ fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> 
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug)]
-pub struct Target<'a> {
+pub(crate) struct Target<'a> {
     /// `http` or `https`.
     pub scheme: &'a str,
     /// Name of the host.
@@ -37,16 +37,16 @@ pub struct Target<'a> {
 
 /// The repositories of a session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Repositories(pub Vec<Repository>);
+pub(crate) struct Repositories(pub Vec<Repository>);
 
 impl Repositories {
     /// Whether something may have to be added to what is asked of `host` by HTTPS.
-    pub fn concerns(&self, host: &str, port: u16) -> bool {
+    pub(crate) fn includes_host(&self, host: &str, port: u16) -> bool {
         self.0.iter().any(|repository| at(&repository.url, "https", host, port))
     }
 
     /// The repository that `target` is part of.
-    pub fn find(&self, target: &Target) -> Option<&Repository> {
+    pub(crate) fn find(&self, target: &Target) -> Option<&Repository> {
         let asked = segments(target.path)?;
         self.0.iter().find(|repository| {
             at(&repository.url, target.scheme, target.host, target.port)
@@ -146,9 +146,9 @@ mod tests {
         let other = "https://example.org:8443/grp/repo";
         assert!(matches(other, "https://example.org:8443/grp/repo/info/refs"));
         assert!(!matches(other, "https://example.org/grp/repo/info/refs"));
-        assert!(repositories(other).concerns("www.example.org", 8443));
-        assert!(!repositories(other).concerns("example.org", 443));
-        assert!(!repositories("http://example.org/grp/repo").concerns("example.org", 443));
+        assert!(repositories(other).includes_host("www.example.org", 8443));
+        assert!(!repositories(other).includes_host("example.org", 443));
+        assert!(!repositories("http://example.org/grp/repo").includes_host("example.org", 443));
     }
 
     #[test]

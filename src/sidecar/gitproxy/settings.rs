@@ -13,7 +13,7 @@ const PREFIX: &str = "GIT_PROXY_";
 
 /// What the proxy does.
 #[derive(Clone)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// Listener for git.
     pub bind: Address,
     /// Listener for the kubelet.
@@ -28,7 +28,7 @@ pub struct Settings {
 
 impl Settings {
     /// Reads the environment.
-    pub fn read(env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ReadSettingsError> {
+    pub(crate) fn read(env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ReadSettingsError> {
         let get = |name: &str| env(&format!("{PREFIX}{name}")).filter(|text| !text.is_empty());
         let mut problems = Vec::new();
         let mut port = |name: &str, default: u16| {

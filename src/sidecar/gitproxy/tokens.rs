@@ -3,7 +3,7 @@
 //! A token is asked for when it is needed and the one at hand ends soon; whoever needs it at the same time waits for
 //! the same answer. The account's own refresh token is renewed before it ends, also when nobody asks for anything.
 
-use crate::sidecar::web::{AskTokenError, GitToken, Web};
+use crate::sidecar::web::{GitToken, TokenClient, TokenRequestError};
 use base64::{Engine, engine::general_purpose};
 use http::HeaderValue;
 use jiff::{SignedDuration, Timestamp};
@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 
 /// Who gives tokens for repositories.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
-pub struct Provider {
+pub(crate) struct Provider {
     /// Its name.
     pub id: String,
     /// Where a token is asked for.
@@ -22,7 +22,7 @@ pub struct Provider {
 
 /// Whose tokens are used.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Account {
+pub(crate) struct Account {
     /// The token that is shown to providers.
     pub access: String,
     /// The token with which another is got.
@@ -35,7 +35,7 @@ pub struct Account {
 
 /// Where tokens come from.
 #[derive(Clone, PartialEq, Eq)]
-pub struct TokenSettings {
+pub(crate) struct TokenSettings {
     /// The providers.
     pub providers: Vec<Provider>,
     /// The account; none in a session of nobody in particular.
@@ -46,7 +46,7 @@ pub struct TokenSettings {
 
 /// No token for a provider.
 #[derive(Debug, thiserror::Error)]
-pub enum FindTokenError {
+pub(crate) enum FindTokenError {
     /// Nobody said where it is to be asked for.
     #[error("the provider is not known")]
     Provider,
@@ -55,7 +55,7 @@ pub enum FindTokenError {
     Account,
     /// It was asked for in vain.
     #[error(transparent)]
-    Ask(#[from] AskTokenError),
+    Ask(#[from] TokenRequestError),
 }
 
 /// What a token server answers.
@@ -68,10 +68,10 @@ struct Answer {
 
 /// The tokens, shared.
 #[derive(Clone)]
-pub struct Tokens(Arc<Shared>);
+pub(crate) struct Tokens(Arc<Shared>);
 
 struct Shared {
-    web: Web,
+    web: TokenClient,
     providers: Vec<Provider>,
     period: Duration,
     account: Mutex<Option<Account>>,
@@ -80,9 +80,9 @@ struct Shared {
 
 impl Tokens {
     /// None yet.
-    pub fn new(settings: TokenSettings) -> Self {
+    pub(crate) fn new(settings: TokenSettings) -> Self {
         Self(Arc::new(Shared {
-            web: Web::default(),
+            web: TokenClient::default(),
             providers: settings.providers,
             period: settings.period,
             account: Mutex::new(settings.account),
@@ -96,7 +96,7 @@ impl Tokens {
     }
 
     /// What git shows to the hosts of `provider`.
-    pub async fn authorization(&self, provider: &str) -> Result<HeaderValue, FindTokenError> {
+    pub(crate) async fn authorization(&self, provider: &str) -> Result<HeaderValue, FindTokenError> {
         let mut known = self.0.known.lock().await;
         let now = Timestamp::now();
         let good = known.get(provider).filter(|token| !ends_within(expiry(token), self.margin(), now));
@@ -109,7 +109,8 @@ impl Tokens {
             }
         };
         let text = general_purpose::STANDARD.encode(format!("oauth2:{}", token.access_token));
-        let mut value = HeaderValue::from_str(&format!("Basic {text}")).map_err(|_| AskTokenError::Read)?;
+        let mut value =
+            HeaderValue::from_str(&format!("Basic {text}")).map_err(|_| TokenRequestError::Read)?;
         value.set_sensitive(true);
         Ok(value)
     }
@@ -128,10 +129,10 @@ impl Tokens {
         Ok(self.0.web.git_token(url, &access).await?)
     }
 
-    async fn renew(&self, account: &mut Account) -> Result<(), AskTokenError> {
+    async fn renew(&self, account: &mut Account) -> Result<(), TokenRequestError> {
         let authorization = account.client.as_ref().map(|(id, secret)| {
             let text = general_purpose::STANDARD.encode(format!("{id}:{secret}"));
-            HeaderValue::from_str(&format!("Basic {text}")).map_err(|_| AskTokenError::Read)
+            HeaderValue::from_str(&format!("Basic {text}")).map_err(|_| TokenRequestError::Read)
         });
         let form = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("grant_type", "refresh_token")
@@ -146,7 +147,7 @@ impl Tokens {
     }
 
     /// Renews the account's tokens before the refresh token ends, for ever.
-    pub async fn keep_fresh(self) {
+    pub(crate) async fn keep_fresh(self) {
         loop {
             tokio::time::sleep(self.0.period).await;
             let mut account = self.0.account.lock().await;

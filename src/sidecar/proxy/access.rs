@@ -12,7 +12,7 @@ use std::{
 
 /// The token of a session. Only its digest is kept, so that it cannot be shown anywhere.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Token([u8; 32]);
+pub(crate) struct Token([u8; 32]);
 
 impl std::fmt::Debug for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -22,7 +22,7 @@ impl std::fmt::Debug for Token {
 
 impl Token {
     /// The digest of `text`.
-    pub fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         Self(Sha256::digest(text).into())
     }
 
@@ -37,7 +37,7 @@ impl Token {
 
 /// Who may pass.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Access {
+pub(crate) enum Access {
     /// Who shows the token, in the cookie of this name or as a bearer token.
     Token {
         /// The token.
@@ -51,7 +51,7 @@ pub enum Access {
 
 /// Why a request may not pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub(crate) enum AccessError {
     /// It shows no token.
     Missing,
     /// It has an `Authorization` that is no bearer token.
@@ -62,9 +62,9 @@ pub enum Refused {
     Outside,
 }
 
-impl Refused {
+impl AccessError {
     /// What is said to who asked, in the original's words.
-    pub fn message(self) -> &'static str {
+    pub(crate) fn message(self) -> &'static str {
         match self {
             Self::Missing => "missing key in request header",
             Self::Scheme => "invalid key in the request header",
@@ -76,19 +76,19 @@ impl Refused {
 
 impl Access {
     /// Judges a request with `headers` from `peer`.
-    pub fn judge(&self, headers: &HeaderMap, peer: IpAddr) -> Result<(), Refused> {
+    pub(crate) fn authorize(&self, headers: &HeaderMap, peer: IpAddr) -> Result<(), AccessError> {
         match self {
             Self::Token { token, cookie } => by_token(token, cookie, headers),
             // Not all of 127.0.0.0/8: service meshes hand over what comes from outside from other addresses of it.
             Self::Pod => {
                 let own = peer == Ipv4Addr::LOCALHOST || peer == Ipv6Addr::LOCALHOST;
-                own.then_some(()).ok_or(Refused::Outside)
+                own.then_some(()).ok_or(AccessError::Outside)
             }
         }
     }
 
     /// Removes what lets a request through: it is for this proxy and not for the session behind it.
-    pub fn conceal(&self, headers: &mut HeaderMap) {
+    pub(crate) fn strip_credentials(&self, headers: &mut HeaderMap) {
         let Self::Token { token, cookie } = self else { return };
         let shown = |value: &HeaderValue| bearer(value).is_some_and(|text| token.is(text));
         if headers.get_all(header::AUTHORIZATION).iter().any(shown) {
@@ -118,23 +118,23 @@ impl Access {
     }
 }
 
-fn by_token(token: &Token, cookie: &str, headers: &HeaderMap) -> Result<(), Refused> {
-    let mut refused = Refused::Missing;
+fn by_token(token: &Token, cookie: &str, headers: &HeaderMap) -> Result<(), AccessError> {
+    let mut error = AccessError::Missing;
     for (_, value, _) in cookies(headers).filter(|(name, _, _)| *name == cookie.as_bytes()) {
         if token.is(value) {
             return Ok(());
         }
-        refused = Refused::Wrong;
+        error = AccessError::Wrong;
     }
     for value in headers.get_all(header::AUTHORIZATION) {
         match bearer(value) {
             Some(text) if token.is(text) => return Ok(()),
-            Some(_) => refused = Refused::Wrong,
-            None if refused == Refused::Missing => refused = Refused::Scheme,
+            Some(_) => error = AccessError::Wrong,
+            None if error == AccessError::Missing => error = AccessError::Scheme,
             None => {}
         }
     }
-    Err(refused)
+    Err(error)
 }
 
 /// The bearer token that the value of an `Authorization` holds.

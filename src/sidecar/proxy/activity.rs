@@ -16,21 +16,21 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// The moment of the last use, shared.
 #[derive(Clone, Debug)]
-pub struct Activity(Arc<AtomicI64>);
+pub(crate) struct Activity(Arc<AtomicI64>);
 
 impl Activity {
     /// Used at `now`.
-    pub fn new(now: Timestamp) -> Self {
+    pub(crate) fn new(now: Timestamp) -> Self {
         Self(Arc::new(AtomicI64::new(now.as_millisecond())))
     }
 
     /// Used at `now` again. The moment never goes back.
-    pub fn touch(&self, now: Timestamp) {
+    pub(crate) fn touch(&self, now: Timestamp) {
         self.0.fetch_max(now.as_millisecond(), Ordering::Relaxed);
     }
 
     /// The last use.
-    pub fn last(&self) -> Timestamp {
+    pub(crate) fn last(&self) -> Timestamp {
         Timestamp::from_millisecond(self.0.load(Ordering::Relaxed)).unwrap_or_default()
     }
 }
@@ -85,14 +85,14 @@ impl Frames {
 }
 
 /// The client's end of a tunnel, watched for use.
-pub(super) struct Watched<T> {
+pub(super) struct TrackedStream<T> {
     inner: T,
     activity: Activity,
     /// From and to the client; none for a protocol that is not known, of which everything counts.
     frames: Option<(Frames, Frames)>,
 }
 
-impl<T> Watched<T> {
+impl<T> TrackedStream<T> {
     /// Watches `inner`.
     pub(super) fn new(inner: T, activity: Activity, websocket: bool) -> Self {
         Self { inner, activity, frames: websocket.then(Default::default) }
@@ -109,7 +109,7 @@ impl<T> Watched<T> {
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
+impl<T: AsyncRead + Unpin> AsyncRead for TrackedStream<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -122,7 +122,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
+impl<T: AsyncWrite + Unpin> AsyncWrite for TrackedStream<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

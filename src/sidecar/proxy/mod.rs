@@ -7,17 +7,18 @@
 //!
 //! Bodies stream both ways and upgrades become tunnels, so what a request costs does not depend on its size.
 
-pub mod access;
-pub mod activity;
-pub mod rewrite;
-pub mod settings;
+pub(crate) mod access;
+pub(crate) mod activity;
+pub(crate) mod rewrite;
+pub(crate) mod settings;
 
 use super::{
-    listen::{self, BUFFER, Body, Peer, full},
-    web::causes,
+    listen::{self, BUFFER, Body, full},
+    web::error_chain,
 };
-use access::{Access, Refused};
-use activity::{Activity, Watched};
+use crate::http_server::Peer;
+use access::{Access, AccessError};
+use activity::{Activity, TrackedStream};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::{body::Incoming, upgrade::OnUpgrade};
@@ -33,7 +34,7 @@ use tokio::{io::copy_bidirectional_with_sizes, net::TcpListener};
 use tokio_util::sync::CancellationToken;
 
 /// Answered without a token, for the kubelet.
-pub const HEALTH_PATH: &str = "/__amalthea__/health";
+pub(crate) const HEALTH_PATH: &str = "/__amalthea__/health";
 /// Connections for users at a time. If nobody on any of them reads what the session sends, they cost about 10 MiB.
 const SLOTS: usize = 128;
 /// Connections for the operator at a time.
@@ -49,7 +50,7 @@ const TUNNEL: usize = 8 << 10;
 /// The proxy does not listen.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen at {address} for {purpose}: {source}")]
-pub struct ListenError {
+pub(crate) struct ListenError {
     address: crate::settings::address::Address,
     purpose: &'static str,
     source: io::Error,
@@ -64,7 +65,7 @@ struct Proxy {
 }
 
 /// Serves until `stop`.
-pub async fn serve(settings: Settings, stop: CancellationToken) -> Result<(), ListenError> {
+pub(crate) async fn serve(settings: Settings, stop: CancellationToken) -> Result<(), ListenError> {
     let bind = async |address: &crate::settings::address::Address, purpose| {
         let listener = address.bind().await.map_err(|source| ListenError {
             address: address.clone(),
@@ -135,11 +136,11 @@ fn message(status: StatusCode, text: &str) -> Response<Body> {
     json(status, &serde_json::json!({"message": text}))
 }
 
-fn refusal(refused: Refused) -> Response<Body> {
-    if refused == Refused::Outside {
-        return message(StatusCode::FORBIDDEN, refused.message());
+fn refusal(error: AccessError) -> Response<Body> {
+    if error == AccessError::Outside {
+        return message(StatusCode::FORBIDDEN, error.message());
     }
-    let mut response = message(StatusCode::UNAUTHORIZED, refused.message());
+    let mut response = message(StatusCode::UNAUTHORIZED, error.message());
     response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     response
 }
@@ -152,9 +153,9 @@ impl Proxy {
         // Queries are not logged: some servers take their tokens there.
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let address = peer.address;
-        let response = match self.access.judge(request.headers(), address) {
+        let response = match self.access.authorize(request.headers(), address) {
             Ok(()) => self.forward(request, peer).await,
-            Err(refused) => refusal(refused),
+            Err(error) => refusal(error),
         };
         tracing::info!(%method, path, status = response.status().as_u16(), peer = %address, "request");
         response
@@ -168,12 +169,12 @@ impl Proxy {
         if self.target.rewrite(&mut head, peer.address).is_err() {
             return message(StatusCode::BAD_REQUEST, "the request's target is not a path");
         }
-        self.access.conceal(&mut head.headers);
-        let request = Request::from_parts(head, self.watched(body));
+        self.access.strip_credentials(&mut head.headers);
+        let request = Request::from_parts(head, self.tracked(body));
         let mut response = match self.client.request(request).await {
             Ok(response) => response,
             Err(error) => {
-                tracing::warn!(error = causes(&error), "the session does not answer");
+                tracing::warn!(error = error_chain(&error), "the session does not answer");
                 return message(StatusCode::BAD_GATEWAY, "the session does not answer");
             }
         };
@@ -185,18 +186,18 @@ impl Proxy {
             let activity = self.activity.clone();
             tokio::spawn(tunnel(client_side, session_side, activity, rewrite::is_websocket(&wanted), peer));
             let (mut head, _) = response.into_parts();
-            rewrite::end_to_end(&mut head.headers, Some(&wanted));
+            rewrite::remove_hop_by_hop(&mut head.headers, Some(&wanted));
             return Response::from_parts(head, full(""));
         }
         let (mut head, body) = response.into_parts();
-        rewrite::end_to_end(&mut head.headers, None);
+        rewrite::remove_hop_by_hop(&mut head.headers, None);
         // The listener knows what it speaks to its client.
         head.version = http::Version::HTTP_11;
-        Response::from_parts(head, self.watched(body))
+        Response::from_parts(head, self.tracked(body))
     }
 
     /// `body`, whose parts keep the session in use as they pass.
-    fn watched(&self, body: Incoming) -> Body {
+    fn tracked(&self, body: Incoming) -> Body {
         let activity = self.activity.clone();
         body.map_frame(move |frame| {
             activity.touch(Timestamp::now());
@@ -210,7 +211,7 @@ impl Proxy {
 async fn tunnel(client: OnUpgrade, session: OnUpgrade, activity: Activity, websocket: bool, peer: Peer) {
     let carry = async {
         let (client, session) = (client.await?, session.await?);
-        let mut client = Watched::new(TokioIo::new(client), activity, websocket);
+        let mut client = TrackedStream::new(TokioIo::new(client), activity, websocket);
         let mut session = TokioIo::new(session);
         copy_bidirectional_with_sizes(&mut client, &mut session, TUNNEL, TUNNEL).await?;
         Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())

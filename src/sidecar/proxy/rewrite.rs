@@ -29,11 +29,11 @@ const OF_CONNECTION: [HeaderName; 7] = [
 /// A request whose target is no path of the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the target is no path")]
-pub struct ReadTargetError;
+pub(crate) struct ReadTargetError;
 
 /// Where requests go, and what is taken from their paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
+pub(crate) struct Target {
     /// Host and port of the session.
     pub authority: Authority,
     /// Path that goes before that of a request; empty or without a slash at its end.
@@ -63,7 +63,7 @@ impl Target {
     }
 
     /// Makes `request` from `peer` one for the session.
-    pub fn rewrite(&self, request: &mut Parts, peer: IpAddr) -> Result<(), ReadTargetError> {
+    pub(crate) fn rewrite(&self, request: &mut Parts, peer: IpAddr) -> Result<(), ReadTargetError> {
         let uri = self.uri(&request.uri)?;
         // HTTP/2 has the host in the target.
         if let Some(authority) =
@@ -75,7 +75,7 @@ impl Target {
         request.uri = uri;
         let upgrade = upgrade(request);
         let headers = &mut request.headers;
-        end_to_end(headers, upgrade.as_ref());
+        remove_hop_by_hop(headers, upgrade.as_ref());
         // The listener has answered it.
         headers.remove(header::EXPECT);
         if request.version == Version::HTTP_2 {
@@ -92,7 +92,7 @@ impl Target {
 }
 
 /// The protocol that a request wants to change to, if it may.
-pub fn upgrade(request: &Parts) -> Option<HeaderValue> {
+pub(crate) fn upgrade(request: &Parts) -> Option<HeaderValue> {
     let wanted = request.headers.get(header::UPGRADE)?;
     let asks =
         tokens(&request.headers, header::CONNECTION).any(|token| token.eq_ignore_ascii_case("upgrade"));
@@ -104,13 +104,13 @@ pub fn upgrade(request: &Parts) -> Option<HeaderValue> {
 }
 
 /// Whether the protocol is that of websockets.
-pub fn is_websocket(protocol: &HeaderValue) -> bool {
+pub(crate) fn is_websocket(protocol: &HeaderValue) -> bool {
     protocol.as_bytes().eq_ignore_ascii_case(b"websocket")
 }
 
 /// Removes from `headers` what is about the connection that they came by. With `upgrade` the wish to change the
 /// protocol, or the agreement to it, stays.
-pub fn end_to_end(headers: &mut HeaderMap, upgrade: Option<&HeaderValue>) {
+pub(crate) fn remove_hop_by_hop(headers: &mut HeaderMap, upgrade: Option<&HeaderValue>) {
     let named: Vec<HeaderName> =
         tokens(headers, header::CONNECTION).filter_map(|token| token.parse().ok()).collect();
     for name in named.iter().chain(&OF_CONNECTION) {

@@ -19,7 +19,7 @@ const BEHIND_LOGIN_PORT: u16 = sojourn_crds::amalthea::names::SECOND_PROXY_PORT 
 /// The flags of `proxy serve`.
 #[derive(Args, Clone, Debug, Default)]
 #[command(args_override_self = true)]
-pub struct Flags {
+pub(crate) struct Flags {
     /// Where requests go: the address of the session. Also: AUTHPROXY_REMOTE.
     #[arg(long, value_name = "URL")]
     remote: Option<String>,
@@ -56,7 +56,7 @@ pub struct Flags {
 
 /// What the proxy does.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// Listener for users.
     pub bind: Address,
     /// Listener for the operator.
@@ -106,7 +106,7 @@ fn find<'a>(map: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
 
 impl Settings {
     /// Reads `flags`, the environment and the text of the file that the flags name.
-    pub fn read(
+    pub(crate) fn read(
         flags: &Flags,
         env: &dyn Fn(&str) -> Option<String>,
         file: Option<&str>,

@@ -1,7 +1,6 @@
 //! What the operator makes for a session, for a script that makes the same without it.
 
 use crate::{fixture, steps};
-use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use sojourn::core::{
     amalthea::{Observed, PlanContext, plan, validate},
@@ -36,8 +35,7 @@ fn of_session(name: &str) -> Vec<(Kind, Value)> {
         children: BTreeMap::new(),
         pods: Vec::new(),
         warnings: Vec::new(),
-        usage: None,
-        requests: None,
+        measurements: Default::default(),
         gone: None,
         shared_secrets: Vec::new(),
     };
@@ -46,7 +44,6 @@ fn of_session(name: &str) -> Vec<(Kind, Value)> {
         now: Timestamp::now(),
         entropy: [7; 32],
         settings: &settings,
-        usage_valid: SignedDuration::from_secs(90),
     };
     let Some(checked) = validate(&observed.session, Vec::new()) else { return Vec::new() };
     let writes = plan(&checked, &observed, &context).write.into_iter();

@@ -3,7 +3,7 @@
 use axum::{Json, Router, body::Bytes, routing::post};
 use jiff::Timestamp;
 use serde_json::json;
-use sojourn::serve::webhooks::{Limits, serve_router};
+use sojourn::{http_server::Limits, serve::webhooks::serve_router};
 use sojourn_certs::{Authority, CertResolver, Leaf, Names};
 use sojourn_webhooks::{
     GuardSettings, Offline,

@@ -7,14 +7,14 @@ mod registry;
 mod resolver;
 mod watch;
 
-pub use registry::{EndpointRegistry, EndpointSource, Missing, ResolvedEndpoint};
+pub use registry::{EndpointRegistry, EndpointSource, MissingEndpoint, ResolvedEndpoint};
 pub use resolver::EndpointResolver;
 
-use crate::settings::IdeSettings;
+use crate::{ide::dial::Lookup, settings::IdeSettings};
 use k8s_openapi::api::core::v1::Secret;
 use parking_lot::RwLock;
 use sojourn_crds::ide_session::IdeSession;
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, fmt, sync::Arc};
 use tokio::sync::mpsc;
 
 /// All endpoints that there are.
@@ -23,7 +23,39 @@ pub struct Endpoints {
     registry: RwLock<EndpointRegistry>,
     changed: mpsc::UnboundedSender<EndpointSource>,
     /// Where Secrets may lead to.
-    pub(super) resolver: Arc<EndpointResolver>,
+    resolver: Arc<EndpointResolver>,
+}
+
+/// How a session finds its IDE.
+pub trait EndpointChoice: fmt::Debug + Send + Sync {
+    /// The endpoint of a session.
+    fn choose(
+        &self,
+        session: &IdeSession,
+    ) -> Result<(EndpointSource, Arc<ResolvedEndpoint>), MissingEndpoint>;
+
+    /// The endpoint of a source, as it is now.
+    fn get(&self, source: &EndpointSource) -> Option<Arc<ResolvedEndpoint>>;
+
+    /// Resolves the hosts of endpoints.
+    fn lookup(&self) -> Arc<dyn Lookup>;
+}
+
+impl EndpointChoice for Endpoints {
+    fn choose(
+        &self,
+        session: &IdeSession,
+    ) -> Result<(EndpointSource, Arc<ResolvedEndpoint>), MissingEndpoint> {
+        self.registry.read().choose(session)
+    }
+
+    fn get(&self, source: &EndpointSource) -> Option<Arc<ResolvedEndpoint>> {
+        self.registry.read().get(source)
+    }
+
+    fn lookup(&self) -> Arc<dyn Lookup> {
+        self.resolver.clone()
+    }
 }
 
 /// Endpoints that changed, came or went, in order. As many as changes of Secrets, which a leader takes at once.
@@ -34,16 +66,6 @@ impl Endpoints {
     pub fn new(settings: &IdeSettings, own: &str, resolver: Arc<EndpointResolver>) -> (Self, Changes) {
         let (changed, changes) = mpsc::unbounded_channel();
         (Self { registry: RwLock::new(EndpointRegistry::new(settings, own)), changed, resolver }, changes)
-    }
-
-    /// The endpoint that a session is for.
-    pub fn choose(&self, session: &IdeSession) -> Result<(EndpointSource, Arc<ResolvedEndpoint>), Missing> {
-        self.registry.read().choose(session)
-    }
-
-    /// The endpoint of a source, as it is now.
-    pub fn get(&self, source: &EndpointSource) -> Option<Arc<ResolvedEndpoint>> {
-        self.registry.read().get(source)
     }
 
     /// Takes in a Secret.
@@ -62,13 +84,6 @@ impl Endpoints {
     fn retain(&self, namespace: &str, listed: &HashSet<String>) {
         let gone = self.registry.write().retain(namespace, listed);
         self.tell(gone);
-    }
-
-    /// Gives a source an endpoint, or none: whatever it is, it may be on loopback, where IDEs under test are.
-    #[cfg(test)]
-    pub(super) fn put(&self, source: EndpointSource, known: Option<Arc<ResolvedEndpoint>>) {
-        self.registry.write().put(&source, known);
-        self.tell([source]);
     }
 
     fn tell(&self, changed: impl IntoIterator<Item = EndpointSource>) {

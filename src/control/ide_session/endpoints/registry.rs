@@ -39,7 +39,7 @@ pub struct ResolvedEndpoint {
 
 /// There is no endpoint for a session, or none that can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Missing {
+pub struct MissingEndpoint {
     /// Why, in one word.
     pub reason: &'static str,
     /// Why, and the way out.
@@ -76,7 +76,10 @@ impl EndpointRegistry {
 
     /// The endpoint of a session, or why there is none. Where it has run is where it is; else the first of its
     /// annotation, the operator's Secret and the operator's environment.
-    pub fn choose(&self, session: &IdeSession) -> Result<(EndpointSource, Arc<ResolvedEndpoint>), Missing> {
+    pub fn choose(
+        &self,
+        session: &IdeSession,
+    ) -> Result<(EndpointSource, Arc<ResolvedEndpoint>), MissingEndpoint> {
         let settled = session.status.as_ref().filter(|_| session.state() != State::Initial);
         let mut environment = true;
         if let Some(endpoint) = settled.and_then(|status| status.endpoint.as_ref()) {
@@ -114,7 +117,7 @@ impl EndpointRegistry {
         }
     }
 
-    fn of_environment(&self) -> Result<(EndpointSource, Arc<ResolvedEndpoint>), Missing> {
+    fn of_environment(&self) -> Result<(EndpointSource, Arc<ResolvedEndpoint>), MissingEndpoint> {
         match &self.environment {
             Some(Ok(known)) => Ok((EndpointSource::Environment, known.clone())),
             Some(Err(error)) => {
@@ -128,7 +131,10 @@ impl EndpointRegistry {
         }
     }
 
-    fn of_secret(&self, secret: &EndpointSecret) -> Result<(EndpointSource, Arc<ResolvedEndpoint>), Missing> {
+    fn of_secret(
+        &self,
+        secret: &EndpointSecret,
+    ) -> Result<(EndpointSource, Arc<ResolvedEndpoint>), MissingEndpoint> {
         match self.secrets.get(secret) {
             Some(entry) => usable(secret, entry),
             None if !self.namespaces.contains(&secret.namespace) => Err(missing(
@@ -166,19 +172,6 @@ impl EndpointRegistry {
         }
         self.secrets.insert(name.clone(), entry);
         Some(EndpointSource::Secret(name))
-    }
-
-    /// Gives a source an endpoint, or none.
-    #[cfg(test)]
-    pub(super) fn put(&mut self, source: &EndpointSource, known: Option<Arc<ResolvedEndpoint>>) {
-        match (source, known) {
-            (EndpointSource::Environment, known) => self.environment = known.map(Ok),
-            (EndpointSource::Secret(secret), Some(known)) => {
-                let uid = known.secret_uid.clone().unwrap_or_default();
-                self.secrets.insert(secret.clone(), Entry { uid, read: Ok(known) });
-            }
-            (EndpointSource::Secret(secret), None) => drop(self.secrets.remove(secret)),
-        }
     }
 
     /// Forgets a Secret. Returns its source if it was known.
@@ -229,15 +222,15 @@ fn known(
 fn usable(
     secret: &EndpointSecret,
     entry: &Entry,
-) -> Result<(EndpointSource, Arc<ResolvedEndpoint>), Missing> {
+) -> Result<(EndpointSource, Arc<ResolvedEndpoint>), MissingEndpoint> {
     match &entry.read {
         Ok(known) => Ok((EndpointSource::Secret(secret.clone()), known.clone())),
         Err(error) => Err(missing("SecretInvalid", format!("The Secret {secret}: {error}"))),
     }
 }
 
-fn missing(reason: &'static str, message: String) -> Missing {
-    Missing { reason, message }
+fn missing(reason: &'static str, message: String) -> MissingEndpoint {
+    MissingEndpoint { reason, message }
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ struct Namespace {
 
 /// Why a Service is not connected to.
 #[derive(Debug, thiserror::Error)]
-enum Distrust {
+enum TrustError {
     #[error("it is a Service of type ExternalName, which can lead anywhere")]
     External,
     #[error("the Services of its namespace are not known yet")]
@@ -90,7 +90,7 @@ impl EndpointResolver {
     }
 
     /// Where a name is looked up. A Service's name is made whole, so that nobody's search list has a say in it.
-    fn target(&self, name: &str) -> Result<String, Distrust> {
+    fn target(&self, name: &str) -> Result<String, TrustError> {
         let whole = name.strip_suffix(&format!(".{}", self.domain)).unwrap_or(name);
         let parts = whole.strip_suffix(".svc").and_then(|rest| rest.split_once('.'));
         let Some((service, namespace)) = parts else { return Ok(name.to_owned()) };
@@ -98,10 +98,10 @@ impl EndpointResolver {
         // A Service of another namespace is allowed by the operator's settings, or not at all.
         let Some(known) = namespaces.get(namespace) else { return Ok(name.to_owned()) };
         if known.external.values().any(|external| external == service) {
-            return Err(Distrust::External);
+            return Err(TrustError::External);
         }
         if !known.complete {
-            return Err(Distrust::Unknown);
+            return Err(TrustError::Unknown);
         }
         Ok(format!("{service}.{namespace}.svc.{}.", self.domain))
     }

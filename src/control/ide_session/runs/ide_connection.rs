@@ -1,12 +1,12 @@
 //! One connected IDE: its connection, what is said of that, and the queues of starts and stops.
 
-use super::{Runs, state::Uid};
+use super::run::Uid;
 use crate::{
     control::ide_session::endpoints::{EndpointSource, ResolvedEndpoint},
     core::ide_session::EndpointFacts,
     ide::{
-        Connection, Link, Notifications, Options, SessionId, buffer::Limits, connection::OpenConnectionError,
-        dial::Lookup, egress::Egress, timing::Timing,
+        Connection, ConnectionState, Notification, Notifications, Options, SessionId, buffer::Limits,
+        connection::OpenConnectionError, dial::Lookup, egress::Egress, timing::Timing,
     },
 };
 use std::{
@@ -31,7 +31,20 @@ pub(super) struct Setup {
     pub(super) lookup: Arc<dyn Lookup>,
     /// Counts connections that were opened, for those who wait for one.
     pub(super) changed: watch::Sender<u64>,
-    pub(super) runs: Weak<Runs>,
+    /// What is notified of the connections. It owns them, so they do not own it.
+    pub(super) events: Weak<dyn ConnectionEvents>,
+}
+
+/// What is notified of connections.
+pub(super) trait ConnectionEvents: Send + Sync {
+    /// The IDE of `source` has sent a notification.
+    fn notification(&self, source: &EndpointSource, notification: Notification);
+
+    /// The connection of that number delivers no more notifications.
+    fn disconnected(&self, source: &EndpointSource, number: u64);
+
+    /// The state of the connection that is reported for sessions has changed.
+    fn link_changed(&self, source: &EndpointSource);
 }
 
 /// See the module.
@@ -48,7 +61,7 @@ pub(super) struct IdeConnection {
 }
 
 impl IdeConnection {
-    /// Begins to connect. What is heard goes to the runs.
+    /// Begins to connect, and passes on what happens.
     pub(super) fn open(
         number: u64,
         source: &EndpointSource,
@@ -65,8 +78,8 @@ impl IdeConnection {
         let endpoint = known.endpoint.clone();
         let (connection, notifications) =
             Connection::open(endpoint, known.instance.clone(), sessions, options)?;
-        tokio::spawn(listen(setup.runs.clone(), source.clone(), number, notifications));
-        tokio::spawn(follow(setup.runs.clone(), source.clone(), connection.link()));
+        tokio::spawn(receive(setup.events.clone(), source.clone(), number, notifications));
+        tokio::spawn(watch_link(setup.events.clone(), source.clone(), connection.link()));
         Ok(Self {
             number,
             known: known.clone(),
@@ -76,83 +89,75 @@ impl IdeConnection {
             stops: Arc::new(Semaphore::new(STOPS)),
         })
     }
+
+    /// What it takes to send requests by this connection.
+    pub(super) fn ide_handle(&self) -> IdeHandle {
+        IdeHandle {
+            number: self.number,
+            connection: self.connection.clone(),
+            starts: self.starts.clone(),
+            stops: self.stops.clone(),
+        }
+    }
 }
 
-/// What it takes to ask an IDE for something.
-pub(super) struct Reach {
+/// What it takes to send requests to an IDE.
+pub(super) struct IdeHandle {
     pub(super) number: u64,
     pub(super) connection: Connection,
     pub(super) starts: Arc<Semaphore>,
     pub(super) stops: Arc<Semaphore>,
 }
 
-impl Runs {
-    /// The connection of a session's IDE, as soon as there is one that is not the one of the number `not`.
-    pub(super) async fn reach(&self, uid: &Uid, not: Option<u64>) -> Reach {
-        let mut changed = self.setup.changed.subscribe();
-        loop {
-            changed.borrow_and_update();
-            if let Some(reach) = self.reach_now(uid).filter(|reach| not != Some(reach.number)) {
-                return reach;
-            }
-            // The sender lives as long as we do.
-            changed.changed().await.ok();
-        }
-    }
-
-    /// The connection of a session's IDE, if there is one.
-    pub(super) fn reach_now(&self, uid: &Uid) -> Option<Reach> {
-        let state = self.state.lock();
-        let peer = state.peers.get(state.members.get(uid)?.source.as_ref()?)?;
-        Some(Reach {
-            number: peer.number,
-            connection: peer.connection.clone(),
-            starts: peer.starts.clone(),
-            stops: peer.stops.clone(),
-        })
-    }
-}
-
-/// Takes notifications until the connection is closed.
-async fn listen(runs: Weak<Runs>, source: EndpointSource, number: u64, mut notifications: Notifications) {
+/// Passes on notifications until the connection is closed.
+async fn receive(
+    events: Weak<dyn ConnectionEvents>,
+    source: EndpointSource,
+    number: u64,
+    mut notifications: Notifications,
+) {
     let mut taken = 0_usize;
     while let Some(notification) = notifications.next().await {
-        let Some(runs) = runs.upgrade() else { return };
-        runs.hear(&source, notification);
+        let Some(events) = events.upgrade() else { return };
+        events.notification(&source, notification);
         taken += 1;
         if taken.is_multiple_of(TURN) {
             tokio::task::yield_now().await;
         }
     }
-    if let Some(runs) = runs.upgrade() {
-        runs.silent(&source, number);
+    if let Some(events) = events.upgrade() {
+        events.disconnected(&source, number);
     }
 }
 
-/// Tells all sessions of an IDE when something else is to be said of its connection.
-async fn follow(runs: Weak<Runs>, source: EndpointSource, mut link: watch::Receiver<Link>) {
-    let mut said = said_of(&link.borrow_and_update());
+/// Passes on changes of what is reported of the connection.
+async fn watch_link(
+    events: Weak<dyn ConnectionEvents>,
+    source: EndpointSource,
+    mut link: watch::Receiver<ConnectionState>,
+) {
+    let mut reported = link_facts(&link.borrow_and_update());
     while link.changed().await.is_ok() {
-        let now = said_of(&link.borrow_and_update());
-        let Some(runs) = runs.upgrade() else { return };
-        if now != said {
-            runs.wake_at(&source);
-            said = now;
+        let now = link_facts(&link.borrow_and_update());
+        let Some(events) = events.upgrade() else { return };
+        if now != reported {
+            events.link_changed(&source);
+            reported = now;
         }
     }
 }
 
-/// Whether an IDE is connected, in a word, and for people.
-pub(super) fn said_of(link: &Link) -> (bool, &'static str, String) {
+/// Whether an IDE is connected, with reason and message of the condition that reports it.
+pub(super) fn link_facts(link: &ConnectionState) -> (bool, &'static str, String) {
     let message = match link {
-        Link::Connected(agreed) => {
+        ConnectionState::Connected(agreed) => {
             format!("The IDE is connected, by version {} of the protocol", agreed.version)
         }
-        Link::Connecting { why: Some(why), .. } => sentence(&why.to_string()),
-        Link::Connecting { why: None, .. } => "The IDE is being connected".to_owned(),
-        Link::Closed => "The connection to the IDE was closed".to_owned(),
+        ConnectionState::Connecting { why: Some(why), .. } => sentence(&why.to_string()),
+        ConnectionState::Connecting { why: None, .. } => "The IDE is being connected".to_owned(),
+        ConnectionState::Closed => "The connection to the IDE was closed".to_owned(),
     };
-    (matches!(link, Link::Connected(_)), link.reason(), message)
+    (matches!(link, ConnectionState::Connected(_)), link.reason(), message)
 }
 
 /// An error as a sentence of its own.

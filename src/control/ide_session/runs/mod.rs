@@ -11,6 +11,7 @@
 
 mod ide_connection;
 mod output;
+mod requeue;
 mod run;
 mod starts;
 mod state;
@@ -18,43 +19,45 @@ mod stats;
 mod stops;
 #[cfg(test)]
 mod tests;
-mod wake;
 
 pub use output::Output;
-pub use wake::Wake;
+pub use requeue::Requeue;
 
-use super::endpoints::{Changes, EndpointSource, Endpoints, Missing, ResolvedEndpoint};
+use super::endpoints::{Changes, EndpointChoice, EndpointSource, MissingEndpoint, ResolvedEndpoint};
 use crate::{
     core::ide_session::{Command, EndpointFacts, RunFacts, StartFacts},
-    ide::{Notification, SessionId, What, buffer::Limits, egress::Egress, notification::Level},
+    ide::{Notification, Payload, SessionId, buffer::Limits, egress::Egress, notification::Level},
     settings::IdeSettings,
-    telemetry::ides::RequestMetrics,
+    telemetry::ides::{IdeStats, RequestMetrics},
 };
 use futures::future::join_all;
-use ide_connection::Setup;
+use ide_connection::{ConnectionEvents, IdeHandle, Setup};
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use run::News;
+use requeue::RequeueDebouncer;
+use run::{Uid, Urgency};
 use sojourn_crds::ide_session::IdeSession;
-use state::{State, Uid, needs_ide};
-use std::{net::IpAddr, sync::Arc};
+use state::{State, needs_ide};
+use std::{
+    net::IpAddr,
+    sync::{Arc, Weak},
+};
 use tokio::sync::watch;
-use wake::Wakes;
 
 /// See the module.
 #[derive(Debug)]
 pub struct Runs {
-    endpoints: Arc<Endpoints>,
+    endpoints: Arc<dyn EndpointChoice>,
     setup: Arc<Setup>,
     output: Arc<dyn Output>,
-    wakes: Wakes,
+    requeues: RequeueDebouncer,
     requests: RequestMetrics,
     state: Mutex<State>,
 }
 
 /// What is known of the cluster that IDEs are in.
 #[derive(Clone, Debug)]
-pub struct Surroundings {
+pub struct ClusterNetwork {
     /// The cluster's domain.
     pub domain: String,
     /// Addresses of the API server, at which no IDE is.
@@ -64,31 +67,31 @@ pub struct Surroundings {
 impl Runs {
     /// Runs in the IDEs that `endpoints` know. Connects to none before it leads.
     pub fn new(
-        endpoints: Arc<Endpoints>,
+        endpoints: Arc<dyn EndpointChoice>,
         settings: &IdeSettings,
-        surroundings: Surroundings,
+        network: ClusterNetwork,
         output: Arc<dyn Output>,
-        wake: Wake,
+        wake: Requeue,
     ) -> Arc<Self> {
         let egress = Egress {
             networks: settings.networks.clone(),
             suffixes: settings.suffixes.clone(),
-            refused: surroundings.api_server,
-            cluster_domain: surroundings.domain,
+            refused: network.api_server,
+            cluster_domain: network.domain,
             plain_text: settings.plain_text,
         };
-        Arc::new_cyclic(|runs| Self {
+        Arc::new_cyclic(|runs: &Weak<Self>| Self {
             setup: Arc::new(Setup {
                 timing: settings.timing,
                 limits: Limits { sessions: settings.sessions, ..Limits::default() },
                 egress,
-                lookup: endpoints.resolver.clone(),
+                lookup: endpoints.lookup(),
                 changed: watch::Sender::new(0),
-                runs: runs.clone(),
+                events: runs.clone(),
             }),
             endpoints,
             output,
-            wakes: Wakes::new(wake),
+            requeues: RequeueDebouncer::new(wake),
             requests: RequestMetrics::default(),
             state: Mutex::default(),
         })
@@ -123,7 +126,7 @@ impl Runs {
         for uid in state.members.keys() {
             self.output.end(uid);
         }
-        join_all(state.peers.values().map(|peer| peer.connection.close())).await;
+        join_all(state.ides.values().map(|ide| ide.connection.close())).await;
     }
 
     /// Whether a start was sent whose outcome is not on record yet.
@@ -136,7 +139,7 @@ impl Runs {
     /// What is known of the IDE of a session, and of its run. Connects the IDE if the session needs it.
     pub fn observe(&self, session: &IdeSession) -> (EndpointFacts, Option<RunFacts>) {
         let mut state = self.state.lock();
-        let endpoint = self.settle(&mut state, session);
+        let endpoint = self.assign(&mut state, session);
         let run = state.members.get(session.uid()).and_then(|member| member.run.as_ref());
         (endpoint, run.map(|run| run.facts.clone()))
     }
@@ -155,14 +158,14 @@ impl Runs {
                 let mut state = self.state.lock();
                 if state.leads {
                     state.begin(session, StartFacts::NotAsked);
-                    self.settle(&mut state, session);
+                    self.assign(&mut state, session);
                 }
             }
             Command::Adopt { session_id } => {
                 let mut state = self.state.lock();
                 if state.leads {
                     self.adopt(&mut state, session, &session_id);
-                    self.settle(&mut state, session);
+                    self.assign(&mut state, session);
                 }
             }
             Command::Start { launch } => self.start(&uid, &launch),
@@ -191,7 +194,7 @@ impl Runs {
             let now = self.endpoints.get(&source);
             {
                 let mut state = self.state.lock();
-                let known = state.peers.get(&source).map(|peer| peer.known.clone());
+                let known = state.ides.get(&source).map(|ide| ide.known.clone());
                 if known.is_some() && known != now {
                     for uid in state.close(&source) {
                         // What cannot be used is said of each session when it is looked at.
@@ -199,12 +202,43 @@ impl Runs {
                     }
                 }
             }
-            self.wake_at(&source);
+            self.requeue_at(&source);
         }
     }
 
+    /// The state of all IDE connections. Sessions are not counted here.
+    pub fn stats(&self) -> IdeStats {
+        let state = self.state.lock();
+        state.closed.with_open(state.ides.values())
+    }
+
+    /// Counts of the requests to IDEs.
+    pub fn requests(&self) -> &RequestMetrics {
+        &self.requests
+    }
+
+    /// The connection of a session's IDE, as soon as there is one other than that of the number `not`.
+    async fn ide_handle(&self, uid: &Uid, not: Option<u64>) -> IdeHandle {
+        let mut changed = self.setup.changed.subscribe();
+        loop {
+            changed.borrow_and_update();
+            if let Some(ide_handle) =
+                self.current_ide_handle(uid).filter(|ide_handle| not != Some(ide_handle.number))
+            {
+                return ide_handle;
+            }
+            // The sender lives as long as the runs.
+            changed.changed().await.ok();
+        }
+    }
+
+    /// The connection of a session's IDE, if there is one.
+    fn current_ide_handle(&self, uid: &Uid) -> Option<IdeHandle> {
+        self.state.lock().ide_handle(uid)
+    }
+
     /// Puts a session where it belongs, and says what is known of its IDE.
-    fn settle(&self, state: &mut State, session: &IdeSession) -> EndpointFacts {
+    fn assign(&self, state: &mut State, session: &IdeSession) -> EndpointFacts {
         let chosen = self.endpoints.choose(session);
         let uid: Uid = session.uid().into();
         let needs = {
@@ -220,7 +254,7 @@ impl Runs {
         }
         let (source, known) = match chosen {
             Ok(chosen) => chosen,
-            Err(Missing { reason, message }) => return EndpointFacts::Missing { reason, message },
+            Err(MissingEndpoint { reason, message }) => return EndpointFacts::Missing { reason, message },
         };
         let joined = match (state.leads, needs) {
             (true, true) => state.join(&uid, &source, &known, &self.setup),
@@ -236,11 +270,11 @@ impl Runs {
     }
 
     fn facts(&self, state: &State, source: &EndpointSource, known: &ResolvedEndpoint) -> EndpointFacts {
-        let said = match state.peers.get(source) {
-            Some(peer) => ide_connection::said_of(&peer.connection.link().borrow()),
+        let link = match state.ides.get(source) {
+            Some(ide) => ide_connection::link_facts(&ide.connection.link().borrow()),
             None => (false, "NotNeeded", "The IDE is connected when the session is to run".to_owned()),
         };
-        ide_connection::facts(known, said)
+        ide_connection::facts(known, link)
     }
 
     /// Makes a session of an earlier life that of an object.
@@ -269,29 +303,11 @@ impl Runs {
         state.own(uid, session);
     }
 
-    /// Takes in what an IDE says.
-    fn hear(&self, source: &EndpointSource, Notification { session, what }: Notification) {
-        let at = Timestamp::now();
-        let (uid, name, news) = {
-            let mut state = self.state.lock();
-            let Some(uid) = state.owner(source, &session).cloned() else { return };
-            let Some(member) = state.members.get_mut(&uid) else { return };
-            let Some(run) = &mut member.run else { return };
-            (uid, member.name.clone(), run.hear(&what, at))
-        };
-        self.keep(&uid, &name, what, at);
-        match news {
-            News::Now => self.wakes.now(&name),
-            News::Soon => self.wakes.soon(&name),
-            News::Nothing => {}
-        }
-    }
-
     /// Keeps what people may want to read.
-    fn keep(&self, uid: &str, name: &str, what: What, at: Timestamp) {
+    fn keep(&self, uid: &str, name: &str, what: Payload, at: Timestamp) {
         match what {
-            What::Log { stderr, line } => self.output.line(uid, stderr, line, at),
-            What::Said { level, text } => {
+            Payload::Log { stderr, line } => self.output.line(uid, stderr, line, at),
+            Payload::Message { level, text } => {
                 // Never above debug: it is the text of a peer.
                 tracing::debug!(session = name, ?level, text, "the IDE says");
                 let level = match level {
@@ -301,19 +317,52 @@ impl Runs {
                 };
                 self.output.note(uid, format!("the IDE says ({level}): {text}"), at);
             }
-            What::Lost(count) => {
+            Payload::Dropped(count) => {
                 tracing::warn!(session = name, count, "an IDE said more than could be taken in");
                 self.output.note(uid, format!("{count} lines or messages of the IDE were dropped"), at);
             }
-            What::Process { .. } | What::Ended(_) => {}
+            Payload::Process { .. } | Payload::Ended(_) => {}
         }
     }
 
-    /// Nothing more is heard by a connection: ends that were to come by it are not waited for.
-    fn silent(&self, source: &EndpointSource, number: u64) {
+    /// Has everybody looked at who is at an IDE, or at none.
+    fn requeue_at(&self, source: &EndpointSource) {
+        let names = self.state.lock().names_at(source);
+        names.iter().for_each(|name| self.requeues.now(name));
+    }
+
+    /// What is left of a run ends without the lock: it may ask the IDE to stop the session.
+    fn end(&self, uid: &str, run: Option<run::Run>) {
+        if let Some(run) = run {
+            run.cancel.cancel();
+            self.output.end(uid);
+        }
+    }
+}
+
+impl ConnectionEvents for Runs {
+    fn notification(&self, source: &EndpointSource, Notification { session, what }: Notification) {
+        let at = Timestamp::now();
+        let (uid, name, news) = {
+            let mut state = self.state.lock();
+            let Some(uid) = state.owner(source, &session).cloned() else { return };
+            let Some(member) = state.members.get_mut(&uid) else { return };
+            let Some(run) = &mut member.run else { return };
+            (uid, member.name.clone(), run.apply(&what, at))
+        };
+        self.keep(&uid, &name, what, at);
+        match news {
+            Urgency::Now => self.requeues.now(&name),
+            Urgency::Soon => self.requeues.soon(&name),
+            Urgency::Nothing => {}
+        }
+    }
+
+    /// Ends that were to come by this connection are not waited for any more.
+    fn disconnected(&self, source: &EndpointSource, number: u64) {
         let names: Vec<_> = {
             let mut state = self.state.lock();
-            if state.peers.get(source).is_some_and(|peer| peer.number == number) {
+            if state.ides.get(source).is_some_and(|ide| ide.number == number) {
                 return;
             }
             let at_source = |member: &&mut state::Member| member.source.as_ref() == Some(source);
@@ -325,20 +374,10 @@ impl Runs {
             };
             members.filter_map(waiting).collect()
         };
-        names.iter().for_each(|name| self.wakes.now(name));
+        names.iter().for_each(|name| self.requeues.now(name));
     }
 
-    /// Has everybody looked at who is at an IDE, or at none.
-    fn wake_at(&self, source: &EndpointSource) {
-        let names = self.state.lock().names_at(source);
-        names.iter().for_each(|name| self.wakes.now(name));
-    }
-
-    /// What is left of a run ends without the lock: it may ask the IDE to stop the session.
-    fn end(&self, uid: &str, run: Option<run::Run>) {
-        if let Some(run) = run {
-            run.cancel.cancel();
-            self.output.end(uid);
-        }
+    fn link_changed(&self, source: &EndpointSource) {
+        self.requeue_at(source);
     }
 }

@@ -3,11 +3,16 @@
 use crate::{
     core::ide_session::{EndFacts, RunFacts, StartFacts, StopFacts},
     ide::{
-        SessionId, StartError, Started, What, buffer::Early, launch::ReadLaunchError, notification::Level,
+        Payload, SessionId, StartError, Started, buffer::EndedEarly, launch::ReadLaunchError,
+        notification::Level,
     },
 };
 use jiff::Timestamp;
+use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
+
+/// UID of a session.
+pub(super) type Uid = Arc<str>;
 
 /// What becomes of a start that failed, as the original says it.
 const NOT_STARTED: &str = "IdeSession could not be started: ";
@@ -41,7 +46,7 @@ pub(super) struct Run {
 
 /// How soon the reconciler should look.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum News {
+pub(super) enum Urgency {
     /// The state may change.
     Now,
     /// The status may change.
@@ -63,31 +68,31 @@ impl Run {
     }
 
     /// Takes in what the IDE says of the session.
-    pub(super) fn hear(&mut self, what: &What, at: Timestamp) -> News {
+    pub(super) fn apply(&mut self, what: &Payload, at: Timestamp) -> Urgency {
         match what {
-            What::Process { pid } => {
+            Payload::Process { pid } => {
                 let pid = pid.filter(|pid| *pid > 0);
                 if pid.is_none() || pid == self.facts.pid {
-                    return News::Nothing;
+                    return Urgency::Nothing;
                 }
                 self.facts.pid = pid;
-                News::Soon
+                Urgency::Soon
             }
-            What::Ended(end) => {
+            Payload::Ended(end) => {
                 // The first end counts; a later one can only know the code.
                 let known = self.facts.end.get_or_insert(EndFacts { exit_code: None, at });
                 known.exit_code = known.exit_code.or(end.exit_code);
                 self.end_stop(at);
-                News::Now
+                Urgency::Now
             }
-            What::Said { level: Level::Error, text } => {
+            Payload::Message { level: Level::Error, text } => {
                 if self.facts.message.as_ref() == Some(text) {
-                    return News::Nothing;
+                    return Urgency::Nothing;
                 }
                 self.facts.message = Some(text.clone());
-                News::Soon
+                Urgency::Soon
             }
-            What::Said { .. } | What::Log { .. } | What::Lost(_) => News::Nothing,
+            Payload::Message { .. } | Payload::Log { .. } | Payload::Dropped(_) => Urgency::Nothing,
         }
     }
 
@@ -100,9 +105,9 @@ impl Run {
     }
 
     /// The session was over before the IDE answered.
-    pub(super) fn over(&mut self, session: &SessionId, early: &Early, at: Timestamp) {
+    pub(super) fn over(&mut self, session: &SessionId, early: &EndedEarly, at: Timestamp) {
         for what in &early.rest {
-            self.hear(what, at);
+            self.apply(what, at);
         }
         self.facts.start = StartFacts::Over {
             session_id: session.to_string(),
@@ -151,28 +156,28 @@ mod tests {
         Run::new(0, StartFacts::Owned)
     }
 
-    fn end(exit_code: Option<i32>) -> What {
-        What::Ended(End { exit_code, told_by: Teller::Ide })
+    fn end(exit_code: Option<i32>) -> Payload {
+        Payload::Ended(End { exit_code, told_by: Teller::Ide })
     }
 
     #[test]
     fn only_a_positive_pid_is_one() {
         let mut run = run();
         for pid in [None, Some(0), Some(-7)] {
-            assert_eq!(run.hear(&What::Process { pid }, at(1)), News::Nothing);
+            assert_eq!(run.apply(&Payload::Process { pid }, at(1)), Urgency::Nothing);
         }
-        assert_eq!(run.hear(&What::Process { pid: Some(7) }, at(1)), News::Soon);
-        assert_eq!(run.hear(&What::Process { pid: None }, at(1)), News::Nothing);
-        assert_eq!(run.hear(&What::Process { pid: Some(7) }, at(1)), News::Nothing);
+        assert_eq!(run.apply(&Payload::Process { pid: Some(7) }, at(1)), Urgency::Soon);
+        assert_eq!(run.apply(&Payload::Process { pid: None }, at(1)), Urgency::Nothing);
+        assert_eq!(run.apply(&Payload::Process { pid: Some(7) }, at(1)), Urgency::Nothing);
         assert_eq!(run.facts.pid, Some(7));
     }
 
     #[test]
     fn an_error_of_the_ide_is_kept_whatever_the_state() {
         let mut run = run();
-        let said = |level, text: &str| What::Said { level, text: text.to_owned() };
-        assert_eq!(run.hear(&said(Level::Error, "No SDK"), at(1)), News::Soon);
-        assert_eq!(run.hear(&said(Level::Info, "hello"), at(1)), News::Nothing);
+        let said = |level, text: &str| Payload::Message { level, text: text.to_owned() };
+        assert_eq!(run.apply(&said(Level::Error, "No SDK"), at(1)), Urgency::Soon);
+        assert_eq!(run.apply(&said(Level::Info, "hello"), at(1)), Urgency::Nothing);
         assert_eq!(run.facts.message.as_deref(), Some("No SDK"));
         assert_eq!(run.facts.start, StartFacts::Owned);
     }
@@ -180,9 +185,9 @@ mod tests {
     #[test]
     fn the_first_end_counts_and_a_later_one_can_know_the_code() {
         let mut run = run();
-        assert_eq!(run.hear(&end(None), at(1)), News::Now);
-        run.hear(&end(Some(9)), at(2));
-        run.hear(&end(Some(3)), at(3));
+        assert_eq!(run.apply(&end(None), at(1)), Urgency::Now);
+        run.apply(&end(Some(9)), at(2));
+        run.apply(&end(Some(3)), at(3));
         assert_eq!(run.facts.end, Some(EndFacts { exit_code: Some(9), at: at(1) }));
     }
 
@@ -192,14 +197,14 @@ mod tests {
         run.facts.stop = StopFacts::Asked;
         run.stop_succeeded(true, at(1));
         assert_eq!(run.facts.stop, StopFacts::Asked);
-        run.hear(&end(Some(143)), at(2));
+        run.apply(&end(Some(143)), at(2));
         assert_eq!(run.facts.stop, StopFacts::Ended { at: at(2) });
     }
 
     #[test]
     fn a_stop_after_the_end_is_over_at_once() {
         let mut run = run();
-        run.hear(&end(None), at(1));
+        run.apply(&end(None), at(1));
         run.stop_succeeded(true, at(2));
         assert_eq!(run.facts.stop, StopFacts::Ended { at: at(2) });
     }
@@ -207,9 +212,12 @@ mod tests {
     #[test]
     fn an_early_end_brings_its_errors_along() {
         let mut run = run();
-        let said = What::Said { level: Level::Error, text: "No SDK".to_owned() };
-        let early =
-            Early { end: End { exit_code: Some(1), told_by: Teller::Ide }, process: false, rest: vec![said] };
+        let said = Payload::Message { level: Level::Error, text: "No SDK".to_owned() };
+        let early = EndedEarly {
+            end: End { exit_code: Some(1), told_by: Teller::Ide },
+            process: false,
+            rest: vec![said],
+        };
         run.over(&SessionId::read("s").unwrap(), &early, at(1));
         assert_eq!(run.facts.message.as_deref(), Some("No SDK"));
         let over = StartFacts::Over { session_id: "s".into(), process: false, exit_code: Some(1), at: at(1) };

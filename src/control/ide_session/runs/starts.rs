@@ -6,13 +6,13 @@
 
 use super::{
     Runs,
-    ide_connection::Reach,
-    run::unreadable,
-    state::{Asked, Uid},
+    ide_connection::IdeHandle,
+    run::{Uid, unreadable},
+    state::RunKey,
 };
 use crate::{
     core::ide_session::StartFacts,
-    ide::{Connection, Launch, RunRequest, Start, StartCause, StartError},
+    ide::{Connection, Launch, RunRequest, Start, StartError, StartErrorKind},
     telemetry::ides::{Answer, Request},
 };
 use jiff::Timestamp;
@@ -35,11 +35,11 @@ impl Runs {
         match Launch::read(launch) {
             Ok(launch) => {
                 run.facts.start = StartFacts::Waiting;
-                let asked = Asked { uid: uid.clone(), number: run.number };
+                let run_key = RunKey { uid: uid.clone(), number: run.number };
                 let cancel = run.cancel.clone();
                 let runs = self.clone();
                 tokio::spawn(async move {
-                    let starting = runs.see_through(&asked, launch.into());
+                    let starting = runs.run_start(&run_key, launch.into());
                     // Called off while it waited, or nobody's any more: what was sent finds no owner.
                     tokio::select! {
                         () = starting => {}
@@ -50,7 +50,7 @@ impl Runs {
             Err(error) => {
                 run.facts.start = unreadable(&error, at);
                 drop(state);
-                self.wakes.now(&name);
+                self.requeues.now(&name);
             }
         }
     }
@@ -65,18 +65,18 @@ impl Runs {
             run.cancel.cancel();
             let name = member.name.clone();
             drop(state);
-            self.wakes.now(&name);
+            self.requeues.now(&name);
         }
     }
 
-    async fn see_through(&self, asked: &Asked, request: RunRequest) {
+    async fn run_start(&self, run_key: &RunKey, request: RunRequest) {
         let deadline = Instant::now() + self.setup.timing.request;
         loop {
-            let (connection, place) = match self.turn(asked, deadline).await {
-                Ok(turn) => turn,
-                Err(cause) => return self.started(asked, Err(cause.into())),
+            let (connection, place) = match self.wait_for_slot(run_key, deadline).await {
+                Ok(wait_for_slot) => wait_for_slot,
+                Err(cause) => return self.started(run_key, Err(cause.into())),
             };
-            if !self.change(asked, StartFacts::Waiting, StartFacts::Sent) {
+            if !self.change(run_key, StartFacts::Waiting, StartFacts::Sent) {
                 return;
             }
             let begun = Instant::now();
@@ -84,8 +84,8 @@ impl Runs {
             drop(place);
             match result {
                 // It was lost while we waited for our place. Nothing was sent.
-                Err(StartError { cause: StartCause::NotConnected })
-                    if self.change(asked, StartFacts::Sent, StartFacts::Waiting) => {}
+                Err(StartError { cause: StartErrorKind::NotConnected })
+                    if self.change(run_key, StartFacts::Sent, StartFacts::Waiting) => {}
                 result => {
                     let answer = match &result {
                         Ok(Start::Running(_)) => Answer::Done,
@@ -93,41 +93,42 @@ impl Runs {
                         Err(_) => Answer::Failed,
                     };
                     self.requests.count(Request::Start, answer, begun.elapsed());
-                    return self.started(asked, result);
+                    return self.started(run_key, result);
                 }
             }
         }
     }
 
     /// Waits for the IDE, and then for a place.
-    async fn turn(
+    async fn wait_for_slot(
         &self,
-        asked: &Asked,
+        run_key: &RunKey,
         deadline: Instant,
-    ) -> Result<(Connection, OwnedSemaphorePermit), StartCause> {
+    ) -> Result<(Connection, OwnedSemaphorePermit), StartErrorKind> {
         let mut not = None;
         loop {
-            let reach = timeout_at(deadline, self.reach(&asked.uid, not)).await;
-            let Reach { number, connection, starts, .. } = reach.map_err(|_| StartCause::Closed)?;
+            let ide_handle = timeout_at(deadline, self.ide_handle(&run_key.uid, not)).await;
+            let IdeHandle { number, connection, starts, .. } =
+                ide_handle.map_err(|_| StartErrorKind::Closed)?;
             match timeout_at(deadline, connection.connected()).await {
-                Err(_) => return Err(StartCause::NotConnected),
+                Err(_) => return Err(StartErrorKind::NotConnected),
                 Ok(Ok(())) => {}
                 // Closed by us: there are other credentials, or will be.
-                Ok(Err(StartError { cause: StartCause::Closed })) => {
+                Ok(Err(StartError { cause: StartErrorKind::Closed })) => {
                     not = Some(number);
                     continue;
                 }
                 Ok(Err(error)) => return Err(error.cause),
             }
-            let place = starts.acquire_owned().await.map_err(|_| StartCause::Closed)?;
+            let place = starts.acquire_owned().await.map_err(|_| StartErrorKind::Closed)?;
             return Ok((connection, place));
         }
     }
 
     /// Takes a step of a run, if it is where it is thought to be.
-    fn change(&self, asked: &Asked, from: StartFacts, to: StartFacts) -> bool {
+    fn change(&self, run_key: &RunKey, from: StartFacts, to: StartFacts) -> bool {
         let mut state = self.state.lock();
-        let Some(run) = state.run(&asked.uid, asked.number) else { return false };
+        let Some(run) = state.run(&run_key.uid, run_key.number) else { return false };
         let there = run.facts.start == from;
         if there {
             run.facts.start = to;
@@ -136,12 +137,12 @@ impl Runs {
     }
 
     /// Takes in what became of a start. Without its owner, what was started is dropped, and with that stopped.
-    fn started(&self, asked: &Asked, result: Result<Start, StartError>) {
+    fn started(&self, run_key: &RunKey, result: Result<Start, StartError>) {
         let at = Timestamp::now();
         let mut said = Vec::new();
         let name = {
             let mut state = self.state.lock();
-            let Some(run) = state.run(&asked.uid, asked.number) else {
+            let Some(run) = state.run(&run_key.uid, run_key.number) else {
                 drop(state);
                 if let Ok(Start::Running(started)) = result {
                     tracing::info!(session = %started.session(), "a session without an object is stopped");
@@ -152,7 +153,7 @@ impl Runs {
                 Ok(Start::Running(started)) => {
                     let session = started.session().clone();
                     run.accepted(started, at);
-                    state.own(&asked.uid, session);
+                    state.own(&run_key.uid, session);
                 }
                 Ok(Start::Over { session, early }) => {
                     run.over(&session, &early, at);
@@ -160,14 +161,14 @@ impl Runs {
                 }
                 Err(error) => run.failed(&error, at),
             }
-            match state.members.get(&asked.uid) {
+            match state.members.get(&run_key.uid) {
                 Some(member) => member.name.clone(),
                 None => return,
             }
         };
         for what in said {
-            self.keep(&asked.uid, &name, what, at);
+            self.keep(&run_key.uid, &name, what, at);
         }
-        self.wakes.now(&name);
+        self.requeues.now(&name);
     }
 }

@@ -5,9 +5,9 @@
 //! * a session of an earlier life is made known to its connection before that is opened, or at once when it is open.
 
 use super::{
-    ide_connection::{IdeConnection, Setup},
-    run::Run,
-    stats::Past,
+    ide_connection::{IdeConnection, IdeHandle, Setup},
+    run::{Run, Uid},
+    stats::ClosedConnections,
 };
 use crate::{
     control::ide_session::endpoints::{EndpointSource, ResolvedEndpoint},
@@ -20,11 +20,8 @@ use std::{
     sync::Arc,
 };
 
-/// UID of a session.
-pub(super) type Uid = Arc<str>;
-
-/// A run that somebody works on.
-pub(super) struct Asked {
+/// A run that a task works on.
+pub(super) struct RunKey {
     pub(super) uid: Uid,
     pub(super) number: u64,
 }
@@ -44,9 +41,9 @@ pub(super) struct State {
     /// Whether this replica leads. Without, there is nothing else here.
     pub(super) leads: bool,
     pub(super) members: HashMap<Uid, Member>,
-    pub(super) peers: HashMap<EndpointSource, IdeConnection>,
-    /// What connections counted that are closed.
-    pub(super) past: Past,
+    pub(super) ides: HashMap<EndpointSource, IdeConnection>,
+    /// What closed connections have counted.
+    pub(super) closed: ClosedConnections,
     /// Whose sessions they are.
     ids: HashMap<EndpointSource, HashMap<SessionId, Uid>>,
     numbers: u64,
@@ -56,9 +53,9 @@ impl State {
     /// Forgets everything but what was counted, and which numbers were given. Returns what is to be dropped without the
     /// lock.
     pub(super) fn clear(&mut self) -> Self {
-        self.peers.values().for_each(|peer| self.past.add(peer));
-        let (numbers, past) = (self.numbers, std::mem::take(&mut self.past));
-        std::mem::replace(self, Self { numbers, past, ..Self::default() })
+        self.ides.values().for_each(|ide| self.closed.add(ide));
+        let (numbers, closed) = (self.numbers, std::mem::take(&mut self.closed));
+        std::mem::replace(self, Self { numbers, closed, ..Self::default() })
     }
 
     /// A number that nothing else has.
@@ -118,9 +115,9 @@ impl State {
             }
             // What was only accepted is made known when it is confirmed.
             if run.started.is_none()
-                && let Some(peer) = self.peers.get(source)
+                && let Some(ide) = self.ides.get(source)
             {
-                peer.connection.adopt(&session);
+                ide.connection.adopt(&session);
             }
         }
         run.session = Some(session);
@@ -140,11 +137,11 @@ impl State {
         known: &Arc<ResolvedEndpoint>,
         setup: &Arc<Setup>,
     ) -> Result<(), OpenConnectionError> {
-        if self.peers.get(source).is_none_or(|peer| peer.known != *known) {
+        if self.ides.get(source).is_none_or(|ide| ide.known != *known) {
             self.open(source, known, setup)?;
         }
-        if let Some(peer) = self.peers.get_mut(source) {
-            peer.members.insert(uid.clone());
+        if let Some(ide) = self.ides.get_mut(source) {
+            ide.members.insert(uid.clone());
         }
         Ok(())
     }
@@ -158,27 +155,27 @@ impl State {
     ) -> Result<(), OpenConnectionError> {
         let members = self.close(source);
         let ids = self.ids.get(source).into_iter().flat_map(|ids| ids.keys().cloned()).collect();
-        let mut peer = IdeConnection::open(self.number(), source, known, ids, setup)?;
-        peer.members = members;
-        self.peers.insert(source.clone(), peer);
+        let mut ide = IdeConnection::open(self.number(), source, known, ids, setup)?;
+        ide.members = members;
+        self.ides.insert(source.clone(), ide);
         setup.changed.send_modify(|changes| *changes += 1);
         Ok(())
     }
 
     /// Closes the connection to an IDE. Returns who needs it.
     pub(super) fn close(&mut self, source: &EndpointSource) -> HashSet<Uid> {
-        let Some(peer) = self.peers.remove(source) else { return HashSet::new() };
-        self.past.add(&peer);
-        let connection = peer.connection;
+        let Some(ide) = self.ides.remove(source) else { return HashSet::new() };
+        self.closed.add(&ide);
+        let connection = ide.connection;
         tokio::spawn(async move { connection.close().await });
-        peer.members
+        ide.members
     }
 
     /// A session does not need an IDE any more.
     pub(super) fn leave(&mut self, uid: &Uid, source: &EndpointSource) {
-        let Some(peer) = self.peers.get_mut(source) else { return };
-        peer.members.remove(uid);
-        if peer.members.is_empty() {
+        let Some(ide) = self.ides.get_mut(source) else { return };
+        ide.members.remove(uid);
+        if ide.members.is_empty() {
             self.close(source);
         }
     }
@@ -197,9 +194,9 @@ impl State {
             let confirmed = run.as_ref().is_some_and(|run| run.started.is_none());
             if owned
                 && confirmed
-                && let Some(peer) = self.peers.get(source)
+                && let Some(ide) = self.ides.get(source)
             {
-                peer.connection.release(session);
+                ide.connection.release(session);
             }
         }
         run
@@ -212,6 +209,12 @@ impl State {
             self.leave(uid, &source);
         }
         run
+    }
+
+    /// The connection of a session's IDE, if there is one.
+    pub(super) fn ide_handle(&self, uid: &Uid) -> Option<IdeHandle> {
+        let source = self.members.get(uid)?.source.as_ref()?;
+        Some(self.ides.get(source)?.ide_handle())
     }
 
     /// The names of those at an IDE, and of those that have none.

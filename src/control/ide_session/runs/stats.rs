@@ -1,49 +1,41 @@
-//! What is known of all IDEs, for metrics.
+//! Sums over all connections, for metrics.
 
-use super::{Runs, ide_connection::IdeConnection};
+use super::ide_connection::IdeConnection;
 use crate::{
-    ide::{Link, connection::Counts},
-    telemetry::ides::{IdeStats, RequestMetrics, Tally},
+    ide::{ConnectionState, connection::ConnectionStats},
+    telemetry::ides::{IdeStats, Tally},
 };
 
-/// What was counted by connections that are closed.
+/// What closed connections have counted.
 #[derive(Debug, Default)]
-pub(super) struct Past(Counts);
+pub(super) struct ClosedConnections(ConnectionStats);
 
-impl Past {
-    /// Takes along what a connection counted.
-    pub(super) fn add(&mut self, peer: &IdeConnection) {
-        sum(&mut self.0, peer.connection.counts());
+impl ClosedConnections {
+    /// Adds what a connection has counted.
+    pub(super) fn add(&mut self, connection: &IdeConnection) {
+        sum(&mut self.0, connection.connection.counts());
     }
-}
 
-impl Runs {
-    /// What is known of all IDEs, but for who is at them.
-    pub fn stats(&self) -> IdeStats {
-        let state = self.state.lock();
-        let mut all = state.past.0.clone();
-        let mut figures = IdeStats::default();
-        for peer in state.peers.values() {
-            let counts = peer.connection.counts();
-            figures.held += counts.buffer.held as u64;
+    /// What all connections have counted, with the state of those that are `open`. Sessions are not counted here.
+    pub(super) fn with_open<'a>(&self, open: impl Iterator<Item = &'a IdeConnection>) -> IdeStats {
+        let mut all = self.0.clone();
+        let mut stats = IdeStats::default();
+        for IdeConnection { connection, .. } in open {
+            let counts = connection.counts();
+            stats.held += counts.buffer.held as u64;
             sum(&mut all, counts);
-            match &*peer.connection.link().borrow() {
-                Link::Connected(_) => figures.connected += 1,
-                Link::Connecting { .. } | Link::Closed => figures.connecting += 1,
+            match &*connection.link().borrow() {
+                ConnectionState::Connected(_) => stats.connected += 1,
+                ConnectionState::Connecting { .. } | ConnectionState::Closed => stats.connecting += 1,
             }
         }
         let (connections, dropped) = (all.connections, all.buffer.dropped);
-        IdeStats { connections, dropped, received: all.received, skipped: all.skipped, ..figures }
-    }
-
-    /// What is asked of IDEs.
-    pub fn requests(&self) -> &RequestMetrics {
-        &self.requests
+        IdeStats { connections, dropped, received: all.received, skipped: all.skipped, ..stats }
     }
 }
 
-/// Adds what only ever grows.
-fn sum(all: &mut Counts, one: Counts) {
+/// Adds the counters of `one`; gauges are not summed.
+fn sum(all: &mut ConnectionStats, one: ConnectionStats) {
     let add = |all: &mut Tally, one: Tally| {
         one.into_iter().for_each(|(name, count)| *all.entry(name).or_default() += count)
     };

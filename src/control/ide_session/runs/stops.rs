@@ -1,12 +1,9 @@
 //! Stops: each command is one request. Whether to ask again is decided elsewhere, by what is known of it.
 
-use super::{
-    Runs,
-    state::{Asked, Uid},
-};
+use super::{Runs, run::Uid, state::RunKey};
 use crate::{
     core::ide_session::StopFacts,
-    ide::{Link, SessionId, Stop, StopCause, StopError},
+    ide::{ConnectionState, SessionId, Stop, StopError, StopErrorKind},
     telemetry::ides::{Answer, Request},
 };
 use jiff::Timestamp;
@@ -31,54 +28,56 @@ impl Runs {
             run.stop_failed(tries, format!("run session could not be stopped: {why}"), at);
             let name = member.name.clone();
             drop(state);
-            return self.wakes.now(&name);
+            return self.requeues.now(&name);
         };
         run.facts.stop = StopFacts::Asked;
-        let asked = Asked { uid: uid.clone(), number: run.number };
+        let run_key = RunKey { uid: uid.clone(), number: run.number };
         let runs = self.clone();
         tokio::spawn(async move {
-            let result = runs.ask_to_stop(&asked, &session).await;
-            runs.stopped(&asked, tries, result);
+            let result = runs.ask_to_stop(&run_key, &session).await;
+            runs.stopped(&run_key, tries, result);
         });
     }
 
-    /// Asks the IDE, once. Returns the number of the connection by which it was asked. An IDE that is just being
+    /// Asks the IDE, once. Returns the number of the connection that it was sent by. An IDE that is just being
     /// connected is waited for; one that does not answer, or of which it is not known how it is reached, is not.
-    async fn ask_to_stop(&self, asked: &Asked, session: &SessionId) -> Result<(Stop, u64), StopError> {
+    async fn ask_to_stop(&self, run_key: &RunKey, session: &SessionId) -> Result<(Stop, u64), StopError> {
         let deadline = Instant::now() + self.setup.timing.request;
         loop {
-            let reach = self.reach_now(&asked.uid).ok_or(StopCause::NotConnected)?;
-            let place = reach.stops.acquire().await;
+            let ide_handle = self.current_ide_handle(&run_key.uid).ok_or(StopErrorKind::NotConnected)?;
+            let place = ide_handle.stops.acquire().await;
             let begun = Instant::now();
-            match reach.connection.stop(session).await {
-                // It has not been connected since it is ours. The place is for those who can be asked.
-                Err(StopError { cause: StopCause::NotConnected }) => drop(place),
+            match ide_handle.connection.stop(session).await {
+                // It has not been connected since it is ours. The place is for those who can be run_key.
+                Err(StopError { cause: StopErrorKind::NotConnected }) => drop(place),
                 result => {
                     let answer = if result.is_ok() { Answer::Done } else { Answer::Failed };
                     self.requests.count(Request::Stop, answer, begun.elapsed());
-                    return Ok((result?, reach.number));
+                    return Ok((result?, ide_handle.number));
                 }
             }
-            let mut link = reach.connection.link();
-            let settled = link.wait_for(|link| !matches!(link, Link::Connecting { failures: 0, .. }));
+            let mut link = ide_handle.connection.link();
+            let settled =
+                link.wait_for(|link| !matches!(link, ConnectionState::Connecting { failures: 0, .. }));
             // A copy: whoever holds on to the link holds up those who change it.
             let settled =
                 timeout_at(deadline, settled).await.ok().and_then(Result::ok).map(|link| link.clone());
-            let replaced = || self.reach_now(&asked.uid).is_some_and(|now| now.number != reach.number);
+            let replaced =
+                || self.current_ide_handle(&run_key.uid).is_some_and(|now| now.number != ide_handle.number);
             match settled {
-                Some(Link::Connected(_)) => {}
-                Some(Link::Closed) if replaced() => {}
-                _ => return Err(StopCause::NotConnected.into()),
+                Some(ConnectionState::Connected(_)) => {}
+                Some(ConnectionState::Closed) if replaced() => {}
+                _ => return Err(StopErrorKind::NotConnected.into()),
             }
         }
     }
 
-    fn stopped(&self, asked: &Asked, tries: u32, result: Result<(Stop, u64), StopError>) {
+    fn stopped(&self, run_key: &RunKey, tries: u32, result: Result<(Stop, u64), StopError>) {
         let at = Timestamp::now();
         let mut state = self.state.lock();
-        let source = state.members.get(&asked.uid).and_then(|member| member.source.as_ref());
-        let current = source.and_then(|source| state.peers.get(source)).map(|peer| peer.number);
-        let Some(run) = state.run(&asked.uid, asked.number) else { return };
+        let source = state.members.get(&run_key.uid).and_then(|member| member.source.as_ref());
+        let current = source.and_then(|source| state.ides.get(source)).map(|ide| ide.number);
+        let Some(run) = state.run(&run_key.uid, run_key.number) else { return };
         match result {
             Ok((stop, number)) => {
                 let heard = run.started.is_none() && current == Some(number);
@@ -86,8 +85,8 @@ impl Runs {
             }
             Err(error) => run.stop_failed(tries, error.to_string(), at),
         }
-        let name = state.members.get(&asked.uid).map(|member| member.name.clone());
+        let name = state.members.get(&run_key.uid).map(|member| member.name.clone());
         drop(state);
-        name.iter().for_each(|name| self.wakes.now(name));
+        name.iter().for_each(|name| self.requeues.now(name));
     }
 }

@@ -24,19 +24,19 @@ fn headers(texts: &[(&str, &str)]) -> HeaderMap {
 #[case::bearer_in_small_letters(&[("authorization", "bearer the-key")], Ok(()))]
 #[case::bearer_beside_wrong_cookie(&[("cookie", "renku-auth=x"), ("authorization", "Bearer the-key")], Ok(()))]
 #[case::cookie_beside_foreign_scheme(&[("cookie", "renku-auth=the-key"), ("authorization", "Basic x")], Ok(()))]
-#[case::nothing(&[], Err(Refused::Missing))]
-#[case::other_cookies(&[("cookie", "a=the-key; renku-auth2=the-key; renku-auth")], Err(Refused::Missing))]
-#[case::other_scheme(&[("authorization", "Basic the-key")], Err(Refused::Scheme))]
-#[case::token_alone(&[("authorization", "the-key")], Err(Refused::Scheme))]
-#[case::wrong_cookie(&[("cookie", "renku-auth=the-ke")], Err(Refused::Wrong))]
-#[case::longer_cookie(&[("cookie", "renku-auth=the-key1")], Err(Refused::Wrong))]
-#[case::empty_cookie(&[("cookie", "renku-auth=")], Err(Refused::Wrong))]
-#[case::wrong_bearer(&[("authorization", "Bearer other")], Err(Refused::Wrong))]
-#[case::empty_bearer(&[("authorization", "Bearer ")], Err(Refused::Wrong))]
-fn a_token_is_asked_for(#[case] shown: &[(&str, &str)], #[case] expected: Result<(), Refused>) {
-    assert_eq!(token().judge(&headers(shown), OUTSIDE), expected);
+#[case::nothing(&[], Err(AccessError::Missing))]
+#[case::other_cookies(&[("cookie", "a=the-key; renku-auth2=the-key; renku-auth")], Err(AccessError::Missing))]
+#[case::other_scheme(&[("authorization", "Basic the-key")], Err(AccessError::Scheme))]
+#[case::token_alone(&[("authorization", "the-key")], Err(AccessError::Scheme))]
+#[case::wrong_cookie(&[("cookie", "renku-auth=the-ke")], Err(AccessError::Wrong))]
+#[case::longer_cookie(&[("cookie", "renku-auth=the-key1")], Err(AccessError::Wrong))]
+#[case::empty_cookie(&[("cookie", "renku-auth=")], Err(AccessError::Wrong))]
+#[case::wrong_bearer(&[("authorization", "Bearer other")], Err(AccessError::Wrong))]
+#[case::empty_bearer(&[("authorization", "Bearer ")], Err(AccessError::Wrong))]
+fn a_token_is_asked_for(#[case] shown: &[(&str, &str)], #[case] expected: Result<(), AccessError>) {
+    assert_eq!(token().authorize(&headers(shown), OUTSIDE), expected);
     // Where it comes from does not matter.
-    assert_eq!(token().judge(&headers(shown), Ipv4Addr::LOCALHOST.into()), expected);
+    assert_eq!(token().authorize(&headers(shown), Ipv4Addr::LOCALHOST.into()), expected);
 }
 
 #[rstest]
@@ -46,10 +46,10 @@ fn a_token_is_asked_for(#[case] shown: &[(&str, &str)], #[case] expected: Result
 #[case("10.0.0.7", false)]
 #[case("fd00::1", false)]
 fn behind_a_login_only_the_pod_itself_passes(#[case] peer: IpAddr, #[case] passes: bool) {
-    assert_eq!(Access::Pod.judge(&HeaderMap::new(), peer).is_ok(), passes);
+    assert_eq!(Access::Pod.authorize(&HeaderMap::new(), peer).is_ok(), passes);
     // A header cannot say otherwise.
     let forged = headers(&[("x-forwarded-for", "127.0.0.1"), ("x-real-ip", "127.0.0.1")]);
-    assert_eq!(Access::Pod.judge(&forged, peer).is_ok(), passes);
+    assert_eq!(Access::Pod.authorize(&forged, peer).is_ok(), passes);
 }
 
 #[test]
@@ -60,11 +60,11 @@ fn the_session_does_not_see_the_token() {
         ("authorization", "Bearer the-key"),
         ("x-other", "kept"),
     ]);
-    token().conceal(&mut seen);
+    token().strip_credentials(&mut seen);
     assert_eq!(seen, headers(&[("cookie", "a=1; b=\"2\""), ("x-other", "kept")]));
 
     let mut alone = headers(&[("cookie", "renku-auth=the-key")]);
-    token().conceal(&mut alone);
+    token().strip_credentials(&mut alone);
     assert_eq!(alone, HeaderMap::new());
 }
 
@@ -73,7 +73,7 @@ fn what_is_not_ours_stays() {
     let foreign = headers(&[("cookie", "a=1;b"), ("authorization", "token of-the-session")]);
     for access in [token(), Access::Pod] {
         let mut seen = foreign.clone();
-        access.conceal(&mut seen);
+        access.strip_credentials(&mut seen);
         assert_eq!(seen, foreign);
     }
 }

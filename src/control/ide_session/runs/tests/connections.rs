@@ -43,7 +43,7 @@ async fn an_ide_is_connected_as_long_as_a_session_needs_it() {
     assert_eq!(bench.endpoint(&second), (true, "Connected"));
     bench.runs.forget(second.uid());
     bench.ide.until("we said goodbye", |ide| ide.goodbyes() == 1).await;
-    assert!(bench.runs.state.lock().members.is_empty() && bench.runs.state.lock().peers.is_empty());
+    assert!(bench.runs.state.lock().members.is_empty() && bench.runs.state.lock().ides.is_empty());
 }
 
 /// F8: an IDE that comes later is used without a restart, and what is missing until then is said.
@@ -192,7 +192,7 @@ async fn a_talkative_session_holds_nobody_up() {
     bench.ide.end(&loud_id, Some(0));
     bench.run(&loud, |run| run.end.is_some()).await;
     eventually("all was taken", || {
-        bench.runs.state.lock().peers[&EndpointSource::Environment].connection.counts().buffer.bytes == 0
+        bench.runs.state.lock().ides[&EndpointSource::Environment].connection.counts().buffer.bytes == 0
     })
     .await;
 }

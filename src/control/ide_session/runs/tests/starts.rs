@@ -55,7 +55,7 @@ async fn a_session_goes_from_record_to_its_end() {
 }
 
 fn held(bench: &Bench) -> usize {
-    bench.runs.state.lock().peers.values().map(|peer| peer.connection.counts().buffer.held).sum()
+    bench.runs.state.lock().ides.values().map(|ide| ide.connection.counts().buffer.held).sum()
 }
 
 #[tokio::test]
@@ -184,7 +184,7 @@ async fn failed_launches_leave_nothing_behind() {
              status: 500 Internal Server Error DebugSessionFailed: no"
         );
     }
-    let counts = || bench.runs.state.lock().peers[&EndpointSource::Environment].connection.counts();
+    let counts = || bench.runs.state.lock().ides[&EndpointSource::Environment].connection.counts();
     eventually("all was heard", || counts().received.values().sum::<u64>() >= 22).await;
     let buffer = counts().buffer;
     assert_eq!((buffer.sessions, buffer.unknown, buffer.bytes), (1, 0, 0));
@@ -203,7 +203,7 @@ async fn waiting_for_an_ide_takes_no_place_and_can_be_called_off() {
         bench.ask(session).await;
     }
     bench.asked("GET", "/run_session/notify", 1).await;
-    assert_eq!(bench.runs.state.lock().peers[&EndpointSource::Environment].starts.available_permits(), 8);
+    assert_eq!(bench.runs.state.lock().ides[&EndpointSource::Environment].starts.available_permits(), 8);
     for session in &sessions[1..] {
         bench.carry_out(session, Command::CancelStart).await;
         assert_eq!(bench.facts(session).unwrap().start, StartFacts::Cancelled);
@@ -278,7 +278,7 @@ async fn an_early_end_is_told_with_all_that_was_said() {
     bench.ide.script(|script| script.create.push_back(steps));
     let session = session("a");
     bench.ask(&session).await;
-    let counts = || bench.runs.state.lock().peers[&EndpointSource::Environment].connection.counts();
+    let counts = || bench.runs.state.lock().ides[&EndpointSource::Environment].connection.counts();
     eventually("all was heard", || counts().received.values().sum::<u64>() >= 3).await;
     hold.add_permits(1);
     let run = bench.run(&session, |run| matches!(run.start, StartFacts::Over { .. })).await;

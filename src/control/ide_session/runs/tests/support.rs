@@ -1,15 +1,21 @@
 //! A fake IDE, the runs that are at it, and sessions for them.
 
-use super::super::{super::endpoints::EndpointResolver, *};
+use super::super::*;
 use crate::{
     core::ide_session::StopFacts,
-    ide::{Endpoint, InstanceId, dial::SystemLookup, endpoint::Origin, timing::Timing},
+    ide::{
+        Endpoint, InstanceId,
+        dial::{Lookup, SystemLookup},
+        endpoint::Origin,
+        timing::Timing,
+    },
 };
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
+use sojourn_crds::ide_session::{EndpointSecret, endpoint::ENDPOINT_ANNOTATION};
 use sojourn_fake_ide::{FakeIde, Options};
-use std::time::Duration;
-use tokio::sync::Notify;
+use std::{collections::HashMap, time::Duration};
+use tokio::sync::{Notify, mpsc};
 
 /// How long a test waits for something that is to happen.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -54,10 +60,51 @@ impl Output for Kept {
     }
 }
 
-/// See the module.
+/// Endpoints on loopback, where no Secret may lead to: the one that a session's annotation names, or the environment's.
+#[derive(Debug)]
+pub(super) struct TestEndpoints {
+    by_source: Mutex<HashMap<EndpointSource, Arc<ResolvedEndpoint>>>,
+    changed: mpsc::UnboundedSender<EndpointSource>,
+}
+
+impl TestEndpoints {
+    /// Gives a source an endpoint, or none.
+    pub(super) fn put(&self, source: EndpointSource, endpoint: Option<Arc<ResolvedEndpoint>>) {
+        match endpoint {
+            Some(endpoint) => drop(self.by_source.lock().insert(source.clone(), endpoint)),
+            None => drop(self.by_source.lock().remove(&source)),
+        }
+        self.changed.send(source).unwrap();
+    }
+}
+
+impl EndpointChoice for TestEndpoints {
+    fn choose(
+        &self,
+        session: &IdeSession,
+    ) -> Result<(EndpointSource, Arc<ResolvedEndpoint>), MissingEndpoint> {
+        let annotation = session.metadata.annotations.as_ref().and_then(|all| all.get(ENDPOINT_ANNOTATION));
+        let source = match annotation {
+            Some(secret) => EndpointSource::Secret(EndpointSecret::parse(secret).unwrap()),
+            None => EndpointSource::Environment,
+        };
+        let missing = || MissingEndpoint { reason: "NoEndpoint", message: "There is none".to_owned() };
+        Ok((source.clone(), self.get(&source).ok_or_else(missing)?))
+    }
+
+    fn get(&self, source: &EndpointSource) -> Option<Arc<ResolvedEndpoint>> {
+        self.by_source.lock().get(source).cloned()
+    }
+
+    fn lookup(&self) -> Arc<dyn Lookup> {
+        Arc::new(SystemLookup)
+    }
+}
+
+/// A fake IDE, the runs that are at it, and what they reported.
 pub(super) struct Bench {
     pub(super) ide: FakeIde,
-    pub(super) endpoints: Arc<Endpoints>,
+    pub(super) endpoints: Arc<TestEndpoints>,
     pub(super) runs: Arc<Runs>,
     pub(super) kept: Arc<Kept>,
     woken: Arc<Notify>,
@@ -72,7 +119,7 @@ pub(super) fn settings() -> IdeSettings {
         end: Duration::from_secs(20),
         pause: Duration::from_millis(10),
         backoff: Duration::from_millis(10),
-        most_backoff: Duration::from_millis(50),
+        max_backoff: Duration::from_millis(50),
         close: Duration::from_secs(5),
     };
     IdeSettings { timing, namespaces: vec!["ides".into()], sessions: 64, ..IdeSettings::default() }
@@ -100,17 +147,16 @@ impl Bench {
     /// A fake IDE that nobody knows of yet, and a replica that does not lead.
     pub(super) async fn with(settings: IdeSettings) -> Self {
         let ide = FakeIde::start(Options::default()).await.unwrap();
-        let resolver =
-            Arc::new(EndpointResolver::new(&settings.namespaces, "cluster.local", Arc::new(SystemLookup)));
-        let (endpoints, changes) = Endpoints::new(&settings, "home", resolver);
+        let (changed, changes) = mpsc::unbounded_channel();
+        let endpoints = TestEndpoints { by_source: Mutex::default(), changed };
         let (endpoints, kept, woken) =
             (Arc::new(endpoints), Arc::<Kept>::default(), Arc::<Notify>::default());
-        let wake: Wake = {
+        let wake: Requeue = {
             let woken = woken.clone();
             Arc::new(move |_: &str| woken.notify_waiters())
         };
-        let surroundings = Surroundings { domain: "cluster.local".into(), api_server: Vec::new() };
-        let runs = Runs::new(endpoints.clone(), &settings, surroundings, kept.clone(), wake);
+        let network = ClusterNetwork { domain: "cluster.local".into(), api_server: Vec::new() };
+        let runs = Runs::new(endpoints.clone(), &settings, network, kept.clone(), wake);
         tokio::spawn(runs.clone().follow(changes));
         Self { ide, endpoints, runs, kept, woken }
     }

@@ -1,5 +1,6 @@
-//! A stream that tells when bytes come in, so that a head that comes slowly can be told from a connection that waits.
-//! The HTTP library knows one timer for both, and an API server may keep a connection idle for a minute and a half.
+//! A stream that reports received bytes to its connection, so that a request head that arrives slowly can be told from an
+//! idle connection. The HTTP library has one timer for both, and an API server keeps a connection idle for a minute and
+//! a half.
 
 use super::connections::ConnectionSlot;
 use std::{
@@ -8,25 +9,21 @@ use std::{
     sync::Arc,
     task::{Context, Poll, ready},
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
-use tokio_rustls::server::TlsStream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// The stream of one connection.
-pub(super) struct ActivityStream {
-    stream: TlsStream<TcpStream>,
-    place: Arc<ConnectionSlot>,
+pub(super) struct ActivityStream<I> {
+    stream: I,
+    slot: Arc<ConnectionSlot>,
 }
 
-impl ActivityStream {
-    pub(super) fn new(stream: TlsStream<TcpStream>, place: Arc<ConnectionSlot>) -> Self {
-        Self { stream, place }
+impl<I> ActivityStream<I> {
+    pub(super) fn new(stream: I, slot: Arc<ConnectionSlot>) -> Self {
+        Self { stream, slot }
     }
 }
 
-impl AsyncRead for ActivityStream {
+impl<I: AsyncRead + Unpin> AsyncRead for ActivityStream<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -35,13 +32,13 @@ impl AsyncRead for ActivityStream {
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         if buffer.filled().len() > before {
-            self.place.heard();
+            self.slot.received_bytes();
         }
         Poll::Ready(Ok(()))
     }
 }
 
-impl AsyncWrite for ActivityStream {
+impl<I: AsyncWrite + Unpin> AsyncWrite for ActivityStream<I> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

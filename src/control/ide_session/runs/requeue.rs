@@ -8,15 +8,15 @@ use tokio::time::Instant;
 /// How long it has to be quiet.
 const QUIET: Duration = Duration::from_millis(500);
 /// How long the first news waits at most.
-const MOST: Duration = Duration::from_secs(5);
+const MAX_DELAY: Duration = Duration::from_secs(5);
 
 /// Tells the reconciler to look at the session of a name.
-pub type Wake = Arc<dyn Fn(&str) + Send + Sync>;
+pub type Requeue = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// See the module. Clones are the same.
 #[derive(Clone)]
-pub(super) struct Wakes {
-    wake: Wake,
+pub(super) struct RequeueDebouncer {
+    wake: Requeue,
     bursts: Arc<Mutex<HashMap<Arc<str>, Burst>>>,
 }
 
@@ -29,12 +29,12 @@ struct Burst {
 
 impl Burst {
     fn due(self) -> Instant {
-        (self.last + QUIET).min(self.first + MOST)
+        (self.last + QUIET).min(self.first + MAX_DELAY)
     }
 }
 
-impl Wakes {
-    pub(super) fn new(wake: Wake) -> Self {
+impl RequeueDebouncer {
+    pub(super) fn new(wake: Requeue) -> Self {
         Self { wake, bursts: Arc::default() }
     }
 
@@ -53,12 +53,12 @@ impl Wakes {
         }
         bursts.insert(name.clone(), Burst { first: now, last: now });
         drop(bursts);
-        let (wakes, name) = (self.clone(), name.clone());
+        let (requeues, name) = (self.clone(), name.clone());
         tokio::spawn(async move {
-            while let Some(due) = wakes.due(&name) {
+            while let Some(due) = requeues.due(&name) {
                 tokio::time::sleep_until(due).await;
             }
-            wakes.now(&name);
+            requeues.now(&name);
         });
     }
 
@@ -73,7 +73,7 @@ impl Wakes {
     }
 }
 
-impl fmt::Debug for Wakes {
+impl fmt::Debug for RequeueDebouncer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Wakes").finish_non_exhaustive()
     }
@@ -84,40 +84,40 @@ mod tests {
     use super::*;
     use tokio::sync::mpsc;
 
-    fn wakes() -> (Wakes, mpsc::UnboundedReceiver<Instant>) {
+    fn requeues() -> (RequeueDebouncer, mpsc::UnboundedReceiver<Instant>) {
         let (tell, told) = mpsc::unbounded_channel();
-        (Wakes::new(Arc::new(move |_: &str| tell.send(Instant::now()).unwrap())), told)
+        (RequeueDebouncer::new(Arc::new(move |_: &str| tell.send(Instant::now()).unwrap())), told)
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_burst_is_one_look_when_it_is_quiet() {
-        let (wakes, mut told) = wakes();
+        let (requeues, mut told) = requeues();
         let (begun, name) = (Instant::now(), Arc::from("a"));
         for _ in 0..4 {
-            wakes.soon(&name);
+            requeues.soon(&name);
             tokio::time::sleep(Duration::from_millis(300)).await;
         }
         assert_eq!(told.recv().await.unwrap() - begun, Duration::from_millis(900 + 500));
         assert!(told.try_recv().is_err());
-        wakes.soon(&name);
+        requeues.soon(&name);
         assert!(told.recv().await.is_some(), "the next burst is another one");
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_endless_burst_is_looked_at_all_the_same() {
-        let (wakes, mut told) = wakes();
+        let (requeues, mut told) = requeues();
         let (begun, name) = (Instant::now(), Arc::from("a"));
         for _ in 0..60 {
-            wakes.soon(&name);
+            requeues.soon(&name);
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        assert_eq!(told.try_recv().unwrap() - begun, MOST);
+        assert_eq!(told.try_recv().unwrap() - begun, MAX_DELAY);
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_cannot_wait_does_not() {
-        let (wakes, mut told) = wakes();
-        wakes.now("a");
+        let (requeues, mut told) = requeues();
+        requeues.now("a");
         assert_eq!(told.try_recv().unwrap(), Instant::now());
     }
 }

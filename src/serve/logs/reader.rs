@@ -1,7 +1,7 @@
 //! Reads a file from its beginning to its end, and on if it is followed.
 
-use super::{Logs, Sessions, cut::Cut, query::Query};
-use crate::capture::{Capture, News, Owner, Stream};
+use super::{Logs, SessionLookup, line_filter::LineFilter, query::Query};
+use crate::capture::{Capture, Owner, Stream, Updates};
 use bytes::Bytes;
 use std::{
     fs,
@@ -21,15 +21,15 @@ use tokio_util::sync::CancellationToken;
 /// Bytes that are read at a time.
 const PIECE: usize = 64 << 10;
 /// How long a follower goes on after the end of a session: what it wrote last may come after the news of its end.
-pub(super) const LINGERING: Duration = Duration::from_secs(5);
+pub(super) const LINGER: Duration = Duration::from_secs(5);
 
 /// A log that is being read.
-pub(super) struct Reading {
+pub(super) struct LogReader {
     capture: Capture,
     owner: Owner,
     stream: Stream,
     file: Option<File>,
-    cut: Cut,
+    cut: LineFilter,
     piece: Vec<u8>,
     follow: Option<Follow>,
     /// Nothing more can come once the file has been read to its end.
@@ -39,15 +39,15 @@ pub(super) struct Reading {
 
 /// What tells a follower of changes.
 struct Follow {
-    sessions: Arc<dyn Sessions>,
+    sessions: Arc<dyn SessionLookup>,
     changes: watch::Receiver<u64>,
-    news: News,
+    updates: Updates,
     stop: CancellationToken,
     /// When a session that has ended is followed no more.
     until: Option<Instant>,
 }
 
-impl Reading {
+impl LogReader {
     /// Begins to read what was written of `stream` until now, and later if that is asked for.
     pub(super) async fn begin(
         logs: &Logs,
@@ -75,7 +75,7 @@ impl Reading {
             owner,
             stream,
             file: file.map(File::from_std),
-            cut: Cut::new(query, lines),
+            cut: LineFilter::new(query, lines),
             piece: Vec::new(),
             last: follow.is_none(),
             follow,
@@ -136,7 +136,7 @@ impl Follow {
         Self {
             sessions: logs.sessions.clone(),
             changes: logs.sessions.changes(),
-            news: logs.capture.news(owner),
+            updates: logs.capture.updates(owner),
             stop: logs.stop.clone(),
             until: None,
         }
@@ -156,11 +156,11 @@ impl Follow {
             // A change from here on ends the wait below.
             self.changes.borrow_and_update();
             let Some(found) = self.sessions.find(owner.name()) else { return true };
-            if found.uid != owner.uid() || found.deleting || !self.sessions.keeps() {
+            if found.uid != owner.uid() || found.deleting || !self.sessions.keeps_logs() {
                 return true;
             }
             if found.state.is_terminal() {
-                self.until.get_or_insert_with(|| Instant::now() + LINGERING);
+                self.until.get_or_insert_with(|| Instant::now() + LINGER);
             }
             let until = self.until;
             let lingered = async move {
@@ -170,7 +170,7 @@ impl Follow {
                 }
             };
             tokio::select! {
-                () = self.news.wait() => return false,
+                () = self.updates.wait() => return false,
                 () = lingered => return true,
                 () = self.stop.cancelled() => return true,
                 changed = self.changes.changed() => if changed.is_err() { return true },

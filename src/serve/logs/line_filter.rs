@@ -7,7 +7,7 @@ use super::query::Query;
 
 /// Bytes of number and moment with the blanks behind them at most. A line that has not two blanks so far is not one of
 /// ours and goes out as it is.
-const MOST_HEAD: usize = 48;
+const MAX_HEAD: usize = 48;
 
 /// Where in a file the next byte is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ enum Place {
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Cut {
+pub(super) struct LineFilter {
     /// Lines to leave out.
     skip: u64,
     /// Lines to let out; none means all.
@@ -33,7 +33,7 @@ pub(super) struct Cut {
     place: Place,
 }
 
-impl Cut {
+impl LineFilter {
     /// What `query` asks for of a file that has `lines` lines.
     pub(super) fn new(query: &Query, lines: u64) -> Self {
         let skip = query.tail.map_or(query.skip, |tail| lines.saturating_sub(tail));
@@ -42,7 +42,7 @@ impl Cut {
             left: query.limit,
             numbers: query.line_numbers,
             moments: query.timestamps,
-            head: Vec::with_capacity(MOST_HEAD),
+            head: Vec::with_capacity(MAX_HEAD),
             place: Place::Head,
         };
         cut.begin_line();
@@ -92,7 +92,7 @@ impl Cut {
             } else if *byte == b'\n' {
                 out.append(&mut self.head);
                 self.end_line();
-            } else if self.head.len() >= MOST_HEAD {
+            } else if self.head.len() >= MAX_HEAD {
                 out.append(&mut self.head);
                 self.place = Place::Text;
             } else {
@@ -159,7 +159,7 @@ mod tests {
     }
 
     fn cut(pieces: &[&[u8]], query: &Query, lines: u64) -> String {
-        let (mut cut, mut out) = (Cut::new(query, lines), Vec::new());
+        let (mut cut, mut out) = (LineFilter::new(query, lines), Vec::new());
         pieces.iter().for_each(|piece| cut.feed(piece, &mut out));
         cut.finish(&mut out);
         String::from_utf8(out).unwrap()
@@ -170,7 +170,7 @@ mod tests {
             timestamps: bool, line_numbers: bool, limit in prop::option::of(1u64..12),
             part in prop_oneof![(1u64..12).prop_map(|tail| (Some(tail), 0)), (0u64..12).prop_map(|skip| (None, skip))],
         ) -> Query {
-            let source = Source::Kept(Stream::Stdout);
+            let source = Source::File(Stream::Stdout);
             Query { source, follow: false, timestamps, line_numbers, limit, tail: part.0, skip: part.1 }
         }
     }
@@ -190,7 +190,7 @@ mod tests {
     }
 
     const ALL: Query = Query {
-        source: Source::Kept(Stream::Stdout),
+        source: Source::File(Stream::Stdout),
         follow: false,
         timestamps: false,
         line_numbers: false,
@@ -201,14 +201,14 @@ mod tests {
 
     #[test]
     fn lines_of_others_and_a_line_that_was_cut_off_come_out_as_they_are() {
-        let long = "y".repeat(2 * MOST_HEAD);
+        let long = "y".repeat(2 * MAX_HEAD);
         let file = format!("short\n\n{long} with blanks\n1 now text\n2 no");
         assert_eq!(cut(&[file.as_bytes()], &ALL, 5), format!("short\n\n{long} with blanks\ntext\n2 no"));
     }
 
     #[test]
     fn a_cut_that_is_over_says_so() {
-        let mut cut = Cut::new(&Query { limit: Some(1), ..ALL }, 0);
+        let mut cut = LineFilter::new(&Query { limit: Some(1), ..ALL }, 0);
         let mut out = Vec::new();
         cut.feed(b"1 now a", &mut out);
         assert!(!cut.is_over());
