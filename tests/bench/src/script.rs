@@ -41,7 +41,7 @@ fn of_session(name: &str) -> Vec<(Kind, Value)> {
     };
     let settings = steps::settings();
     let context = PlanContext {
-        now: Timestamp::now(),
+        now: jiff::Timestamp::now(),
         entropy: [7; 32],
         settings: &settings,
     };
