@@ -187,3 +187,35 @@ fn steps_are_timed_and_keep_their_exit_codes() {
     assert!(said.contains(", lint (failed) "), "{said}");
     fs::remove_dir_all(times.parent().unwrap()).unwrap();
 }
+
+#[test]
+fn ci_ends_with_the_counts_and_with_the_code_of_what_failed() {
+    let machine = Machine::new("ci");
+    machine.has("id", "echo 0");
+    let path = std::env::var_os("PATH").unwrap();
+    let path =
+        std::env::join_paths([machine.0.clone()].into_iter().chain(std::env::split_paths(&path))).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join(".ci/run");
+    let run = || {
+        let output = output(Command::new(bash()).arg(&script).env("PATH", &path).env("TMPDIR", &machine.0));
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    machine.has("make", "echo \"test result: ok of $1\"; echo more");
+    let (code, said) = run();
+    assert_eq!(code, Some(0), "{said}");
+    let lines: Vec<&str> = said.lines().collect();
+    let [.., times, first, second] = &lines[..] else { panic!("{said}") };
+    assert!(times.starts_with("time: make test ") && times.contains(", make lint "), "{said}");
+    assert_eq!([*first, *second], ["test result: ok of test", "test result: ok of test-node"]);
+
+    machine.has("make", "echo \"test result: $1\"; [ $1 = test ] || exit 2");
+    let (code, said) = run();
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains(", make lint (failed) "), "{said}");
+    assert_eq!(said.lines().last(), Some("test result: test"));
+    let left = fs::read_dir(&machine.0).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(
+        !left.into_iter().any(|name| name.to_string_lossy().starts_with("tmp.")),
+        "it leaves no file behind"
+    );
+}
