@@ -47,6 +47,11 @@ pub fn is_not_served(error: &watcher::Error) -> bool {
         | watcher::Error::WatchStartFailed(kube::Error::Api(status)) if status.code == 404)
 }
 
+/// Whether a watch failed because the API server does not stream lists: it finds `sendInitialEvents` invalid.
+pub fn is_streaming_refused(error: &watcher::Error) -> bool {
+    matches!(error, watcher::Error::WatchStartFailed(kube::Error::Api(status)) if status.code == 422)
+}
+
 impl CallError {
     /// What kind of error it is.
     pub fn class(&self) -> ErrorClass {

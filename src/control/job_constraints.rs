@@ -61,7 +61,7 @@ impl Controller for GuardedKind {
                 settings: self.settings.clone(),
                 namespace: part,
             };
-            tasks.spawn(follow(watcher(api, watcher::Config::default()), handler, cache_sync.register()));
+            tasks.spawn(follow(api, watcher::Config::default(), handler, cache_sync.register()));
         }
     }
 

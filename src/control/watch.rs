@@ -4,6 +4,7 @@ use super::{errors, key::Key};
 use crate::settings::Scope;
 use futures::{Stream, StreamExt};
 use kube::{
+    Api,
     core::DynamicObject,
     runtime::{WatchStreamExt, watcher},
 };
@@ -77,12 +78,40 @@ pub trait EventHandler: Send + 'static {
     fn enqueue(&self, key: Key);
 }
 
-/// Follows a watch until the task is aborted.
+/// Objects in a page of a list, for API servers that do not stream them. Small pages keep the memory of a start small.
+const PAGE: u32 = 100;
+
+/// Follows the objects of `api` that `config` selects, until the task is aborted.
+///
+/// The API server streams the objects that there are (`sendInitialEvents`, on by default since Kubernetes 1.34), so that no
+/// list of them is ever held in memory. A server that refuses to is asked for pages.
 pub async fn follow(
-    stream: impl Stream<Item = watcher::Result<watcher::Event<DynamicObject>>> + Send,
+    api: Api<DynamicObject>,
+    config: watcher::Config,
     handler: impl EventHandler,
     mut sync: SyncHandle,
 ) {
+    let streaming = watcher(api.clone(), config.clone().streaming_lists());
+    if follow_stream(streaming, &handler, &mut sync).await == Ended::StreamingRefused {
+        tracing::debug!(kind = handler.kind(), "the API server does not stream lists; it is asked for pages");
+        follow_stream(watcher(api, config.page_size(PAGE)), &handler, &mut sync).await;
+    }
+}
+
+/// Why a stream of events is not followed any longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    /// The API server refuses to stream the objects that there are.
+    StreamingRefused,
+    /// There are no more events.
+    Finished,
+}
+
+async fn follow_stream(
+    stream: impl Stream<Item = watcher::Result<watcher::Event<DynamicObject>>> + Send,
+    handler: &impl EventHandler,
+    sync: &mut SyncHandle,
+) -> Ended {
     let mut stream = std::pin::pin!(stream.default_backoff());
     let mut listed = HashSet::new();
     while let Some(event) = stream.next().await {
@@ -107,6 +136,7 @@ pub async fn follow(
                 sync.done();
                 None
             }
+            Err(error) if errors::is_streaming_refused(&error) => return Ended::StreamingRefused,
             Err(error) => {
                 let error = errors::watch_error_message(&error);
                 tracing::warn!(error, kind = handler.kind(), "watch interrupted; trying again");
@@ -117,4 +147,5 @@ pub async fn follow(
             handler.enqueue(key);
         }
     }
+    Ended::Finished
 }

@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 pub fn start(reconciler: &Arc<Reconciler>, cache_sync: &CacheSync, tasks: &mut JoinSet<()>) {
     let sessions = api::of_resource(&reconciler.context.client, &IdeSession::resource(), None);
     let handler = Sessions(reconciler.clone());
-    tasks.spawn(follow(watcher(sessions, watcher::Config::default()), handler, cache_sync.register()));
+    tasks.spawn(follow(sessions, watcher::Config::default(), handler, cache_sync.register()));
 }
 
 /// Takes in sessions.

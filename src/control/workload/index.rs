@@ -183,6 +183,11 @@ impl<K: WorkloadKind> Index<K> {
         self.entries.get(key)?.child(kind, name)
     }
 
+    /// Whether anything was created for the session of that name.
+    pub fn has_children(&self, key: &Key) -> bool {
+        self.entries.get(key).is_some_and(|entry| !entry.children.is_empty())
+    }
+
     /// Summaries of all sessions.
     pub fn summaries(&self) -> impl Iterator<Item = (&Key, &K::Summary)> {
         self.entries.iter().filter_map(|(key, entry)| Some((key, &entry.session.as_ref()?.summary)))

@@ -40,10 +40,8 @@ pub struct Reconciler<K: ControlledKind> {
 /// What is remembered of a session between reconciles. Losing it costs at most a write that could have waited.
 #[derive(Default)]
 pub(super) struct Memory {
-    /// When the status was last written.
-    pub(super) status_written: Option<Instant>,
-    /// Since when there is progress that was not reported.
-    pub(super) progress_since: Option<Instant>,
+    /// Since when there is a change of the status that waits.
+    pub(super) deferred_since: Option<Instant>,
     /// By UID of a child: what was last applied, and what the API server made of it.
     applied: HashMap<String, (String, String)>,
 }

@@ -41,9 +41,7 @@ impl<K: ControlledKind> Reconciler<K> {
                 Some(delay) => action = action.no_later_than(delay),
                 None => {
                     self.store_session(self.context.write_status(&**session, patch).await?);
-                    let mut memory = self.memory.lock();
-                    let memory = memory.entry(key.clone()).or_default();
-                    (memory.status_written, memory.progress_since) = (Some(Instant::now()), None);
+                    self.memory.lock().entry(key.clone()).or_default().deferred_since = None;
                     // Some plans follow from what is on record, such as releasing a Job whose result is. The watch event
                     // of our own write is not news, so it triggers nothing.
                     action = action.changed().no_later_than(Duration::ZERO);
@@ -78,20 +76,16 @@ impl<K: ControlledKind> Reconciler<K> {
 
     /// How long a status of that urgency may wait; `None` when it is written now.
     fn delay(&self, key: &Key, urgency: Urgency) -> Option<Duration> {
-        match urgency {
-            Urgency::Now => None,
-            Urgency::Counts => {
-                let waited = self.memory.lock().get(key).and_then(|memory| memory.status_written)?.elapsed();
-                COUNTS_DELAY.checked_sub(waited).filter(|rest| !rest.is_zero())
-            }
-            Urgency::Progress => {
-                let since = {
-                    let mut memory = self.memory.lock();
-                    *memory.entry(key.clone()).or_default().progress_since.get_or_insert_with(Instant::now)
-                };
-                let overdue = since.elapsed() >= LONGEST_PROGRESS_DELAY;
-                (!overdue && !self.progress.take()).then_some(PROGRESS_RETRY)
-            }
+        if urgency == Urgency::Now {
+            return None;
         }
+        let waited = {
+            let mut memory = self.memory.lock();
+            memory.entry(key.clone()).or_default().deferred_since.get_or_insert_with(Instant::now).elapsed()
+        };
+        if urgency == Urgency::Counts {
+            return COUNTS_DELAY.checked_sub(waited).filter(|rest| !rest.is_zero());
+        }
+        (waited < LONGEST_PROGRESS_DELAY && !self.progress.take()).then_some(PROGRESS_RETRY)
     }
 }

@@ -31,12 +31,12 @@ pub fn start<K: ControlledKind>(
     for part in parts(scope) {
         let handler = Sessions { reconciler: reconciler.clone(), namespace: part.clone() };
         let sessions = api::of_resource(client, &K::resource(), part.as_deref());
-        tasks.spawn(follow(watcher(sessions, watcher::Config::default()), handler, cache_sync.register()));
+        tasks.spawn(follow(sessions, watcher::Config::default(), handler, cache_sync.register()));
         for kind in K::CHILDREN.iter().copied().chain([Kind::Pod]) {
             let handler = Objects { reconciler: reconciler.clone(), kind, namespace: part.clone() };
             let objects = api::api(client, kind, part.as_deref());
             let config = watcher::Config::default().labels(&ours);
-            tasks.spawn(follow(watcher(objects, config), handler, cache_sync.register()));
+            tasks.spawn(follow(objects, config, handler, cache_sync.register()));
         }
         let events: Api<CoreEvent> = match &part {
             Some(namespace) => Api::namespaced(client.clone(), namespace),
@@ -79,7 +79,8 @@ impl<K: ControlledKind> EventHandler for Sessions<K> {
     }
 
     fn enqueue(&self, key: Key) {
-        self.reconciler.workqueue.queue.add(key);
+        let queue = &self.reconciler.workqueue.queue;
+        if self.reconciler.index.read().has_children(&key) { queue.add(key) } else { queue.add_new(key) }
     }
 }
 

@@ -30,12 +30,13 @@ impl Endpoints {
         let labelled = format!("{ENDPOINT_LABEL}={ENDPOINT_LABEL_VALUE}");
         for namespace in namespaces {
             let place = Place { endpoints: self.clone(), namespace: namespace.clone() };
-            let secrets = watcher(api::<Secret>(client, namespace), all().labels(&labelled));
-            tasks.spawn(follow(secrets, Secrets(place.clone()), cache_sync.register()));
-            let external = watcher(api::<Service>(client, namespace), all().fields("spec.type=ExternalName"));
-            tasks.spawn(follow(external, External(place.clone()), cache_sync.register()));
-            let pods = watcher(api::<Pod>(client, namespace), all());
-            tasks.spawn(follow(pods, Pods(place), cache_sync.register()));
+            let (secrets, labelled) = (api::<Secret>(client, namespace), all().labels(&labelled));
+            tasks.spawn(follow(secrets, labelled, Secrets(place.clone()), cache_sync.register()));
+            let (services, external) =
+                (api::<Service>(client, namespace), all().fields("spec.type=ExternalName"));
+            tasks.spawn(follow(services, external, External(place.clone()), cache_sync.register()));
+            let pods = api::<Pod>(client, namespace);
+            tasks.spawn(follow(pods, all(), Pods(place), cache_sync.register()));
         }
     }
 }
