@@ -38,7 +38,7 @@ const RELEASE: Duration = Duration::from_secs(1);
 /// A request for the Lease that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReachLeaseError {
-    /// Somebody else wrote first.
+    /// Another writer changed the Lease first.
     #[error("somebody else wrote the Lease first")]
     Conflict,
     /// The API server refused or could not be reached.
@@ -54,8 +54,8 @@ pub trait LeaseStore: Send + Sync + 'static {
     fn create(&self, lease: Lease) -> impl Future<Output = Result<Lease, ReachLeaseError>> + Send;
     /// Writes over the version that `lease` names.
     fn replace(&self, lease: Lease) -> impl Future<Output = Result<Lease, ReachLeaseError>> + Send;
-    /// Who holds the Lease, each time that it changes: nobody, when it is let go or deleted. It may come late or
-    /// not at all; it only makes a candidate look earlier than it would.
+    /// The holder of the Lease, each time that it changes; `None` when the Lease is released or deleted.
+    /// Notifications may be late or missing; they only make a candidate read the Lease earlier.
     fn holders(&self) -> impl Stream<Item = Option<String>> + Send + 'static;
 }
 
@@ -114,7 +114,7 @@ impl LeaseStore for ApiLease {
     }
 }
 
-/// Whether this replica may write, for those who write.
+/// Whether this replica is the leader and may write.
 #[derive(Clone, Debug)]
 pub struct Leadership {
     leads: watch::Receiver<bool>,
@@ -123,13 +123,13 @@ pub struct Leadership {
 }
 
 impl Leadership {
-    /// A leadership that is always open, for a replica that needs no election.
+    /// A leadership that is always held, for a replica without election.
     pub fn always() -> Self {
         let (_, leads) = watch::channel(true);
         Self { leads, until: None }
     }
 
-    /// A leadership behind this one: open while this one is and its readiness_tx, who gets the other end, holds it open.
+    /// A leadership that depends on this one: held while this one is held and the returned sender holds `true`.
     pub fn behind(&self) -> (watch::Sender<bool>, Self) {
         let (readiness_tx, leads) = watch::channel(false);
         (readiness_tx, Self { leads, until: self.until.clone() })
@@ -156,7 +156,7 @@ impl Leadership {
 
     async fn becomes(&mut self, leads: bool) {
         if self.leads.wait_for(|now| *now == leads).await.is_err() && *self.leads.borrow() != leads {
-            // Nobody holds elections any more: it stays as it is.
+            // The election has ended: the state stays as it is.
             std::future::pending().await
         }
     }
@@ -290,7 +290,7 @@ impl<S: LeaseStore> Election<S> {
         self.metrics.failures.inc();
         self.elector.failed();
         match error.flatten() {
-            // Somebody else wrote: look at once.
+            // Another writer was first: read at once.
             Some(ReachLeaseError::Conflict) => return debug!("somebody else wrote the Lease first"),
             Some(ReachLeaseError::Request(source)) => {
                 warn!(

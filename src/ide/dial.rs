@@ -64,7 +64,7 @@ pub enum DialError {
     /// The rules do not allow it.
     #[error(transparent)]
     Egress(#[from] EgressError),
-    /// Nobody listens there.
+    /// The port is closed.
     #[error(
         "the connection to {host} at {address} was refused. An IDE must run in a pod, or be reached through a \
          tunnel that ends in a Service; a developer's machine cannot be reached from the cluster"
@@ -93,19 +93,19 @@ pub enum DialError {
     Tls(#[source] io::Error),
 }
 
-/// What is wrong with the certificate that an IDE showed.
+/// The certificate of an IDE is not trusted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TrustError {
-    /// It is another one.
+    /// It is not the pinned one.
     #[error("its certificate is not the one that it is known by")]
     Other,
     /// It does not carry the name.
     #[error("its certificate is not for the name '{0}'")]
     Name(String),
-    /// It is too old.
+    /// It has expired.
     #[error("its certificate has expired")]
     Expired,
-    /// It is too young.
+    /// It is not valid yet.
     #[error("its certificate is not valid yet")]
     NotYet,
 }

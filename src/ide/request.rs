@@ -117,7 +117,7 @@ impl Client {
         answer
     }
 
-    /// Asks to be told what happens to sessions.
+    /// Opens the WebSocket of notifications.
     pub(super) async fn subscribe(&self, path: &str) -> Result<Subscription, RequestError> {
         let key = generate_key();
         let expected = derive_accept_key(key.as_bytes());

@@ -1,6 +1,6 @@
 //! The one WebSocket of an endpoint: opened, listened to, and opened again when it is lost.
 //!
-//! Only the transport ends it. What a peer says that we cannot read is counted and costs nobody anything.
+//! Only the transport ends it. Invalid notifications of a peer are counted and otherwise ignored.
 
 use super::{
     MAX_BYTES,

@@ -102,7 +102,7 @@ pub struct IdeStats {
     pub skipped: Tally,
     /// Those that wait for their session.
     pub held: u64,
-    /// Those that nobody took in time.
+    /// Those that were not consumed in time.
     pub dropped: u64,
 }
 

@@ -20,7 +20,7 @@ pub(crate) struct Settings {
     pub health_bind: Address,
     /// Where the authority's certificate is written for git.
     pub ca_file: Option<PathBuf>,
-    /// The repositories that get credentials; none in a session of nobody in particular.
+    /// The repositories that get credentials; none in an anonymous session.
     pub repositories: Repositories,
     /// Where the credentials come from.
     pub tokens: TokenSettings,
