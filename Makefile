@@ -27,7 +27,7 @@ test-node: ## Run the tests that need a real node (root)
 	cargo test --test node -- restart::
 	cargo test --no-fail-fast --test node -- lost:: takeover::
 
-bench: ## Measure, and print a table with the limit of each figure from the same run (BENCH="--only a,d": parts)
+bench: ## Measure, and print a table with the limit of each figure from the same run (BENCH="--only a,d": parts; BENCH="--only scale": 10,000 sessions)
 	cargo build --release --package sojourn --package sojourn-bench
 	$(TARGET)/release/sojourn-bench $(BENCH)
 

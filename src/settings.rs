@@ -18,6 +18,7 @@ pub use webhook::{CertificateMode, WebhookSettings, WebhookTarget};
 use crate::core::{images::Rules, settings::SessionSettings};
 use address::Address;
 use flags::Flags;
+use sojourn_webhooks::facts::GuardSettings;
 use std::{path::PathBuf, time::Duration};
 
 /// The original's constant. Another image restarts sessions that authenticate with it.
@@ -109,6 +110,18 @@ pub struct Settings {
     pub shutdown_delay: Duration,
     /// Remarks about the settings, one line each, logged once at the start.
     pub notes: Vec<String>,
+}
+
+impl Settings {
+    /// What the admission rules depend on, but for the operator's own user.
+    pub fn guard(&self) -> GuardSettings {
+        let trusted = self.webhook.iter().flat_map(|webhook| webhook.trusted_users.iter().cloned());
+        GuardSettings {
+            trusted_users: GuardSettings::default().trusted_users.into_iter().chain(trusted).collect(),
+            on_deadline: self.sessions.on_deadline,
+            ..GuardSettings::default()
+        }
+    }
 }
 
 /// Collects what is wrong while reading goes on.

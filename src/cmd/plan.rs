@@ -1,12 +1,15 @@
 //! `sojourn plan`: what would be done for the sessions of a manifest, what would be reported, and when what is due.
 //!
-//! What decides is the core that the operator runs ([`preview`]); this file reads, asks a cluster when it is told to,
+//! What decides is the core that the operator runs; this file reads, asks a cluster when it is told to,
 //! and prints. Nothing is written anywhere.
 
-mod ide;
-mod live;
+mod amalthea;
+mod cluster;
+mod ide_session;
+mod kind;
 mod outline;
 mod report;
+mod workload;
 
 use super::check::{
     document::Document,
@@ -18,24 +21,16 @@ use super::check::{
 };
 use super::connect::Cluster;
 use crate::{
-    control::amalthea::index::Index,
-    core::{
-        amalthea::{PlanContext, blocking_findings, preview, validate},
-        settings::SessionSettings,
-    },
+    core::settings::SessionSettings,
     settings::{OAUTH2_PROXY_IMAGE, Settings, flags::Flags, flags::on_deadline},
 };
-use anyhow::Context as _;
 use clap::{Args, Command, FromArgMatches};
 use jiff::Timestamp;
-use k8s_openapi::jiff::SignedDuration;
-use live::Known;
-use outline::{Outline, Session, Subject};
+
+use cluster::Known;
+use outline::{Outline, Standing, Subject};
 use report::Output;
-use sojourn_crds::{
-    amalthea::{self, AmaltheaSession, OnDeadline},
-    ide_session,
-};
+use sojourn_crds::amalthea::OnDeadline;
 use sojourn_webhooks::GuardSettings;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -118,19 +113,17 @@ impl Show {
         let mut outlines = Vec::new();
         for input in inputs {
             for document in &input.documents {
-                let known = match (&client, planned(document)) {
-                    (Some(client), Some(Planned::Amalthea)) => {
-                        live::observe(client, &namespace_of(document, &namespace), &name(document)).await?
-                    }
-                    (Some(client), Some(Planned::Ide)) => ide::observe(client, &name(document)).await?,
+                let (namespace, name) = (namespace_of(document, &namespace), name(document));
+                let known = match (&client, kind::of(document)) {
+                    (Some(client), Some(kind)) => kind.observe(client, &namespace, &name).await?,
                     _ => Known::default(),
                 };
                 let mut outline = outline(&kinds, input, document, &namespace, &known, settings)?;
-                if let (Some(client), Subject::Session(session)) = (&client, &outline.subject) {
+                if let (Some(client), Subject::Planned(_, forecast)) = (&client, &outline.subject) {
                     // The names that would be taken are asked for, as a POST would find them.
-                    let strangers = live::strangers(client, session).await?;
-                    if !strangers.is_empty() {
-                        let known = Known { strangers, ..known };
+                    let unlabelled = cluster::unlabelled(client, &namespace, forecast.creates()).await?;
+                    if !unlabelled.is_empty() {
+                        let known = Known { unlabelled, ..known };
                         outline = self::outline(&kinds, input, document, &namespace, &known, settings)?;
                     }
                 }
@@ -141,25 +134,9 @@ impl Show {
     }
 }
 
-/// Kinds that something is planned for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Planned {
-    Amalthea,
-    Ide,
-}
-
-/// What an object is to be planned as.
-fn planned(document: &Document) -> Option<Planned> {
-    match (document.text("apiVersion"), document.text("kind")) {
-        (amalthea::API_VERSION, amalthea::KIND) => Some(Planned::Amalthea),
-        (ide_session::API_VERSION, ide_session::KIND) => Some(Planned::Ide),
-        _ => None,
-    }
-}
-
 /// Where an object is; empty for a kind that belongs to no namespace.
 fn namespace_of(document: &Document, default: &str) -> String {
-    if planned(document) == Some(Planned::Ide) {
+    if kind::of(document).is_some_and(|kind| !kind.is_namespaced()) {
         return String::new();
     }
     let named = document.object["metadata"]["namespace"].as_str().filter(|name| !name.is_empty());
@@ -187,13 +164,13 @@ fn outline(
         file: input.file.clone(),
         place: document.place(&Default::default()),
         kind: document.text("kind").to_owned(),
-        namespace: namespace_of(document, namespace),
+        namespace: namespace.to_owned(),
         name: name(document),
         problems: Vec::new(),
         notes: known.notes.clone(),
         subject: Subject::Unknown,
     };
-    let Some(kind) = planned(document) else { return Ok(outline) };
+    let Some(kind) = kind::of(document) else { return Ok(outline) };
     let examination = examined(kinds, input, document, known, settings, now)?;
     let denied = examination.denied > 0;
     outline.problems = examination.problems;
@@ -202,18 +179,15 @@ fn outline(
         return Ok(outline);
     }
     let stored =
-        live::as_stored(&document.object, known.session.as_ref(), &outline.namespace, &outline.name, now);
-    outline.subject = match kind {
-        Planned::Amalthea => {
-            let session = serde_json::from_value(stored).context("the session cannot be read")?;
-            Subject::Session(Box::new(foresee(session, known, settings, now)?))
-        }
-        Planned::Ide => {
-            let session = serde_json::from_value(stored).context("the session cannot be read")?;
-            outline.notes.extend(ide::SUPPOSED.map(str::to_owned));
-            Subject::IdeSession(Box::new(ide::foresee(&session, known, now)))
-        }
+        cluster::as_stored(&document.object, known.session.as_ref(), &outline.namespace, &outline.name, now);
+    let forecast = kind.forecast(stored, known, settings, now)?;
+    outline.notes.extend(forecast.suppositions().iter().map(|text| (*text).to_owned()));
+    let standing = match (known.asked, &known.session) {
+        (false, _) => Standing::Offline,
+        (true, Some(_)) => Standing::Exists,
+        (true, None) => Standing::New,
     };
+    outline.subject = Subject::Planned(standing, forecast);
     Ok(outline)
 }
 
@@ -239,32 +213,8 @@ fn examined(
     Ok(examine::examine(kinds, &of(vec![new]), &of(old), guard, now))
 }
 
-/// What the operator would do for a session among what is known.
-fn foresee(
-    session: AmaltheaSession,
-    known: &Known,
-    settings: &SessionSettings,
-    now: Timestamp,
-) -> anyhow::Result<Session> {
-    let mut index = Index::default();
-    for live in &known.objects {
-        index.apply_object(live.clone());
-    }
-    let key = index.apply_session(session).context("the session has no name")?;
-    let mut observed = index.observe(&key).context("the session is not observed")?;
-    for live in &known.strangers {
-        observed.children.entry((live.kind, live.name.clone())).or_insert_with(|| live.clone().into());
-    }
-    let context = PlanContext {
-        now,
-        // Secrets are not shown, so it does not matter what is in them.
-        entropy: [0; 32],
-        settings,
-        usage_valid: SignedDuration::ZERO,
-    };
-    let checked =
-        validate(&observed.session, blocking_findings(&observed.session, settings.on_deadline, now))
-            .context("the session has no spec")?;
-    let preview = preview(&checked, &observed, &context);
-    Ok(Session { exists: known.session.is_some(), asked: known.asked, preview, observed, now })
+/// The kinds that plans are made for, as manifests name them.
+#[cfg(test)]
+pub(crate) fn kinds() -> impl Iterator<Item = &'static str> {
+    kind::KINDS.into_iter().map(|kind| kind.kind())
 }

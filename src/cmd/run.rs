@@ -2,7 +2,6 @@
 
 mod certificate;
 mod observe;
-mod reconcilers;
 mod webhooks;
 
 #[cfg(feature = "otel")]
@@ -13,6 +12,7 @@ use crate::{
         auth::TokenAuthorizer,
         certificates::{Clock, DebugView},
         context::Context,
+        controller::{ApiContext, Controllers},
         lease::{ApiLease, Election, LEASE_NAME, Leadership, elector::Timing},
         watch::CacheSync,
     },
@@ -20,7 +20,6 @@ use crate::{
     serve::{
         self,
         admin::{self, Admin},
-        logs::Logs,
         ready::Readiness,
     },
     settings::{LeaseSettings, Settings, flags::Flags},
@@ -32,11 +31,9 @@ use crate::{
     },
 };
 use anyhow::Context as _;
-use axum::Router;
 use futures::FutureExt;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::{Api, Client};
-use reconcilers::Reconcilers;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -128,8 +125,9 @@ pub async fn serve_with_clock(
         leadership: election.leadership.clone(),
     };
     let cache_sync = CacheSync::default();
-    let reconcilers = Reconcilers::watch(&context, &settings, &cache_sync, &mut background);
-    reconcilers.register(&mut metrics.registry, settings.metrics.per_session);
+    let controllers = Controllers::new(&context, &settings);
+    controllers.watch(&cache_sync, &mut background);
+    controllers.register(&mut metrics.registry, &settings.metrics);
     let webhook_metrics = Arc::new(sojourn_webhooks::metrics::Metrics::default());
     webhook_metrics.register(&mut metrics.registry);
     let log_metrics = LogMetrics::new(&mut metrics.registry);
@@ -143,20 +141,30 @@ pub async fn serve_with_clock(
         readiness,
         registry: Arc::new(metrics.registry),
         log,
-        debug: Arc::new(observe::debug_state(&reconcilers, cache_sync.clone(), watchers.shown.clone())),
+        debug: Arc::new(observe::debug_state(
+            &controllers,
+            &context,
+            cache_sync.clone(),
+            watchers.shown.clone(),
+        )),
     };
     listen(admin, &settings, &client, &close, &mut background).await?;
 
+    let api_context = ApiContext {
+        authorizer: Arc::new(TokenAuthorizer(client.clone())),
+        log_metrics,
+        close: close.clone(),
+    };
     let serving = match &settings.webhook {
         Some(webhook) => {
             let server = webhooks::Server {
                 settings: &settings,
                 webhook,
                 client: &client,
-                sessions: &reconcilers.amalthea,
+                controllers: &controllers,
                 cache_sync: &cache_sync,
                 metrics: webhook_metrics,
-                apis: apis(&reconcilers, &client, log_metrics, &close),
+                apis: controllers.apis(&api_context),
             };
             let ending = Shutdown { leaving: stop.clone(), stop: close.clone() };
             Some(server.start(watchers, ending, &mut background).await?)
@@ -171,13 +179,13 @@ pub async fn serve_with_clock(
         () = cache_sync.wait() => synced.ready(),
         () = stop.cancelled() => {}
     }
-    let workers = reconcilers.work(&settings);
+    let workers = controllers.work();
 
     stop.cancelled().await;
     tracing::info!("ending");
     staying.not_ready("the process ends");
     // The writers end before the Lease is handed over: whoever has it next may begin at once.
-    reconcilers.end(workers).await;
+    controllers.stop(workers).await;
     election.hand_over().await;
     tokio::time::sleep(settings.shutdown_delay).await;
     close.cancel();
@@ -190,20 +198,6 @@ pub async fn serve_with_clock(
         deregistration.run().await;
     }
     Ok(())
-}
-
-/// The HTTP APIs that the TLS port serves beside the webhooks.
-fn apis(
-    reconcilers: &Reconcilers,
-    client: &Client,
-    log_metrics: LogMetrics,
-    close: &CancellationToken,
-) -> Vec<Router> {
-    let logs = reconcilers.ides.as_ref().map(|ides| {
-        let authorizer = Arc::new(TokenAuthorizer(client.clone()));
-        Logs::new(ides.clone(), ides.outputs.store().clone(), authorizer, log_metrics, close.clone()).router()
-    });
-    logs.into_iter().collect()
 }
 
 /// Who this replica is, and whether it leads.

@@ -28,6 +28,8 @@ pub struct Context {
 
 /// A kind that is reconciled.
 pub trait ReconciledKind: Resource<DynamicType = ()> + Sized {
+    /// The kind, as manifests name it.
+    const NAME: &'static str;
     /// Under which name its passes and writes are counted.
     const METRIC: metrics::Kind;
 

@@ -1,40 +1,29 @@
 //! What the admission rules may know of the cluster: the sessions that the watches hold, and what the API
 //! server answers when asked whether somebody may do something.
 
-use super::{
-    amalthea::Reconciler, auth::review_access, job_constraints::SessionConstraints, key::Key,
-    watch::CacheSync,
-};
+use super::{auth::review_access, controller::Controllers, watch::CacheSync};
 use crate::serve::auth::AccessRequest;
 use jiff::Timestamp;
 use k8s_openapi::api::{authentication::v1::UserInfo, authorization::v1::ResourceAttributes};
 use kube::Client;
-use sojourn_crds::amalthea;
 use sojourn_webhooks::{
     facts::{Access, AccessQuestion, Answer, Authorizer, Facts, GuardSettings},
-    session_kinds::{JobConstraints, SessionKind, amalthea_job_constraints},
+    session_kinds::{JobConstraints, SessionKind},
 };
-use std::sync::Arc;
 
-/// Facts from the operator's index.
+/// Facts from the controllers' indexes.
 pub struct ClusterFacts {
-    /// Where the sessions are.
-    pub sessions: Arc<Reconciler>,
-    /// Sessions of other kinds.
-    pub others: Arc<SessionConstraints>,
-    /// Whether they are all there.
+    /// What knows the sessions.
+    pub controllers: Controllers,
+    /// Whether the watches have listed them all.
     pub cache_sync: CacheSync,
     /// How the operator is set up.
     pub settings: GuardSettings,
 }
 
 impl Facts for ClusterFacts {
-    fn job_constraints(&self, owner: &SessionKind, namespace: &str, name: &str) -> Option<JobConstraints> {
-        if !owner.is(amalthea::GROUP, amalthea::KIND) {
-            return self.others.get(owner, namespace, name);
-        }
-        let session = self.sessions.index.read().session(&Key::new(namespace, name))?;
-        Some(amalthea_job_constraints(&session, &self.settings))
+    fn job_constraints(&self, kind: &SessionKind, namespace: &str, name: &str) -> Option<JobConstraints> {
+        self.controllers.job_constraints(kind, namespace, name, &self.settings)
     }
 
     fn settings(&self) -> &GuardSettings {

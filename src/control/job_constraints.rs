@@ -1,108 +1,119 @@
-//! What sessions of the kinds that no reconciler of ours watches mean for their Jobs.
+//! What sessions of kinds without a reconciler in this process require of their Jobs.
 //!
-//! The guard of Jobs must know every session that a Job can claim. `AmaltheaSession`s are in the index; of the other
-//! kinds of [`SESSION_KINDS`] only the few figures that the guard needs are held here, kept up to date by watches. A kind that
-//! the cluster does not serve has no sessions.
+//! The guard of Jobs must know every session that a Job can claim. Of a kind of [`sojourn_webhooks::SESSION_KINDS`] that
+//! is not reconciled here only the few figures that the guard needs are held, kept up to date by a watch. A kind that the
+//! cluster does not serve has no sessions.
 
 use super::{
     api,
+    controller::Controller,
     key::Key,
     watch::{CacheSync, EventHandler, follow, parts},
 };
-use crate::settings::Scope;
+use crate::settings::{Scope, Settings};
 use kube::{
     Client,
     core::{ApiResource, DynamicObject, GroupVersionKind},
     runtime::watcher,
 };
 use parking_lot::RwLock;
-use sojourn_webhooks::{GuardSettings, JobConstraints, Object, SESSION_KINDS, SessionKind};
+use serde_json::{Value, json};
+use sojourn_webhooks::{GuardSettings, JobConstraints, Object, SessionKind};
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
 };
 use tokio::task::JoinSet;
 
-/// A session's UID, and what the session means for its Job.
+/// A session's UID, and what the session requires of its Job.
 type Entry = (String, JobConstraints);
 
-/// See the module. By kind, and then by name.
-#[derive(Default)]
-pub struct SessionConstraints(RwLock<HashMap<(&'static str, Key), Entry>>);
+/// The sessions of a kind that no reconciler of this process watches, as far as the guard of Jobs needs them.
+pub struct GuardedKind {
+    client: Client,
+    kind: &'static SessionKind,
+    scope: Scope,
+    settings: GuardSettings,
+    known: Arc<RwLock<HashMap<Key, Entry>>>,
+}
 
-impl SessionConstraints {
-    /// What a session means for its Job.
-    pub fn get(&self, owner: &SessionKind, namespace: &str, name: &str) -> Option<JobConstraints> {
-        let known = self.0.read();
-        known.get(&(owner.kind, Key::new(namespace, name))).map(|(_, terms)| terms.clone())
+impl GuardedKind {
+    /// The sessions of `kind` in the scope of `settings`.
+    pub fn new(client: Client, kind: &'static SessionKind, settings: &Settings) -> Self {
+        let (scope, settings) = (settings.scope.clone(), settings.guard());
+        Self { client, kind, scope, settings, known: Arc::default() }
     }
 }
 
-/// Starts a watch for each kind of session but `watched`, as tasks that run until they are aborted with the set.
-pub fn start(
-    client: &Client,
-    scope: &Scope,
-    watched: &'static str,
-    settings: &GuardSettings,
-    cache_sync: &CacheSync,
-    tasks: &mut JoinSet<()>,
-) -> Arc<SessionConstraints> {
-    let known = Arc::new(SessionConstraints::default());
-    for owner in SESSION_KINDS.iter().filter(|owner| owner.kind != watched) {
-        let kind = GroupVersionKind::gvk(owner.group, owner.version, owner.kind);
-        let resource = ApiResource::from_gvk_with_plural(&kind, owner.plural);
-        for part in parts(scope) {
-            let api = api::of_resource(client, &resource, part.as_deref());
-            let handler =
-                Sessions { known: known.clone(), owner, settings: settings.clone(), namespace: part };
+impl Controller for GuardedKind {
+    fn kind(&self) -> &'static str {
+        self.kind.kind
+    }
+
+    fn watch(self: Arc<Self>, cache_sync: &CacheSync, tasks: &mut JoinSet<()>) {
+        let kind = GroupVersionKind::gvk(self.kind.group, self.kind.version, self.kind.kind);
+        let resource = ApiResource::from_gvk_with_plural(&kind, self.kind.plural);
+        for part in parts(&self.scope) {
+            let api = api::of_resource(&self.client, &resource, part.as_deref());
+            let handler = Sessions {
+                known: self.known.clone(),
+                kind: self.kind,
+                settings: self.settings.clone(),
+                namespace: part,
+            };
             tasks.spawn(follow(watcher(api, watcher::Config::default()), handler, cache_sync.register()));
         }
     }
-    known
+
+    fn debug(&self) -> Value {
+        json!({"sessions": self.known.read().len()})
+    }
+
+    fn job_constraints(&self, namespace: &str, name: &str, _: &GuardSettings) -> Option<JobConstraints> {
+        self.known.read().get(&Key::new(namespace, name)).map(|(_, constraints)| constraints.clone())
+    }
 }
 
-/// Takes in the sessions of a kind. Nothing is reconciled for them, so nothing is asked for.
+/// Stores the sessions of a kind. Nothing is reconciled for them, so nothing is enqueued.
 struct Sessions {
-    known: Arc<SessionConstraints>,
-    owner: &'static SessionKind,
+    known: Arc<RwLock<HashMap<Key, Entry>>>,
+    kind: &'static SessionKind,
     settings: GuardSettings,
     namespace: Option<String>,
 }
 
 impl EventHandler for Sessions {
     fn kind(&self) -> &'static str {
-        self.owner.kind
+        self.kind.kind
     }
 
     fn may_be_unknown(&self) -> bool {
         true
     }
 
-    /// One that cannot be read promises nothing to its Job.
+    /// A session that cannot be read requires nothing of its Job.
     fn apply(&self, object: DynamicObject) -> Option<Key> {
         let key = Key::of(&object)?;
         let uid = object.metadata.uid.clone().unwrap_or_default();
         let value = serde_json::to_value(&object).unwrap_or_default();
-        let slot = (self.owner.kind, key);
-        match (self.owner.job_constraints)(Object::Value(&value), &self.settings) {
-            Ok(terms) => self.known.0.write().insert(slot, (uid, terms)),
+        match (self.kind.job_constraints)(Object::Value(&value), &self.settings) {
+            Ok(constraints) => self.known.write().insert(key, (uid, constraints)),
             Err(error) => {
-                tracing::warn!(%error, kind = self.owner.kind, session = %slot.1, "unreadable session");
-                self.known.0.write().remove(&slot)
+                tracing::warn!(%error, kind = self.kind.kind, session = %key, "unreadable session");
+                self.known.write().remove(&key)
             }
         };
         None
     }
 
     fn remove(&self, object: DynamicObject) -> Option<Key> {
-        self.known.0.write().remove(&(self.owner.kind, Key::of(&object)?));
+        self.known.write().remove(&Key::of(&object)?);
         None
     }
 
     fn retain(&self, listed: &HashSet<String>) -> Vec<Key> {
         let elsewhere = |key: &Key| self.namespace.as_ref().is_some_and(|here| **here != *key.namespace);
-        let other = |kind: &str, key: &Key| kind != self.owner.kind || elsewhere(key);
-        self.known.0.write().retain(|(kind, key), (uid, _)| other(kind, key) || listed.contains(uid));
+        self.known.write().retain(|key, (uid, _)| elsewhere(key) || listed.contains(uid));
         Vec::new()
     }
 

@@ -3,12 +3,9 @@
 //! The chart's roles are generated from it, and tests, demo and benchmarks run the operator with exactly these
 //! rights: a right that is missing fails there. Rights that can be limited to objects of known names are.
 
-use super::lease::LEASE_NAME;
+use super::{amalthea, ide_session, lease::LEASE_NAME};
 use k8s_openapi::api::rbac::v1::PolicyRule;
-use sojourn_crds::{
-    amalthea::{GROUP, KIND},
-    ide_session,
-};
+use sojourn_crds::amalthea::{GROUP, KIND};
 use sojourn_webhooks::SESSION_KINDS;
 
 /// Names that the installation chooses.
@@ -22,7 +19,7 @@ pub struct OwnNames {
 
 /// Where a right holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+pub(super) enum Place {
     /// In the whole cluster, whatever the operator's scope is.
     Cluster,
     /// Wherever sessions are served.
@@ -33,21 +30,32 @@ enum Place {
 
 /// The objects of a resource that a right is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Objects {
+pub(super) enum Objects {
     All,
     Lease,
     WebhookSecret,
     WebhookConfiguration,
 }
 
+/// One row of the table.
 #[derive(Clone, Copy)]
-struct Right {
+pub(super) struct Right {
     place: Place,
     group: &'static str,
     resource: &'static str,
     verbs: &'static [&'static str],
     objects: Objects,
     reason: &'static str,
+}
+
+/// A right of a kind on its own objects, wherever sessions are served.
+pub(super) const fn on_sessions(
+    group: &'static str,
+    resource: &'static str,
+    verbs: &'static [&'static str],
+    reason: &'static str,
+) -> Right {
+    right(Place::Sessions, group, resource, verbs, Objects::All, reason)
 }
 
 const fn right(
@@ -64,48 +72,8 @@ const fn right(
 use Objects::{All, Lease, WebhookConfiguration, WebhookSecret};
 use Place::{Cluster, Own, Sessions};
 
-const RIGHTS: [Right; 23] = [
-    right(
-        Sessions,
-        GROUP,
-        "amaltheasessions",
-        &["list", "watch", "patch", "delete"],
-        All,
-        "follow sessions, hibernate them, hold and release finalizers, delete those whose time is over",
-    ),
-    right(Sessions, GROUP, "amaltheasessions/status", &["patch"], All, "say how a session is doing"),
-    right(
-        Sessions,
-        GROUP,
-        "amaltheasessions/finalizers",
-        &["update"],
-        All,
-        "own children that block the deletion of their session, where that is enforced",
-    ),
-    right(
-        Sessions,
-        ide_session::GROUP,
-        "idesessions",
-        &["list", "watch", "patch"],
-        All,
-        "follow debug sessions in IDEs, hold and release their finalizers",
-    ),
-    right(
-        Sessions,
-        ide_session::GROUP,
-        "idesessions/status",
-        &["patch"],
-        All,
-        "say how a debug session is doing",
-    ),
-    right(
-        Sessions,
-        ide_session::GROUP,
-        "idesessions/finalizers",
-        &["update"],
-        All,
-        "own what belongs to a debug session, where that is enforced",
-    ),
+/// Rights on the children of sessions, and those of the operator itself.
+const SHARED: [Right; 17] = [
     right(
         Sessions,
         "",
@@ -238,13 +206,15 @@ const RIGHTS: [Right; 23] = [
     ),
 ];
 
-/// The whole table: what stands above, and a right for each kind of session that only the guard of Jobs watches.
+/// The whole table: the rights of each kind that is run, the shared ones, and a right for each kind of session that only
+/// the guard of Jobs watches.
 fn rights() -> impl Iterator<Item = Right> {
+    let run = amalthea::RIGHTS.into_iter().chain(ide_session::RIGHTS);
     let guarded = SESSION_KINDS.iter().filter(|owner| !owner.is(GROUP, KIND)).map(|owner| {
         let reason = "know how long sessions may live, so that their Jobs live as long";
         right(Sessions, owner.group, owner.plural, &["list", "watch"], All, reason)
     });
-    RIGHTS.into_iter().chain(guarded)
+    run.chain(SHARED).chain(guarded)
 }
 
 /// What holds in the whole cluster, whatever the operator's scope is.

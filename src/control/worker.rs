@@ -3,7 +3,10 @@
 use super::{context::Context, errors, errors::CallError, key::Key, queue::Queue};
 use crate::{
     core::error::ErrorClass,
-    telemetry::metrics::{self, Outcome},
+    telemetry::{
+        metrics::{self, Outcome},
+        queues::Waiting,
+    },
 };
 use k8s_openapi::jiff::Timestamp;
 use parking_lot::Mutex;
@@ -33,61 +36,68 @@ pub trait Reconcile: Send + Sync + 'static {
     fn reconcile(&self, key: &Key, now: Timestamp) -> impl Future<Output = Result<Action, CallError>> + Send;
 }
 
-/// When to look at an object again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// After that time, or only when something happens.
-    RequeueAfter(Option<Duration>),
-    /// After an error, or after that time if it is shorter: what is due does not wait for what fails.
-    Retry(ErrorClass, Option<Duration>),
+/// What a reconcile ends with: when to reconcile the object again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Action {
+    /// Reconcile again after this time at the latest; `None` waits for an event.
+    pub requeue_after: Option<Duration>,
+    /// What failed. The object is also reconciled again after the backoff of its class.
+    pub error: Option<ErrorClass>,
+    /// Whether anything was written.
+    pub changed: bool,
 }
 
 impl Action {
-    /// The same, but after `limit` at the latest.
-    pub fn no_later_than(self, limit: Duration) -> Self {
-        let limited = |at: Option<Duration>| Some(at.map_or(limit, |at| at.min(limit)));
-        match self {
-            Action::RequeueAfter(at) => Action::RequeueAfter(limited(at)),
-            Action::Retry(class, at) => Action::Retry(class, limited(at)),
-        }
+    /// Reconcile again when something happens.
+    pub fn await_change() -> Self {
+        Self::default()
     }
 
-    /// The same, when something failed beside.
-    pub fn after_error(self, class: ErrorClass) -> Self {
-        match self {
-            Action::RequeueAfter(at) | Action::Retry(_, at) => Action::Retry(class, at),
-        }
-    }
-
-    /// Just after `at`, so that the moment has passed when the object is looked at.
+    /// Reconcile again just after `at`, so that the moment has passed by then.
     pub fn requeue_at(at: Option<Timestamp>, now: Timestamp) -> Self {
         let until = |at: Timestamp| at.duration_since(now).try_into().unwrap_or(Duration::ZERO);
-        Action::RequeueAfter(at.map(|at| until(at).saturating_add(Duration::from_millis(1))))
+        let requeue_after = at.map(|at| until(at).saturating_add(Duration::from_millis(1)));
+        Self { requeue_after, ..Self::default() }
+    }
+
+    /// The same, but after `limit` at the latest.
+    pub fn no_later_than(self, limit: Duration) -> Self {
+        Self { requeue_after: Some(self.requeue_after.map_or(limit, |after| after.min(limit))), ..self }
+    }
+
+    /// The same, with an error of that class.
+    pub fn after_error(self, class: ErrorClass) -> Self {
+        Self { error: Some(class), ..self }
+    }
+
+    /// The same, when something was written.
+    pub fn changed(self) -> Self {
+        Self { changed: true, ..self }
     }
 }
 
-/// What has to be looked at, and how often each failed in a row.
+/// The keys of a kind that have to be reconciled, and how often each failed in a row.
 #[derive(Default)]
 pub struct Workqueue {
-    /// What has to be looked at, and when.
+    /// The keys, and when each is due.
     pub queue: Queue,
     failures: Mutex<HashMap<Key, u32>>,
 }
 
 impl Workqueue {
-    /// Looks at `key` again when the outcome of a pass says so.
-    fn schedule(&self, key: &Key, next: Action) {
-        let delay = match next {
-            Action::RequeueAfter(at) => {
+    /// Enqueues `key` again as `action` says. A deadline does not wait for the backoff of an error.
+    fn schedule(&self, key: &Key, action: Action) {
+        let delay = match action.error {
+            None => {
                 self.failures.lock().remove(key);
-                at
+                action.requeue_after
             }
-            Action::Retry(class, at) => {
+            Some(class) => {
                 let mut failures = self.failures.lock();
                 let count = failures.entry(key.clone()).or_default();
                 *count = count.saturating_add(1);
-                let wait = errors::backoff(class, *count, rand::random());
-                Some(at.map_or(wait, |at| at.min(wait)))
+                let backoff = errors::backoff(class, *count, rand::random());
+                Some(action.requeue_after.map_or(backoff, |after| after.min(backoff)))
             }
         };
         if let Some(delay) = delay {
@@ -104,6 +114,15 @@ pub fn start<R: Reconcile>(reconciler: &Arc<R>, workers: u16, tasks: &mut JoinSe
     }
     let reconciler = reconciler.clone();
     tasks.spawn(async move { look_at_all_when_leading(&*reconciler).await });
+}
+
+/// What waits in the queue. What collects there on a replica that does not lead waits for nothing.
+pub fn waiting(reconciler: &impl Reconcile) -> Waiting {
+    if reconciler.context().leadership.is_leader() {
+        reconciler.workqueue().queue.waiting()
+    } else {
+        Waiting::default()
+    }
 }
 
 /// Works off the queue while this replica leads.
@@ -140,18 +159,20 @@ async fn work_one<R: Reconcile>(reconciler: &R) {
     let metrics = &reconciler.context().metrics;
     let measured = metrics.measure(R::KIND);
     let pass = debug_span!("reconcile", kind = ?R::KIND, session = %key);
-    let next = reconciler.reconcile(&key, Timestamp::now()).instrument(pass).await.unwrap_or_else(|error| {
-        tracing::debug!(session = %key, %error, "pass failed");
-        Action::Retry(error.class(), None)
-    });
-    match next {
-        Action::Retry(class, _) => {
+    let action =
+        reconciler.reconcile(&key, Timestamp::now()).instrument(pass).await.unwrap_or_else(|error| {
+            tracing::debug!(session = %key, %error, "pass failed");
+            Action::await_change().after_error(error.class())
+        });
+    match action {
+        Action { error: Some(class), .. } => {
             metrics.failed(R::KIND, class);
             measured.ended(Outcome::Failed);
         }
-        Action::RequeueAfter(_) => measured.ended(Outcome::Unchanged),
+        Action { changed: true, .. } => measured.ended(Outcome::Changed),
+        _ => measured.ended(Outcome::Unchanged),
     }
-    workqueue.schedule(&key, next);
+    workqueue.schedule(&key, action);
     drop(taken);
 }
 
@@ -172,6 +193,10 @@ mod tests {
     use super::*;
     use tokio::time::Instant;
 
+    fn after(seconds: u64) -> Action {
+        Action::await_change().no_later_than(Duration::from_secs(seconds))
+    }
+
     /// How long the object is left alone.
     async fn wait(workqueue: &Workqueue, next: Action) -> Duration {
         let (key, began) = (Key::new("team", "hello"), Instant::now());
@@ -184,18 +209,18 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_is_due_does_not_wait_for_what_fails() {
         let workqueue = Workqueue::default();
-        let due = Action::RequeueAfter(Some(Duration::from_secs(2))).after_error(ErrorClass::Quota);
+        let due = after(2).after_error(ErrorClass::Quota);
         assert!(wait(&workqueue, due).await < Duration::from_secs(5));
-        let nothing_due = Action::RequeueAfter(None).after_error(ErrorClass::Quota);
+        let nothing_due = Action::await_change().after_error(ErrorClass::Quota);
         assert!(wait(&workqueue, nothing_due).await > Duration::from_secs(20));
-        let late = Action::RequeueAfter(Some(Duration::from_secs(86_400))).after_error(ErrorClass::Transient);
+        let late = after(86_400).after_error(ErrorClass::Transient);
         assert!(wait(&workqueue, late).await < Duration::from_secs(5));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_clock_that_is_set_is_noticed_in_time() {
         let (workqueue, key, before) = (Workqueue::default(), Key::new("ns", "a"), Instant::now());
-        workqueue.schedule(&key, Action::RequeueAfter(Some(Duration::from_secs(86_400))));
+        workqueue.schedule(&key, after(86_400));
         assert_eq!(workqueue.queue.next().await, key);
         assert_eq!(before.elapsed(), LONGEST_WAIT);
     }

@@ -3,7 +3,11 @@
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use sojourn_crds::condition::Condition;
 
-/// What a condition is to update.
+/// True on an object that failed for good: nothing changes before somebody changes the object. Absent otherwise. The name
+/// is that of the kstatus convention, by which Helm and Flux stop waiting.
+pub const STALLED: &str = "Stalled";
+
+/// A condition as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConditionUpdate<'a> {
     /// Type of the condition.
@@ -48,6 +52,22 @@ pub fn set(
             *condition = new(since.unwrap_or_else(|| whole_seconds(now)));
         }
         None => conditions.push(new(whole_seconds(now))),
+    }
+}
+
+/// Sets [`STALLED`] to a reason and a message, or removes it.
+pub fn set_stalled(
+    conditions: &mut Vec<Condition>,
+    stalled: Option<(&str, String)>,
+    generation: Option<i64>,
+    now: Timestamp,
+) {
+    match stalled {
+        Some((reason, message)) => {
+            let update = ConditionUpdate { kind: STALLED, holds: true, reason, message };
+            set(conditions, update, generation, now);
+        }
+        None => conditions.retain(|condition| condition.kind != STALLED),
     }
 }
 

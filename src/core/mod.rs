@@ -4,6 +4,7 @@
 //! decision testable by the thousand, explainable, and the same offline as in a cluster.
 //!
 //! * [`object`]: what the cluster holds, as small as we need it
+//! * [`packed`]: texts that are much alike, kept small
 //! * [`manifest`]: what we want it to hold, and how the two are compared
 //! * [`settings`], [`images`]: the choices of whoever installed the operator
 //! * [`conditions`], [`event`], [`error`]: what is said of an object, and what went wrong
@@ -19,4 +20,6 @@ pub mod images;
 pub mod manifest;
 pub mod merge;
 pub mod object;
+pub mod packed;
 pub mod settings;
+pub mod workload;

@@ -3,12 +3,16 @@
 //! Ten thousand sessions are sixty thousand objects. Their metadata is cut to what is read, spec and
 //! status stay text until a reconcile looks at them, and everything else is dropped on arrival.
 
+mod packed;
+
 use crate::core::manifest::fingerprint;
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry, jiff::Timestamp};
 use kube::core::DynamicObject;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, fmt};
+
+pub use packed::{PackedObject, Uid};
 
 /// The kinds that the operator creates, or reads to know how a session is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,6 +25,10 @@ pub enum Kind {
     StatefulSet,
     /// Workload of batch sessions.
     Job,
+    /// Workload that may have several pods.
+    Deployment,
+    /// What a Deployment makes its pods with; made by Kubernetes.
+    ReplicaSet,
     /// Stable address of an interactive session.
     Service,
     /// Way into an interactive session from outside.
@@ -30,22 +38,24 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The kinds that the operator creates, in the order in which it does: what a workload mounts comes
-    /// before it.
-    pub const CHILDREN: [Kind; 6] = [
+    /// All of them.
+    pub const ALL: [Kind; 9] = [
         Kind::PersistentVolumeClaim,
         Kind::Secret,
         Kind::StatefulSet,
         Kind::Job,
+        Kind::Deployment,
+        Kind::ReplicaSet,
         Kind::Service,
         Kind::Ingress,
+        Kind::Pod,
     ];
 
     /// `apiVersion` of the kind.
     pub const fn api_version(self) -> &'static str {
         match self {
             Kind::PersistentVolumeClaim | Kind::Secret | Kind::Service | Kind::Pod => "v1",
-            Kind::StatefulSet => "apps/v1",
+            Kind::StatefulSet | Kind::Deployment | Kind::ReplicaSet => "apps/v1",
             Kind::Job => "batch/v1",
             Kind::Ingress => "networking.k8s.io/v1",
         }
@@ -58,6 +68,8 @@ impl Kind {
             Kind::Secret => "Secret",
             Kind::StatefulSet => "StatefulSet",
             Kind::Job => "Job",
+            Kind::Deployment => "Deployment",
+            Kind::ReplicaSet => "ReplicaSet",
             Kind::Service => "Service",
             Kind::Ingress => "Ingress",
             Kind::Pod => "Pod",
@@ -71,6 +83,8 @@ impl Kind {
             Kind::Secret => "secrets",
             Kind::StatefulSet => "statefulsets",
             Kind::Job => "jobs",
+            Kind::Deployment => "deployments",
+            Kind::ReplicaSet => "replicasets",
             Kind::Service => "services",
             Kind::Ingress => "ingresses",
             Kind::Pod => "pods",

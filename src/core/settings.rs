@@ -4,6 +4,7 @@
 //! [`crate::settings`].
 
 use super::images::Rules;
+use jiff::SignedDuration;
 use sojourn_crds::amalthea::OnDeadline;
 use std::time::Duration;
 
@@ -30,4 +31,11 @@ pub struct SessionSettings {
     pub ask_proxies: bool,
     /// How often the CPU use of running sessions is looked at.
     pub idle_check_interval: Duration,
+}
+
+impl SessionSettings {
+    /// How old a measurement of CPU use may be to count: one list may fail, and the next be late.
+    pub fn usage_valid(&self) -> SignedDuration {
+        (self.idle_check_interval * 3).try_into().unwrap_or(SignedDuration::MAX)
+    }
 }

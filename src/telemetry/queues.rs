@@ -18,23 +18,21 @@ pub struct Waiting {
     pub oldest: Duration,
 }
 
-type Count = Box<dyn Fn() -> Waiting + Send + Sync>;
+type Count = Box<dyn Fn() -> Vec<(Kind, Waiting)> + Send + Sync>;
 
 /// Counts the queues of all kinds at each scrape.
-#[derive(Default)]
-pub struct QueueCollector(Vec<(Kind, Count)>);
+pub struct QueueCollector(Count);
 
 impl QueueCollector {
-    /// With the queue of one kind more.
-    pub fn with(mut self, kind: Kind, count: impl Fn() -> Waiting + Send + Sync + 'static) -> Self {
-        self.0.push((kind, Box::new(count)));
-        self
+    /// Collects what `count` returns.
+    pub fn new(count: impl Fn() -> Vec<(Kind, Waiting)> + Send + Sync + 'static) -> Self {
+        Self(Box::new(count))
     }
 }
 
 impl fmt::Debug for QueueCollector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|(kind, _)| kind)).finish()
+        f.debug_struct("QueueCollector").finish_non_exhaustive()
     }
 }
 
@@ -52,7 +50,7 @@ const COLUMNS: [Column; 2] = [
 
 impl Collector for QueueCollector {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
-        let counted: Vec<(Kind, Waiting)> = self.0.iter().map(|(kind, count)| (*kind, count())).collect();
+        let counted = (self.0)();
         for (name, help, value) in COLUMNS {
             let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
             for (kind, waiting) in &counted {
@@ -72,8 +70,9 @@ mod tests {
     #[test]
     fn queues_are_counted_when_they_are_asked_for() {
         let mut registry = Registry::default();
-        let collector = QueueCollector::default()
-            .with(Kind::AmaltheaSession, || Waiting { due: 3, oldest: Duration::from_millis(1500) });
+        let collector = QueueCollector::new(|| {
+            vec![(Kind::AmaltheaSession, Waiting { due: 3, oldest: Duration::from_millis(1500) })]
+        });
         registry.register_collector(Box::new(collector));
         let mut text = String::new();
         encode(&mut text, &registry).unwrap();

@@ -222,7 +222,7 @@ async fn alerts_are_about_metrics_that_there_are() {
     let rules = of_kind(&rendered, "PrometheusRule")[0].clone();
     let mut metrics = sojourn::telemetry::metrics::Metrics::default();
     sojourn_webhooks::metrics::Metrics::default().register(&mut metrics.registry);
-    let queues = sojourn::telemetry::queues::QueueCollector::default();
+    let queues = sojourn::telemetry::queues::QueueCollector::new(Vec::new);
     metrics.registry.register_collector(Box::new(queues));
     sojourn::telemetry::certificates::CertificateMetrics::new(&mut metrics.registry);
     let mut text = String::new();

@@ -11,7 +11,7 @@ use sojourn::{
         context::Context,
         lease::Leadership,
         watch::CacheSync,
-        worker,
+        worker, workload,
     },
     core::settings::SessionSettings,
     settings::Scope,
@@ -46,7 +46,7 @@ impl Life {
         let scope = Scope::Namespaces(vec![namespace.to_owned()]);
         let mut tasks = JoinSet::new();
         let cache_sync = CacheSync::default();
-        amalthea::watch::start(&reconciler, &scope, &cache_sync, &mut tasks);
+        workload::watch::start(&reconciler, &scope, &cache_sync, &mut tasks);
         let synced = cache_sync.clone();
         tasks.spawn(async move {
             synced.wait().await;

@@ -9,7 +9,7 @@ use kube::{
 use serde_json::{Map, Value, json};
 use sojourn::{
     control::{api, context::ReconciledKind},
-    core::object,
+    core::{object, workload::WorkloadKind as _},
 };
 use sojourn_crds::amalthea::{AmaltheaSession, KIND};
 use std::{
@@ -39,7 +39,7 @@ pub(crate) struct Witness {
 
 /// Everything that a session is made of.
 fn resources() -> Vec<(&'static str, ApiResource)> {
-    let children = object::Kind::CHILDREN.into_iter().chain([object::Kind::Pod]);
+    let children = AmaltheaSession::CHILDREN.iter().copied().chain([object::Kind::Pod]);
     let sessions = (KIND, AmaltheaSession::resource());
     children.map(|kind| (kind.name(), api::resource(kind))).chain([sessions]).collect()
 }

@@ -1,13 +1,7 @@
 //! What there is to say about one object of the input, as values: [`super::report`] makes text of it.
 
-use crate::{
-    cmd::check::{document::Place, examine::Located},
-    core::{
-        amalthea::{Observed, Preview},
-        ide_session,
-    },
-};
-use jiff::Timestamp;
+use super::kind::Forecast;
+use crate::cmd::check::{document::Place, examine::Located};
 
 /// One object of the input.
 #[derive(Debug)]
@@ -37,34 +31,17 @@ pub(super) enum Subject {
     Unknown,
     /// It would not be admitted.
     Denied,
-    /// A session that the operator would work for.
-    Session(Box<Session>),
-    /// A session in an IDE that it would work for.
-    IdeSession(Box<IdeSession>),
+    /// The operator would work for it.
+    Planned(Standing, Box<dyn Forecast>),
 }
 
-/// A session in an IDE, and what would be done for it.
-#[derive(Debug)]
-pub(super) struct IdeSession {
-    /// Whether it is in the cluster.
-    pub(super) exists: bool,
-    /// Whether a cluster was asked.
-    pub(super) asked: bool,
-    /// What would be done.
-    pub(super) preview: ide_session::Preview,
-}
-
-/// A session, and what would be done for it.
-#[derive(Debug)]
-pub(super) struct Session {
-    /// Whether it is in the cluster.
-    pub(super) exists: bool,
-    /// Whether a cluster was asked.
-    pub(super) asked: bool,
-    /// What would be done.
-    pub(super) preview: Preview,
-    /// What it was planned on.
-    pub(super) observed: Observed,
-    /// When.
-    pub(super) now: Timestamp,
+/// What an object was compared with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// With nothing: no cluster was asked.
+    Offline,
+    /// With the object in the cluster.
+    Exists,
+    /// With a cluster that has no such object.
+    New,
 }

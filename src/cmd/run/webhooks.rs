@@ -3,10 +3,9 @@
 use super::certificate::{self, Watchers};
 use crate::{
     control::{
-        amalthea::Reconciler,
         certificates::deregistration::Deregistration,
+        controller::Controllers,
         facts::{AccessReviews, ClusterFacts},
-        job_constraints,
         watch::CacheSync,
     },
     http_server::Shutdown,
@@ -24,7 +23,6 @@ use kube::{
     api::{Patch, PatchParams, PostParams},
 };
 use sojourn_certs::server::CertResolver;
-use sojourn_crds::amalthea;
 use sojourn_webhooks::{
     config::{self, ConfigSettings, Endpoint},
     facts::GuardSettings,
@@ -53,7 +51,7 @@ pub(super) struct Server<'a> {
     pub(super) settings: &'a Settings,
     pub(super) webhook: &'a WebhookSettings,
     pub(super) client: &'a Client,
-    pub(super) sessions: &'a Arc<Reconciler>,
+    pub(super) controllers: &'a Controllers,
     pub(super) cache_sync: &'a CacheSync,
     pub(super) metrics: Arc<Metrics>,
     pub(super) apis: Vec<Router>,
@@ -67,7 +65,7 @@ impl Server<'_> {
         ending: Shutdown,
         background: &mut JoinSet<()>,
     ) -> anyhow::Result<Serving> {
-        let Self { settings, webhook, client, sessions, cache_sync, metrics, apis } = self;
+        let Self { settings, webhook, client, controllers, cache_sync, metrics, apis } = self;
         let operator_user = match &settings.operator_user {
             Some(user) => user.clone(),
             None => who_am_i(client).await?,
@@ -76,17 +74,9 @@ impl Server<'_> {
             webhook.bind.bind().await.with_context(|| format!("cannot listen on {}", webhook.bind))?;
         let resolver = Arc::new(CertResolver::default());
         let address = listener.local_addr()?;
-        let guard = GuardSettings {
-            operator_user: operator_user.clone(),
-            trusted_users: [GuardSettings::default().trusted_users, webhook.trusted_users.clone()].concat(),
-            on_deadline: settings.sessions.on_deadline,
-            ..GuardSettings::default()
-        };
-        let others =
-            job_constraints::start(client, &settings.scope, amalthea::KIND, &guard, cache_sync, background);
+        let guard = GuardSettings { operator_user: operator_user.clone(), ..settings.guard() };
         let facts = ClusterFacts {
-            sessions: sessions.clone(),
-            others,
+            controllers: controllers.clone(),
             cache_sync: cache_sync.clone(),
             settings: guard,
         };

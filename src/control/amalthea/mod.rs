@@ -1,15 +1,21 @@
-//! `AmaltheaSession` on a cluster: watches and questions on one side, writes on the other, the decisions of
-//! [`crate::core::amalthea`] between them.
+//! `AmaltheaSession` on a cluster: what it adds to the machinery of all kinds with children
+//! ([`crate::control::workload`]).
 
-pub mod apply;
-pub mod index;
-pub mod reconcile;
-pub mod report;
+mod gauges;
+mod kind;
 mod requests;
+mod rights;
 pub mod usage;
-pub mod watch;
 
-pub use reconcile::Reconciler;
+use crate::control::workload;
+use sojourn_crds::amalthea::AmaltheaSession;
+
+pub(super) use rights::RIGHTS;
+
+/// What the cluster holds of all sessions.
+pub type Index = workload::Index<AmaltheaSession>;
+/// The reconciler of sessions.
+pub type Reconciler = workload::Reconciler<AmaltheaSession>;
 
 #[cfg(test)]
 mod tests;

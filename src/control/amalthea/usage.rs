@@ -4,13 +4,13 @@
 use super::Reconciler;
 use crate::{
     control::{api, errors::CallError, key::Key, watch::parts},
-    core::amalthea::Usage,
+    core::amalthea::{Usage, summary::Summary},
     settings::Scope,
 };
 use k8s_openapi::jiff::Timestamp;
 use serde::Deserialize;
 use sojourn_crds::{
-    amalthea::{AmaltheaSession, SessionType, State, names},
+    amalthea::{AmaltheaSession, names},
     quantity,
 };
 use std::sync::Arc;
@@ -43,8 +43,8 @@ pub async fn measure(reconciler: Arc<Reconciler>, scope: Scope) {
         leadership.acquired().await;
         ticks.tick().await;
         for part in parts(&scope) {
-            let needed = reconciler.index.read().sessions().any(|(key, session)| {
-                part.as_deref().is_none_or(|namespace| namespace == &*key.namespace) && needs_usage(session)
+            let needed = reconciler.index.read().summaries().any(|(key, summary)| {
+                part.as_deref().is_none_or(|namespace| namespace == &*key.namespace) && summary.needs_usage
             });
             if !needed {
                 continue;
@@ -55,16 +55,6 @@ pub async fn measure(reconciler: Arc<Reconciler>, scope: Scope) {
             }
         }
     }
-}
-
-/// Whether a decision about the session depends on its CPU use.
-fn needs_usage(session: &AmaltheaSession) -> bool {
-    let running = session.status.as_ref().is_some_and(|status| status.state == State::Running);
-    running
-        && session
-            .spec
-            .as_ref()
-            .is_some_and(|spec| spec.session_type == SessionType::Interactive && spec.culling.is_some())
 }
 
 async fn list(reconciler: &Reconciler, namespace: Option<&str>) -> Result<PodMetricsList, CallError> {
@@ -84,8 +74,8 @@ fn take_in(reconciler: &Reconciler, list: PodMetricsList) {
     for pod in list.items {
         let Some(key) = session_of(&pod) else { continue };
         let Some(session) = reconciler.index.read().session(&key) else { continue };
-        let Some(usage) = usage(&pod, now).filter(|_| needs_usage(&session)) else { continue };
-        reconciler.index.write().apply_usage(&key, usage);
+        let Some(usage) = usage(&pod, now).filter(|_| Summary::of(&session).needs_usage) else { continue };
+        reconciler.index.write().measure(&key, |measured| measured.usage = Some(usage));
         if changes_something(&session, usage, now) {
             reconciler.workqueue.queue.add(key);
         }

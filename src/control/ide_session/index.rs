@@ -1,6 +1,9 @@
 //! The sessions that there are, by name, as the watch and our own writes tell them.
 
-use crate::control::{key::Key, version::is_newer};
+use crate::control::{
+    key::Key,
+    version::{is_newer, number},
+};
 use sojourn_crds::ide_session::IdeSession;
 use std::{
     collections::{HashMap, HashSet},
@@ -31,8 +34,8 @@ impl Index {
         let key = Key::new("", session.name());
         let known = self.sessions.get(&key);
         let same = known.filter(|known| known.uid() == session.uid());
-        let version = session.metadata.resource_version.as_deref();
-        if same.is_some_and(|known| !is_newer(version, known.metadata.resource_version.as_deref())) {
+        let version = |session: &IdeSession| number(session.metadata.resource_version.as_deref());
+        if same.is_some_and(|known| !is_newer(version(&session), version(known))) {
             return Change::default();
         }
         let gone = known.filter(|known| known.uid() != session.uid()).map(|known| known.uid().to_owned());

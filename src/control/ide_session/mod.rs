@@ -7,6 +7,7 @@
 //! * [`outputs`], [`logs`]: what sessions write, and what its readers have to know
 //! * [`lead`]: what begins and ends with leadership
 
+mod controller;
 pub mod endpoints;
 pub mod index;
 pub mod lead;
@@ -14,7 +15,10 @@ pub mod logs;
 pub mod outputs;
 pub mod reconcile;
 pub mod report;
+mod rights;
 pub mod runs;
 pub mod watch;
 
+pub use controller::IdeSessionController;
 pub use reconcile::Reconciler;
+pub(super) use rights::RIGHTS;

@@ -30,6 +30,7 @@ use tokio::sync::watch;
 use tracing::{Instrument, debug_span};
 
 impl ReconciledKind for IdeSession {
+    const NAME: &'static str = sojourn_crds::ide_session::KIND;
     const METRIC: metrics::Kind = metrics::Kind::IdeSession;
 }
 
@@ -72,14 +73,14 @@ impl Reconcile for Reconciler {
 
     async fn reconcile(&self, key: &Key, now: Timestamp) -> Result<Action, CallError> {
         let Some(observed) = self.observe(key).instrument(debug_span!("observe")).await else {
-            return Ok(Action::RequeueAfter(None));
+            return Ok(Action::await_change());
         };
         let plan = debug_span!("plan").in_scope(|| plan(&observed, now));
         let next = Action::requeue_at(plan.requeue_at, now);
         let begun = self.apply(&observed, plan.first).instrument(debug_span!("apply")).await?;
         if let Some(finalizers) = &plan.finalizers {
             self.set_finalizers(&observed.session, finalizers).await?;
-            return Ok(next.no_later_than(Duration::ZERO));
+            return Ok(next.changed().no_later_than(Duration::ZERO));
         }
         let status = debug_span!("status").in_scope(|| status(&observed, &plan.step, now));
         let wrote = self.report(&observed.session, &status).instrument(debug_span!("report")).await?;
@@ -87,7 +88,7 @@ impl Reconcile for Reconciler {
         self.apply(&observed, plan.then).instrument(debug_span!("apply")).await?;
         self.tell(&observed.session, events::for_status(&observed, &status)).await;
         // What follows from what is on record, or known, by now is for the next pass.
-        Ok(if begun || wrote { next.no_later_than(Duration::ZERO) } else { next })
+        Ok(if begun || wrote { next.changed().no_later_than(Duration::ZERO) } else { next })
     }
 }
 

@@ -41,7 +41,7 @@ pub fn referenced(spec: &AmaltheaSessionSpec) -> BTreeSet<&str> {
 ///
 /// Admission asked whether the requester may delete the secret. This looks at what the secret says itself:
 /// one that has another controller, or that is labelled as another session's, is not ours to delete.
-pub fn objection(session: &str, uid: &str, owner: Option<&str>, labels: &StringMap) -> Option<String> {
+pub fn reason_to_keep(session: &str, uid: &str, owner: Option<&str>, labels: &StringMap) -> Option<String> {
     if owner.is_some_and(|owner| owner != uid) {
         return Some("another object controls it".into());
     }

@@ -5,16 +5,13 @@ use super::{
     Checked, Observed, PlanContext,
     conditions::{FINISHED, READY},
     idle, run,
-    status::containers,
 };
-use crate::core::{conditions, object::Kind};
-use k8s_openapi::{
-    api::{
-        batch::v1::JobStatus,
-        core::v1::{PodCondition, PodStatus},
-    },
-    jiff::Timestamp,
+use crate::core::{
+    conditions,
+    object::Kind,
+    workload::{job, pod},
 };
+use k8s_openapi::{api::core::v1::PodStatus, jiff::Timestamp};
 use sojourn_crds::{
     amalthea::{AmaltheaSessionStatus, OnDeadline, State},
     duration::Span,
@@ -22,16 +19,6 @@ use sojourn_crds::{
 
 /// How long no node may take a session's pod before the session has failed.
 pub const SCHEDULING_PATIENCE: Span = Span::seconds(600);
-
-/// How long a pod may find no node before that is said.
-pub const SCHEDULING_GRACE: Span = Span::seconds(5);
-
-/// How long it may, while the reason is a claim that is still being bound: that takes a storage system its
-/// time, and concerns nobody. A claim that cannot be bound is told by the claim itself.
-pub const BINDING_GRACE: Span = Span::seconds(60);
-
-/// How long a container may run without being ready before that is said. Programs take their time to start.
-pub const READINESS_GRACE: Span = Span::seconds(60);
 
 /// A moment, and what it is the moment for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,39 +144,9 @@ pub fn is_finished(status: &AmaltheaSessionStatus) -> bool {
     conditions::holds(&status.conditions, FINISHED)
 }
 
-/// When the Job's own clock began; it begins again at each resume, and stands while a queue holds the Job.
+/// When the clock of the session's Job began.
 fn job_started(observed: &Observed) -> Option<Timestamp> {
-    let job = observed.owned(Kind::Job, observed.session.name())?;
-    job.status::<JobStatus>().start_time.map(|time| time.0)
-}
-
-/// The condition by which the scheduler says that no node takes the session's pod.
-pub fn unschedulable(pod: &PodStatus) -> Option<&PodCondition> {
-    pod.conditions.iter().flatten().find(|condition| {
-        condition.type_ == "PodScheduled"
-            && condition.status == "False"
-            && condition.reason.as_deref() == Some("Unschedulable")
-    })
-}
-
-/// When it is to be said that no node takes the session's pod; `None` is at once.
-pub fn unschedulable_from(condition: &PodCondition) -> Option<Timestamp> {
-    let since = condition.last_transition_time.as_ref()?.0;
-    let message = condition.message.as_deref().unwrap_or_default();
-    let binding = message.contains("unbound immediate PersistentVolumeClaims");
-    let grace = if binding { BINDING_GRACE } else { SCHEDULING_GRACE };
-    since.checked_add(jiff::SignedDuration::from(grace)).ok()
-}
-
-/// The container that runs without being ready, and when that is to be said.
-pub fn unready(pod: &PodStatus) -> Option<(&str, Timestamp)> {
-    let unready = pod.container_statuses.iter().flatten().filter(|status| !status.ready);
-    let moments = unready.filter_map(|status| {
-        let since = status.state.as_ref()?.running.as_ref()?.started_at.as_ref()?.0;
-        let from = since.checked_add(jiff::SignedDuration::from(READINESS_GRACE)).ok()?;
-        Some((status.name.as_str(), from))
-    });
-    moments.min_by_key(|(_, from)| *from)
+    observed.owned(Kind::Job, observed.session.name()).and_then(job::started)
 }
 
 /// A moment at which a session is looked at again because of the time alone.
@@ -235,12 +192,16 @@ pub fn scheduled_decisions(
         .as_ref()
         .filter(|_| status.state == State::NotReady)
         .and_then(|since| since.0.checked_add(jiff::SignedDuration::from(SCHEDULING_PATIENCE)).ok());
-    let pod: Option<PodStatus> = observed.pod().map(|pod| pod.status());
-    let refused =
-        pod.as_ref().and_then(unschedulable).and_then(unschedulable_from).filter(|at| *at > context.now);
-    let unready = pod.as_ref().and_then(unready).map(|(_, from)| from).filter(|at| *at > context.now);
+    let pod_status: Option<PodStatus> = observed.pod().map(|pod| pod.status());
+    let refused = pod_status
+        .as_ref()
+        .and_then(pod::unschedulable)
+        .and_then(pod::unschedulable_from)
+        .filter(|at| *at > context.now);
+    let unready =
+        pod_status.as_ref().and_then(pod::unready).map(|(_, from)| from).filter(|at| *at > context.now);
     let silent = idle::ask_again(checked, observed, context).filter(|_| status.state == State::Running);
-    let recovered = containers::recovering_until(observed.pod())
+    let recovered = pod::recovering_until(observed.pod())
         .filter(|at| status.failing_since.is_some() && status.state != State::Failed && *at > context.now);
     let mut scheduled_decisions: Vec<ScheduledDecision> = [
         hibernation.map(|due| ScheduledDecision { at: due.at, what: Decision::Hibernate(due.why) }),

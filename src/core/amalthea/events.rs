@@ -2,10 +2,9 @@
 
 use super::{
     deadlines::TimeoutReason,
-    plan::Plan,
     status::{Report, TimeoutAction},
 };
-use crate::core::event::EventRecord;
+use crate::core::{event::EventRecord, workload::Plan};
 use sojourn_crds::amalthea::{AmaltheaSession, State};
 
 /// What to tell of a plan.
@@ -39,7 +38,7 @@ pub fn for_report(session: &AmaltheaSession, report: &Report) -> Vec<EventRecord
         _ => {}
     }
     let over = |why: TimeoutReason| format!("{} is over", rule(session, why));
-    match &report.cull {
+    match &report.timeout_action {
         Some(TimeoutAction::Hibernate(due)) => events.push(EventRecord::normal("Hibernating", over(due.why))),
         Some(TimeoutAction::Delete(due)) => events.push(EventRecord::normal("Deleting", over(due.why))),
         None => {}

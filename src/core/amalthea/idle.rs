@@ -4,10 +4,10 @@
 //! hibernated for idleness, so a session in use costs one question in each `maxIdleDuration`. Where nobody measures
 //! CPU use, the proxy alone decides; where the proxy does not answer, CPU use alone does.
 
-use super::{Checked, Observed, PlanContext, Requests, conditions::READY, status::containers};
-use crate::core::conditions;
+use super::{Checked, Observed, PlanContext, Requests, conditions::READY};
+use crate::core::{conditions, workload::pod};
 use k8s_openapi::{api::core::v1::PodStatus, jiff::Timestamp};
-use sojourn_crds::amalthea::{AmaltheaSessionStatus, Location, State};
+use sojourn_crds::amalthea::{AmaltheaSessionStatus, Location, State, names};
 
 /// After how long a proxy that did not answer is asked again.
 const ASK_AGAIN: jiff::SignedDuration = jiff::SignedDuration::from_secs(60);
@@ -28,11 +28,12 @@ fn cpu(checked: &Checked, observed: &Observed, context: &PlanContext) -> Cpu {
     if checked.spec.location == Location::Remote && has_proxy(checked, context) {
         return Cpu::Unknown;
     }
-    let fresh = |at| context.now.duration_since(at) <= context.usage_valid;
+    let fresh = |at| context.now.duration_since(at) <= context.settings.usage_valid();
     let threshold = checked.spec.culling.as_ref().and_then(|culling| culling.cpu_idle_threshold.0.nanos());
-    match (observed.usage.filter(|usage| fresh(usage.at)), threshold) {
+    match (observed.measurements.usage.filter(|usage| fresh(usage.at)), threshold) {
         (Some(usage), Some(threshold)) => {
-            let idle = usage.cpu_nanos < threshold && containers::settled(observed.pod(), usage.at);
+            let idle = usage.cpu_nanos < threshold
+                && pod::settled(observed.pod(), names::SESSION_CONTAINER, usage.at);
             if idle { Cpu::Idle } else { Cpu::Busy }
         }
         _ => Cpu::Unknown,
@@ -48,7 +49,7 @@ fn has_proxy(checked: &Checked, context: &PlanContext) -> bool {
 /// What the proxy said when it was asked at `due` or later. An answer that did not come is asked for again after a
 /// while.
 fn answered(observed: &Observed, due: Timestamp, context: &PlanContext) -> Option<Requests> {
-    observed.requests.filter(|requests| {
+    observed.measurements.requests.filter(|requests| {
         requests.asked >= due
             && (requests.last.is_some() || context.now.duration_since(requests.asked) < ASK_AGAIN)
     })
@@ -56,7 +57,7 @@ fn answered(observed: &Observed, due: Timestamp, context: &PlanContext) -> Optio
 
 /// The last request that the proxy is known to have seen. A clock that runs ahead counts as now.
 fn last_request(observed: &Observed, now: Timestamp) -> Option<Timestamp> {
-    Some(observed.requests?.last?.min(now))
+    Some(observed.measurements.requests?.last?.min(now))
 }
 
 /// Since when the session is idle, if it is, for a session that is `Running`. `known` is what was said so far. Without
@@ -129,7 +130,7 @@ pub fn to_be_asked(checked: &Checked, observed: &Observed, context: &PlanContext
 
 /// When a proxy that did not answer, and without which nothing can be decided, is to be asked again.
 pub(super) fn ask_again(checked: &Checked, observed: &Observed, context: &PlanContext) -> Option<Timestamp> {
-    let silent = observed.requests.filter(|requests| requests.last.is_none())?;
+    let silent = observed.measurements.requests.filter(|requests| requests.last.is_none())?;
     let needed = has_proxy(checked, context) && cpu(checked, observed, context) == Cpu::Unknown;
     silent.asked.checked_add(ASK_AGAIN).ok().filter(|at| needed && *at > context.now)
 }

@@ -4,17 +4,12 @@
 //! would come to if the API server takes them as they are.
 
 use super::{
-    Applied, Checked, Observed, Plan, PlanContext,
+    Checked, Observed, Plan, PlanContext,
     deadlines::{self, ScheduledDecision},
     plan::plan,
     status::{Report, status},
 };
-use crate::core::{
-    manifest::Write,
-    object::{CachedObject, Kind},
-};
-use kube::core::DynamicObject;
-use serde_json::{Value, json};
+use crate::core::{object::Kind, workload};
 use std::{borrow::Cow, sync::Arc};
 
 /// See the module.
@@ -52,7 +47,7 @@ fn foresee(
     begin_run: Option<String>,
     plan: Plan,
 ) -> Preview {
-    let applied = as_applied(&plan);
+    let applied = workload::preview::as_applied(&plan);
     let report = status(checked, observed, &applied, context);
     let after: Cow<Observed> = observed.after(&applied);
     let scheduled_decisions = if checked.session.metadata.deletion_timestamp.is_some() {
@@ -60,37 +55,6 @@ fn foresee(
     } else {
         deadlines::scheduled_decisions(checked, &after, &report.status, context)
     };
-    let touched = |kind: Kind, name: &str| {
-        plan.write.iter().any(|write| write.target() == (kind, name))
-            || plan.delete.iter().any(|delete| (delete.kind, delete.name.as_str()) == (kind, name))
-    };
-    let keep = observed
-        .children
-        .iter()
-        .filter(|((kind, name), live)| observed.owns(live) && !live.deleting && !touched(*kind, name))
-        .map(|(slot, _)| slot.clone())
-        .collect();
+    let keep = workload::preview::kept(&plan, observed);
     Preview { begin_run, plan, keep, report, scheduled_decisions }
-}
-
-/// What a plan's writes would come to. A child that is changed is there as before, as far as a status tells.
-fn as_applied(plan: &Plan) -> Applied {
-    let created = plan.write.iter().filter_map(|write| match write {
-        Write::Create { kind, name, manifest } => {
-            Some(((*kind, name.clone()), Arc::new(fresh(*kind, manifest)?)))
-        }
-        Write::Apply { .. } => None,
-    });
-    Applied {
-        children: created.collect(),
-        deleted: plan.delete.iter().map(|delete| (delete.kind, delete.name.clone())).collect(),
-        errors: plan.blocked.clone(),
-    }
-}
-
-/// An object as it is right after its creation.
-fn fresh(kind: Kind, manifest: &Value) -> Option<CachedObject> {
-    let mut object = manifest.clone();
-    object["metadata"]["uid"] = json!(format!("new-{kind}"));
-    CachedObject::from_dynamic(kind, serde_json::from_value::<DynamicObject>(object).ok()?)
 }

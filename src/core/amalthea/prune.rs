@@ -4,10 +4,11 @@
 //! that does would wait for it for ever. Pods that still run with it keep it until they end; Kubernetes sees to
 //! that. The claim of the user's own files is never among what goes here.
 
-use super::{Observed, plan::outcome};
+use super::Observed;
 use crate::core::{
     manifest::DesiredObject,
     object::{CachedObject, Kind},
+    workload::job::outcome,
 };
 use sojourn_crds::amalthea::names;
 

@@ -1,7 +1,7 @@
 //! The conditions of a session, and what each says. They tell a person why nothing happens, and what to do.
 
 use super::observed::{Capture, EndpointFacts, Observed, StartFacts, StopFacts};
-use crate::core::conditions::{ConditionUpdate, set};
+use crate::core::conditions::{ConditionUpdate, set, set_stalled};
 use k8s_openapi::jiff::Timestamp;
 use sojourn_crds::ide_session::{DesiredState, IdeSessionStatus, State};
 
@@ -29,6 +29,14 @@ pub(super) fn say(observed: &Observed, status: &mut IdeSessionStatus, now: Times
             None => status.conditions.retain(|condition| condition.kind != kind),
         }
     }
+    let stalled = stalled(status);
+    set_stalled(&mut status.conditions, stalled, generation, now);
+}
+
+/// A session that failed is never started again.
+fn stalled(status: &IdeSessionStatus) -> Option<(&'static str, String)> {
+    let message = status.message.clone().unwrap_or_default();
+    (status.state == State::Failed).then_some(("Failed", message))
 }
 
 fn say_of<'a>(

@@ -4,9 +4,12 @@
 //! missed bound is a failure.
 
 mod admission;
+mod alone;
 mod check;
 mod create;
+mod crowd;
 mod fixture;
+mod hibernated;
 mod ides;
 mod instructions;
 mod load;
@@ -16,6 +19,7 @@ mod process;
 mod proxy;
 mod requests;
 mod scale;
+mod script;
 mod sessions;
 mod steps;
 mod table;
@@ -31,7 +35,7 @@ use table::Table;
 #[derive(Parser)]
 struct Arguments {
     /// Parts to run, separated by commas.
-    #[arg(long, value_delimiter = ',', value_enum, default_value = "a,b,c,d,e,f,g,h,i,j")]
+    #[arg(long, value_delimiter = ',', value_enum, default_value = "a,b,c,d,e,f,g,h,i,j,k")]
     only: Vec<Part>,
     /// Fail when a bound is missed.
     #[arg(long)]
@@ -74,6 +78,12 @@ enum Part {
     I,
     /// Sessions until Running and idle, few and many.
     J,
+    /// Sessions created all at once, many hibernated ones, and one alone: what they cost the cluster.
+    #[value(alias = "cost")]
+    K,
+    /// Ten thousand sessions at once. Takes a quarter of an hour, so only when it is asked for.
+    #[value(alias = "scale")]
+    L,
 }
 
 #[tokio::main]
@@ -92,7 +102,20 @@ async fn main() -> anyhow::Result<ExitCode> {
     }
     rustls::crypto::ring::default_provider().install_default().ok();
     let mut table = Table::default();
-    for part in [Part::D, Part::E, Part::F, Part::H, Part::A, Part::B, Part::G, Part::I, Part::C, Part::J] {
+    for part in [
+        Part::D,
+        Part::E,
+        Part::F,
+        Part::H,
+        Part::A,
+        Part::B,
+        Part::G,
+        Part::I,
+        Part::C,
+        Part::J,
+        Part::K,
+        Part::L,
+    ] {
         if !arguments.only.contains(&part) {
             continue;
         }
@@ -107,6 +130,8 @@ async fn main() -> anyhow::Result<ExitCode> {
             Part::H => proxy::run(&mut table).await?,
             Part::I => ides::run(&mut table).await?,
             Part::J => scale::run(&mut table, arguments.idle).await?,
+            Part::K => crowd::run(&mut table).await?,
+            Part::L => crowd::many(&mut table).await?,
         }
     }
     print!("{table}");

@@ -25,6 +25,20 @@ impl Requests {
         Self(counts)
     }
 
+    /// How many of them were writes of the status of sessions.
+    pub(crate) fn status_writes(&self) -> usize {
+        self.of("patch amaltheasessions status ")
+    }
+
+    /// How many of them published an Event.
+    pub(crate) fn events(&self) -> usize {
+        self.of("create events ")
+    }
+
+    fn of(&self, what: &str) -> usize {
+        self.0.iter().filter(|(asked, _)| asked.starts_with(what)).map(|(_, count)| count).sum()
+    }
+
     /// How many there were.
     pub(crate) fn total(&self) -> usize {
         self.0.values().sum()

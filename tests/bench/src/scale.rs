@@ -1,15 +1,16 @@
 //! Part j: what a session costs among few and among many, beside the same objects made by hand.
 
 use crate::{
+    crowd::many_nodes,
     fixture,
-    operator::{self, Operator},
+    operator::Operator,
     sessions::{objects, ours, pods_are_ready},
     table::{Bound, Row, Table},
     together,
 };
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::core::ApiResource;
-use sojourn_cluster::{Cluster, Options, test_namespace};
+use sojourn_cluster::test_namespace;
 
 /// How many sessions there are, one time after the other, each time on a cluster of its own.
 const SIZES: [usize; 4] = [250, 500, 1000, 2000];
@@ -71,9 +72,4 @@ pub(crate) async fn run(table: &mut Table, idle: u64) -> anyhow::Result<()> {
         add(format!("{size}: CPU, {idle} s idle"), "s", ours.idle_cpu, None, Bound::None);
     }
     Ok(())
-}
-
-async fn many_nodes() -> Result<Cluster, sojourn_cluster::Error> {
-    let audit_users = vec![operator::USER.into()];
-    Cluster::start(Options { nodes: 40, audit_users, fast_controllers: true, ..Options::default() }).await
 }

@@ -164,6 +164,7 @@ pub(crate) fn pods_are_ready(stateful_set: &DynamicObject) -> bool {
     stateful_set.data["status"]["readyReplicas"] == 1
 }
 
-fn is_running(session: &DynamicObject) -> bool {
+/// Whether a session runs.
+pub(crate) fn is_running(session: &DynamicObject) -> bool {
     session.data["status"]["state"] == "Running"
 }

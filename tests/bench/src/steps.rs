@@ -6,7 +6,6 @@ use crate::{
     table::{Bound, Row, Table},
 };
 use anyhow::Context as _;
-use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::authentication::v1::UserInfo;
 use kube::core::DynamicObject;
 use serde_json::{Value, json};
@@ -37,7 +36,7 @@ const NOW: &str = "2026-01-01T12:00:00Z";
 
 /// Measures each step.
 pub(crate) fn run(table: &mut Table) -> anyhow::Result<()> {
-    let now: Timestamp = NOW.parse()?;
+    let now: jiff::Timestamp = NOW.parse()?;
     let mut add = |figure: &str, value: f64, limit: f64| {
         let figure = figure.to_owned();
         table.add(Row { part: 'd', figure, unit: "ns", value, limit: Some(limit), bound: Bound::None });
@@ -56,19 +55,13 @@ pub(crate) fn run(table: &mut Table) -> anyhow::Result<()> {
 
     let session: AmaltheaSession = serde_json::from_value(object)?;
     let settings = settings();
-    let context = PlanContext {
-        now,
-        entropy: [7; 32],
-        settings: &settings,
-        usage_valid: SignedDuration::from_secs(90),
-    };
+    let context = PlanContext { now, entropy: [7; 32], settings: &settings };
     let fresh = Observed {
         session: Arc::new(session),
         children: BTreeMap::new(),
         pods: Vec::new(),
         warnings: Vec::new(),
-        usage: None,
-        requests: None,
+        measurements: Default::default(),
         gone: None,
         shared_secrets: Vec::new(),
     };
@@ -135,7 +128,8 @@ fn request<'a>(user: &'a UserInfo, old: Option<&'a Value>, new: &'a Value) -> Re
     }
 }
 
-fn settings() -> SessionSettings {
+/// The choices of whoever installed an operator.
+pub(crate) fn settings() -> SessionSettings {
     SessionSettings {
         rclone_storage_class: "csi-rclone-secret-annotation".into(),
         sidecars_image: "renku/sidecars:latest".into(),

@@ -20,11 +20,11 @@ use tokio::sync::Semaphore;
 
 /// Creations at a time.
 const AT_A_TIME: usize = 32;
-/// Objects that were created and have not arrived yet. What a session costs among many is asked, and not what it costs
-/// to wait: the control plane binds some fifteen volumes a second, and who waits for half a minute is told why.
+/// Objects that were created and have not arrived yet, where it is asked what a session costs among many, and not what
+/// it costs to wait: the control plane binds some twenty volumes a second, and who waits for long is told why.
 const UNDER_WAY: usize = 150;
-/// Far more than anything here takes, up to the 2,000 sessions of part j.
-const PATIENCE: Duration = Duration::from_secs(600);
+/// Far more than anything here takes, up to the 10,000 sessions of part l.
+const PATIENCE: Duration = Duration::from_secs(2400);
 
 /// When all had arrived.
 pub(crate) struct Arrived {
@@ -35,7 +35,7 @@ pub(crate) struct Arrived {
 }
 
 /// Creates objects, each after what `beside` makes for its name, and waits until each has arrived. With an empty
-/// namespace they belong to none.
+/// namespace they belong to none. Only so many are on their way at a time.
 pub(crate) async fn until_all(
     client: &Client,
     resource: &ApiResource,
@@ -44,6 +44,31 @@ pub(crate) async fn until_all(
     beside: fn(&str) -> Vec<Value>,
     has_arrived: fn(&DynamicObject) -> bool,
 ) -> anyhow::Result<Arrived> {
+    arrive(client, resource, namespace, objects, beside, has_arrived, UNDER_WAY).await
+}
+
+/// The same, but nobody waits for what is on its way.
+pub(crate) async fn all_at_once(
+    client: &Client,
+    resource: &ApiResource,
+    namespace: &str,
+    objects: Vec<Value>,
+    beside: fn(&str) -> Vec<Value>,
+    has_arrived: fn(&DynamicObject) -> bool,
+) -> anyhow::Result<Arrived> {
+    let under_way = objects.len();
+    arrive(client, resource, namespace, objects, beside, has_arrived, under_way).await
+}
+
+async fn arrive(
+    client: &Client,
+    resource: &ApiResource,
+    namespace: &str,
+    objects: Vec<Value>,
+    beside: fn(&str) -> Vec<Value>,
+    has_arrived: fn(&DynamicObject) -> bool,
+    under_way: usize,
+) -> anyhow::Result<Arrived> {
     let api: Api<DynamicObject> = match namespace {
         "" => Api::all_with(client.clone(), resource),
         _ => Api::namespaced_with(client.clone(), namespace, resource),
@@ -51,7 +76,7 @@ pub(crate) async fn until_all(
     let objects: Vec<DynamicObject> =
         objects.into_iter().map(serde_json::from_value).collect::<Result<_, _>>()?;
     let wanted = objects.len();
-    let room = &Arc::new(Semaphore::new(UNDER_WAY));
+    let room = &Arc::new(Semaphore::new(under_way));
     let (watched, free) = (api.clone(), room.clone());
     let watching = tokio::spawn(async move {
         let arrived = arrivals(watched, wanted, has_arrived, &free).await;

@@ -173,6 +173,15 @@ impl Cluster {
         if path.is_file() { Ok(AuditLog::new(path)) } else { Err(Error::ReadAudit) }
     }
 
+    /// The process of a component, such as `kube-apiserver`: under /proc it tells what it uses.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn process_id(&self, component: &str) -> Result<u32, Error> {
+        let process = self.component(component)?;
+        u32::try_from(process.pid).map_err(|_| Error::FindComponent { name: component.to_owned() })
+    }
+
     /// Does something in the network of the cluster's real node: sockets that are opened there reach
     /// pods and Services, and can be reached by pods at [`crate::NODE_ADDRESS`], whoever uses them after.
     ///

@@ -1,7 +1,7 @@
 //! What ended what ran. The next pod comes within a second, so it is kept as a condition for as long as the run
 //! lasts; it goes with the run.
 
-use super::{Seen, failure};
+use super::Seen;
 use crate::core::{
     amalthea::{
         Checked, Observed,
@@ -9,10 +9,10 @@ use crate::core::{
         run::{self, Run},
     },
     conditions::{self, ConditionUpdate},
-    object::CachedObject,
+    workload::{diagnosis, job::is_of_run},
 };
-use k8s_openapi::{api::core::v1::PodStatus, jiff::Timestamp};
-use sojourn_crds::amalthea::{AmaltheaSessionStatus, Condition, State, names};
+use k8s_openapi::jiff::Timestamp;
+use sojourn_crds::amalthea::{AmaltheaSessionStatus, Condition, State};
 
 /// The reason of a container that ended in a pod that went on.
 const FAILED: &str = "ContainerFailed";
@@ -48,15 +48,15 @@ pub(super) fn tell(
 fn ends(observed: &Observed, old: &AmaltheaSessionStatus, seen: &Seen) -> Option<(String, String)> {
     let fell = || old.state == State::Running && seen.state == State::Failed;
     let in_place = || seen.error.clone().filter(|_| fell()).map(|message| (FAILED.to_owned(), message));
-    of_pod(observed.pod()?).or_else(in_place)
+    diagnosis::interruption(observed.pod()?).or_else(in_place)
 }
 
 /// Why the pod before ended, if nothing was told since the one came that there is now.
 fn was_replaced(observed: &Observed, run: &str, told: Option<i64>) -> Option<(String, String)> {
     let gone = observed.gone.as_deref()?;
-    let of_run = gone.annotations.get(names::RUN_ID_ANNOTATION).is_some_and(|id| id == run);
+    let of_run = is_of_run(gone, run);
     let next = observed.pod().and_then(|pod| pod.created);
-    of_pod(gone).filter(|_| of_run && next.is_none_or(|next| told < second(next)))
+    diagnosis::interruption(gone).filter(|_| of_run && next.is_none_or(|next| told < second(next)))
 }
 
 /// Why a container ended that was up and is so again, if that was not told.
@@ -67,7 +67,7 @@ fn was_restarted(
 ) -> Option<(String, String)> {
     let up = conditions::find(&old.conditions, READY).filter(|_| old.state == State::Running)?;
     let live = observed.pod()?;
-    let (at, message) = failure::before_restart(&live.status(), &live.name)?;
+    let (at, message) = diagnosis::before_restart(&live.status(), &live.name)?;
     (second(at) > told.max(since(up))).then(|| (FAILED.to_owned(), message))
 }
 
@@ -79,17 +79,4 @@ fn since(condition: &Condition) -> Option<i64> {
 /// A moment as conditions have it, to compare it with what may be missing, which comes first.
 fn second(at: Timestamp) -> Option<i64> {
     Some(at.as_second())
-}
-
-/// Why a pod has ended or is about to, in one word, and for people; nothing of one that ends as it was told to.
-pub fn of_pod(live: &CachedObject) -> Option<(String, String)> {
-    let pod: PodStatus = live.status();
-    let reason = pod.reason.clone().filter(|reason| !reason.is_empty());
-    // What ends because it was told to has not failed: an edit replaces the pod, or somebody deletes it.
-    let told_to = live.deleting && reason.is_none();
-    if pod.phase.as_deref() == Some("Failed") && !told_to {
-        return Some((reason.unwrap_or_else(|| "PodFailed".into()), failure::of_pod(&pod, Some(live))?));
-    }
-    let (reason, message) = failure::disruption(&pod)?;
-    Some((reason.to_owned(), format!("the pod {} was ended: {message}", live.name)))
 }

@@ -3,9 +3,8 @@
 //! Every "since" has its clearing rule beside its setting rule: a field that outlives what it speaks of is
 //! the bug that session operators have most often.
 
-pub(super) mod containers;
 mod failure;
-pub mod interruption;
+mod interruption;
 mod state;
 
 use super::{
@@ -17,10 +16,12 @@ use super::{
 };
 use crate::core::{
     conditions::{self, ConditionUpdate, whole_seconds},
+    error::ErrorClass,
     object::Kind,
+    workload::pod::{self, Containers, Count},
 };
 use k8s_openapi::{api::core::v1::PodStatus, apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
-use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionStatus, Condition, State};
+use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionStatus, Condition, ContainerCounts, State};
 use state::Seen;
 
 /// What a pass ends with.
@@ -29,7 +30,7 @@ pub struct Report {
     /// The status to report; written only when it differs from the one that is there.
     pub status: AmaltheaSessionStatus,
     /// What the timeouts ask for now.
-    pub cull: Option<TimeoutAction>,
+    pub timeout_action: Option<TimeoutAction>,
     /// When to look again if nothing happens before.
     pub requeue_at: Option<Timestamp>,
 }
@@ -64,12 +65,9 @@ pub fn status(checked: &Checked, before: &Observed, applied: &Applied, context: 
         },
         ..old.clone()
     };
-    let counted = if deleting || seen.state == State::Hibernated {
-        containers::Count::Totals
-    } else {
-        containers::Count::All
-    };
-    (status.container_counts, status.init_container_counts) = containers::counts(observed.pod(), counted);
+    let counted = if deleting || seen.state == State::Hibernated { Count::Totals } else { Count::All };
+    let (containers, init_containers) = pod::counts(observed.pod(), counted);
+    (status.container_counts, status.init_container_counts) = (counts(containers), counts(init_containers));
 
     let hibernated = checked.spec.hibernated && !deadlines::is_finished(old);
     status.hibernated_since = since(&old.hibernated_since, hibernated, now);
@@ -88,8 +86,9 @@ pub fn status(checked: &Checked, before: &Observed, applied: &Applied, context: 
     status.will_hibernate_at = dues.first().map(|due| whole_seconds(due.at));
     let wake =
         deadlines::scheduled_decisions(checked, observed, &status, context).first().map(|wake| wake.at);
-    let cull = if deleting { None } else { cull(checked, observed, &status, &seen, &dues, context) };
-    Report { status, cull, requeue_at: wake.filter(|_| !deleting) }
+    let timeout_action =
+        if deleting { None } else { timeout_action(checked, observed, &status, &seen, &dues, context) };
+    Report { status, timeout_action, requeue_at: wake.filter(|_| !deleting) }
 }
 
 /// A "since" that is set when something begins to hold, and cleared when it holds no more.
@@ -110,7 +109,7 @@ fn is_between_crashes(
     old.failing_since.is_some()
         && !ends
         && matches!(seen.state, State::Running | State::NotReady)
-        && containers::recovering_until(observed.pod()).is_some_and(|until| now < until)
+        && pod::recovering_until(observed.pod()).is_some_and(|until| now < until)
 }
 
 fn set_idle(
@@ -157,8 +156,8 @@ fn set_conditions(
         );
     }
     let ready = seen.state == State::Running;
-    let pod = pod_status(observed).filter(|_| seen.state == State::NotReady);
-    let unready = pod.as_ref().and_then(deadlines::unready).filter(|(_, from)| *from <= now);
+    let waiting_pod = pod_status(observed).filter(|_| seen.state == State::NotReady);
+    let unready = waiting_pod.as_ref().and_then(pod::unready).filter(|(_, from)| *from <= now);
     // "Created just now" stays until there is more to say than that it is not ready yet.
     let still_new = seen.state == State::NotReady
         && unready.is_none()
@@ -184,6 +183,7 @@ fn set_conditions(
     }
     conditions::set(conditions, routing(checked, observed), generation, now);
     conditions::set(conditions, reconciled(checked, applied), generation, now);
+    conditions::set_stalled(conditions, stalled(checked, applied, seen), generation, now);
     if let Some(finished) = &seen.finished {
         let say = ConditionUpdate {
             kind: FINISHED,
@@ -193,6 +193,22 @@ fn set_conditions(
         };
         conditions::set(conditions, say, generation, now);
     }
+}
+
+/// Why the session failed for good, if it did. A crash or an image that cannot be pulled may pass by itself.
+fn stalled<'a>(checked: &Checked, applied: &Applied, seen: &'a Seen) -> Option<(&'a str, String)> {
+    let error = seen.error.clone().filter(|_| seen.state == State::Failed)?;
+    let reason = if let Some(finished) = &seen.finished {
+        finished.reason.as_str()
+    } else if !checked.blocking_findings.is_empty() {
+        "InvalidSpec"
+    } else if seen.unschedulable {
+        "FailedScheduling"
+    } else {
+        let class = applied.lasting_error()?.class;
+        matches!(class, ErrorClass::Foreign | ErrorClass::Invalid).then(|| class.as_str())?
+    };
+    Some((reason, error))
 }
 
 fn routing<'a>(checked: &Checked, observed: &Observed) -> ConditionUpdate<'a> {
@@ -214,7 +230,7 @@ fn routing<'a>(checked: &Checked, observed: &Observed) -> ConditionUpdate<'a> {
 }
 
 fn reconciled<'a>(checked: &Checked, applied: &Applied) -> ConditionUpdate<'a> {
-    let worst = applied.errors.iter().filter(|error| !error.class.passes()).max_by_key(|error| error.class);
+    let worst = applied.lasting_error();
     let (holds, reason, message) = if !checked.blocking_findings.is_empty() {
         (false, "InvalidSpec", checked.blocking_findings.join("; "))
     } else if let Some(error) = worst {
@@ -225,7 +241,7 @@ fn reconciled<'a>(checked: &Checked, applied: &Applied) -> ConditionUpdate<'a> {
     ConditionUpdate { kind: RECONCILED, holds, reason, message }
 }
 
-fn cull(
+fn timeout_action(
     checked: &Checked,
     observed: &Observed,
     status: &AmaltheaSessionStatus,
@@ -246,12 +262,17 @@ fn cull(
     Some(TimeoutAction::Hibernate(due.clone()))
 }
 
+fn counts(containers: Containers) -> ContainerCounts {
+    let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    ContainerCounts { total: count(containers.total), ready: count(containers.ready) }
+}
+
 fn pod_status(observed: &Observed) -> Option<PodStatus> {
     observed.pod().filter(|pod| !pod.deleting).map(|pod| pod.status())
 }
 
 /// The report on a session that has no spec to work with.
-pub fn unworkable(session: &AmaltheaSession, now: Timestamp) -> Report {
+pub(super) fn without_spec(session: &AmaltheaSession, now: Timestamp) -> Report {
     let old = session.status.clone().unwrap_or_default();
     let deleting = session.metadata.deletion_timestamp.is_some();
     let error = "the session has no spec; give it at least spec.session.image, or delete it".to_owned();
@@ -262,7 +283,10 @@ pub fn unworkable(session: &AmaltheaSession, now: Timestamp) -> Report {
         url: Some("None".into()),
         ..old
     };
+    let generation = session.metadata.generation;
+    let stalled = (!deleting).then(|| ("InvalidSpec", error.clone()));
+    conditions::set_stalled(&mut status.conditions, stalled, generation, now);
     let say = ConditionUpdate { kind: RECONCILED, holds: false, reason: "InvalidSpec", message: error };
-    conditions::set(&mut status.conditions, say, session.metadata.generation, now);
-    Report { status, cull: None, requeue_at: None }
+    conditions::set(&mut status.conditions, say, generation, now);
+    Report { status, timeout_action: None, requeue_at: None }
 }

@@ -6,11 +6,16 @@ use crate::core::{
         Applied, Checked, ChildError, Observed, PlanContext,
         conditions::FINISHED,
         deadlines,
-        plan::{Outcome, is_backstop, is_of_run, outcome},
+        plan::is_backstop,
         run::{self, Run},
     },
     conditions,
     object::{CachedObject, Kind},
+    workload::{
+        diagnosis,
+        job::{Outcome, is_of_run, outcome},
+        pod,
+    },
 };
 use k8s_openapi::api::{apps::v1::StatefulSetStatus, batch::v1::JobStatus, core::v1::PodStatus};
 use sojourn_crds::amalthea::{AmaltheaSessionStatus, State};
@@ -78,11 +83,14 @@ pub(super) fn see(
         return Seen::new(State::Failed, Some(message));
     }
     let pod = pod_status(observed);
-    if is_working(stateful_set, job, observed.pod()) && pod.as_ref().is_some_and(is_ready) {
+    if is_working(stateful_set, job, observed.pod()) && pod.as_ref().is_some_and(pod::is_ready) {
         return Seen::new(State::Running, None);
     }
     let mut seen = waiting(old, pod.as_ref(), context);
-    seen.error = seen.error.or_else(|| mounting(observed, pod.as_ref()?)).or_else(|| lost(observed));
+    seen.error = seen
+        .error
+        .or_else(|| diagnosis::of_mounts(observed, pod.as_ref()?))
+        .or_else(|| diagnosis::of_node(observed));
     seen
 }
 
@@ -123,7 +131,7 @@ fn ended(
         }
         Some(Outcome::Failed { reason, message }) => {
             // What the container said tells more than what the Job says of it.
-            let told = pod_status(observed).and_then(|pod| failure::of_pod(&pod, observed.pod()));
+            let told = pod_status(observed).and_then(|pod| diagnosis::of_pod(&pod, observed.pod()));
             let error = told.unwrap_or_else(|| match (reason.as_str(), message.as_str()) {
                 ("", "") => "The job failed.".to_owned(),
                 _ => format!("{reason}: {message}"),
@@ -190,49 +198,12 @@ fn serves(stateful_set: &CachedObject, status: &StatefulSetStatus, pod: Option<&
 /// By which the StatefulSet controller marks the template that a pod was made from.
 const REVISION_LABEL: &str = "controller-revision-hash";
 
-fn is_ready(pod: &PodStatus) -> bool {
-    let phase = pod.phase.as_deref().unwrap_or_default();
-    let conditions = pod.conditions.iter().flatten();
-    matches!(phase, "Running" | "Succeeded")
-        && conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
-}
-
-/// What keeps the volumes from a pod that has a node. Mostly it is temporary, so the session waits.
-fn mounting(observed: &Observed, pod: &PodStatus) -> Option<String> {
-    let name = &observed.pod()?.name;
-    let refused = observed.warnings.iter().find(|warning| {
-        warning.kind == Kind::Pod
-            && warning.name == *name
-            && matches!(warning.reason.as_str(), "FailedMount" | "FailedAttachVolume")
-    })?;
-    let waits = pod.phase.as_deref() == Some("Pending");
-    waits.then(|| format!("the session waits for a volume: {}", refused.message.trim_end()))
-}
-
-/// A node that does not answer takes the pod along, also one that is to be deleted: nobody confirms its end.
-fn lost(observed: &Observed) -> Option<String> {
-    let live = observed.pod()?;
-    let pod: PodStatus = live.status();
-    let mut conditions = pod.conditions.iter().flatten();
-    let unready = conditions.find(|condition| condition.type_ == "Ready" && condition.status == "False")?;
-    let since = unready.last_transition_time.as_ref().map(|time| time.0.as_second());
-    let told = observed.warnings.iter().any(|warning| {
-        warning.kind == Kind::Pod
-            && warning.name == live.name
-            && warning.reason == "NodeNotReady"
-            && since.is_none_or(|since| warning.at.as_second() >= since)
-    });
-    told.then(|| {
-        "the node that the session runs on does not answer. The session goes on when the node comes back; otherwise an administrator has to remove the node".to_owned()
-    })
-}
-
 /// Not there yet: says for what the session waits, and gives up on nodes after a while.
 fn waiting(old: &AmaltheaSessionStatus, pod: Option<&PodStatus>, context: &PlanContext) -> Seen {
     let mut seen = Seen::new(State::NotReady, None);
     let refused = pod
-        .and_then(deadlines::unschedulable)
-        .filter(|refused| deadlines::unschedulable_from(refused).is_none_or(|from| from <= context.now));
+        .and_then(pod::unschedulable)
+        .filter(|refused| pod::unschedulable_from(refused).is_none_or(|from| from <= context.now));
     let Some(refused) = refused else { return seen };
     seen.unschedulable = true;
     let message = refused.message.as_deref().unwrap_or_default().trim_end_matches('.');

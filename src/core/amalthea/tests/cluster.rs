@@ -3,9 +3,7 @@
 use super::{fixtures::*, server};
 use crate::core::{
     amalthea::{
-        Applied, Checked, Observed, Plan, PlanContext, Requests, Usage,
-        observed::Warning,
-        plan,
+        Applied, Checked, Measurements, Observed, Plan, PlanContext, Requests, Usage, plan,
         status::{self, Report},
         validate,
     },
@@ -13,6 +11,7 @@ use crate::core::{
     manifest::{MANAGER, Write},
     object::{CachedObject, Kind},
     settings::SessionSettings,
+    workload::Warning,
 };
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
@@ -125,8 +124,11 @@ impl Cluster {
             pods: self.pods.values().map(|pod| self.remembered(Kind::Pod, pod)).collect(),
             gone: self.gone.clone(),
             warnings: self.warnings.clone(),
-            usage: self.usage,
-            requests: self.requests,
+            measurements: Measurements {
+                usage: self.usage,
+                requests: self.requests,
+                ..Measurements::default()
+            },
             shared_secrets: self.shared_secrets.clone(),
         }
     }
@@ -144,7 +146,7 @@ impl Cluster {
     pub(super) fn context(&self) -> PlanContext<'_> {
         // Other bytes each time, so that what must be kept is seen to be kept.
         let entropy = [u8::try_from(self.version % 251).unwrap(); 32];
-        PlanContext { now: self.now, entropy, settings: &self.settings, usage_valid: seconds(90) }
+        PlanContext { now: self.now, entropy, settings: &self.settings }
     }
 
     pub(super) fn plan(&self) -> Plan {

@@ -4,8 +4,10 @@ use super::{
     cluster::{Cluster, cluster},
     fixtures::*,
 };
+use crate::core::{error::ErrorClass, object::Kind};
 use rstest::rstest;
 use serde_json::json;
+use sojourn_crds::amalthea::State;
 
 fn condition(cluster: &Cluster, kind: &str) -> (String, String, i64) {
     let status = cluster.status();
@@ -87,4 +89,35 @@ fn the_generation_is_told() {
     let generations: Vec<_> =
         cluster.status().conditions.into_iter().map(|c| c.observed_generation).collect();
     assert_eq!(generations, [Some(2); 3]);
+}
+
+/// Tools that wait for a session stop when nothing changes any more by itself, and not before.
+#[test]
+fn what_failed_for_good_is_stalled() {
+    let stalled = |cluster: &Cluster| {
+        let conditions = cluster.status().conditions;
+        let stalled = conditions.into_iter().find(|condition| condition.kind == "Stalled");
+        stalled.map(|condition| (condition.status, condition.reason.unwrap()))
+    };
+    let because = |reason: &str| Some(("True".to_owned(), reason.to_owned()));
+    let mut invalid = cluster(session("hello"));
+    invalid.findings = vec!["it cannot work".to_owned()];
+    invalid.settle();
+    assert_eq!(stalled(&invalid), because("InvalidSpec"));
+    invalid.findings.clear();
+    invalid.pass_time(1).settle();
+    assert_eq!(stalled(&invalid), None);
+
+    let mut refused = cluster(session("hello"));
+    refused.refuse = Some((Kind::StatefulSet, ErrorClass::Invalid, "it is wrong".into()));
+    refused.settle();
+    assert_eq!(stalled(&refused), because("Invalid"));
+    refused.refuse = Some((Kind::StatefulSet, ErrorClass::Quota, "not now".into()));
+    refused.pass_time(1).settle();
+    assert_eq!(stalled(&refused), None, "room may be made for it");
+
+    let mut crashing = cluster(session("hello"));
+    crashing.settle();
+    crashing.pod_ready().container(json!({"waiting": {"reason": "ErrImagePull"}})).settle();
+    assert_eq!((crashing.status().state, stalled(&crashing)), (State::Failed, None), "it may pass");
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 use sojourn_crds::amalthea::{OnDeadline, State};
 
 fn hibernates(cluster: &Cluster) -> Option<TimeoutReason> {
-    match cluster.seen().cull {
+    match cluster.seen().timeout_action {
         Some(TimeoutAction::Hibernate(due)) => Some(due.why),
         Some(TimeoutAction::Delete(due)) => panic!("deletes: {due:?}"),
         None => None,

@@ -1,7 +1,7 @@
 //! What is said of a session that fails.
 
 use super::{cluster::cluster, controllers::status_of, fixtures::*};
-use crate::core::{amalthea::observed::Warning, object::Kind};
+use crate::core::{object::Kind, workload::Warning};
 use rstest::rstest;
 use serde_json::{Value, json};
 use sojourn_crds::amalthea::State;

@@ -4,7 +4,7 @@ use super::{
     cluster::{Cluster, cluster, live},
     fixtures::*,
 };
-use crate::core::{amalthea::observed::Warning, object::Kind};
+use crate::core::{object::Kind, workload::Warning};
 use rstest::rstest;
 use serde_json::{Value, json};
 use sojourn_crds::amalthea::State;

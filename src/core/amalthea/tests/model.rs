@@ -6,10 +6,11 @@ use super::{
     controllers::has_ended,
     fixtures::*,
 };
-use crate::core::{error::ErrorClass, object::Kind};
+use crate::core::{error::ErrorClass, object::Kind, workload::WorkloadKind};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use rstest::rstest;
 use serde_json::json;
+use sojourn_crds::amalthea::AmaltheaSession;
 use sojourn_crds::{
     amalthea::{OnDeadline, State, names},
     duration::parse,
@@ -102,7 +103,7 @@ impl Model {
                 self.edit("dataSources", (0..count).map(source).collect())
             }
             23 => {
-                let kind = *Kind::CHILDREN.choose(&mut self.chance).unwrap();
+                let kind = *AmaltheaSession::CHILDREN.choose(&mut self.chance).unwrap();
                 let class = *[ErrorClass::Quota, ErrorClass::Transient].choose(&mut self.chance).unwrap();
                 let refused = self.chance.random_bool(0.3);
                 self.cluster.refuse = refused.then(|| (kind, class, "refused".into()));

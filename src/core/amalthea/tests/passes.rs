@@ -4,11 +4,11 @@ use super::cluster::{Cluster, live};
 use crate::core::{
     amalthea::{
         Applied, ChildError, Plan,
-        plan::{self, Release},
         status::{self, TimeoutAction},
     },
     merge,
     object::Kind,
+    workload::Release,
 };
 use serde_json::json;
 use sojourn_crds::amalthea::AmaltheaSessionStatus;
@@ -32,7 +32,7 @@ impl Cluster {
             let jobs: Vec<Release> = self
                 .objects
                 .iter()
-                .filter_map(|(key, object)| plan::release_orphan(&live(key.0, object)))
+                .filter_map(|(key, object)| Release::of_orphan(&live(key.0, object)))
                 .collect();
             jobs.iter().for_each(|job| self.release(job));
         } else {
@@ -44,7 +44,7 @@ impl Cluster {
     fn pass_over_session(&mut self) {
         self.requeue_at = None;
         if self.session.get("spec").is_none() {
-            let report = status::unworkable(&self.typed(), self.now);
+            let report = status::without_spec(&self.typed(), self.now);
             return self.write_status(&report.status);
         }
         let observed = self.observed();
@@ -61,7 +61,7 @@ impl Cluster {
         let report = status::status(&self.checked(&observed.session), &observed, &applied, &self.context());
         self.requeue_at = report.requeue_at;
         self.write_status(&report.status);
-        match report.cull {
+        match report.timeout_action {
             Some(TimeoutAction::Hibernate(due)) if self.call(format!("hibernate {:?}", due.why)) => {
                 self.edit("hibernated", json!(true));
             }

@@ -7,6 +7,7 @@ use super::{
 use crate::core::{
     amalthea::{Plan, children, validate},
     object::{CachedObject, Kind},
+    workload::WorkloadKind as _,
 };
 use proptest::{collection::vec, option, prelude::*, sample::select};
 use serde_json::{Map, Value, json};
@@ -171,7 +172,7 @@ proptest! {
 
     /// Whatever stands where something else is expected: nothing panics, and the session is still served.
     #[test]
-    fn reading_is_lenient(draft in any_session(), pod in any_json(), child in any_json(), culling in option::of(any_json()), kind in select(Kind::CHILDREN.to_vec())) {
+    fn reading_is_lenient(draft in any_session(), pod in any_json(), child in any_json(), culling in option::of(any_json()), kind in select(AmaltheaSession::CHILDREN.to_vec())) {
         let mut cluster = cluster(draft);
         cluster.settle();
         let key = cluster.objects.keys().find(|(found, _)| *found == kind).cloned();
@@ -190,6 +191,19 @@ proptest! {
         }
         cluster.plan();
         cluster.seen();
+    }
+
+    /// Sessions are kept as text between reconciles.
+    #[test]
+    fn a_session_that_is_kept_comes_back_as_it_was(draft in any_session()) {
+        let mut cluster = cluster(draft);
+        cluster.settle();
+        let session = cluster.typed();
+        let text = serde_json::to_string(&*session).unwrap();
+        let again: AmaltheaSession = serde_json::from_str(&text).unwrap();
+        prop_assert_eq!(&again.metadata, &session.metadata);
+        prop_assert_eq!(&again.spec, &session.spec);
+        prop_assert_eq!(&again.status, &session.status);
     }
 
     /// So is cutting objects.

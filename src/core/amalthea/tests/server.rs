@@ -91,7 +91,7 @@ pub(super) fn complete(kind: Kind, object: &mut Value) {
             default(&mut object["spec"], "clusterIP", json!("10.0.0.7"));
             default(&mut object["spec"], "sessionAffinity", json!("None"));
         }
-        Kind::Ingress => {}
+        Kind::Ingress | Kind::Deployment | Kind::ReplicaSet => {}
         Kind::StatefulSet => {
             default(&mut object["spec"], "revisionHistoryLimit", json!(10));
             default(&mut object["spec"], "updateStrategy", json!({"type": "RollingUpdate"}));

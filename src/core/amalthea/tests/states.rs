@@ -4,7 +4,7 @@ use super::{
     cluster::{Cluster, cluster},
     fixtures::*,
 };
-use crate::core::{amalthea::observed::Warning, error::ErrorClass, object::Kind};
+use crate::core::{error::ErrorClass, object::Kind, workload::Warning};
 use rstest::rstest;
 use serde_json::json;
 use sojourn_crds::amalthea::State;
@@ -40,7 +40,7 @@ fn a_session_that_is_being_deleted_is_not_ready(#[case] draft: Draft) {
     cluster.delete_session();
     assert_eq!(seen(&cluster), (State::NotReady, None));
     let report = cluster.seen();
-    assert_eq!((report.cull, report.requeue_at), (None, None));
+    assert_eq!((report.timeout_action, report.requeue_at), (None, None));
 }
 
 #[rstest]

@@ -102,3 +102,12 @@ fn output_that_is_not_here_any_more_is_said() {
         assert_eq!((early.says("LogsAvailable"), early.status.std_out_file.as_deref()), (None, None));
     }
 }
+
+/// Tools that wait for a session stop when it has failed, and not when it has ended.
+#[rstest]
+#[case(State::Failed, Some(("True", "Failed")))]
+#[case(State::Stopped, None)]
+#[case(State::Running, None)]
+fn a_session_that_failed_is_stalled(#[case] state: State, #[case] stalled: Option<(&str, &str)>) {
+    assert_eq!(scene(state).decide(0).says("Stalled"), stalled);
+}

@@ -1,18 +1,16 @@
 //! What a cluster holds of a session, read and never written.
 
-use super::outline::Session;
 use crate::{
     control::{api, context::ReconciledKind, errors::CallError},
     core::{
         error::ErrorClass,
-        manifest::Write,
         object::{CachedObject, Kind},
+        workload::WorkloadKind,
     },
 };
 use jiff::Timestamp;
 use kube::{Client, api::ListParams};
 use serde_json::{Value, json};
-use sojourn_crds::amalthea::{AmaltheaSession, names};
 
 /// The UID of a session that is not there yet.
 const UNBORN: &str = "00000000-0000-0000-0000-000000000000";
@@ -50,20 +48,33 @@ pub(super) struct Known {
     /// Children and pods.
     pub(super) objects: Vec<CachedObject>,
     /// Objects without our labels that have the names of children.
-    pub(super) strangers: Vec<CachedObject>,
+    pub(super) unlabelled: Vec<CachedObject>,
     /// What could not be read.
     pub(super) notes: Vec<String>,
 }
 
-/// What the cluster holds of the session of that name.
-pub(super) async fn observe(client: &Client, namespace: &str, name: &str) -> Result<Known, AskClusterError> {
-    let mut known = Known { asked: true, ..Known::default() };
-    let sessions = api::of_resource(client, &AmaltheaSession::resource(), Some(namespace));
-    let found = api::within(sessions.get_opt(name)).await;
+/// The object of that name, if there is one.
+pub(super) async fn observe<K: ReconciledKind>(
+    client: &Client,
+    namespace: Option<&str>,
+    name: &str,
+) -> Result<Known, AskClusterError> {
+    let found = api::within(api::of_resource(client, &K::resource(), namespace).get_opt(name)).await;
     let found = found.map_err(|source| AskClusterError::Session { name: name.to_owned(), source })?;
-    known.session = found.map(|session| serde_json::to_value(session).unwrap_or_default());
-    let ours = format!("{}={},{}={name}", names::LABEL_PART_OF, names::PART_OF_VALUE, names::LABEL_INSTANCE);
-    for kind in Kind::CHILDREN.into_iter().chain([Kind::Pod]) {
+    let session = found.map(|session| serde_json::to_value(session).unwrap_or_default());
+    Ok(Known { asked: true, session, ..Known::default() })
+}
+
+/// The object of that name, its children and their pods.
+pub(super) async fn observe_workload<K: WorkloadKind + ReconciledKind>(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+) -> Result<Known, AskClusterError> {
+    let mut known = observe::<K>(client, Some(namespace), name).await?;
+    let (label, value) = K::SELECTOR;
+    let ours = format!("{label}={value},{}={name}", K::NAME_LABEL);
+    for kind in K::CHILDREN.iter().copied().chain([Kind::Pod]) {
         let params = ListParams::default().labels(&ours);
         match api::within(api::api(client, kind, Some(namespace)).list(&params)).await {
             Ok(list) => known
@@ -79,21 +90,20 @@ pub(super) async fn observe(client: &Client, namespace: &str, name: &str) -> Res
 }
 
 /// Objects that have the names of children to create. A name that may not be asked for counts as free.
-pub(super) async fn strangers(
+pub(super) async fn unlabelled(
     client: &Client,
-    session: &Session,
+    namespace: &str,
+    creates: Vec<(Kind, String)>,
 ) -> Result<Vec<CachedObject>, AskClusterError> {
-    let mut strangers = Vec::new();
-    for write in &session.preview.plan.write {
-        let Write::Create { kind, name, .. } = write else { continue };
-        let api = api::api(client, *kind, Some(session.observed.session.namespace()));
-        match api::find(&api, name).await {
-            Ok(found) => strangers.extend(found.and_then(|object| CachedObject::from_dynamic(*kind, object))),
+    let mut found = Vec::new();
+    for (kind, name) in creates {
+        match api::find(&api::api(client, kind, Some(namespace)), &name).await {
+            Ok(object) => found.extend(object.and_then(|object| CachedObject::from_dynamic(kind, object))),
             Err(error) if error.class() == ErrorClass::Forbidden => {}
-            Err(source) => return Err(AskClusterError::Children { kind: *kind, source }),
+            Err(source) => return Err(AskClusterError::Children { kind, source }),
         }
     }
-    Ok(strangers)
+    Ok(found)
 }
 
 /// The session as the API server would store it at `now`: the manifest's spec, labels and annotations, and what only
@@ -127,6 +137,7 @@ pub(super) fn as_stored(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sojourn_crds::amalthea::AmaltheaSession;
 
     #[test]
     fn a_manifest_takes_the_place_of_the_spec_and_leaves_the_rest() {

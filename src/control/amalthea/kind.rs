@@ -1,0 +1,73 @@
+//! `AmaltheaSession` as a kind with children that is run on a cluster.
+
+use super::{Reconciler, gauges::Gauges, requests::last_request, usage};
+use crate::{
+    control::{context::ReconciledKind, key::Key, workload::ControlledKind},
+    core::amalthea::{Observed, PlanContext, Requests, idle, validate},
+    settings::{MetricsSettings, Scope},
+    telemetry::{metrics, sessions::SessionCollector},
+};
+use kube::core::DynamicObject;
+use prometheus_client::registry::Registry;
+use sojourn_crds::amalthea::{AmaltheaSession, KIND};
+use sojourn_webhooks::{JobConstraints, facts::GuardSettings, session_kinds::amalthea_job_constraints};
+use std::sync::Arc;
+use tokio::task::JoinSet;
+
+impl ReconciledKind for AmaltheaSession {
+    const NAME: &'static str = KIND;
+    const METRIC: metrics::Kind = metrics::Kind::AmaltheaSession;
+}
+
+impl ControlledKind for AmaltheaSession {
+    fn read(object: DynamicObject) -> Result<Self, serde_json::Error> {
+        let DynamicObject { mut metadata, mut data, .. } = object;
+        metadata.managed_fields = None;
+        if let Some(annotations) = &mut metadata.annotations {
+            annotations.remove(sojourn_crds::metadata::LAST_APPLIED);
+        }
+        let spec = data.get_mut("spec").map(serde_json::Value::take).filter(|spec| !spec.is_null());
+        let status = data.get_mut("status").map(serde_json::Value::take).filter(|status| !status.is_null());
+        let spec = spec.and_then(|spec| match serde_json::from_value(spec) {
+            Ok(spec) => Some(spec),
+            Err(error) => {
+                tracing::warn!(%error, session = metadata.name, namespace = metadata.namespace, "unreadable spec");
+                None
+            }
+        });
+        let status = status.map(serde_json::from_value).transpose()?;
+        Ok(AmaltheaSession { metadata, spec, status })
+    }
+
+    /// Asks the session's proxy for its last request, if the end of the session depends on it now.
+    async fn complete(
+        reconciler: &Reconciler,
+        key: &Key,
+        observed: &mut Observed,
+        context: &PlanContext<'_>,
+    ) {
+        let address = validate(&observed.session, Vec::new())
+            .and_then(|checked| idle::to_be_asked(&checked, observed, context));
+        let (Some(address), Some(pod)) = (address, observed.pod().map(|pod| pod.uid.clone())) else { return };
+        let requests = Requests { last: last_request(&address).await, asked: context.now };
+        reconciler.index.write().measure(key, |measured| {
+            measured.requests = Some(requests);
+            measured.requests_pod = pod;
+        });
+        observed.measurements.requests = Some(requests);
+    }
+
+    /// Measures CPU use.
+    fn start(reconciler: &Arc<Reconciler>, scope: &Scope, workers: &mut JoinSet<()>) {
+        workers.spawn(usage::measure(reconciler.clone(), scope.clone()));
+    }
+
+    fn register(reconciler: &Arc<Reconciler>, registry: &mut Registry, settings: &MetricsSettings) {
+        let gauges = Arc::new(Gauges(reconciler.clone()));
+        registry.register_collector(Box::new(SessionCollector::new(gauges, settings.per_session)));
+    }
+
+    fn job_constraints(&self, settings: &GuardSettings) -> Option<JobConstraints> {
+        Some(amalthea_job_constraints(self, settings))
+    }
+}
