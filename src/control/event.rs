@@ -1,4 +1,4 @@
-//! Events: what a person reads in `kubectl describe`.
+//! Events, as `kubectl describe` shows them.
 //!
 //! Not by `kube::runtime::events::Recorder`: it writes to `events.k8s.io`, for which the operator would need more
 //! rights, and leaves out `count`, `firstTimestamp` and `lastTimestamp`, which clients of core/v1 read.

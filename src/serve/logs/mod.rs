@@ -1,8 +1,8 @@
 //! The log of an IDE session, by the path and with the parameters of the original, on the operator's HTTPS port.
 //!
 //! A custom resource cannot have a subresource `log`, so the API server does not proxy to it: clients connect to the
-//! replica. A client needs a token that may `get` the resource `idesessions/log`. Objects come from a [`SessionLookup`],
-//! files from the [`Capture`] store, never from a path in a status.
+//! replica. A client needs a token that may `get` the resource `idesessions/log`. Objects come from a
+//! [`SessionLookup`], files from the [`Capture`] store, never from a path in a status.
 
 mod line_filter;
 mod query;

@@ -40,11 +40,7 @@ fn of_session(name: &str) -> Vec<(Kind, Value)> {
         shared_secrets: Vec::new(),
     };
     let settings = steps::settings();
-    let context = PlanContext {
-        now: jiff::Timestamp::now(),
-        entropy: [7; 32],
-        settings: &settings,
-    };
+    let context = PlanContext { now: jiff::Timestamp::now(), entropy: [7; 32], settings: &settings };
     let Some(checked) = validate(&observed.session, Vec::new()) else { return Vec::new() };
     let writes = plan(&checked, &observed, &context).write.into_iter();
     let made = writes.filter_map(|write| match write {
