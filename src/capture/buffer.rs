@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_said_where_it_would_stand() {
+    fn left_out_lines_are_recorded_in_their_place() {
         let mut buffer = Buffer::default();
         let half = "x".repeat(MAX_BYTES / 2);
         buffer.push(item(Stream::Stdout, &half), ROOM);

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_asks_for_traces_unless_somebody_says_where_to() {
+    fn traces_are_off_without_an_endpoint() {
         assert!(Traces::start(&|_| None).unwrap().is_none());
     }
 }

@@ -176,7 +176,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_cut_is_what_was_asked_for_whatever_the_pieces(
+        fn the_filter_does_not_depend_on_chunks(
             texts in prop::collection::vec("[ a-z\u{e9}]{0,12}", 0..10), query in queries(),
             size in 1usize..40,
         ) {
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_that_is_over_says_so() {
+    fn a_filter_at_its_limit_is_done() {
         let mut cut = LineFilter::new(&Query { limit: Some(1), ..ALL }, 0);
         let mut out = Vec::new();
         cut.feed(b"1 now a", &mut out);

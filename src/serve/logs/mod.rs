@@ -175,7 +175,7 @@ impl Logs {
 
 /// To `get` the resource `idesessions/log` of a session.
 fn get_log(name: &str) -> AccessRequest {
-    AccessRequest::Resource(ResourceAttributes {
+    AccessRequest::Resource(Box::new(ResourceAttributes {
         verb: Some("get".to_owned()),
         group: Some(GROUP.to_owned()),
         version: Some("v1".to_owned()),
@@ -183,7 +183,7 @@ fn get_log(name: &str) -> AccessRequest {
         subresource: Some("log".to_owned()),
         name: Some(name.to_owned()),
         ..ResourceAttributes::default()
-    })
+    }))
 }
 
 /// The warning of an empty response for a session that has run.

@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_has_no_token() {
+    fn an_anonymous_session_has_no_token() {
         let env = [
             ("MOUNT_PATH", "/work"),
             ("REPOSITORIES_0_", REPOSITORY),

@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_burst_is_one_look_when_it_is_quiet() {
+    async fn a_burst_is_one_requeue_when_it_is_quiet() {
         let (requeues, mut told) = requeues();
         let (begun, name) = (Instant::now(), Arc::from("a"));
         for _ in 0..4 {
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_endless_burst_is_looked_at_all_the_same() {
+    async fn an_endless_burst_is_requeued_all_the_same() {
         let (requeues, mut told) = requeues();
         let (begun, name) = (Instant::now(), Arc::from("a"));
         for _ in 0..60 {
