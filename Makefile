@@ -2,6 +2,9 @@
 
 SHELL := bash
 TARGET := $(or $(CARGO_TARGET_DIR),target)
+SETUP := bash tests/cluster/setup.sh
+# Runs a step and notes how long it takes: $(TIMED) NAME COMMAND.
+TIMED := bash tests/cluster/timed.sh
 
 .PHONY: help demo test test-node bench instructions fuzz generate lint ci
 
@@ -9,25 +12,35 @@ help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: ## Show Sojourn at work on a local cluster; stays until Ctrl-C (DEMO=once: ends by itself; NODE=1: real node, root)
+	@$(SETUP) --build
 	cargo build --package sojourn --package sojourn-demo
 	exec $(TARGET)/debug/sojourn-demo $(if $(filter once,$(DEMO)),--once) $(if $(NODE),--node)
 
+test: export TIMES = $(TARGET)/times-test
 test: ## Run every test that needs no root: unit, property, model, and on a real control plane
-	cargo run --quiet --package sojourn-cluster -- build
+	@$(SETUP)
+	@$(TIMED) --begin
+	$(TIMED) "cluster binaries" cargo run --quiet --package sojourn-cluster -- build
 	@# Tests on the control plane mostly wait, so more of them at a time than there are cores.
-	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} cargo test --workspace --no-fail-fast
-	cargo test --package sojourn --lib --features otel telemetry::trace
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} $(TIMED) "tests" cargo test --workspace --no-fail-fast
+	$(TIMED) "tests of traces" cargo test --package sojourn --lib --features otel telemetry::trace
+	@$(TIMED) --end
 
+test-node: export TIMES = $(TARGET)/times-test-node
 test-node: ## Run the tests that need a real node (root)
-	cargo run --quiet --package sojourn-cluster -- build --node
-	cargo test --package sojourn-cluster --test node
+	@$(SETUP) --node
+	@$(TIMED) --begin
+	$(TIMED) "cluster binaries" cargo run --quiet --package sojourn-cluster -- build --node
+	$(TIMED) "the node itself" cargo test --package sojourn-cluster --test node
 	@# They mostly wait too. One that restarts the operator, and those with a node of their own, come when the rest is done.
-	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} cargo test --no-fail-fast --test node -- \
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-8} $(TIMED) "sessions" cargo test --no-fail-fast --test node -- \
 		--skip restart:: --skip lost:: --skip takeover::
-	cargo test --test node -- restart::
-	cargo test --no-fail-fast --test node -- lost:: takeover::
+	$(TIMED) "restart" cargo test --test node -- restart::
+	$(TIMED) "lost nodes and takeover" cargo test --no-fail-fast --test node -- lost:: takeover::
+	@$(TIMED) --end
 
 bench: ## Measure, and print a table with the limit of each figure from the same run (BENCH="--only a,d": parts; BENCH="--only scale": 10,000 sessions)
+	@$(SETUP) --build
 	cargo build --release --package sojourn --package sojourn-bench
 	$(TARGET)/release/sojourn-bench $(BENCH)
 

@@ -86,7 +86,8 @@ fn fields_of_sessions(#[case] path: &str, #[case] names: &[&str]) {
 #[case("spec.groupAccess.[]", &["groupName: string", "role: string"])]
 #[case("spec.repositories.[]", &["branch: string", "provider: string", "url: string"])]
 #[case("spec.mcpServers", &["custom: object", "disabled: array"])]
-#[case("status", &["groupBindingsCreated: integer", "limitRangeReady: boolean",
+// `observedGeneration` is ours: tools that wait for an object compare it.
+#[case("status", &["groupBindingsCreated: integer", "limitRangeReady: boolean", "observedGeneration: integer",
     "scheduledSessionRBACReady: boolean"])]
 fn fields_of_settings(#[case] path: &str, #[case] names: &[&str]) {
     assert_eq!(fields(&settings(path)), names);

@@ -96,7 +96,7 @@ impl Controllers {
     /// known to the guard of Jobs. Must be called within a runtime.
     pub fn new(context: &Context, settings: &Settings) -> Self {
         let mut all: Vec<Arc<dyn Controller>> = Vec::new();
-        all.extend(ide_session::IdeSessionController::new(context, settings));
+        all.extend(ide_session::IdeSessionController::in_scope(context, settings));
         all.push(Arc::new(WorkloadController::<AmaltheaSession>::new(
             amalthea::Reconciler::new(context.clone(), settings.sessions.clone()),
             settings,

@@ -2,10 +2,12 @@
 //!
 //! * [`spec`], [`session`] and [`status`]: the types
 //! * [`names`]: names of children, containers, volumes, labels and annotations
+//! * [`secrets`]: which secrets a session refers to
 //! * [`lifetime`]: what the timeouts of a session mean for its workload
 
 pub mod lifetime;
 pub mod names;
+pub mod secrets;
 pub mod session;
 pub mod spec;
 pub mod status;

@@ -129,6 +129,9 @@ pub enum Provider {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ProjectSettingsStatus {
+    /// The generation of the spec that this status is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
     /// How many bindings of groups there are.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Integer>", extend("minimum" = 0))]

@@ -41,7 +41,7 @@ pub struct IdeSessionController {
 impl IdeSessionController {
     /// A controller of all sessions. `None` for an operator of some namespaces: `IdeSession`s belong to none. Must be
     /// called within a runtime.
-    pub fn new(context: &Context, settings: &Settings) -> Option<Arc<dyn Controller>> {
+    pub fn in_scope(context: &Context, settings: &Settings) -> Option<Arc<dyn Controller>> {
         if settings.scope != Scope::Cluster {
             tracing::info!(
                 "IdeSessions belong to no namespace; an operator for some namespaces leaves them alone"

@@ -1,40 +1,24 @@
 //! Secrets that a session has adopted: they go when it goes.
 
 use crate::core::object::StringMap;
-use sojourn_crds::amalthea::{AmaltheaSessionSpec, SecretKeyRef, SecretRef, names};
+use sojourn_crds::amalthea::{
+    AmaltheaSessionSpec, names,
+    secrets::{SecretReference, secret_references},
+};
 use std::collections::BTreeSet;
-
-/// Names of all secrets that a spec refers to, and whether it adopts them.
-fn references(spec: &AmaltheaSessionSpec) -> Vec<(&str, bool)> {
-    fn plain(reference: Option<&SecretRef>) -> Option<(&str, bool)> {
-        reference.map(|reference| (reference.name.as_str(), reference.adopt == Some(true)))
-    }
-    fn keyed(reference: Option<&SecretKeyRef>) -> Option<(&str, bool)> {
-        reference.map(|reference| (reference.name.as_str(), reference.adopt == Some(true)))
-    }
-    let authentication = spec.authentication.as_ref().filter(|authentication| authentication.enabled);
-    let mut all = vec![
-        plain(spec.ingress.as_ref().and_then(|ingress| ingress.tls_secret.as_ref())),
-        plain(authentication.map(|authentication| &authentication.secret_ref)),
-        plain(spec.session.remote_secret_ref.as_ref()),
-    ];
-    all.extend(spec.data_sources.iter().map(|source| plain(source.secret_ref.as_ref())));
-    for repository in &spec.code_repositories {
-        all.push(keyed(repository.cloning_config_secret_ref.as_ref()));
-        all.push(keyed(repository.config_secret_ref.as_ref()));
-    }
-    all.extend(spec.image_pull_secrets.iter().map(|reference| plain(Some(reference))));
-    all.into_iter().flatten().filter(|(name, _)| !name.is_empty()).collect()
-}
 
 /// Names of the secrets that a session adopted.
 pub fn adopted(spec: &AmaltheaSessionSpec) -> BTreeSet<&str> {
-    references(spec).into_iter().filter_map(|(name, adopted)| adopted.then_some(name)).collect()
+    named(spec).filter(|reference| reference.adopt).map(|reference| reference.name).collect()
 }
 
 /// Names of all secrets that a session refers to.
 pub fn referenced(spec: &AmaltheaSessionSpec) -> BTreeSet<&str> {
-    references(spec).into_iter().map(|(name, _)| name).collect()
+    named(spec).map(|reference| reference.name).collect()
+}
+
+fn named(spec: &AmaltheaSessionSpec) -> impl Iterator<Item = SecretReference<'_>> {
+    secret_references(spec).into_iter().filter(|reference| !reference.name.is_empty())
 }
 
 /// Why an adopted secret must not be deleted with the session `uid` of name `session`, if it must not.

@@ -54,6 +54,7 @@ pub fn status(checked: &Checked, before: &Observed, applied: &Applied, context: 
     let seen = state::see(checked, observed, applied, old, context);
 
     let mut status = AmaltheaSessionStatus {
+        observed_generation: checked.session.metadata.generation,
         state: seen.state,
         error: seen.error.clone(),
         url: Some(children::url(checked.spec, context.settings)),
@@ -277,6 +278,7 @@ pub(super) fn without_spec(session: &AmaltheaSession, now: Timestamp) -> Report 
     let deleting = session.metadata.deletion_timestamp.is_some();
     let error = "the session has no spec; give it at least spec.session.image, or delete it".to_owned();
     let mut status = AmaltheaSessionStatus {
+        observed_generation: session.metadata.generation,
         state: if deleting { State::NotReady } else { State::Failed },
         failing_since: since(&old.failing_since, !deleting, now),
         error: (!deleting).then(|| error.clone()),

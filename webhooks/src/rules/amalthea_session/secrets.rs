@@ -6,21 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionSpec, SecretKeyRef, SecretRef};
+use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionSpec, secrets::secret_references};
 
 use super::{Subject, spec};
 use crate::facts::{Access, AccessQuestion, Facts};
 use crate::finding::{Code, FieldPath, Finding, seen};
 use crate::kind::Change;
-
-/// A reference to a secret, whatever its type.
-struct Reference<'a> {
-    path: FieldPath,
-    name: &'a str,
-    adopt: bool,
-    /// True when the session cannot run without the name.
-    needed: bool,
-}
 
 /// Says which references are incomplete.
 pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
@@ -34,12 +25,11 @@ pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
             ));
         }
     }
-    for reference in
-        references(subject.spec).filter(|reference| reference.needed && reference.name.is_empty())
-    {
+    let references = secret_references(subject.spec).into_iter();
+    for reference in references.filter(|reference| reference.needed && reference.name.is_empty()) {
         findings.push(Finding::new(
             Code::SecretNameMissing,
-            reference.path.child("name"),
+            FieldPath::new(&reference.path).child("name"),
             "the name of the secret is empty",
             "name the secret",
         ));
@@ -81,10 +71,11 @@ pub(crate) fn access_reviews(change: &Change<'_, AmaltheaSession>) -> Vec<Access
 fn adopted(change: &Change<'_, AmaltheaSession>) -> Vec<(FieldPath, AccessQuestion)> {
     let Change { request, object: session, old } = *change;
     let names = |spec: &AmaltheaSessionSpec| -> BTreeMap<String, FieldPath> {
-        let adopted = references(spec).filter(|reference| reference.adopt && !reference.name.is_empty());
+        let references = secret_references(spec).into_iter();
+        let adopted = references.filter(|reference| reference.adopt && !reference.name.is_empty());
         // A secret that is named twice is asked about once, for the place where it is named first.
         adopted.fold(BTreeMap::new(), |mut found, reference| {
-            found.entry(reference.name.to_owned()).or_insert(reference.path);
+            found.entry(reference.name.to_owned()).or_insert_with(|| FieldPath::new(&reference.path));
             found
         })
     };
@@ -103,37 +94,4 @@ fn adopted(change: &Change<'_, AmaltheaSession>) -> Vec<(FieldPath, AccessQuesti
         (path, question)
     })
     .collect()
-}
-
-fn references(of: &AmaltheaSessionSpec) -> impl Iterator<Item = Reference<'_>> {
-    fn any(path: FieldPath, to: &SecretRef, needed: bool) -> Reference<'_> {
-        Reference { path, name: &to.name, adopt: to.adopt == Some(true), needed }
-    }
-    fn keyed(path: FieldPath, to: &SecretKeyRef, needed: bool) -> Reference<'_> {
-        Reference { path, name: &to.name, adopt: to.adopt == Some(true), needed }
-    }
-    let remote = of.location == sojourn_crds::amalthea::Location::Remote;
-    let batch = of.session_type == sojourn_crds::amalthea::SessionType::NonInteractive;
-    let tls = of.ingress.iter().filter_map(|ingress| ingress.tls_secret.as_ref());
-    let tls = tls.map(|to| any(spec("ingress").child("tlsSecret"), to, false));
-    let auth = of.authentication.iter().filter(|auth| auth.enabled);
-    let auth = auth.map(move |auth| any(spec("authentication").child("secretRef"), &auth.secret_ref, !batch));
-    let controller = of.session.remote_secret_ref.iter();
-    let controller = controller.map(move |to| any(spec("session").child("remoteSecretRef"), to, remote));
-    let sources = of.data_sources.iter().enumerate().filter_map(move |(index, source)| {
-        let path = spec("dataSources").index(index).child("secretRef");
-        Some(any(path, source.secret_ref.as_ref()?, !remote))
-    });
-    let repositories = of.code_repositories.iter().enumerate().flat_map(|(index, repository)| {
-        let path = spec("codeRepositories").index(index);
-        let cloning = repository.cloning_config_secret_ref.iter();
-        let other = repository.config_secret_ref.iter();
-        let other_path = path.child("configSecretRef");
-        cloning
-            .map(move |to| keyed(path.child("cloningConfigSecretRef"), to, true))
-            .chain(other.map(move |to| keyed(other_path.clone(), to, false)))
-    });
-    let pull = of.image_pull_secrets.iter().enumerate();
-    let pull = pull.map(|(index, to)| any(spec("imagePullSecrets").index(index), to, false));
-    tls.chain(auth).chain(controller).chain(sources).chain(repositories).chain(pull)
 }

@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed step of a test is a failed test")]
 
+mod commands;
+
 use std::{collections::BTreeMap, path::Path};
 
-const AMALTHEA: &str = include_str!("../docs/migrating-from-amalthea.md");
-const DCP: &str = include_str!("../docs/migrating-from-dcp.md");
+const AMALTHEA: &str = include_str!("../../docs/migrating-from-amalthea.md");
+const DCP: &str = include_str!("../../docs/migrating-from-dcp.md");
 /// Weak spots that are in the programs of remote sessions, which are still the original's.
 const OF_REMOTE_SESSIONS: [&str; 4] = ["W20", "W35", "W36", "W37"];
 
