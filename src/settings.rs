@@ -32,12 +32,12 @@ pub const SIDECARS_IMAGE: &str = concat!("ghcr.io/sojourn-dev/sojourn-sidecars:"
 #[error("{}", .0.join("\n"))]
 pub struct ReadSettingsError(pub Vec<String>);
 
-/// Whose sessions are served.
+/// The namespaces that the operator serves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Those of all namespaces.
+    /// All namespaces.
     Cluster,
-    /// Those of these namespaces; sorted, no name twice, never empty.
+    /// These namespaces; sorted, without duplicates, never empty.
     Namespaces(Vec<String>),
 }
 
@@ -46,16 +46,16 @@ pub enum Scope {
 pub struct MetricsSettings {
     /// The listener of /metrics; equal to that of the probes when one listener serves both.
     pub bind: Option<Address>,
-    /// Serve them by TLS, to those only whom the API server says may read them.
+    /// Serve them by TLS, to clients that the API server authorizes.
     pub secure: bool,
     /// Serve the metrics of single sessions, for at most this many.
     pub per_session: Option<usize>,
 }
 
-/// Who writes.
+/// Leader election.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeaseSettings {
-    /// False: this replica always does.
+    /// False: this replica is always the leader.
     pub enabled: bool,
     /// Namespace of the Lease.
     pub namespace: String,
@@ -64,12 +64,12 @@ pub struct LeaseSettings {
     pub host: String,
 }
 
-/// Where what IDE sessions write is kept.
+/// Where the output of IDE sessions is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaptureSettings {
-    /// The operator's own directory for it; made, and cleared of what belongs to no session.
+    /// The operator's own directory; created, and cleared of files without a session.
     pub directory: PathBuf,
-    /// A directory that others have files in; goes before the other one if it is there, and is never cleared.
+    /// A directory that holds other files, too; takes precedence if it exists, and is never cleared.
     pub shared: Option<PathBuf>,
     /// Keep the files when their session is deleted.
     pub preserve: bool,
@@ -80,9 +80,9 @@ pub struct CaptureSettings {
 pub struct Settings {
     /// Namespace of the operator itself.
     pub namespace: String,
-    /// Whose sessions are served.
+    /// The namespaces that the operator serves.
     pub scope: Scope,
-    /// The user that the operator is to the API server, when it is known without asking.
+    /// The operator's username at the API server, if it is configured.
     pub operator_user: Option<String>,
     /// Kubeconfig file, when one is named.
     pub kubeconfig: Option<PathBuf>,
@@ -96,11 +96,11 @@ pub struct Settings {
     pub lease: LeaseSettings,
     /// Webhooks; `None` when they are off.
     pub webhook: Option<WebhookSettings>,
-    /// What shapes sessions.
+    /// Settings of sessions.
     pub sessions: SessionSettings,
     /// The IDEs of IdeSessions.
     pub ide: IdeSettings,
-    /// What IDE sessions write.
+    /// The output of IDE sessions.
     pub capture: CaptureSettings,
     /// Logging.
     pub log: LogSettings,
@@ -108,7 +108,7 @@ pub struct Settings {
     pub concurrency: u16,
     /// How long a terminating replica keeps serving.
     pub shutdown_delay: Duration,
-    /// What the operator should be told about its settings, one line each, once.
+    /// Remarks about the settings, one line each, logged once at the start.
     pub notes: Vec<String>,
 }
 

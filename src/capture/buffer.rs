@@ -1,6 +1,6 @@
-//! What waits to be written of one session: bounded, and never a reason to wait for who brings it.
+//! The lines of one session that are not written yet: bounded, and callers never wait.
 //!
-//! When more comes than can be written, the newest is left out, and how much that was is said where it would stand.
+//! Beyond the limit the newest lines are left out, and their number is recorded in their place.
 
 use super::names::Stream;
 use jiff::Timestamp;
@@ -38,7 +38,7 @@ impl Lost {
     }
 }
 
-/// See the module.
+/// The buffered lines of one session.
 #[derive(Debug, Default)]
 pub(super) struct Buffer {
     items: Vec<Item>,
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_said_where_it_would_stand() {
+    fn left_out_lines_are_recorded_in_their_place() {
         let mut buffer = Buffer::default();
         let half = "x".repeat(MAX_BYTES / 2);
         buffer.push(item(Stream::Stdout, &half), ROOM);

@@ -1,4 +1,4 @@
-//! The files themselves: made by us, for us alone to read, and never anybody else's.
+//! The files themselves: created by this process, readable by its user only. Files of other users are never touched.
 //!
 //! Blocking: the store calls this where blocking is allowed. No file is held open between two calls, so that the
 //! number of sessions is not bounded by that of file descriptors.
@@ -26,7 +26,7 @@ const ROOT: u32 = 0;
 #[derive(Debug)]
 pub(super) struct Directory {
     path: PathBuf,
-    /// Nobody else keeps files there.
+    /// The directory is the operator's own.
     own: bool,
 }
 
@@ -42,8 +42,8 @@ impl Directory {
         self.path.join(owner.file_name(stream))
     }
 
-    /// Makes the directory if it is not there. One that another user made is not used: below a temporary directory
-    /// anybody may be first.
+    /// Creates the directory if it does not exist. One of another user is not used: below a temporary directory any
+    /// user may have created it first.
     fn prepare(&self) -> io::Result<()> {
         if !self.own {
             return Ok(());

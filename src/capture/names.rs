@@ -1,4 +1,4 @@
-//! What is captured, and the names of its files.
+//! Captured streams, and the names of their files.
 //!
 //! A name is made of an object's name and UID and of nothing else, so that no status and no request can lead to
 //! another file. Two objects never share a file, since no UID is given twice.
@@ -11,19 +11,19 @@ const MAX_BYTES: usize = 255;
 const MAX_UID: usize = 64;
 const SYSTEM: (&str, &str) = ("resource-idesession-", ".log");
 
-/// What of a session is captured.
+/// A captured stream of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stream {
     /// The standard output of its process.
     Stdout,
     /// The standard error of its process.
     Stderr,
-    /// What the operator has to say of it.
+    /// Remarks of the operator about the session.
     System,
 }
 
 impl Stream {
-    /// Each of them.
+    /// All streams.
     pub const ALL: [Stream; 3] = [Stream::Stdout, Stream::Stderr, Stream::System];
 }
 
@@ -57,12 +57,12 @@ impl Owner {
         Ok(Self { name: name.to_owned(), uid: uid.to_owned() })
     }
 
-    /// Its name.
+    /// Name of the object.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its UID.
+    /// UID of the object.
     pub fn uid(&self) -> &str {
         &self.uid
     }

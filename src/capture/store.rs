@@ -1,4 +1,4 @@
-//! The store of all captures. One task writes for all sessions, in turn, as much as each has waiting.
+//! The store of captured output. One task writes for all sessions, round-robin, all that each has buffered.
 
 use super::{
     buffer::{Buffer, Item},
@@ -24,20 +24,20 @@ use tokio::{
     task::{JoinError, spawn_blocking},
 };
 
-/// Bytes that wait to be written of all sessions at most.
+/// Bytes of all sessions that may be buffered.
 const MAX_WAITING: usize = 16 << 20;
-/// How long after a failed removal the next one is tried; each wait is twice the one before.
+/// The delay after the first failed removal; it doubles with each failure.
 const FIRST_RETRY: Duration = Duration::from_millis(200);
-/// How long removals are tried in all.
+/// How long a removal is retried.
 const RETRIES: Duration = Duration::from_secs(3);
 
 /// A session is not captured.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenCaptureError {
-    /// It is already.
+    /// It is captured already.
     #[error("its output is being kept already")]
     Twice,
-    /// One of its files cannot be made or used.
+    /// One of its files cannot be created or used.
     #[error("{path}: {source}")]
     Begin {
         /// The file.
@@ -61,7 +61,7 @@ pub enum RemoveCaptureError {
     Ending(#[from] JoinError),
 }
 
-/// The store. Clones are the same store.
+/// The store. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Capture {
     shared: Arc<Shared>,
@@ -195,8 +195,8 @@ impl Capture {
         }
     }
 
-    /// Removes the files of objects whose UIDs are not among `alive`, and returns how many. For when a replica begins to
-    /// lead and knows all objects; what others keep in the directory stays, and so does what is to be preserved.
+    /// Removes the files of objects whose UIDs are not among `alive`, and returns how many. For when a replica begins
+    /// to lead and knows all objects; what others keep in the directory stays, and so does what is to be preserved.
     pub async fn sweep(&self, alive: HashSet<String>) -> Result<usize, RemoveCaptureError> {
         if self.shared.preserve {
             return Ok(0);
@@ -205,10 +205,10 @@ impl Capture {
         Ok(spawn_blocking(move || disk.directory.sweep(&alive)).await??)
     }
 
-    /// Waits until what was brought before has been written, or could not be.
+    /// Waits until all lines that were passed in before are written, or have failed.
     pub async fn flush(&self) {
         let (done, told) = oneshot::channel();
-        // Nobody tells when the writing task has ended; then nothing is written any more.
+        // There is no response when the writing task has ended; then nothing is written any more.
         if self.shared.work.send(Work::Tell(done)).is_ok() {
             let _ = told.await;
         }
@@ -225,7 +225,7 @@ impl Capture {
         self.shared.disk.directory.read(owner, stream)
     }
 
-    /// Tells of what is written for `owner` from now on.
+    /// Notifies of output of `owner` that is written from now on.
     pub fn updates(&self, owner: &Owner) -> Updates {
         let opened = self.shared.opened.subscribe();
         Updates {
@@ -243,7 +243,7 @@ impl Shared {
     }
 }
 
-/// Captures one session. The capture ends when this is dropped; what was brought before is written.
+/// Captures one session. The capture ends when this is dropped; buffered lines are still written.
 #[derive(Debug)]
 pub struct Writer {
     shared: Arc<Shared>,
@@ -251,7 +251,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Takes a line, or several: a newline parts them. Returns at once.
+    /// Buffers a line, or several separated by newlines. Returns at once.
     pub fn line(&self, stream: Stream, text: impl Into<String>, at: Timestamp) {
         let item = Item { stream, at, text: text.into() };
         let waiting = &self.entry.disk.waiting;
@@ -280,7 +280,7 @@ impl Drop for Writer {
     }
 }
 
-/// Tells when there is more to read.
+/// Notifies a reader of new output.
 #[derive(Debug)]
 pub struct Updates {
     shared: Arc<Shared>,
@@ -290,8 +290,8 @@ pub struct Updates {
 }
 
 impl Updates {
-    /// Waits until something has been written since this was made or since it last told. Tells once more when the
-    /// capture ends. Nothing is lost when the wait is given up.
+    /// Waits until something has been written since this was created or last returned. Returns once more when the
+    /// capture ends. Cancel safe.
     pub async fn wait(&mut self) {
         if let Some(written) = &mut self.written {
             if written.changed().await.is_err() {
@@ -309,7 +309,7 @@ impl Updates {
     }
 }
 
-/// Writes what is asked for until nobody can ask any more.
+/// Writes what is buffered, until all handles of the store are gone.
 async fn write_all(mut asked: mpsc::UnboundedReceiver<Work>) {
     while let Some(work) = asked.recv().await {
         match work {
@@ -320,7 +320,7 @@ async fn write_all(mut asked: mpsc::UnboundedReceiver<Work>) {
                 }
                 entry.written.send_modify(|count| *count += 1);
             }
-            // Whoever asked may have gone.
+            // The caller may be gone.
             Work::Tell(done) => drop(done.send(())),
         }
     }

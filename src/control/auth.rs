@@ -52,7 +52,7 @@ pub(super) async fn review_access(
     request: AccessRequest,
 ) -> kube::Result<Option<bool>> {
     let (resource_attributes, non_resource_attributes) = match request {
-        AccessRequest::Resource(attributes) => (Some(attributes), None),
+        AccessRequest::Resource(attributes) => (Some(*attributes), None),
         AccessRequest::NonResource(attributes) => (None, Some(attributes)),
     };
     let spec = SubjectAccessReviewSpec {

@@ -1,14 +1,13 @@
-//! The webhooks' certificate, kept good for as long as the process runs.
+//! The webhooks' certificate, kept valid while the process runs.
 //!
-//! Two modes. [`own`]: one authority in a Secret that all replicas share, one leaf in the memory of each, and the
-//! bundle in the webhook configurations. [`files`]: certificate and key in two files that somebody else keeps, as
-//! cert-manager does; nothing is written to the cluster then. In both, what is served goes on being served
-//! whatever fails, and the replica is ready when its own port, dialed, would be believed by an API server that
-//! has read the live configurations.
+//! Two modes. [`self_managed`]: one authority in a Secret that all replicas share, one leaf in the memory of each, and
+//! the bundle in the webhook configurations. [`files`]: certificate and key in two files that another program writes,
+//! such as cert-manager; the cluster is only read. In both, the last good certificate is served whatever fails, and the
+//! replica is ready when an API server that has read the live configurations would trust its own port.
 //!
-//! Every step is a decision of [`sojourn_certs`] on what is there now, so it does not matter which replica
-//! does it, how often, or where the last one was stopped. All replicas do it, leader or not: a bundle that is
-//! blanked must come back while the Lease changes hands, too.
+//! Every step is a decision of [`sojourn_certs`] on the current state, so it does not matter which replica takes it,
+//! how often, or where another was stopped. All replicas take steps, leader or not: a bundle that was removed must
+//! return during a change of leaders, too.
 
 pub mod configurations;
 pub mod deregistration;
@@ -29,7 +28,7 @@ use serde_json::{Value, json};
 use sojourn_certs::{Fingerprint, server::CertResolver};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-/// Wall clocks are looked at so often: a timer alone would sleep through a suspended machine.
+/// How often the wall clock is checked: a timer does not advance while a machine is suspended.
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The wall clock of this replica.
@@ -58,26 +57,26 @@ impl DebugView {
     }
 }
 
-/// The server whose certificate it is, and those who are told about it.
+/// The server that uses the certificate, and where its state is reported.
 #[derive(Debug)]
 pub struct CertificateServer {
-    /// Where the server takes its certificate from.
+    /// Holds the certificate for the server.
     pub resolver: Arc<CertResolver>,
-    /// Where it listens.
+    /// Address of the listener.
     pub address: SocketAddr,
-    /// The name that API servers call it by.
+    /// The server name that API servers verify.
     pub name: String,
     /// The wall clock.
     pub clock: Clock,
-    /// What is counted.
+    /// Metrics of the certificate.
     pub metrics: CertificateMetrics,
-    /// Whether the certificate would be believed.
+    /// The readiness check: whether API servers trust the certificate.
     pub readiness: Handle,
     /// What the debug page shows.
     pub shown: DebugView,
 }
 
-/// What is in use, for people.
+/// The certificate in use, for logs and the debug page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct ActiveCertificate {
     fingerprint: Option<Fingerprint>,
@@ -85,8 +84,8 @@ struct ActiveCertificate {
 }
 
 impl CertificateServer {
-    /// Says whether an API server would believe what our port serves, and shows that to whoever looks. A
-    /// `concern` is something that people should see to while all still works.
+    /// Sets readiness by whether an API server would trust the own port, and returns it. `concern` is a warning that
+    /// does not affect readiness.
     async fn verify(&self, live: &Configurations, concern: Option<&str>) -> bool {
         let verdict = match live.bundles() {
             Err(missing) => Err(missing),
@@ -114,7 +113,7 @@ impl CertificateServer {
         good
     }
 
-    /// Shows the phase and what is in use.
+    /// Updates the debug page.
     fn show(&self, mode: &str, phase: Phase, active: Option<&ActiveCertificate>, more: Value) {
         self.metrics.enter(phase);
         let mut shown = json!({
@@ -133,7 +132,7 @@ impl CertificateServer {
     }
 }
 
-/// A minute, more or less: replicas that start together should not do things together for ever.
+/// A minute with jitter, so that replicas that start together do not stay synchronized.
 fn jittered_minute() -> Duration {
     MINUTE.mul_f64(rand::random_range(0.8..1.2))
 }

@@ -1,27 +1,27 @@
-//! What an error of the API server means for what to do next.
+//! Errors of calls to the API server, their classes, and the backoff after them.
 
 use crate::core::error::ErrorClass;
 use kube::runtime::watcher;
 use std::time::Duration;
 
-/// Why a call to the API server brought nothing.
+/// A call to the API server failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CallError {
     /// The API server answered with an error, or could not be reached.
     #[error("{}", error_message(.0))]
     Kube(#[from] kube::Error),
-    /// There was no answer in time.
+    /// There was no response within the deadline.
     #[error("the API server did not answer within {0:?}")]
     Timeout(Duration),
-    /// This replica leads no more; the next leader goes on.
+    /// This replica is no longer the leader; the next leader continues.
     #[error("this replica does not lead")]
     NotLeading,
-    /// What came back is not what was asked for.
+    /// The response cannot be parsed.
     #[error("the API server's answer cannot be read: {0}")]
     Unreadable(#[from] serde_json::Error),
 }
 
-/// What the API server said, without the noise of our side of the call.
+/// The message of the API server, without that of the client library.
 pub fn error_message(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) => status.message.clone(),
@@ -29,7 +29,7 @@ pub fn error_message(error: &kube::Error) -> String {
     }
 }
 
-/// What the API server said to a watch.
+/// The message of the API server to a watch.
 pub fn watch_error_message(error: &watcher::Error) -> String {
     match error {
         watcher::Error::InitialListFailed(error)
@@ -53,7 +53,7 @@ pub fn is_streaming_refused(error: &watcher::Error) -> bool {
 }
 
 impl CallError {
-    /// What kind of error it is.
+    /// The class of the error.
     pub fn class(&self) -> ErrorClass {
         let Self::Kube(kube::Error::Api(status)) = self else { return ErrorClass::Transient };
         match status.code {
@@ -67,24 +67,24 @@ impl CallError {
         }
     }
 
-    /// Whether the object is not there.
+    /// Whether the object does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Kube(kube::Error::Api(status)) if status.code == 404)
     }
 
-    /// Whether an object of that name is there already.
+    /// Whether an object of that name exists already.
     pub fn is_already_exists(&self) -> bool {
         matches!(self, Self::Kube(kube::Error::Api(status)) if status.code == 409 && status.reason == "AlreadyExists")
     }
 }
 
-/// How long to wait before trying again after `failures` errors in a row, the last one of `class`.
+/// The backoff after `failures` consecutive errors, the last one of `class`.
 ///
-/// `spread` in 0..1 keeps many sessions from coming back at the same moment.
+/// `spread` in 0..1 is the jitter.
 pub fn backoff(class: ErrorClass, failures: u32, spread: f64) -> Duration {
     let (first, most) = match class {
         ErrorClass::Conflict | ErrorClass::Transient => (0.2, 300.0),
-        // A person has to act first; a change of the session or its children is seen at once anyway.
+        // A user has to act first; a change of the session or its children requeues it at once anyway.
         ErrorClass::Quota | ErrorClass::Forbidden | ErrorClass::Foreign | ErrorClass::Invalid => {
             (30.0, 600.0)
         }

@@ -1,7 +1,7 @@
-//! Events: what a person reads in `kubectl describe`.
+//! Events, as `kubectl describe` shows them.
 //!
-//! Not by `kube::runtime::events::Recorder`: it writes to `events.k8s.io`, for which the operator would need more rights,
-//! and leaves out `count`, `firstTimestamp` and `lastTimestamp`, which clients of core/v1 read.
+//! Not by `kube::runtime::events::Recorder`: it writes to `events.k8s.io`, for which the operator would need more
+//! rights, and leaves out `count`, `firstTimestamp` and `lastTimestamp`, which clients of core/v1 read.
 
 use super::api;
 use crate::core::event::EventRecord;
@@ -17,8 +17,8 @@ const CLUSTER_SCOPED: &str = "default";
 /// The API server's limit for messages of Events.
 const MAX_MESSAGE: usize = 1000;
 
-/// Publishes an Event about an object: the replica `instance` did `action`. An Event that cannot be published is lost; it
-/// only repeats what the status reports.
+/// Publishes an Event about an object: the replica `instance` did `action`. An Event that cannot be published is
+/// lost; it only repeats what the status reports.
 pub(super) async fn publish(
     client: &Client,
     object: ObjectReference,

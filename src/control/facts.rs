@@ -53,7 +53,7 @@ impl Authorizer for AccessReviews {
                 name: Some(question.name.clone()),
                 ..ResourceAttributes::default()
             };
-            match review_access(&self.0, user.clone(), AccessRequest::Resource(attributes)).await {
+            match review_access(&self.0, user.clone(), AccessRequest::Resource(Box::new(attributes))).await {
                 Ok(Some(true)) => Access::Allowed,
                 Ok(Some(false)) => Access::Denied,
                 Ok(None) => Access::Unknown,

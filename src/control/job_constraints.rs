@@ -1,8 +1,8 @@
 //! What sessions of kinds without a reconciler in this process require of their Jobs.
 //!
-//! The guard of Jobs must know every session that a Job can claim. Of a kind of [`sojourn_webhooks::SESSION_KINDS`] that
-//! is not reconciled here only the few figures that the guard needs are held, kept up to date by a watch. A kind that the
-//! cluster does not serve has no sessions.
+//! The guard of Jobs must know every session that a Job can claim. Of a kind of [`sojourn_webhooks::SESSION_KINDS`]
+//! that is not reconciled here only the few figures that the guard needs are held, kept up to date by a watch. A kind
+//! that the cluster does not serve has no sessions.
 
 use super::{
     api,

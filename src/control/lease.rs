@@ -1,8 +1,8 @@
-//! Leader election over a Lease: of all replicas one writes.
+//! Leader election by a Lease: one replica writes.
 //!
-//! The decisions are in [`elector`]; here are the requests, with a deadline each, and the [`Leadership`] through
-//! which writers see whether they may. The leadership closes before the Lease can expire, whatever the requests
-//! do; losing the Lease ends leadership and not the process, which stands for election again.
+//! The decisions are in [`elector`]; here are the requests, each with a deadline, and the [`Leadership`] that writers
+//! check. Leadership ends before the Lease can expire, whatever the requests do. Losing the Lease ends leadership and
+//! not the process, which becomes a candidate again.
 
 pub mod elector;
 #[cfg(test)]
@@ -29,37 +29,37 @@ use tokio::{sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-/// The Lease of the original, so that it and we exclude each other while one replaces the other.
+/// The Lease of the original, so that both exclude each other while one replaces the other.
 pub const LEASE_NAME: &str = "d2dc1fe0.amalthea.dev";
 
-/// Time for the last write, which hands the Lease over.
+/// Time for the last write, which releases the Lease.
 const RELEASE: Duration = Duration::from_secs(1);
 
 /// A request for the Lease that failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReachLeaseError {
-    /// Somebody else wrote first.
+    /// Another writer changed the Lease first.
     #[error("somebody else wrote the Lease first")]
     Conflict,
-    /// The API server refused or could not be reached.
+    /// The API server responded with an error, or cannot be reached.
     #[error("the Lease could not be read or written")]
     Request(#[source] Box<kube::Error>),
 }
 
-/// Where the Lease is kept. Versions must be compared and set.
+/// Storage of the Lease, with optimistic concurrency.
 pub trait LeaseStore: Send + Sync + 'static {
     /// The Lease, if there is one.
     fn get(&self) -> impl Future<Output = Result<Option<Lease>, ReachLeaseError>> + Send;
-    /// Writes a Lease where there is none.
+    /// Creates the Lease.
     fn create(&self, lease: Lease) -> impl Future<Output = Result<Lease, ReachLeaseError>> + Send;
-    /// Writes over the version that `lease` names.
+    /// Replaces the version that `lease` names.
     fn replace(&self, lease: Lease) -> impl Future<Output = Result<Lease, ReachLeaseError>> + Send;
-    /// Who holds the Lease, each time that it changes: nobody, when it is let go or deleted. It may come late or
-    /// not at all; it only makes a candidate look earlier than it would.
+    /// The holder of the Lease, each time that it changes; `None` when the Lease is released or deleted.
+    /// Notifications may be late or missing; they only make a candidate read the Lease earlier.
     fn holders(&self) -> impl Stream<Item = Option<String>> + Send + 'static;
 }
 
-/// The Lease in a cluster.
+/// The Lease at the API server.
 #[derive(Clone, Debug)]
 pub struct ApiLease {
     api: Api<Lease>,
@@ -114,29 +114,29 @@ impl LeaseStore for ApiLease {
     }
 }
 
-/// Whether this replica may write, for those who write.
+/// Whether this replica is the leader and may write.
 #[derive(Clone, Debug)]
 pub struct Leadership {
     leads: watch::Receiver<bool>,
-    /// Until when, of an election; absent when there is none.
+    /// When the leadership ends, of an election; `None` without election.
     until: Option<Arc<ArcSwapOption<Instant>>>,
 }
 
 impl Leadership {
-    /// A leadership that is always open, for a replica that needs no election.
+    /// A leadership that is always held, for a replica without election.
     pub fn always() -> Self {
         let (_, leads) = watch::channel(true);
         Self { leads, until: None }
     }
 
-    /// A leadership behind this one: open while this one is and its readiness_tx, who gets the other end, holds it open.
+    /// A leadership that depends on this one: held while this one is held and the returned sender holds `true`.
     pub fn behind(&self) -> (watch::Sender<bool>, Self) {
         let (readiness_tx, leads) = watch::channel(false);
         (readiness_tx, Self { leads, until: self.until.clone() })
     }
 
-    /// Whether we lead at this very moment. True at the start of a write is what the promise of one
-    /// leader is about; it holds even when the process was asleep and the election has not noticed yet.
+    /// Whether this replica is the leader at this moment. The promise of one leader is about this at the start of each
+    /// write; it holds even when the process was suspended and the election has not noticed yet.
     pub fn is_leader(&self) -> bool {
         let in_time = |until: &Arc<ArcSwapOption<Instant>>| {
             until.load().as_deref().is_some_and(|until| Instant::now() < *until)
@@ -144,25 +144,25 @@ impl Leadership {
         *self.leads.borrow() && self.until.as_ref().is_none_or(in_time)
     }
 
-    /// Returns when we lead.
+    /// Waits until this replica is the leader.
     pub async fn acquired(&mut self) {
         self.becomes(true).await;
     }
 
-    /// Returns when we do not lead.
+    /// Waits until this replica is not the leader.
     pub async fn lost(&mut self) {
         self.becomes(false).await;
     }
 
     async fn becomes(&mut self, leads: bool) {
         if self.leads.wait_for(|now| *now == leads).await.is_err() && *self.leads.borrow() != leads {
-            // Nobody holds elections any more: it stays as it is.
+            // The election has ended: the state stays as it is.
             std::future::pending().await
         }
     }
 }
 
-/// One candidate at work.
+/// The election, as one candidate takes part in it.
 #[derive(Debug)]
 pub struct Election<S> {
     store: S,
@@ -173,8 +173,7 @@ pub struct Election<S> {
 }
 
 impl<S: LeaseStore> Election<S> {
-    /// A candidate named `identity`, which must be unique among all processes that ever take part, and the leadership
-    /// that it works.
+    /// A candidate of this identity, which must be unique among all processes that ever take part, with its leadership.
     pub fn new(
         store: S,
         identity: String,
@@ -188,8 +187,8 @@ impl<S: LeaseStore> Election<S> {
         Ok((Self { store, elector, metrics, leads, until }, leadership))
     }
 
-    /// Takes part until `stop`, then closes the leadership and hands the Lease over. Stop it when the writers
-    /// have ended: whoever comes next may begin at once.
+    /// Takes part until `stop`, then ends the leadership and releases the Lease. Stop it when the writers have ended:
+    /// the next leader may start at once.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut holders = pin!(self.store.holders());
         loop {
@@ -265,7 +264,7 @@ impl<S: LeaseStore> Election<S> {
         }
     }
 
-    /// The answer to a request, unless it takes longer than we can wait.
+    /// The response to a request, unless it exceeds the deadline.
     async fn in_time<T>(
         &self,
         start: Instant,
@@ -290,7 +289,7 @@ impl<S: LeaseStore> Election<S> {
         self.metrics.failures.inc();
         self.elector.failed();
         match error.flatten() {
-            // Somebody else wrote: look at once.
+            // Another writer was first: read at once.
             Some(ReachLeaseError::Conflict) => return debug!("somebody else wrote the Lease first"),
             Some(ReachLeaseError::Request(source)) => {
                 warn!(

@@ -206,8 +206,8 @@ const SHARED: [Right; 17] = [
     ),
 ];
 
-/// The whole table: the rights of each kind that is run, the shared ones, and a right for each kind of session that only
-/// the guard of Jobs watches.
+/// The whole table: the rights of each kind that is run, the shared ones, and a right for each kind of session that
+/// only the guard of Jobs watches.
 fn rights() -> impl Iterator<Item = Right> {
     let run = amalthea::RIGHTS.into_iter().chain(ide_session::RIGHTS);
     let guarded = SESSION_KINDS.iter().filter(|owner| !owner.is(GROUP, KIND)).map(|owner| {

@@ -3,8 +3,8 @@
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use sojourn_crds::condition::Condition;
 
-/// True on an object that failed for good: nothing changes before somebody changes the object. Absent otherwise. The name
-/// is that of the kstatus convention, by which Helm and Flux stop waiting.
+/// True on an object that failed for good: nothing changes before somebody changes the object. Absent otherwise. The
+/// name is that of the kstatus convention, by which Helm and Flux stop waiting.
 pub const STALLED: &str = "Stalled";
 
 /// A condition as it should be.

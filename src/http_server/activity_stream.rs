@@ -1,6 +1,6 @@
-//! A stream that reports received bytes to its connection, so that a request head that arrives slowly can be told from an
-//! idle connection. The HTTP library has one timer for both, and an API server keeps a connection idle for a minute and
-//! a half.
+//! A stream that reports received bytes to its connection, so that a request head that arrives slowly can be told
+//! from an idle connection. The HTTP library has one timer for both, and an API server keeps a connection idle for a
+//! minute and a half.
 
 use super::connections::ConnectionSlot;
 use std::{

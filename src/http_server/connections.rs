@@ -1,8 +1,8 @@
 //! The connections of a server: how many there are, what each is doing, and which is evicted.
 //!
-//! Clients that never sent a request cannot keep the API server out. Each phase of a connection has its limit, and when
-//! all slots are taken, connections that have never carried a request are evicted first, then the one that has been idle
-//! longest. A connection with a request in progress is never evicted.
+//! Clients that never sent a request cannot keep the API server out. Each phase of a connection has its limit, and
+//! when all slots are taken, connections that have never carried a request are evicted first, then the one that has
+//! been idle longest. A connection with a request in progress is never evicted.
 
 use super::{Limits, Peer, WhenFull};
 use parking_lot::Mutex;

@@ -1,14 +1,14 @@
-//! The buffer that notifications wait at. Plain values: no socket, no clock, no task.
+//! The buffer of notifications. Plain values: no socket, no clock, no task.
 //!
-//! A notification may come before the answer to the request that creates its session. So what nobody knows
-//! yet is kept while somebody may still learn of it, and what is known is kept until its owner has
-//! written down what it knows. What the buffer promises:
+//! A notification may arrive before the response to the request that creates its session. So notifications of unknown
+//! sessions are held while a create request is in progress, and those of created sessions until their owner has
+//! recorded them. What the buffer promises:
 //!
-//! * **Order**: notifications of a session come out in the order in which they came in, and in turns with
-//!   those of other sessions, so that a talkative one holds nobody up.
-//! * **Not before time**: none comes out before its session is [confirmed](NotificationBuffer::confirm).
-//! * **Bounded**: each session holds so many and so large; beyond that the oldest output is dropped first,
-//!   then the oldest of the rest. The end of a session is never dropped, and what was is said.
+//! * **Order**: notifications of a session are delivered in the order in which they arrived, round-robin with those of
+//!   other sessions, so that a chatty one does not delay others.
+//! * **Not early**: none is delivered before its session is [confirmed](NotificationBuffer::confirm).
+//! * **Bounded**: number and size are limited for each session; beyond that the oldest output is dropped first, then
+//!   the oldest of the rest. The end of a session is never dropped, and the number of dropped ones is reported.
 //! * **Nothing leaks**: an unknown session is forgotten as soon as no request is under way that could have
 //!   created it.
 
@@ -26,10 +26,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How much the buffer holds.
+/// Limits of the buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Sessions of ours, those that are being created included.
+    /// Owned sessions, those that are being created included.
     pub sessions: usize,
     /// Unknown sessions.
     pub unknown: usize,
@@ -39,7 +39,7 @@ pub struct Limits {
     pub bytes: usize,
     /// Bytes of the notifications of all sessions.
     pub all_bytes: usize,
-    /// How long a released session is remembered, so that what comes late is not taken for news.
+    /// How long a released session is remembered, so that late notifications of it are recognized.
     pub remember: Duration,
 }
 
@@ -70,42 +70,42 @@ pub struct SessionIdTakenError;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Ticket(u64);
 
-/// What becomes of a session that an IDE created.
+/// The state of a session that an IDE created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Created {
-    /// Its notifications wait until it is confirmed.
+    /// Its notifications are held until it is confirmed.
     Waiting,
-    /// It is over already, and forgotten here.
+    /// It has ended already, and is released.
     Over(EndedEarly),
 }
 
-/// The short life of a session that ended before the answer to the request that created it.
+/// What was received of a session that ended before the response to the request that created it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndedEarly {
     /// The end.
     pub end: End,
     /// Whether a process was seen.
     pub process: bool,
-    /// What was said and written before and after it, in order.
+    /// Messages and output before and after the end, in order.
     pub rest: Vec<Payload>,
 }
 
-/// What became of a notification.
+/// How a notification was handled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
-    /// It waits its turn.
+    /// It is buffered.
     Kept,
-    /// It waits its turn, and the IDE says for the first time that the session is over.
+    /// It is buffered, and is the first to report the end of the session.
     Ended,
-    /// It says again that the session is over.
+    /// It reports the end of the session again.
     Repeated,
     /// It is of a session that was released.
     Late,
-    /// It is of a session that nobody can own.
+    /// It is of a session that no request in progress can have created.
     Unknown,
 }
 
-/// The buffer. See the module.
+/// The notifications of one connection.
 #[derive(Debug, Default)]
 pub struct NotificationBuffer {
     limits: Limits,
@@ -152,7 +152,7 @@ impl NotificationBuffer {
         claimed
     }
 
-    /// A create request failed, or nobody waits for it any more.
+    /// A create request failed or was dropped.
     pub fn failed(&mut self, ticket: Ticket) {
         self.starts.remove(&ticket.0);
         // Only a request that was under way when the first notification came can have created its session.
@@ -339,7 +339,7 @@ pub struct Stats {
     pub held: usize,
     /// Their bytes.
     pub bytes: usize,
-    /// Notifications that were dropped so far because nobody took them in time.
+    /// Notifications dropped so far because they were not consumed in time.
     pub dropped: u64,
 }
 

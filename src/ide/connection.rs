@@ -1,7 +1,7 @@
-//! One IDE as a reconciler sees it: sessions are started, stopped and released, and notifications come out.
+//! The connection to one IDE: starts, stops and releases sessions, and delivers notifications.
 //!
-//! Starting and stopping are requests of their own; the WebSocket is kept open beside them. Nothing is
-//! decided about a session here: ends are told, not judged.
+//! Starts and stops are requests of their own; the WebSocket is kept open beside them. Nothing is decided about a
+//! session here: its end is reported, not interpreted.
 
 use super::{
     buffer::{Disposition, Limits, NotificationBuffer, Stats, Tally},
@@ -38,15 +38,15 @@ pub use super::{
     socket::{ConnectError, DisconnectError},
 };
 
-/// What a connection depends on beside its endpoint.
+/// The options of a connection.
 pub struct Options {
-    /// Times.
+    /// Timeouts and intervals.
     pub timing: Timing,
-    /// Bounds.
+    /// Limits of the notification buffer.
     pub limits: Limits,
-    /// Where we may connect to.
+    /// Addresses that may be connected to.
     pub egress: Egress,
-    /// How names are resolved.
+    /// Resolves host names.
     pub lookup: Arc<dyn Lookup>,
 }
 
@@ -69,19 +69,19 @@ pub enum OpenConnectionError {
     Tls(#[from] rustls::Error),
 }
 
-/// Whether an IDE is connected.
+/// The state of a connection.
 #[derive(Clone, Debug)]
 pub enum ConnectionState {
-    /// It is not, and is tried.
+    /// The IDE is not connected; the connection is retried.
     Connecting {
-        /// Attempts that failed in a row; 0 before the first.
+        /// Consecutive failed attempts; 0 before the first.
         failures: u32,
-        /// Why the last one failed, or how the connection was lost.
+        /// The error of the last attempt, or of the connection that was lost.
         why: Option<Arc<ConnectError>>,
     },
-    /// It is.
+    /// The IDE is connected.
     Connected(Agreed),
-    /// It will not be any more: we closed it.
+    /// The connection was closed by the operator. This is final.
     Closed,
 }
 
@@ -89,7 +89,7 @@ pub enum ConnectionState {
 #[derive(Debug, thiserror::Error)]
 #[error("run session could not be stopped: {cause}")]
 pub struct StopError {
-    /// Why.
+    /// The cause.
     #[from]
     pub cause: StopErrorKind,
 }
@@ -97,13 +97,13 @@ pub struct StopError {
 /// Why a session was not stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum StopErrorKind {
-    /// The IDE has never been connected, so that nobody knows what it speaks.
+    /// The IDE has never been connected, so its protocol version is unknown.
     #[error("the IDE is not connected")]
     NotConnected,
     /// There was no answer.
     #[error(transparent)]
     Request(#[from] RequestError),
-    /// The IDE refused.
+    /// The IDE responded with an error status.
     #[error("{said}")]
     Status {
         /// The status.
@@ -113,27 +113,27 @@ pub enum StopErrorKind {
     },
 }
 
-/// How a session was stopped. But for the last, its end is among the notifications.
+/// How a session was stopped. Except for the last, its end is among the notifications.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// The IDE says that it is over.
+    /// The IDE reported the end.
     Ended,
-    /// The IDE agreed and said no more in time; that it is over is our conclusion.
+    /// The IDE accepted the request and reported no end in time; the end is inferred.
     Silent,
-    /// The IDE knows of no such session; that it is over is our conclusion.
+    /// The IDE does not know the session; the end is inferred.
     Gone,
-    /// It is none of ours. Nothing was sent, and nothing will be heard of it.
+    /// The session is not the operator's. Nothing was sent.
     NotOurs,
 }
 
-/// Stats for those who watch.
+/// Counters of a connection, for metrics.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConnectionStats {
-    /// How full the buffer is.
+    /// The state of the notification buffer.
     pub buffer: Stats,
     /// Notifications by type.
     pub received: Tally,
-    /// What was skipped, by reason.
+    /// Skipped notifications by reason.
     pub skipped: Tally,
     /// How often the IDE was connected.
     pub connections: u64,
@@ -153,9 +153,9 @@ pub(super) struct Shared {
 pub(super) struct State {
     pub(super) buffer: NotificationBuffer,
     counts: ConnectionStats,
-    /// What was agreed on last, for requests while the socket is down.
+    /// The last negotiated version, for requests while the socket is down.
     agreed: Option<Agreed>,
-    /// Ends that somebody waits for.
+    /// Cancelled when the session ends, for tasks that wait for that.
     ends: HashMap<SessionId, CancellationToken>,
 }
 
@@ -170,8 +170,8 @@ pub struct Connection {
 pub struct Notifications(Arc<Shared>);
 
 impl Connection {
-    /// Connects, now and whenever the connection is lost. Sessions of an earlier life are given as `known`,
-    /// before anything is heard of them.
+    /// Connects, and reconnects when the connection is lost. `known` are sessions of an earlier process, registered
+    /// before notifications about them arrive.
     ///
     /// Must be called within a runtime.
     pub fn open(
@@ -204,13 +204,13 @@ impl Connection {
         Ok((Self { shared: shared.clone(), _open: open }, Notifications(shared)))
     }
 
-    /// Whether the IDE is connected, now and whenever that changes.
+    /// The state of the connection, and its changes.
     pub fn link(&self) -> watch::Receiver<ConnectionState> {
         self.shared.link.subscribe()
     }
 
-    /// Waits until the IDE is connected, for as long as a request may take. To be awaited before a slot for
-    /// starts is taken, so that an IDE that is away keeps nobody else waiting.
+    /// Waits until the IDE is connected, at most for the time of a request. To be awaited before a slot for starts is
+    /// taken, so that an IDE that is away does not block other starts.
     pub async fn connected(&self) -> Result<(), StartError> {
         Ok(self.shared.connected_within(self.shared.timing.request).await?)
     }
@@ -225,26 +225,26 @@ impl Connection {
         self.shared.stop(session).await
     }
 
-    /// Makes a session of an earlier life ours. Those known from the start belong to [`Connection::open`].
+    /// Takes ownership of a session of an earlier process. Those known at the start are given to [`Connection::open`].
     pub fn adopt(&self, session: &SessionId) {
         self.shared.state.lock().buffer.adopt(session);
         self.shared.news.notify_one();
     }
 
-    /// Is done with a session: what waits is dropped, what comes late is ignored.
+    /// Gives up a session: held notifications are dropped, later ones are ignored.
     pub fn release(&self, session: &SessionId) {
         let mut state = self.shared.state.lock();
         state.buffer.release(session, Instant::now());
         state.over(session);
     }
 
-    /// Stats for those who watch.
+    /// Counters of a connection, for metrics.
     pub fn counts(&self) -> ConnectionStats {
         let state = self.shared.state.lock();
         ConnectionStats { buffer: state.buffer.stats(), ..state.counts.clone() }
     }
 
-    /// Says goodbye to the IDE and returns when that is done. Sessions go on.
+    /// Closes the WebSocket and returns when that is done. Sessions go on.
     pub async fn close(&self) {
         self.shared.stop.cancel();
         // The sender lives as long as we do.
@@ -253,8 +253,7 @@ impl Connection {
 }
 
 impl Notifications {
-    /// The next notification; none when the connection is closed and everything was taken. May be dropped
-    /// while it waits.
+    /// The next notification; `None` when the connection is closed and all are consumed. Cancel safe.
     pub async fn next(&mut self) -> Option<Notification> {
         loop {
             if let Some(next) = self.0.state.lock().buffer.take() {
@@ -269,7 +268,7 @@ impl Notifications {
 }
 
 impl Shared {
-    /// What was agreed on, while the socket is open.
+    /// The negotiated version, while the socket is open.
     pub(super) fn agreed_now(&self) -> Result<Agreed, StartErrorKind> {
         match &*self.link.borrow() {
             ConnectionState::Connected(agreed) => Ok(agreed.clone()),
@@ -305,7 +304,7 @@ impl Shared {
         self.link.send_replace(ConnectionState::Connecting { failures, why: Some(Arc::new(why)) });
     }
 
-    /// Takes in what came over the socket.
+    /// Buffers or counts what was received over the socket.
     pub(super) fn take_in(&self, read: Result<Notification, Skip>) {
         let mut state = self.state.lock();
         let skipped = match read {
@@ -362,7 +361,7 @@ impl Shared {
 }
 
 impl State {
-    /// Tells who waits that a session is over.
+    /// Wakes the tasks that wait for the end of a session.
     fn over(&mut self, session: &SessionId) {
         if let Some(over) = self.ends.remove(session) {
             over.cancel();
@@ -371,7 +370,7 @@ impl State {
 }
 
 impl ConnectionState {
-    /// A short name of why an IDE is not connected, as the reason of a condition.
+    /// The reason of the condition that reports the state.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Connected(_) => "Connected",

@@ -1,4 +1,4 @@
-//! Connecting to an endpoint: resolve, judge, connect to what was judged, and TLS. No proxy is asked.
+//! Connecting to an endpoint: resolve, check the addresses, connect to a checked one, TLS. No proxy is used.
 
 use super::{
     egress::{Egress, EgressError},
@@ -17,24 +17,24 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
 use tokio_util::either::Either;
 
-/// How long one address may take to answer; the whole request has its own bound.
+/// Timeout for connecting to one address; the whole request has its own.
 const CONNECT: Duration = Duration::from_secs(10);
-/// How long a connection is silent before the system asks whether the peer is still there.
+/// How long a connection is silent before TCP probes the peer.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
 /// A connection to an endpoint.
 pub(super) type Stream = Either<TcpStream, TlsStream<TcpStream>>;
 
-/// What has to be looked up to connect.
+/// Resolves host names, and knows the addresses of pods.
 pub trait Lookup: Send + Sync + 'static {
     /// The addresses of a name.
     fn resolve<'a>(&'a self, name: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>>;
 
-    /// Whether an address is one of a pod in `namespace`.
+    /// Whether an address is that of a pod in `namespace`.
     fn is_pod_of(&self, namespace: &str, address: IpAddr) -> bool;
 }
 
-/// Resolves as the system does, and knows no pods.
+/// The resolver of the system, which knows no pods.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemLookup;
 
@@ -50,42 +50,42 @@ impl Lookup for SystemLookup {
     }
 }
 
-/// Why there is no connection.
+/// An endpoint cannot be connected to.
 #[derive(Debug, thiserror::Error)]
 pub enum DialError {
     /// The name cannot be resolved.
     #[error("{host} cannot be resolved: {source}")]
     Resolve {
-        /// The host.
+        /// Host of the endpoint.
         host: Host,
-        /// What the system says.
+        /// Error of the system.
         source: io::Error,
     },
-    /// The rules do not allow it.
+    /// The egress rules do not allow an address.
     #[error(transparent)]
     Egress(#[from] EgressError),
-    /// Nobody listens there.
+    /// The port is closed.
     #[error(
         "the connection to {host} at {address} was refused. An IDE must run in a pod, or be reached through a \
          tunnel that ends in a Service; a developer's machine cannot be reached from the cluster"
     )]
     Refused {
-        /// The host.
+        /// Host of the endpoint.
         host: Host,
-        /// The address.
+        /// Address that was tried.
         address: SocketAddr,
     },
-    /// The address does not answer.
+    /// The address cannot be reached.
     #[error("{host} at {address} cannot be reached: {source}")]
     Connect {
-        /// The host.
+        /// Host of the endpoint.
         host: Host,
-        /// The address.
+        /// Address that was tried.
         address: SocketAddr,
-        /// What the system says.
+        /// Error of the system.
         source: io::Error,
     },
-    /// The certificate is not that of the IDE.
+    /// The certificate of the IDE is not trusted.
     #[error("the IDE cannot be trusted: {0}")]
     Trust(#[from] TrustError),
     /// TLS failed for another reason.
@@ -93,24 +93,24 @@ pub enum DialError {
     Tls(#[source] io::Error),
 }
 
-/// What is wrong with the certificate that an IDE showed.
+/// The certificate of an IDE is not trusted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TrustError {
-    /// It is another one.
+    /// It is not the pinned one.
     #[error("its certificate is not the one that it is known by")]
     Other,
-    /// It does not carry the name.
+    /// It is not for this name.
     #[error("its certificate is not for the name '{0}'")]
     Name(String),
-    /// It is too old.
+    /// It has expired.
     #[error("its certificate has expired")]
     Expired,
-    /// It is too young.
+    /// It is not valid yet.
     #[error("its certificate is not valid yet")]
     NotYet,
 }
 
-/// Connects to one endpoint.
+/// Opens connections to one endpoint.
 pub(super) struct Dialer {
     endpoint: Arc<Endpoint>,
     egress: Egress,
@@ -143,7 +143,7 @@ impl Dialer {
         })
     }
 
-    /// The addresses, all of which may be connected to.
+    /// The addresses of the host, all of which are allowed.
     async fn addresses(&self) -> Result<Vec<IpAddr>, DialError> {
         let addresses = match &self.endpoint.host {
             Host::Ip(address) => vec![*address],
@@ -161,7 +161,7 @@ impl Dialer {
         Ok(addresses)
     }
 
-    /// Connects to the first address that answers.
+    /// Connects to the first address that accepts.
     async fn connect(&self, addresses: &[IpAddr]) -> Result<TcpStream, DialError> {
         let mut failed = None;
         for address in addresses {
@@ -184,7 +184,7 @@ impl Dialer {
     }
 }
 
-/// Small messages go out at once, and a peer that vanished is noticed even where the protocol has no pings.
+/// Disables Nagle's algorithm, and enables TCP keepalive for protocol versions without pings.
 fn prepared(stream: TcpStream) -> io::Result<TcpStream> {
     stream.set_nodelay(true)?;
     let keepalive = socket2::TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);

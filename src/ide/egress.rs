@@ -1,8 +1,8 @@
-//! Where we may connect to. An endpoint is data that somebody wrote, and we carry a token to it: without
-//! rules the operator would be a way into every network that it can reach.
+//! Which addresses the operator may connect to. An endpoint is user data, and the operator sends a token to it: without
+//! rules it would be a way into every network that it can reach (SSRF).
 //!
-//! The rules judge the addresses that a host resolved to, all of them, before anything is connected; the
-//! address that was judged is the one that is connected to.
+//! The rules check all addresses that a host resolves to before connecting; the address that was checked is the one
+//! that is connected to.
 
 use super::endpoint::{Endpoint, Host, Origin};
 use ipnet::IpNet;
@@ -11,10 +11,10 @@ use std::{
     net::{IpAddr, Ipv4Addr},
 };
 
-/// What operators allow beyond the rules, and what they know of their cluster.
+/// The egress rules of an installation.
 #[derive(Clone, Debug, Default)]
 pub struct Egress {
-    /// Networks in which any endpoint may lie.
+    /// Networks that are allowed for any endpoint.
     pub networks: Vec<IpNet>,
     /// Host names that any endpoint may have; `example.com` also stands for the names below it.
     pub suffixes: Vec<String>,
@@ -26,30 +26,30 @@ pub struct Egress {
     pub plain_text: bool,
 }
 
-/// Why we do not connect.
+/// An address is not connected to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EgressError {
     /// The name has no address.
     #[error("{0} has no address")]
     NoAddress(Host),
-    /// No endpoint may lie there.
+    /// The address is forbidden for every endpoint.
     #[error("{}, where no IDE may be: {why}", place(host, address))]
     Never {
         /// The host.
         host: Host,
         /// The address.
         address: IpAddr,
-        /// What is wrong with it.
+        /// The class of the address.
         why: ForbiddenAddress,
     },
-    /// The endpoint may not lie there.
+    /// The address is not allowed for this endpoint.
     #[error("{}, which is not allowed: {allowed}", place(host, address))]
     NotAllowed {
         /// The host.
         host: Host,
         /// The address.
         address: IpAddr,
-        /// What is.
+        /// The addresses that are allowed.
         allowed: String,
     },
     /// The token would travel in plain text.
@@ -99,8 +99,8 @@ fn place(host: &Host, address: &IpAddr) -> String {
 }
 
 impl Egress {
-    /// Judges the addresses of an endpoint's host. `is_pod` says of an address whether it is one of a pod in
-    /// the namespace of the endpoint's Secret.
+    /// Checks the addresses of an endpoint's host. `is_pod` returns whether an address is that of a pod in the
+    /// namespace of the endpoint's Secret.
     pub fn judge(
         &self,
         endpoint: &Endpoint,

@@ -21,17 +21,17 @@ pub const TOKEN: &str = "DEBUG_SESSION_TOKEN";
 pub const CERTIFICATE: &str = "DEBUG_SESSION_SERVER_CERTIFICATE";
 /// Name that the certificate must carry; `localhost` when absent, since peers' certificates carry only that.
 pub const SERVER_NAME: &str = "DEBUG_SESSION_TLS_SERVER_NAME";
-/// What the instance id begins with.
+/// Prefix of the instance id.
 pub const INSTANCE_PREFIX: &str = "DCP_INSTANCE_ID_PREFIX";
 
-/// Who says where the IDE is. Decides where we may connect to.
+/// Where an endpoint is configured, which determines the addresses that it may have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// The environment of the operator.
     Environment,
     /// A Secret.
     Secret {
-        /// Its namespace.
+        /// Namespace of the Secret.
         namespace: String,
     },
 }
@@ -45,7 +45,7 @@ pub enum Host {
     Ip(IpAddr),
 }
 
-/// How the IDE proves who it is.
+/// The pinned certificate of an IDE.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pinned {
     /// The only certificate that is trusted.
@@ -54,24 +54,24 @@ pub struct Pinned {
     pub name: ServerName<'static>,
 }
 
-/// An IDE that can be asked for run sessions.
+/// How an IDE is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// Who says so.
+    /// Where it is configured.
     pub origin: Origin,
-    /// Its host.
+    /// Host of the IDE.
     pub host: Host,
-    /// Its port.
+    /// TCP port of the IDE.
     pub port: u16,
     /// TLS; plain text when absent.
     pub tls: Option<Pinned>,
     /// The token of every request.
     pub token: Token,
-    /// What our instance id begins with; may be empty.
+    /// Prefix of the operator's instance id; may be empty.
     pub instance_prefix: String,
 }
 
-/// Why variables describe no endpoint.
+/// The variables do not describe an endpoint.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadEndpointError {
     /// A variable is not set.
@@ -172,7 +172,7 @@ impl Address {
             None => (None, text),
         };
         let (host, port) = match rest.rsplit_once(':') {
-            // Without brackets nobody can tell where an IPv6 address ends.
+            // Without brackets the end of an IPv6 address is ambiguous.
             Some((host, _)) if host.contains(':') && !host.starts_with('[') => {
                 return Err(ReadEndpointError::Address);
             }

@@ -1,7 +1,7 @@
-//! What an IDE tells us about sessions, read from the text of WebSocket frames.
+//! Notifications of an IDE about sessions, parsed from the text of WebSocket frames.
 //!
-//! A frame holds any number of JSON objects. One that cannot be read is skipped and named; it never takes
-//! others along, least of all those of other sessions.
+//! A frame holds any number of JSON objects. An invalid one is skipped and counted; it never affects others, least of
+//! all those of other sessions.
 
 use super::{
     problem::Problem,
@@ -14,40 +14,40 @@ use serde_json::{Map, Value};
 /// Bytes of one captured line that are kept at most.
 const MAX_LINE: usize = 256 << 10;
 
-/// News of one session.
+/// A notification about one session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notification {
     /// The session.
     pub session: SessionId,
-    /// What is new.
+    /// The content.
     pub what: Payload,
 }
 
-/// What can be new of a session.
+/// The content of a notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Payload {
-    /// It has a process.
+    /// The session has a process.
     Process {
-        /// Its id, if the IDE knows one. Not positive means nothing.
+        /// The process id, if the IDE knows it. Values below 1 mean nothing.
         pid: Option<i64>,
     },
-    /// It is over.
+    /// The session has ended.
     Ended(End),
-    /// Its process wrote a line.
+    /// The process wrote a line.
     Log {
-        /// To standard error, and not to standard output.
+        /// To standard error instead of standard output.
         stderr: bool,
-        /// The line as it came, at most 256 KiB of it.
+        /// The line as received, at most 256 KiB of it.
         line: String,
     },
-    /// The IDE says something to people. The text is fit for a status.
+    /// A message of the IDE for users. The text is safe for a status.
     Message {
-        /// How grave it is.
+        /// Severity.
         level: Level,
-        /// What it says.
+        /// The text.
         text: String,
     },
-    /// Nobody took this many notifications in time; they are gone. They stood before whatever comes next.
+    /// So many notifications before the next one were dropped, because they were not consumed in time.
     Dropped(u64),
 }
 
@@ -56,47 +56,47 @@ pub enum Payload {
 pub struct End {
     /// Exit code; absent when unknown.
     pub exit_code: Option<i32>,
-    /// Who says so.
+    /// The source of this fact.
     pub told_by: Teller,
 }
 
-/// Who says that a session is over.
+/// The source of the end of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Teller {
     /// The IDE.
     Ide,
-    /// We conclude it: the IDE does not know the session, or stopped it and says no more.
+    /// The operator infers it: the IDE does not know the session, or stopped it and sends no notification.
     Client,
 }
 
-/// How grave a message of an IDE is.
+/// The severity of a message of an IDE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// Something failed.
+    /// An error.
     Error,
-    /// Good to know.
+    /// Information.
     Info,
-    /// For who looks closely.
+    /// Details for debugging.
     Debug,
 }
 
-/// Why an object was skipped.
+/// Why a JSON object of a frame was skipped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Skip {
-    /// It is no JSON object.
+    /// It is not a JSON object.
     Malformed,
-    /// Its type is none that we know. Greetings of peers are such.
+    /// Its type is unknown. Greetings of peers are of this kind.
     UnknownType,
     /// It names no session.
     NoSession,
     /// A field of it has the wrong type.
     BadField,
-    /// It is a message that says nothing, or of an unknown level.
+    /// It is a message without text, or of an unknown level.
     Blank,
 }
 
 impl Payload {
-    /// A short name, for counting.
+    /// The value of the metrics label.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Process { .. } => "processRestarted",
@@ -107,7 +107,7 @@ impl Payload {
         }
     }
 
-    /// Bytes to count it as.
+    /// Its size in bytes, for the limits of the buffer.
     pub(super) fn weight(&self) -> usize {
         let text = match self {
             Self::Log { line, .. } => line.len(),
@@ -119,7 +119,7 @@ impl Payload {
 }
 
 impl Skip {
-    /// A short name, for counting.
+    /// The value of the metrics label.
     pub fn name(self) -> &'static str {
         match self {
             Self::Malformed => "malformed",

@@ -1,4 +1,4 @@
-//! Error bodies of an IDE, as one text: `code: message`, each detail on its own line, two spaces deeper.
+//! Error bodies of an IDE as text: `code: message`, each detail on its own line, indented by two spaces.
 
 use super::text::{cut, line};
 use serde::Deserialize;
@@ -7,11 +7,11 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub(crate) struct Problem {
-    /// A short name of what went wrong.
+    /// Error code.
     pub code: Option<String>,
-    /// The same for people.
+    /// Message.
     pub message: Option<String>,
-    /// What it consists of.
+    /// Nested errors.
     pub details: Option<Vec<Problem>>,
 }
 
@@ -20,7 +20,7 @@ struct Body {
     error: Problem,
 }
 
-/// The text of the body of an unsuccessful answer; the body itself where it is no error body, or says nothing.
+/// The text of the body of an unsuccessful response; the body itself if it is not an error body, or an empty one.
 pub(crate) fn of_body(body: &[u8]) -> String {
     let said = serde_json::from_slice::<Body>(body).map(|body| body.error.to_text()).unwrap_or_default();
     if said.is_empty() { line(&String::from_utf8_lossy(body)) } else { said }

@@ -1,6 +1,6 @@
-//! Requests to an IDE, one connection each. Every one has both headers of the protocol, a deadline and a
-//! bound on what is read; none follows a redirect. Of what goes over the wire only method, path, status,
-//! duration and size are logged, and only for who debugs.
+//! Requests to an IDE, one connection each. Every request has both headers of the protocol, a deadline and a size
+//! limit for the response; redirects are not followed. Only method, path, status, duration and size are logged, at
+//! debug level.
 
 use super::{
     MAX_BYTES,
@@ -26,32 +26,32 @@ use std::{
 use tokio::task::JoinSet;
 use tokio_tungstenite::tungstenite::handshake::{client::generate_key, derive_accept_key};
 
-/// The header that names who asks.
+/// The header with the operator's instance id.
 const INSTANCE: &str = "microsoft-developer-dcp-instance-id";
-/// Bytes of the headers of an answer that are read at most.
+/// The largest head of a response, in bytes.
 const MAX_HEAD: usize = 64 << 10;
 
-/// Why a request brought no answer.
+/// A request has no response.
 #[derive(Debug, thiserror::Error)]
 pub enum RequestError {
-    /// There is no connection.
+    /// The connection cannot be established.
     #[error(transparent)]
     Dial(#[from] DialError),
-    /// The connection failed on the way.
+    /// The connection failed during the request.
     #[error("the IDE ended the exchange: {0}")]
     Exchange(#[from] hyper::Error),
-    /// The request cannot be written.
+    /// The request is not valid HTTP.
     #[error("the request cannot be written: {0}")]
     Write(#[from] http::Error),
-    /// The answer is too large.
+    /// The response is too large.
     #[error("the answer of the IDE is larger than 4 MiB")]
     TooLarge,
-    /// There was no answer in time.
+    /// There was no response in time.
     #[error("the IDE did not answer within {0:?}")]
     Timeout(Duration),
 }
 
-/// An answer, as far as anything depends on it.
+/// The parts of a response that are used.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
@@ -61,20 +61,20 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// Status line and what the body says, for people.
+    /// Status line and the text of the body, for messages.
     pub(super) fn said(&self) -> String {
         let text = format!("{} {} {}", self.status.as_str(), self.reason, problem::of_body(&self.body));
         text.trim_end().to_owned()
     }
 }
 
-/// The answer to a subscription.
+/// The response to the WebSocket handshake.
 pub(super) enum Subscription {
     Open(TokioIo<Upgraded>),
     Refused(Answer),
 }
 
-/// Asks one IDE.
+/// The HTTP client for one IDE.
 pub(super) struct Client {
     endpoint: Arc<Endpoint>,
     instance: InstanceId,
@@ -92,7 +92,7 @@ impl Client {
         Self { endpoint, instance, dialer, within }
     }
 
-    /// Sends a request and reads the answer, whatever its status.
+    /// Sends a request and reads the response, whatever its status.
     pub(super) async fn ask(
         &self,
         method: Method,
@@ -117,7 +117,7 @@ impl Client {
         answer
     }
 
-    /// Asks to be told what happens to sessions.
+    /// Opens the WebSocket of notifications.
     pub(super) async fn subscribe(&self, path: &str) -> Result<Subscription, RequestError> {
         let key = generate_key();
         let expected = derive_accept_key(key.as_bytes());
@@ -166,7 +166,7 @@ impl Client {
     }
 }
 
-/// One connection for one request. Dropping it ends both, unless the connection was handed over.
+/// One connection for one request. Dropping it ends both, unless the connection was upgraded.
 struct Exchange {
     sender: http1::SendRequest<Full<Bytes>>,
     _driver: JoinSet<Result<(), hyper::Error>>,

@@ -1,26 +1,26 @@
-//! The id that an IDE gives to a run session.
+//! The id of a run session, as the IDE assigns it.
 
 use http::HeaderValue;
 use std::{fmt, sync::Arc};
 
-/// An id of 1 to 256 characters that can stand in a path as it is.
+/// An id of 1 to 256 characters that a path can contain unescaped.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SessionId(Arc<str>);
 
-/// A text that cannot be the id of a session.
+/// The text is not the id of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the IDE gave a session ID that is not 1 to 256 letters, digits, or any of . _ ~ -")]
 pub struct ReadSessionIdError;
 
 impl SessionId {
-    /// Reads an id. All its characters are unreserved in a path, so that none needs an escape.
+    /// Parses an id. All its characters are unreserved in a path.
     pub fn read(text: &str) -> Result<Self, ReadSessionIdError> {
         let unreserved = |b: u8| b.is_ascii_alphanumeric() || b"._~-".contains(&b);
         let fits = (1..=256).contains(&text.len()) && text.bytes().all(unreserved);
         if fits && !matches!(text, "." | "..") { Ok(Self(text.into())) } else { Err(ReadSessionIdError) }
     }
 
-    /// The last segment of the path of a `Location`, whatever its host: that is never contacted.
+    /// The last segment of the path of a `Location`. Its host is ignored and never contacted.
     pub fn of_location(location: &HeaderValue) -> Result<Self, ReadSessionIdError> {
         let text = location.to_str().map_err(|_| ReadSessionIdError)?;
         let path = text.split(['?', '#']).next().unwrap_or_default();

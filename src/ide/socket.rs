@@ -1,6 +1,6 @@
-//! The one WebSocket of an endpoint: opened, listened to, and opened again when it is lost.
+//! The WebSocket of an endpoint: opened, read, and reopened when it is lost.
 //!
-//! Only the transport ends it. What a peer says that we cannot read is counted and costs nobody anything.
+//! Only the transport ends it. Invalid notifications of a peer are counted and otherwise ignored.
 
 use super::{
     MAX_BYTES,
@@ -26,48 +26,48 @@ use tokio_tungstenite::{
 
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
-/// Bytes that are read from the socket at a time.
+/// Bytes per read from the socket.
 const READ_BUFFER: usize = 16 << 10;
-/// Notifications of one frame after which others get their turn.
+/// Notifications of one frame after which the task yields.
 const TURN: usize = 64;
 
-/// Why an endpoint is not connected.
+/// The WebSocket cannot be opened, or was lost.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// The IDE cannot be asked what it speaks.
+    /// The request for the protocol versions failed.
     #[error("the IDE cannot be asked for its protocol versions: {0}")]
     Ask(#[source] RequestError),
-    /// The IDE does not say what it speaks.
+    /// The response to it has an error status.
     #[error("the IDE does not tell its protocol versions: {said}{}", way_out(*status))]
     NotTold {
-        /// The status.
+        /// Status of the response.
         status: StatusCode,
-        /// Status line and body.
+        /// Status line and text of the body.
         said: String,
     },
-    /// What it says cannot be read.
+    /// The response to it cannot be parsed.
     #[error("the IDE's protocol versions cannot be read: {0}")]
     Read(#[source] serde_json::Error),
-    /// There is no version that both sides speak.
+    /// There is no common version of the protocol.
     #[error(transparent)]
     Version(#[from] NegotiateVersionError),
-    /// The IDE cannot be asked for notifications.
+    /// The request for the WebSocket failed.
     #[error("the IDE cannot be asked for notifications: {0}")]
     Subscribe(#[source] RequestError),
-    /// The IDE gives no notifications.
+    /// The IDE refused the WebSocket.
     #[error("the IDE refuses notifications: {said}{}", way_out(*status))]
     NotSubscribed {
-        /// The status.
+        /// Status of the response.
         status: StatusCode,
-        /// Status line and body.
+        /// Status line and text of the body.
         said: String,
     },
-    /// The connection was there and is lost.
+    /// The connection was lost.
     #[error("the connection to the IDE was lost: {0}")]
     Disconnected(#[from] DisconnectError),
 }
 
-/// What to do about a refusal, where that is known.
+/// The remedy for an error status, if there is one.
 fn way_out(status: StatusCode) -> &'static str {
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
@@ -78,7 +78,7 @@ fn way_out(status: StatusCode) -> &'static str {
 }
 
 impl ConnectError {
-    /// A short name, as the reason of a condition.
+    /// The reason of the condition that reports it.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Version(_) => "VersionTooOld",
@@ -103,10 +103,10 @@ impl ConnectError {
 /// How a connection was lost.
 #[derive(Debug, thiserror::Error)]
 pub enum DisconnectError {
-    /// The IDE closed it.
+    /// The IDE closed it, with this reason.
     #[error("the IDE closed it{}{}", if .0.is_empty() { "" } else { ": " }, .0)]
     Closed(String),
-    /// The IDE is silent, although it answers pings.
+    /// The IDE sent nothing for this long, although it answers pings.
     #[error("the IDE was silent for {0:?}")]
     Silent(Duration),
     /// The transport failed.
@@ -189,7 +189,7 @@ async fn connect(shared: &Shared) -> Result<(Socket, Agreed), ConnectError> {
     }
 }
 
-/// Takes in what the IDE says until the connection is lost.
+/// Reads notifications until the connection is lost.
 async fn listen(shared: &Shared, socket: &mut Socket, agreed: &Agreed) -> DisconnectError {
     let silence = shared.timing.silence;
     // Without pings, or without answers to them, a quiet peer is no dead peer.

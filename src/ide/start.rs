@@ -1,8 +1,8 @@
 //! Creating a run session.
 //!
-//! A create request cannot be repeated, and one whose answer nobody waits for would leave a session behind
-//! that nobody stops. So once it is sent it is seen to its end, whatever becomes of who asked: a session
-//! without an owner is deleted.
+//! A create request cannot be repeated, and one whose response is dropped would leave a session behind without an
+//! owner. So a request that was sent is completed even when its caller is gone, and a session without an owner is
+//! deleted.
 
 use super::{
     buffer::{Created, EndedEarly, SessionIdTakenError, Ticket, TooManySessionsError},
@@ -16,22 +16,22 @@ use http::{Method, StatusCode};
 use std::{fmt, sync::Arc, time::Instant};
 use tokio::sync::oneshot;
 
-/// What became of a create request that succeeded.
+/// The result of a successful create request.
 #[derive(Debug)]
 pub enum Start {
-    /// The IDE accepted it.
+    /// The IDE created the session.
     Running(Started),
-    /// The session was over before the IDE answered. Nothing more will be heard of it.
+    /// The session ended before the IDE responded. No further notifications arrive.
     Over {
         /// The session.
         session: SessionId,
-        /// Its life.
+        /// What was received of the session.
         early: EndedEarly,
     },
 }
 
-/// A session that the IDE created, and whose notifications wait for [`Started::confirm`]. Dropped without
-/// that, it has no owner, and is stopped and released.
+/// A session that the IDE created, whose notifications are held until [`Started::confirm`]. If this is dropped before,
+/// the session has no owner, and is stopped and released.
 pub struct Started {
     session: SessionId,
     shared: Arc<Shared>,
@@ -42,7 +42,7 @@ pub struct Started {
 #[derive(Debug, thiserror::Error)]
 #[error("run session could not be started: {cause}")]
 pub struct StartError {
-    /// Why.
+    /// The cause.
     #[from]
     pub cause: StartErrorKind,
 }
@@ -79,7 +79,7 @@ pub enum StartErrorKind {
     /// The answer's session cannot be named.
     #[error(transparent)]
     SessionId(#[from] ReadSessionIdError),
-    /// The answer's session belongs to somebody else.
+    /// The response names a session that has another owner.
     #[error(transparent)]
     SessionIdTaken(#[from] SessionIdTakenError),
 }
@@ -90,8 +90,7 @@ impl Started {
         &self.session
     }
 
-    /// Lets notifications out: the owner has written down what it knows. Of those that came before, none is
-    /// lost.
+    /// Releases the notifications of the session, including those that were held: its owner has recorded it.
     pub fn confirm(mut self) {
         self.confirmed = true;
         self.shared.state.lock().buffer.confirm(&self.session);
@@ -121,7 +120,7 @@ impl Drop for Started {
     }
 }
 
-/// A create request under way, handed back to the buffer whatever happens.
+/// A create request in progress. Its ticket is returned to the buffer when this is dropped.
 struct Outstanding {
     shared: Arc<Shared>,
     ticket: Option<Ticket>,
@@ -135,7 +134,7 @@ impl Drop for Outstanding {
     }
 }
 
-/// Creates a session. The future may be dropped at any time; see the module for what becomes of the session.
+/// Creates a session. The future may be dropped at any time: the request is completed, and the session is deleted.
 pub(super) async fn start(shared: &Arc<Shared>, request: &RunRequest) -> Result<Start, StartError> {
     let agreed = shared.agreed_now()?;
     request.launch.check(&agreed.launches).map_err(StartErrorKind::from)?;
@@ -145,7 +144,7 @@ pub(super) async fn start(shared: &Arc<Shared>, request: &RunRequest) -> Result<
     let body = request.body();
     shared.runtime.spawn(async move {
         let result = create(outstanding, body, agreed.version).await;
-        // Nobody waits: what was started is dropped here, and with that stopped.
+        // If the caller is gone, `Started` is dropped here, and so the session is stopped.
         drop(tell.send(result));
     });
     Ok(told.await.unwrap_or(Err(StartErrorKind::Closed))?)

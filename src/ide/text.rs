@@ -1,9 +1,9 @@
-//! What a peer says, made fit for a status or an Event: no control characters, no end without a bound.
+//! Text of a peer, sanitized for a status or an Event: no control characters, bounded length.
 
-/// Bytes of a peer's text that are kept at most.
+/// The largest text of a peer, in bytes.
 pub(super) const MAX_TEXT: usize = 4096;
 
-/// One line of a peer's text: control characters that part words become a space, others vanish.
+/// The text of a peer on one line: control characters between words become a space, others are removed.
 pub(super) fn line(text: &str) -> String {
     let fit = text.chars().filter_map(|c| match c {
         '\n' | '\r' | '\t' => Some(' '),
@@ -20,13 +20,13 @@ pub(super) fn cut(text: &str) -> &str {
     first(text, MAX_TEXT)
 }
 
-/// At most `bytes` bytes of `text`, never half a character.
+/// At most `bytes` bytes of `text`, cut at a character boundary.
 pub(super) fn first(text: &str, bytes: usize) -> &str {
     let end = (0..=bytes.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
     &text[..end.unwrap_or_default()]
 }
 
-/// Characters that make the text around them read differently from what it is.
+/// Characters that change how surrounding text is displayed.
 fn turns_direction(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -1,25 +1,25 @@
-//! All times of the protocol, and how they are overridden.
+//! Timeouts and intervals of the protocol, and the variables that override them.
 
 use std::time::Duration;
 
-/// See the fields.
+/// Timeouts and intervals of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
-    /// A request with its answer, and the handshake of the WebSocket.
+    /// Timeout of a request, and of the WebSocket handshake.
     pub request: Duration,
-    /// Silence after which a peer that answers pings counts as gone.
+    /// Silence after which a peer that answers pings is considered gone.
     pub silence: Duration,
-    /// Time between pings; none sends no pings, and then silence means nothing.
+    /// Interval of pings; `None` sends none, and then silence has no limit.
     pub keepalive: Option<Duration>,
-    /// How long the end of a session may take after the IDE agreed to stop it.
+    /// Time for the end of a session after the IDE accepted to stop it.
     pub end: Duration,
-    /// Pause after a connection was lost.
+    /// Delay before reconnecting after a connection was lost.
     pub pause: Duration,
-    /// First wait after a failed attempt to connect.
+    /// Backoff after the first failed attempt to connect.
     pub backoff: Duration,
-    /// Longest wait between attempts, before they are spread.
+    /// Largest backoff, without jitter.
     pub max_backoff: Duration,
-    /// For the close frame to go out.
+    /// Time for sending the close frame.
     pub close: Duration,
 }
 
@@ -40,8 +40,8 @@ impl Default for Timing {
 }
 
 impl Timing {
-    /// The times of the original with what variables say instead. A value that is no number of seconds
-    /// changes nothing, as there.
+    /// The times of the original, overridden by variables. A value that is not a number of seconds is ignored, as
+    /// there.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Self {
         let seconds = |name| variable(name)?.trim().parse::<u32>().ok();
         let positive = |name| seconds(name).filter(|seconds| *seconds > 0);
@@ -58,8 +58,8 @@ impl Timing {
         timing
     }
 
-    /// How long to wait after `failures` failed attempts to connect in a row; `spread` in 0..1 moves it by
-    /// up to half of it either way.
+    /// The backoff after `failures` consecutive failed attempts to connect. `spread` in 0..1 is the jitter, up to
+    /// half of it either way.
     pub fn backoff(&self, failures: u32, spread: f64) -> Duration {
         let grown = self.backoff.as_secs_f64() * 1.5_f64.powi(failures.saturating_sub(1).min(64) as i32);
         Duration::from_secs_f64(grown.min(self.max_backoff.as_secs_f64()) * (0.5 + spread.clamp(0.0, 1.0)))

@@ -1,4 +1,4 @@
-//! The bearer token: it goes into one header and nowhere else.
+//! The bearer token. It is used in one header and never shown.
 
 use http::HeaderValue;
 use std::fmt;
@@ -7,13 +7,13 @@ use std::fmt;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token(HeaderValue);
 
-/// A text that cannot be a token. Says nothing about what it was.
+/// The text is not a token. The error does not contain it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the token is empty or has characters that a header cannot carry")]
 pub struct ReadTokenError;
 
 impl Token {
-    /// Reads a token; blanks around it are not part of it.
+    /// Parses a token. Surrounding whitespace is not part of it.
     pub fn read(text: &str) -> Result<Self, ReadTokenError> {
         let text = text.trim();
         if text.is_empty() {
@@ -24,7 +24,7 @@ impl Token {
         Ok(Self(header))
     }
 
-    /// The value of the `Authorization` header, which does not show itself either.
+    /// The value of the `Authorization` header, marked sensitive.
     pub(super) fn header(&self) -> HeaderValue {
         self.0.clone()
     }

@@ -1,4 +1,4 @@
-//! Knowing an IDE by its own certificate.
+//! Verification of an IDE by its pinned certificate.
 //!
 //! IDEs sign their certificates themselves, some of them marked as an authority, which the library refuses
 //! as a server's. So the pinned certificate is accepted as it is, provided that it is valid now and carries
@@ -27,7 +27,7 @@ pub(super) fn client_config(pinned: &Pinned) -> Result<ClientConfig, Error> {
     Ok(config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }
 
-/// See the module.
+/// Accepts the pinned certificate, and certificates that it signed.
 #[derive(Debug)]
 struct Verifier {
     pinned: CertificateDer<'static>,

@@ -20,11 +20,11 @@ use tokio::net::TcpListener;
 use tower_http::timeout::TimeoutLayer;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// Log directives are a line.
+/// Log directives are one line.
 const BODY_LIMIT: usize = 4 << 10;
 const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 
-/// An address could not be listened at.
+/// A listener cannot be bound.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen at {address} for {purpose}: {source}")]
 pub(crate) struct ListenError {
@@ -33,9 +33,9 @@ pub(crate) struct ListenError {
     source: io::Error,
 }
 
-/// What the debug page shows: one section per part of the program.
+/// Provides the debug page.
 pub(crate) trait DebugState: Send + Sync + 'static {
-    /// The state now. Never holds anything secret.
+    /// The current state, without secrets.
     fn state(&self) -> serde_json::Value;
 }
 
@@ -45,7 +45,7 @@ impl<F: Fn() -> serde_json::Value + Send + Sync + 'static> DebugState for F {
     }
 }
 
-/// What the servers serve.
+/// What the plain HTTP servers serve.
 #[derive(Clone)]
 pub(crate) struct Admin {
     /// The checks of /readyz.

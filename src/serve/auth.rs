@@ -16,7 +16,7 @@ use tokio::sync::Semaphore;
 #[derive(Clone, Debug, PartialEq)]
 pub enum AccessRequest {
     /// A verb on a resource or an object.
-    Resource(ResourceAttributes),
+    Resource(Box<ResourceAttributes>),
     /// A verb on a path that is no resource.
     NonResource(NonResourceAttributes),
 }
@@ -228,7 +228,7 @@ mod tests {
             name: Some("x".into()),
             ..ResourceAttributes::default()
         };
-        let denied = AuthError::Denied(AccessRequest::Resource(attributes));
+        let denied = AuthError::Denied(AccessRequest::Resource(Box::new(attributes)));
         assert_eq!(denied.to_string(), "you may not delete notebooks of \"x\" in the namespace ns");
         let denied = AuthError::Denied(AccessRequest::get_path("/metrics"));
         assert_eq!(denied.to_string(), "you may not get the path /metrics");

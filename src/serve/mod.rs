@@ -1,4 +1,4 @@
-//! What the operator serves: webhooks and logs by TLS, and by plain HTTP probes, metrics and debug pages.
+//! The listeners of the operator: webhooks and HTTP APIs by TLS; probes, metrics and debug pages by plain HTTP.
 
 pub(crate) mod admin;
 pub mod auth;

@@ -1,19 +1,19 @@
-//! Readiness as a set of named checks: ready when all of them say so.
+//! Readiness as a set of named checks: the process is ready when all of them are.
 
 use parking_lot::Mutex;
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-/// The state of a check; `Err` says what it waits for.
+/// The state of a check; `Err` is what it waits for.
 type Check = Result<(), String>;
 
-/// The checks of one process. Clones are the same set.
+/// The checks of one process. Clones share the set.
 #[derive(Clone, Default)]
 pub(crate) struct Readiness {
     checks: Arc<Mutex<BTreeMap<String, Check>>>,
     concerns: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
-/// The one who answers for a check. It counts as failed once this is dropped.
+/// Sets the state of a check. A check whose handle is dropped is not ready.
 #[derive(Debug)]
 pub struct Handle {
     readiness: Readiness,
@@ -21,18 +21,18 @@ pub struct Handle {
 }
 
 impl Readiness {
-    /// What people should see to while all still works, by the name of the check.
+    /// Warnings that do not affect readiness, by the name of the check.
     pub(crate) fn concerns(&self) -> Vec<(String, String)> {
         self.concerns.lock().iter().map(|(name, concern)| (name.clone(), concern.clone())).collect()
     }
 
-    /// Adds a check, not ready to begin with. A name that is there already begins anew.
+    /// Adds a check that is not ready. A check of the same name is replaced.
     pub(crate) fn handle(&self, name: &str) -> Handle {
         self.checks.lock().insert(name.to_owned(), Err("not started".to_owned()));
         Handle { readiness: self.clone(), name: name.to_owned() }
     }
 
-    /// Every check by name, in order, with what the unready ones wait for.
+    /// All checks, sorted by name.
     pub(crate) fn report(&self) -> Vec<(String, Result<(), String>)> {
         self.checks.lock().iter().map(|(name, check)| (name.clone(), check.clone())).collect()
     }
@@ -50,13 +50,13 @@ impl Handle {
         self.readiness.checks.lock().insert(self.name.clone(), Ok(()));
     }
 
-    /// The check is not ready, and why. Returns whether that is news.
+    /// The check is not ready because of `why`. Returns whether that is a change.
     pub fn not_ready(&self, why: impl Into<String>) -> bool {
         let check = Err(why.into());
         self.readiness.checks.lock().insert(self.name.clone(), check.clone()) != Some(check)
     }
 
-    /// What people should see to while all still works; it changes nothing about being ready.
+    /// Sets or removes the warning of the check. It does not affect readiness.
     pub fn concern(&self, what: Option<&str>) {
         match what {
             Some(what) => self.readiness.concerns.lock().insert(self.name.clone(), what.to_owned()),

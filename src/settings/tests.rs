@@ -165,7 +165,7 @@ fn switched_off_and_scoped_to_the_cluster() {
 }
 
 #[test]
-fn metrics_are_secure_unless_somebody_says_otherwise() {
+fn metrics_are_secure_by_default() {
     let settings = read(&["--metrics-bind-address=:8443"], &[]).unwrap();
     assert_eq!((settings.metrics.bind, settings.metrics.secure), (some(":8443"), true));
     assert!(!read(&["--metrics-bind-address=:8080", "--metrics-secure=false"], &[]).unwrap().metrics.secure);

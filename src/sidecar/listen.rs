@@ -1,7 +1,8 @@
-//! How sidecars use the HTTP server: in clear, in bounded memory, and without a limit for what a session takes its time for.
+//! How sidecars use the HTTP server: in clear, in bounded memory, and without a limit for what a session takes its
+//! time for.
 //!
-//! A connection that sends no request is closed, more connections than there are slots wait in the kernel, idle ones are
-//! not kept when slots become few, and at the end requests in progress are given some seconds.
+//! A connection that sends no request is closed, more connections than there are slots wait in the kernel, idle ones
+//! are not kept when slots become few, and at the end requests in progress are given some seconds.
 
 use crate::http_server::{Limits, Peer, Server, WhenFull};
 use bytes::Bytes;

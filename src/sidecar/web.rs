@@ -1,6 +1,6 @@
-//! What sidecars ask of others by HTTP: tokens.
+//! The HTTP client by which sidecars request tokens.
 //!
-//! Each question has a deadline, its answer a bound, and a token goes to the host that it is for only.
+//! Each request has a deadline, each response a size limit, and a token is sent only to the host that it is for.
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
@@ -13,25 +13,25 @@ use hyper_util::{
 use serde::{Deserialize, de::DeserializeOwned};
 use std::{fmt, time::Duration};
 
-/// How long an answer may take, redirects included.
+/// The time for a response, redirects included.
 const DEADLINE: Duration = Duration::from_secs(30);
 const CONNECT: Duration = Duration::from_secs(10);
 const MAX_ANSWER: usize = 1 << 20;
 const MAX_REDIRECTS: usize = 5;
 
-/// There is no token.
+/// No token was received.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum TokenRequestError {
-    /// The address cannot be asked.
+    /// The URL is not valid.
     #[error("the address for tokens is no address like https://example.org/token")]
     Address,
-    /// Nobody answered, or not in time.
+    /// There was no response, or not in time.
     #[error("no token could be asked for: {0}")]
     Ask(String),
-    /// The answer is a refusal.
+    /// The response has an error status.
     #[error("the question for a token was answered with {0}")]
     Status(StatusCode),
-    /// The answer is something else.
+    /// The response is not a token.
     #[error("the answer to the question for a token cannot be read")]
     Read,
 }
@@ -41,7 +41,7 @@ pub(crate) enum TokenRequestError {
 pub(crate) struct GitToken {
     /// The token.
     pub access_token: String,
-    /// When it ends, in seconds since 1970.
+    /// When it expires, in seconds since 1970.
     #[serde(default)]
     pub expires_at: Option<f64>,
 }
@@ -52,7 +52,7 @@ impl fmt::Debug for GitToken {
     }
 }
 
-/// Asks by HTTP and HTTPS.
+/// Requests tokens by HTTP and HTTPS.
 #[derive(Clone)]
 pub(crate) struct TokenClient(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
 
@@ -81,14 +81,14 @@ pub(super) fn connector() -> HttpsConnector<HttpConnector> {
 }
 
 impl TokenClient {
-    /// A token for a provider, from `url`, for who shows `bearer`.
+    /// A token for a provider, from `url`, for the user of the token `bearer`.
     pub(crate) async fn git_token(&self, url: &str, bearer: &str) -> Result<GitToken, TokenRequestError> {
         let authorization =
             HeaderValue::from_str(&format!("Bearer {bearer}")).map_err(|_| TokenRequestError::Read)?;
         self.ask(Method::GET, url, Some(authorization), "").await
     }
 
-    /// Asks `url` with a form, and reads the answer as JSON.
+    /// Posts a form to `url`, and parses the response as JSON.
     pub(crate) async fn post<T: DeserializeOwned>(
         &self,
         url: &str,

@@ -7,7 +7,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-/// What has an end and is renewed.
+/// A certificate that expires and is renewed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub enum CertificateRole {
     /// The certificate that this replica serves with.
@@ -16,7 +16,7 @@ pub enum CertificateRole {
     Authority,
 }
 
-/// What can fail. The last good certificate is served on meanwhile.
+/// What failed. The last good certificate is served meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub enum Failure {
     /// The Secret, or the files, cannot be read or are not fit to be used.
@@ -31,7 +31,7 @@ pub enum Failure {
     Verify,
 }
 
-/// Where the certificate is in its life.
+/// The phase of rotation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub enum Phase {
     /// There is none yet.
@@ -42,9 +42,9 @@ pub enum Phase {
     Publishing,
     /// Earlier authorities are still published, because some replica may serve under them.
     Retiring,
-    /// Somebody else keeps the authority, and it serves.
+    /// Another controller owns the authority, and it is usable.
     Borrowed,
-    /// Somebody else's Secret has our name, and it does not serve.
+    /// The Secret of that name is not the operator's, and it is not usable.
     Foreign,
     /// Certificate and key are in files.
     Files,

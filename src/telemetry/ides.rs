@@ -1,4 +1,4 @@
-//! What is asked of IDEs and what they say. Counted where it happens, and gathered at each scrape.
+//! Metrics of IDEs: requests, connections and notifications. Counted where they happen, collected at each scrape.
 
 use super::metrics::BUCKETS;
 use prometheus_client::{
@@ -15,23 +15,23 @@ use prometheus_client::{
 };
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-/// What is asked of an IDE.
+/// A request to an IDE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub enum Request {
-    /// To create a session.
+    /// Create a session.
     Start,
-    /// To end one.
+    /// Stop a session.
     Stop,
 }
 
-/// What became of a request.
+/// The outcome of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub enum Answer {
-    /// It was done.
+    /// It succeeded.
     Done,
-    /// The session was over before the answer.
+    /// The session ended before the response.
     Over,
-    /// It was not done.
+    /// It failed.
     Failed,
 }
 
@@ -41,7 +41,7 @@ struct RequestLabels {
     answer: Answer,
 }
 
-/// Requests by what became of them, and how long they took. Clones count together.
+/// Requests by outcome, and their duration. Clones share the counters.
 #[derive(Clone, Debug)]
 pub struct RequestMetrics(Family<RequestLabels, Histogram, fn() -> Histogram>);
 
@@ -63,12 +63,12 @@ struct LogLabels {
     code: u16,
 }
 
-/// Requests for logs of sessions by the status of the answer. Clones count together.
+/// Requests for logs of sessions by status code. Clones share the counters.
 #[derive(Clone, Debug, Default)]
 pub struct LogMetrics(Family<LogLabels, Counter>);
 
 impl LogMetrics {
-    /// Registers them.
+    /// Registers the metrics.
     pub fn new(registry: &mut Registry) -> Self {
         let metrics = Self::default();
         let help = "Requests for the logs of IdeSessions, by status";
@@ -85,32 +85,32 @@ impl LogMetrics {
 /// Counts by closed names.
 pub type Tally = BTreeMap<&'static str, u64>;
 
-/// What is known of all IDEs at one moment.
+/// The state of all IDEs at a scrape.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct IdeStats {
     /// Sessions by state.
     pub sessions: Tally,
     /// IDEs that are connected.
     pub connected: u64,
-    /// IDEs that are tried.
+    /// IDEs that are being connected.
     pub connecting: u64,
-    /// How often an IDE was connected.
+    /// Connections so far.
     pub connections: u64,
-    /// Notifications by type.
+    /// Received notifications by type.
     pub received: Tally,
-    /// Those that were skipped, by reason.
+    /// Skipped notifications by reason.
     pub skipped: Tally,
-    /// Those that wait for their session.
+    /// Notifications that are buffered.
     pub held: u64,
-    /// Those that nobody took in time.
+    /// Notifications dropped because they were not consumed in time.
     pub dropped: u64,
 }
 
-/// Gathers figures at each scrape.
+/// Collects the state of IDEs at each scrape.
 pub struct IdeCollector(Box<dyn Fn() -> IdeStats + Send + Sync>);
 
 impl IdeCollector {
-    /// Registers everything about IDEs.
+    /// Registers all metrics of IDEs.
     pub fn register(
         registry: &mut Registry,
         requests: &RequestMetrics,

@@ -9,13 +9,13 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-/// Logging could not be set up or changed.
+/// Logging cannot be set up or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum SetUpLogError {
-    /// The filter cannot be read.
+    /// The filter cannot be parsed.
     #[error("the log filter cannot be read: {0}")]
     ReadFilter(#[from] tracing_subscriber::filter::ParseError),
-    /// Another logger is in place.
+    /// Another logger is installed.
     #[error("logging is set up already")]
     Install(#[from] tracing_subscriber::util::TryInitError),
     /// The logger is gone.
@@ -23,10 +23,10 @@ pub enum SetUpLogError {
     Reload(#[from] reload::Error),
 }
 
-/// What else takes in what the program says, unfiltered.
+/// A further layer that receives all events, unfiltered.
 pub type Extra = Box<dyn Layer<Registry> + Send + Sync>;
 
-/// Changes the filter of running logs.
+/// Reads and changes the filter of the installed logger.
 #[derive(Clone)]
 pub struct LogHandle(reload::Handle<EnvFilter, Layered<Option<Extra>, Registry>>);
 
@@ -42,7 +42,7 @@ impl LogHandle {
         Ok(self.0.with_current(ToString::to_string)?)
     }
 
-    /// Puts other directives in force, or says why it cannot and changes nothing.
+    /// Replaces the directives; on an error nothing changes.
     pub fn set(&self, directives: &str) -> Result<(), SetUpLogError> {
         Ok(self.0.reload(EnvFilter::builder().parse(directives)?)?)
     }
@@ -73,7 +73,7 @@ pub fn init(settings: &LogSettings) -> Result<LogHandle, SetUpLogError> {
     init_with(settings, None)
 }
 
-/// The same beside something else.
+/// Installs the logger of the process, with a further layer.
 pub fn init_with(settings: &LogSettings, extra: Option<Extra>) -> Result<LogHandle, SetUpLogError> {
     let json = settings.json.unwrap_or_else(|| !std::io::stderr().is_terminal());
     let (subscriber, handle) = subscriber(settings, json, std::io::stderr, extra)?;

@@ -15,7 +15,7 @@ use std::{fmt, time::Instant};
 pub(super) const BUCKETS: [f64; 12] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 
-/// Kinds that are reconciled.
+/// The reconciled kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub enum Kind {
     /// `amalthea.dev/v1alpha1 AmaltheaSession`
@@ -33,27 +33,27 @@ pub enum Outcome {
     Unchanged,
     /// It failed.
     Failed,
-    /// It was dropped before its end, as at shutdown or when leadership is lost.
+    /// It was cancelled, as at shutdown or when leadership is lost.
     #[default]
     Cancelled,
 }
 
-/// What was asked of the API server.
+/// A kind of write to the API server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
 pub enum Verb {
-    /// A child applied.
+    /// A child was applied.
     Apply,
-    /// An object deleted.
+    /// An object was deleted.
     Delete,
-    /// The session itself patched.
+    /// The session itself was patched.
     Patch,
-    /// The session's status written.
+    /// The status of the session was patched.
     Status,
-    /// An event posted.
+    /// An Event was created.
     Event,
 }
 
-/// The label has a value less than there are classes: a name that is taken counts as `Invalid`.
+/// A name that is taken counts as `Invalid`: the label has one value for both.
 impl EncodeLabelValue for ErrorClass {
     fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
         let value = match self {
@@ -90,7 +90,7 @@ struct BuildLabels {
     version: &'static str,
 }
 
-/// What the reconcilers count. Cheap to clone; clones count together.
+/// Metrics of the reconcilers. Clones share the counters.
 #[derive(Clone, Debug)]
 pub struct ReconcileMetrics {
     duration: Family<OutcomeLabels, Histogram, fn() -> Histogram>,
@@ -98,7 +98,7 @@ pub struct ReconcileMetrics {
     errors: Family<ClassLabels, Counter>,
 }
 
-/// What leader election counts. Cheap to clone; clones count together.
+/// Metrics of leader election. Clones share the counters.
 #[derive(Clone, Debug)]
 pub struct LeaseMetrics {
     pub(crate) is_leader: Gauge,
@@ -107,14 +107,14 @@ pub struct LeaseMetrics {
     pub(crate) failures: Counter,
 }
 
-/// The registry and what the operator itself registers in it.
+/// The registry with the operator's own metrics.
 #[derive(Debug)]
 pub struct Metrics {
-    /// The registry; others add their own to it before it is shared.
+    /// The registry; other parts register their metrics before it is shared.
     pub registry: Registry,
-    /// Of the reconcilers.
+    /// Metrics of the reconcilers.
     pub reconcile: ReconcileMetrics,
-    /// Of leader election.
+    /// Metrics of leader election.
     pub lease: LeaseMetrics,
 }
 
@@ -177,7 +177,7 @@ impl ReconcileMetrics {
         this
     }
 
-    /// Starts to measure a reconcile; what is returned counts when it is dropped, whichever way that is.
+    /// Starts to measure a reconcile. It is counted when the returned guard is dropped.
     pub fn measure(&self, kind: Kind) -> Measured {
         Measured { metrics: self.clone(), kind, outcome: Outcome::default(), start: Instant::now() }
     }
@@ -193,7 +193,7 @@ impl ReconcileMetrics {
     }
 }
 
-/// A reconcile under way.
+/// A reconcile in progress.
 #[derive(Debug)]
 pub struct Measured {
     metrics: ReconcileMetrics,
@@ -203,7 +203,7 @@ pub struct Measured {
 }
 
 impl Measured {
-    /// Says how it ended.
+    /// Sets the outcome and counts the reconcile.
     pub fn ended(mut self, outcome: Outcome) {
         self.outcome = outcome;
     }

@@ -1,5 +1,5 @@
-//! How much waits in the queues, and for how long. Counted at each scrape: a queue is long exactly when there is
-//! no time to count it at every pass.
+//! Metrics of the workqueues: length and age. Collected at each scrape, so that a long queue costs no counting in
+//! reconciles.
 
 use super::metrics::Kind;
 use prometheus_client::{
@@ -9,18 +9,18 @@ use prometheus_client::{
 };
 use std::{fmt, time::Duration};
 
-/// What waits at one moment.
+/// The state of a workqueue at a scrape.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Waiting {
-    /// How many objects are due.
+    /// Objects that are due.
     pub due: usize,
-    /// For how long the oldest of them has been.
+    /// How long the oldest of them has been due.
     pub oldest: Duration,
 }
 
 type Count = Box<dyn Fn() -> Vec<(Kind, Waiting)> + Send + Sync>;
 
-/// Counts the queues of all kinds at each scrape.
+/// Collects the state of all workqueues at each scrape.
 pub struct QueueCollector(Count);
 
 impl QueueCollector {

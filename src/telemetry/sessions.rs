@@ -39,7 +39,7 @@ pub(crate) struct SessionGauge {
     pub will_hibernate_at: f64,
 }
 
-/// What knows the sessions.
+/// The source of the values.
 pub(crate) trait SessionGauges: Send + Sync + 'static {
     /// All sessions, at this moment.
     fn snapshot(&self) -> Vec<SessionGauge>;
@@ -52,7 +52,7 @@ pub(crate) struct SessionCollector {
 }
 
 impl SessionCollector {
-    /// A collector of all sessions, with series of their own for at most `limit`; `None` for nobody.
+    /// A collector of all sessions, with per-session series for at most `limit` of them; `None` for no such series.
     pub(crate) fn new(source: Arc<dyn SessionGauges>, limit: Option<usize>) -> Self {
         Self { source, limit }
     }

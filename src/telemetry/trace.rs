@@ -63,7 +63,7 @@ impl Traces {
     }
 }
 
-/// `routes` with a span for each request, in the trace of whoever asks.
+/// `routes` with a span for each request, in the trace of its client.
 pub fn continued(routes: Router) -> Router {
     routes.layer(middleware::from_fn(span))
 }
@@ -71,7 +71,7 @@ pub fn continued(routes: Router) -> Router {
 async fn span(request: Request, next: Next) -> Response {
     let span = tracing::debug_span!("admission", otel.kind = "server", path = request.uri().path());
     let context = TraceContextPropagator::new().extract(&Headers(request.headers()));
-    // It fails where nobody takes traces in, and then there is nothing to continue.
+    // It fails where no collector is configured, and then there is no trace to continue.
     span.set_parent(context).ok();
     next.run(request).instrument(span).await
 }
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_asks_for_traces_unless_somebody_says_where_to() {
+    fn traces_are_off_without_an_endpoint() {
         assert!(Traces::start(&|_| None).unwrap().is_none());
     }
 }

@@ -72,7 +72,7 @@ async fn what_comes_is_answered(
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_harms_nobody() {
+async fn an_incomplete_body_does_not_affect_others() {
     let served = Served::start(Limits::default()).await;
     let mut stream = served.target.tls(Protocol::Http1).await.unwrap();
     let head = format!(

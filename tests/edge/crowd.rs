@@ -28,7 +28,7 @@ fn open_files() -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn ten_thousand_silent_connections_keep_nobody_out() {
+async fn ten_thousand_silent_connections_do_not_block_others() {
     allow_files();
     let served = Served::start(Limits::default()).await;
     let mut clients = Vec::new();
@@ -55,7 +55,7 @@ async fn ten_thousand_silent_connections_keep_nobody_out() {
 }
 
 #[tokio::test]
-async fn a_crowd_that_shook_hands_makes_room_too() {
+async fn idle_connections_after_the_handshake_are_evicted_too() {
     let limits = Limits { connections: 16, ..Limits::default() };
     let served = Served::start(limits).await;
     let mut known = served.target.connect(Protocol::Http1).await.unwrap();

@@ -125,7 +125,7 @@ async fn a_log_is_read_beside_the_webhooks(#[case] protocol: Protocol) {
 #[case(Protocol::Http1)]
 #[case(Protocol::Http2)]
 #[tokio::test]
-async fn who_follows_outlives_every_limit_of_the_server_but_not_the_server(#[case] protocol: Protocol) {
+async fn a_follower_outlives_every_limit_of_the_server_but_not_the_server(#[case] protocol: Protocol) {
     let world = World::start().await;
     let mut client = world.served.target.connect(protocol).await.unwrap();
     let mut following = ask(&mut client, "?follow=true").await;

@@ -20,7 +20,7 @@ fn short() -> Limits {
 }
 
 #[tokio::test]
-async fn who_does_not_shake_hands_is_cut_off() {
+async fn a_client_without_a_handshake_is_disconnected() {
     let served = Served::start(short()).await;
     let mut silent = served.target.tcp().await.unwrap();
     let mut started = served.target.tcp().await.unwrap();
@@ -91,7 +91,7 @@ async fn a_connection_that_waits_for_ever_is_closed(
 }
 
 #[tokio::test]
-async fn slow_bodies_do_not_keep_others_out() {
+async fn slow_bodies_do_not_block_others() {
     let limits = Limits { large_requests: 2, ..Limits::default() };
     let served = Served::start(limits).await;
     let mut slow = Vec::new();
@@ -109,7 +109,7 @@ async fn slow_bodies_do_not_keep_others_out() {
 
 /// A replica that goes answers on, and asks not to be asked again on this connection.
 #[tokio::test(flavor = "multi_thread")]
-async fn who_leaves_says_so_with_each_answer() {
+async fn a_leaving_replica_asks_to_close_with_each_response() {
     let leaving = CancellationToken::new();
     let served = Served::start_with(router(guard()), Limits::default(), leaving.clone()).await;
     for (leaves, told) in [(false, false), (true, true)] {

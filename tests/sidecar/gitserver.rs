@@ -1,4 +1,5 @@
-//! Real git servers, on loopback unless somebody says otherwise: git's own HTTP backend behind a password, with LFS beside it, and sshd.
+//! Real git servers, on loopback unless somebody says otherwise: git's own HTTP backend behind a password, with LFS
+//! beside it, and sshd.
 
 use axum::{
     Router,

@@ -121,7 +121,7 @@ async fn preserved_files_stay() {
 }
 
 #[tokio::test]
-async fn what_belongs_to_nobody_is_swept_and_nothing_else() {
+async fn only_files_without_an_object_are_swept() {
     let directory = tempfile::tempdir().unwrap();
     let capture = Capture::start(&settings(directory.path()));
     assert_eq!(capture.sweep(HashSet::new()).await.unwrap(), 0, "there is no directory yet");
@@ -189,7 +189,7 @@ async fn what_cannot_be_written_is_counted_and_said_when_it_can() {
 
 /// Nothing writes while the test holds the files, so all lines have to find a place or be counted.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_flood_waits_for_nobody_and_is_bounded() {
+async fn a_flood_never_blocks_and_is_bounded() {
     let directory = tempfile::tempdir().unwrap();
     let capture = Capture::start(&settings(directory.path()));
     let writer = capture.open(&owner()).await.unwrap();
@@ -218,7 +218,7 @@ async fn a_flood_waits_for_nobody_and_is_bounded() {
 }
 
 #[tokio::test]
-async fn news_come_from_before_the_capture_to_after_its_end() {
+async fn updates_arrive_from_before_the_capture_to_after_its_end() {
     let directory = tempfile::tempdir().unwrap();
     let capture = Capture::start(&settings(directory.path()));
     let mut updates = capture.updates(&owner());

@@ -1,4 +1,4 @@
-//! The two webhook configurations, as far as their bundles go: watched, compared, written.
+//! The CA bundles of the two webhook configurations: watched, compared, written.
 
 use super::super::{
     api::within,
@@ -22,16 +22,16 @@ use sojourn_certs::{
 };
 use std::fmt::Debug;
 
-/// Which of the two.
+/// One of the two webhook configurations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConfigurationKind {
-    /// The one that validates.
+    /// The `ValidatingWebhookConfiguration`.
     Validating,
-    /// The one that mutates.
+    /// The `MutatingWebhookConfiguration`.
     Mutating,
 }
 
-/// One configuration as it is.
+/// A webhook configuration as last observed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveConfiguration {
     version: String,
@@ -39,10 +39,10 @@ pub struct LiveConfiguration {
     bundles: Vec<Vec<u8>>,
 }
 
-/// Both, as last seen.
+/// Both webhook configurations, as last observed.
 #[derive(Clone, Debug, Default)]
 pub struct Configurations {
-    /// The outer `None`: not seen yet; the inner one: there is none.
+    /// The outer `None`: not observed yet; the inner one: it does not exist.
     validating: Option<Option<LiveConfiguration>>,
     mutating: Option<Option<LiveConfiguration>>,
 }
@@ -94,12 +94,12 @@ impl Configurations {
         )
     }
 
-    /// Takes in what a watch told.
+    /// Records what a watch reported.
     pub(super) fn update(&mut self, kind: ConfigurationKind, live: Option<LiveConfiguration>) {
         *self.of(kind) = Some(live);
     }
 
-    /// True when both watches have told what there is.
+    /// Whether both watches have listed.
     pub(super) fn are_synced(&self) -> bool {
         self.validating.is_some() && self.mutating.is_some()
     }
@@ -146,7 +146,7 @@ impl Configurations {
     }
 
     /// Publishes in the version of the configuration that was last seen, and in no other: the caller has read
-    /// what is `wanted` after that version was there, so nothing that anybody serves can be missing.
+    /// what is `wanted` after that version existed, so no authority that is in use can be missing.
     pub(super) async fn publish(
         &mut self,
         client: &Client,

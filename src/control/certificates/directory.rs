@@ -1,4 +1,8 @@
-//! Tells when something in a directory changes, where the system can; whoever waits polls, too.
+//! Reports changes in a directory, where the system can; callers poll as well.
+//!
+//! Not by `notify`: for one directory it brings a thread, a channel and a walker of trees, and on replaced
+//! directories, as the kubelet makes them, the watch must be renewed here all the same. `rustix`, which has inotify,
+//! is in the tree anyway.
 
 use std::path::Path;
 
@@ -14,14 +18,14 @@ mod linux {
     use std::{os::fd::OwnedFd, path::PathBuf};
     use tokio::io::unix::AsyncFd;
 
-    /// A watched directory. It may come later, and may be replaced.
+    /// A watched directory. It may be created later, and may be replaced.
     pub(in super::super) struct Directory {
         path: PathBuf,
         events: Option<AsyncFd<OwnedFd>>,
     }
 
     impl Directory {
-        /// Watches a directory from now on.
+        /// Starts to watch a directory.
         pub(in super::super) fn new(path: &Path) -> Self {
             #[allow(
                 deprecated,
@@ -38,10 +42,10 @@ mod linux {
             this
         }
 
-        /// Finds the directory again; to watch one that is watched already changes nothing.
+        /// Renews the watch, for a directory that was created or replaced.
         pub(in super::super) fn find(&self) {
             let Some(events) = &self.events else { return };
-            // Whoever swaps links, as the kubelet does, moves them into place.
+            // The kubelet replaces links by renaming.
             let flags = WatchFlags::CREATE
                 | WatchFlags::MOVED_TO
                 | WatchFlags::CLOSE_WRITE
@@ -67,16 +71,16 @@ mod linux {
 mod other {
     use super::Path;
 
-    /// A directory that is only polled.
+    /// A directory without a watch.
     pub(in super::super) struct Directory;
 
     impl Directory {
-        /// Nothing is watched.
+        /// Does nothing.
         pub(in super::super) fn new(_: &Path) -> Self {
             Self
         }
 
-        /// There is nothing to find.
+        /// Does nothing.
         pub(in super::super) fn find(&self) {}
 
         /// Never returns.

@@ -1,8 +1,8 @@
-//! Mode `files`: `tls.crt` and `tls.key` in a directory that somebody else keeps, such as a mounted Secret.
+//! Mode `files`: `tls.crt` and `tls.key` in a directory that another program writes, such as a mounted Secret.
 //!
-//! What comes new is judged before it is served: whether certificate and key belong together, for which name
-//! and for when. What does not pass is reported, and the last good pair is served on. The webhook configurations
-//! are only read: their bundle is written by whoever writes the files.
+//! A new pair is checked before it is served: key, name and dates. An invalid one is reported, and the last good pair
+//! is served meanwhile. The webhook configurations are only read: their bundle is written by the program that issues
+//! the files, such as cert-manager.
 
 use super::{ActiveCertificate, CertificateServer, configurations::Configurations, directory::Directory};
 use crate::telemetry::certificates::{Failure, Phase};
@@ -23,14 +23,14 @@ use tokio::time::Instant;
 const CERTIFICATE: &str = "tls.crt";
 const KEY: &str = "tls.key";
 
-/// A change that no watch told is found so late.
+/// How often the files are read without an event.
 const POLL: Duration = Duration::from_secs(10);
-/// Whoever writes two files writes one after the other.
+/// How long to wait for the second file: they are written one after the other.
 const QUIET: Duration = Duration::from_millis(200);
-/// When our own port is not believed, it is asked again so soon.
+/// The retry interval while the own port is not trusted.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Why the files cannot be served with.
+/// The pair of files is not served.
 #[derive(Debug, thiserror::Error)]
 enum LoadFilesError {
     #[error("{} cannot be read: {source}", path.display())]
@@ -39,21 +39,21 @@ enum LoadFilesError {
     Judge { directory: PathBuf, source: JudgePairError },
 }
 
-/// The one who keeps the certificate of this replica.
+/// Serves the certificate in the files.
 pub struct Files {
     client: Client,
     configuration: String,
     directory: PathBuf,
     server: CertificateServer,
     configurations: Configurations,
-    /// Digest of what was looked at last, fit or not.
+    /// Digest of the files that were read last, valid or not.
     seen: Option<[u8; 32]>,
     active: Option<ActiveCertificate>,
     concern: Option<String>,
 }
 
 impl Files {
-    /// Nothing is done yet. `configuration` is the name of both webhook configurations.
+    /// Does nothing until [`Self::run`]. `configuration` is the name of both webhook configurations.
     pub fn new(client: Client, configuration: String, directory: PathBuf, server: CertificateServer) -> Self {
         Self {
             client,
@@ -67,7 +67,7 @@ impl Files {
         }
     }
 
-    /// Serves with what is in the files, whatever becomes of them, until the task is aborted.
+    /// Keeps what is served in step with the files. Does not return.
     pub async fn run(mut self) {
         let directory = Directory::new(&self.directory);
         let mut live = pin!(Configurations::watch(&self.client, &self.configuration));
@@ -87,7 +87,7 @@ impl Files {
         }
     }
 
-    /// Looks at the files, and says whether what is served would be believed.
+    /// Reads the files. Returns whether an API server would trust what is served.
     async fn reconcile(&mut self) -> bool {
         match self.load().await {
             Ok(()) => {}
@@ -110,7 +110,7 @@ impl Files {
             (read(&self.directory, CERTIFICATE).await?, read(&self.directory, KEY).await?);
         let digest =
             Sha256::new_with_prefix(&certificate).chain_update([0]).chain_update(&key).finalize().into();
-        // What was not fit by its dates may be by now.
+        // A pair whose dates were invalid may be valid by now.
         if self.seen == Some(digest) && self.concern.is_none() {
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! Dials our own port as an API server would: with nothing but the live bundle to trust.
+//! Dials the own port as an API server would: trusting the live bundle only.
 
 use super::Clock;
 use rustls::{
@@ -18,7 +18,7 @@ use tokio_rustls::TlsConnector;
 
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// Why an API server would not believe us.
+/// An API server would not trust the own port.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum DialSelfError {
     /// The name cannot be one of a server.
@@ -27,7 +27,7 @@ pub(super) enum DialSelfError {
     /// The TLS settings do not fit together.
     #[error("the TLS settings of a client: {0}")]
     Settings(#[from] rustls::Error),
-    /// There is nobody, or somebody who is not believed.
+    /// The connection or the TLS handshake failed.
     #[error("our own port: {0}")]
     Shake(#[from] io::Error),
     /// There is no answer.
@@ -45,7 +45,7 @@ impl TimeProvider for Time {
     }
 }
 
-/// Shakes hands with our own port once for each of the bundles.
+/// Dials the own port once for each of the bundles.
 pub(super) async fn dial(
     listener: SocketAddr,
     name: &str,

@@ -1,4 +1,4 @@
-//! The Secret on the wire: read, created, and replaced only in the version that was seen.
+//! Reads and writes the Secret: created, or replaced in the version that was observed.
 
 use super::super::{api::within, errors::CallError};
 use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
@@ -6,7 +6,7 @@ use kube::{Api, api::PostParams};
 use sojourn_certs::{SecretData, Stored, store};
 use std::collections::BTreeMap;
 
-/// One version of the Secret, as it came and understood.
+/// One version of the Secret, raw and parsed.
 pub(super) struct Version {
     pub(super) object: Secret,
     pub(super) data: SecretData,
@@ -38,7 +38,7 @@ impl SecretStore {
         Ok(within(self.api.get_opt(&self.name)).await?.map(Version::of))
     }
 
-    /// Creates the Secret. `None`: somebody was faster.
+    /// Creates the Secret. `None`: another writer has created it.
     pub(super) async fn create(&self, data: &SecretData) -> Result<Option<Version>, CallError> {
         let object = Secret {
             metadata: ObjectMeta {
@@ -53,7 +53,7 @@ impl SecretStore {
         written(within(self.api.create(&PostParams::default(), &object)).await)
     }
 
-    /// Replaces that very version. `None`: somebody was faster.
+    /// Replaces that version. `None`: it has changed.
     pub(super) async fn replace(
         &self,
         old: &Version,

@@ -1,5 +1,5 @@
-//! Mode `self`: the I/O around [`sojourn_certs::rotation`]. One pass takes all steps that there are to take,
-//! publishes, and dials; passes are made when the Secret or a configuration changes, and when time asks for it.
+//! Mode `self`: the I/O around [`sojourn_certs::rotation`]. A reconcile takes all steps that are due, publishes the
+//! bundle and dials the own port. It runs when the Secret or a configuration changes, and when a deadline has passed.
 
 use super::{
     ActiveCertificate, CertificateServer,
@@ -29,13 +29,13 @@ use sojourn_certs::{
 use std::{collections::BTreeMap, pin::pin, time::Duration};
 use tokio::time::Instant;
 
-/// Steps in one pass: each is a write that succeeded, or was lost to another replica, of which there are few.
+/// Steps in one reconcile: each is a write that succeeded, or conflicted with another replica, of which there are few.
 const MAX_STEPS: usize = 16;
-/// After a failure, and at most after many.
+/// The first and the largest delay after failures.
 const RETRY: Duration = Duration::from_secs(1);
 const MAX_RETRY: Duration = Duration::from_secs(60);
 
-/// What a pass could not do. What is served goes on being served.
+/// A reconcile failed. What is served is served meanwhile.
 #[derive(Debug, thiserror::Error)]
 enum KeepCertificateError {
     #[error("the certificate's Secret cannot be read: {0}")]
@@ -63,9 +63,9 @@ impl KeepCertificateError {
     }
 }
 
-/// What the authority of all replicas and the certificate of this one are made of.
+/// The configuration of self-managed certificates.
 pub struct SelfManagedConfig {
-    /// The API server.
+    /// Client for the API server.
     pub client: Client,
     /// Namespace of the Secret.
     pub namespace: String,
@@ -75,31 +75,31 @@ pub struct SelfManagedConfig {
     pub configuration: String,
     /// Names that the certificate is for.
     pub names: Names,
-    /// Name of this replica; no other that runs has it.
+    /// Name of this replica, unique among those that run.
     pub replica: String,
-    /// How long API servers may take to see a change of a configuration.
+    /// How long API servers may take to observe a change of a configuration.
     pub propagation: Duration,
 }
 
-/// The one who keeps the certificate of this replica.
+/// Issues and renews the certificate of this replica, and rotates the authority of all.
 pub struct SelfManaged {
     config: SelfManagedConfig,
     server: CertificateServer,
     store: SecretStore,
-    /// The outer `None`: not seen yet; the inner one: there is none.
+    /// The outer `None`: not observed yet; the inner one: it does not exist.
     secret: Option<Option<Version>>,
     configurations: Configurations,
     held: BundlePropagation,
     serving: Option<Serving>,
     active: Option<ActiveCertificate>,
     authority: Option<Fingerprint>,
-    /// The last thing that people were told of by an Event.
+    /// Message of the last Event.
     last_event: Option<String>,
     failures: u32,
 }
 
 impl SelfManaged {
-    /// Nothing is done yet.
+    /// Does nothing until [`Self::run`].
     pub fn new(config: SelfManagedConfig, server: CertificateServer) -> Self {
         let api = Api::namespaced(config.client.clone(), &config.namespace);
         let store = SecretStore { api, name: config.secret.clone() };
@@ -118,12 +118,12 @@ impl SelfManaged {
         }
     }
 
-    /// What to do when the server has ended.
+    /// What to run when the server has ended.
     pub fn deregistration(&self) -> Deregistration {
         Deregistration { store: self.store.clone(), replica: self.config.replica.clone() }
     }
 
-    /// Keeps the certificate and what is published of it good until the task is aborted.
+    /// Keeps the certificate and the published bundle valid. Does not return.
     pub async fn run(mut self) {
         let mut secrets = pin!(configurations::watch::<Secret>(self.store.api.clone(), &self.config.secret));
         let mut live = pin!(Configurations::watch(&self.config.client, &self.config.configuration));
@@ -142,7 +142,7 @@ impl SelfManaged {
         }
     }
 
-    /// Does what there is to do, and says when to look again.
+    /// Takes the steps that are due. Returns the delay until the next reconcile.
     async fn reconcile(&mut self) -> Duration {
         let mut requeue_after = jittered_minute();
         let (done, next_step_at) = match self.steps().await {
@@ -176,7 +176,7 @@ impl SelfManaged {
         }
     }
 
-    /// Takes steps until there is none to take, and says when time alone brings the next.
+    /// Takes steps until none is due. Returns when the next is, if nothing changes before.
     async fn steps(&mut self) -> Result<Option<Instant>, KeepCertificateError> {
         use KeepCertificateError::{Foreign, Read, Write};
         for _ in 0..MAX_STEPS {
@@ -262,8 +262,8 @@ impl SelfManaged {
         Ok(())
     }
 
-    /// Publishes what is not published, and says whether there was anything. The Secret is read again first,
-    /// after the configuration was seen: a bundle from an older Secret could lack what others serve.
+    /// Publishes the bundle where it is stale. Returns whether it was. The Secret is read again first, after the
+    /// configuration was observed: a bundle from an older Secret could lack an authority that another replica uses.
     async fn publish(&mut self) -> Result<bool, KeepCertificateError> {
         let mut wrote = false;
         for _ in [ConfigurationKind::Validating, ConfigurationKind::Mutating] {
@@ -281,14 +281,14 @@ impl SelfManaged {
             self.secret = Some(fresh);
             wrote = true;
         }
-        // What another replica wrote first is told by the watch, not found by asking again.
+        // A write of another replica is reported by the watch; there is no need to poll for it.
         Ok(wrote
             && self.secret.iter().flatten().next().is_none_or(|it| {
                 self.configurations.stale(&it.stored.bundle, it.stored.matching()).is_none()
             }))
     }
 
-    /// Tells of a change that people may want to know of.
+    /// Logs a change of the authority, and publishes an Event about it.
     async fn report_change(&mut self, change: &Change) {
         match change {
             Change::Begin(why) => {
@@ -308,8 +308,8 @@ impl SelfManaged {
         }
     }
 
-    /// Publishes an Event on the Secret, unless the last one said the same. One that cannot be published is
-    /// lost: it repeats what logs, metrics and the readiness page say.
+    /// Publishes an Event about the Secret, unless the last one has the same message. One that cannot be published is
+    /// lost; it repeats logs, metrics and the readiness page.
     async fn publish_event(&mut self, warning: bool, reason: &'static str, message: String) {
         let Some(Some(version)) = &self.secret else { return };
         if self.last_event.as_ref() == Some(&message) {

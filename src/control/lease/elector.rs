@@ -47,12 +47,12 @@ impl Default for Timing {
 #[error("a lease must be longer than its renew deadline, and that longer than two retries")]
 pub struct CheckTimingError;
 
-/// StepDownReason a leader stops.
+/// Why a leader steps down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StepDownReason {
-    /// No renewal succeeded for as long as the deadline says.
+    /// No renewal succeeded within the deadline.
     Deadline,
-    /// Somebody else holds the Lease.
+    /// Another replica holds the Lease.
     Taken,
 }
 
@@ -63,17 +63,17 @@ pub enum Step {
     Observe,
     /// Write a Lease where there is none.
     Create,
-    /// Take the Lease over.
+    /// Acquire the Lease from its last holder.
     Acquire,
-    /// Say again that we hold it.
+    /// Renew the Lease.
     Renew,
-    /// Nothing, for this long.
+    /// Wait.
     Wait(Duration),
     /// Stop leading, at once.
     StepDown(StepDownReason),
 }
 
-/// The Lease as last seen.
+/// The Lease as last observed.
 #[derive(Clone, Debug)]
 pub struct Observed {
     /// The Lease; `None` when there is none.
@@ -86,7 +86,7 @@ pub struct Observed {
     pub gone: bool,
 }
 
-/// One candidate: its name and what it has seen.
+/// The state of one candidate.
 #[derive(Clone, Debug)]
 pub struct Elector {
     identity: String,

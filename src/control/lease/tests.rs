@@ -107,7 +107,7 @@ async fn a_crash_costs_one_lease() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_store_closes_the_gate_before_the_lease_expires() {
+async fn leadership_ends_before_the_lease_expires_when_the_store_is_silent() {
     let store = Memory::default();
     let (mut leadership, stop, _) = candidate(&store, "only");
     opens_within(&mut leadership, Duration::from_secs(1)).await;
@@ -168,7 +168,7 @@ fn hints_are_worth_a_look_when_they_may_change_who_leads() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lease_that_somebody_deletes_is_not_taken_while_its_holder_may_still_write() {
+async fn a_deleted_lease_is_not_acquired_while_its_holder_may_still_write() {
     let store = Memory::default();
     let (mut first, _, _) = candidate(&store, "first");
     opens_within(&mut first, Duration::from_secs(1)).await;
@@ -186,6 +186,6 @@ async fn a_lease_that_somebody_deletes_is_not_taken_while_its_holder_may_still_w
 }
 
 #[test]
-fn a_gate_without_an_election_is_open() {
+fn leadership_without_an_election_is_held() {
     assert!(Leadership::always().is_leader());
 }

@@ -1,5 +1,5 @@
-//! How many reports of progress are written. A person who starts a session sees its progress at once. When hundreds start
-//! at the same time, these reports would be half of all requests, and delay the starts that they report.
+//! How many reports of progress are written. A person who starts a session sees its progress at once. When hundreds
+//! start at the same time, these reports would be half of all requests, and delay the starts that they report.
 
 use parking_lot::Mutex;
 use std::time::Duration;

@@ -9,8 +9,8 @@ use k8s_openapi::jiff::Timestamp;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a change of container counts waits for others to be written with. A starting pod changes them several times;
-/// one write, mostly the one that reports it as running, carries them all.
+/// How long a change of container counts waits for others to be written with. A starting pod changes them several
+/// times; one write, mostly the one that reports it as running, carries them all.
 const COUNTS_DELAY: Duration = Duration::from_secs(30);
 /// How long progress is not reported at most while many sessions start.
 const LONGEST_PROGRESS_DELAY: Duration = Duration::from_secs(120);
@@ -18,8 +18,8 @@ const LONGEST_PROGRESS_DELAY: Duration = Duration::from_secs(120);
 const PROGRESS_RETRY: Duration = Duration::from_secs(15);
 
 impl<K: ControlledKind> Reconciler<K> {
-    /// Writes the status if it differs, publishes Events, and carries out the report's action. `observed` is the session
-    /// that the report was made for.
+    /// Writes the status if it differs, publishes Events, and carries out the report's action. `observed` is the
+    /// session that the report was made for.
     pub(super) async fn report(
         &self,
         key: &Key,

@@ -1,4 +1,4 @@
-//! What the buffer holds of one session.
+//! The buffered notifications of one session.
 
 use super::{
     super::notification::{End, Payload, Teller},
@@ -6,7 +6,7 @@ use super::{
 };
 use std::collections::VecDeque;
 
-/// See the module.
+/// One session in the buffer.
 #[derive(Debug)]
 pub(super) struct Entry {
     owner: Owner,
@@ -24,9 +24,9 @@ pub(super) struct Entry {
 
 #[derive(Debug)]
 enum Owner {
-    /// Nobody yet; requests with a smaller number may have created the session.
+    /// None yet; requests with a smaller number may have created the session.
     Unknown { before: u64 },
-    /// Somebody, who has confirmed it or not.
+    /// The session is the operator's, recorded (`confirmed`) or not.
     Known { confirmed: bool },
 }
 
@@ -100,7 +100,7 @@ impl Entry {
         weight
     }
 
-    /// The next notification and its bytes. Losses are told where they were.
+    /// The next notification and its size. Dropped ones are reported in their place.
     pub(super) fn pop(&mut self) -> Option<(Payload, usize)> {
         if self.lost > 0 {
             return Some((Payload::Dropped(std::mem::take(&mut self.lost)), 0));

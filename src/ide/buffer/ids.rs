@@ -9,7 +9,7 @@ use std::{
 /// More than that are never remembered.
 const MOST: usize = 4096;
 
-/// See the module.
+/// A bounded set of ids that expire.
 #[derive(Debug, Default)]
 pub(super) struct Remembered {
     ids: HashSet<SessionId>,

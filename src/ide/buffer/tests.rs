@@ -71,7 +71,7 @@ fn what_comes_early_waits_for_the_answer_and_for_its_owner() {
 }
 
 #[test]
-fn nobody_confirms_what_was_not_created() {
+fn only_a_created_session_can_be_confirmed() {
     let mut buffer = buffer();
     let ticket = buffer.buffer.begin().unwrap();
     buffer.hear("a", log("one"));
@@ -82,7 +82,7 @@ fn nobody_confirms_what_was_not_created() {
 }
 
 #[test]
-fn an_early_end_takes_along_what_was_said() {
+fn an_early_end_includes_earlier_messages() {
     let mut buffer = buffer();
     let ticket = buffer.buffer.begin().unwrap();
     buffer.hear("a", log("one"));
@@ -128,7 +128,7 @@ fn the_id_of_another_session_is_refused() {
 }
 
 #[test]
-fn an_end_is_told_once_and_by_the_ide_even_after_us() {
+fn an_end_is_reported_once_and_by_the_ide_even_after_it_was_inferred() {
     let mut buffer = buffer();
     buffer.running("a");
     buffer.buffer.conclude(&id("a"));
@@ -141,7 +141,7 @@ fn an_end_is_told_once_and_by_the_ide_even_after_us() {
 }
 
 #[test]
-fn a_talkative_session_holds_nobody_up() {
+fn a_chatty_session_does_not_delay_others() {
     let mut buffer = buffer();
     buffer.running("loud");
     buffer.running("quiet");
@@ -199,7 +199,7 @@ fn unknown_sessions_are_kept_only_while_somebody_may_learn_of_them() {
 }
 
 #[test]
-fn of_too_many_unknown_sessions_the_oldest_goes() {
+fn of_too_many_unknown_sessions_the_oldest_is_dropped() {
     let mut buffer = buffer();
     let ticket = buffer.buffer.begin().unwrap();
     for n in 0..100 {
@@ -226,7 +226,7 @@ fn released_sessions_are_remembered_for_a_minute() {
 }
 
 #[test]
-fn an_adopted_session_is_heard_at_once() {
+fn notifications_of_an_adopted_session_are_delivered_at_once() {
     let mut buffer = buffer();
     buffer.buffer.adopt(&id("old"));
     buffer.hear("old", over(Some(0)));

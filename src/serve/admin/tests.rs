@@ -79,7 +79,7 @@ async fn the_debug_page_is_json() {
 #[case("/debug/log")]
 #[case("/readyz")]
 #[tokio::test]
-async fn who_may_scrape_may_not_look_inside(#[case] path: &str) {
+async fn scrapers_cannot_read_debug_pages(#[case] path: &str) {
     assert_eq!(ask(admin().metrics_router(), Method::GET, path, "").await.0, StatusCode::NOT_FOUND);
 }
 

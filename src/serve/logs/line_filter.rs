@@ -1,31 +1,30 @@
-//! The part of a file that was asked for: some of its lines, with as much before each as is wanted.
+//! The requested lines of a file, with the requested prefixes.
 //!
-//! Bytes come in pieces of any size and go out as far as they can. Of a line no more is held than what stands before
-//! its text.
+//! Bytes arrive in chunks of any size and are passed on at once. Of a line, only the prefix is buffered.
 
 use super::query::Query;
 
-/// Bytes of number and moment with the blanks behind them at most. A line that has not two blanks so far is not one of
-/// ours and goes out as it is.
+/// The largest prefix: number and timestamp with a space after each. A line without two spaces by then is not the
+/// operator's and is passed on unchanged.
 const MAX_HEAD: usize = 48;
 
-/// Where in a file the next byte is.
+/// The position of the next byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
-    /// Before the text of a line.
+    /// In the prefix of a line.
     Head,
     /// In the text of a line.
     Text,
-    /// In a line that is left out.
+    /// In a line that is skipped.
     LeftOut,
 }
 
-/// See the module.
+/// A filter of the lines of one file.
 #[derive(Debug)]
 pub(super) struct LineFilter {
-    /// Lines to leave out.
+    /// Lines to skip.
     skip: u64,
-    /// Lines to let out; none means all.
+    /// Lines to pass on; `None` for all.
     left: Option<u64>,
     numbers: bool,
     moments: bool,
@@ -34,7 +33,7 @@ pub(super) struct LineFilter {
 }
 
 impl LineFilter {
-    /// What `query` asks for of a file that has `lines` lines.
+    /// The filter of `query` for a file of `lines` lines.
     pub(super) fn new(query: &Query, lines: u64) -> Self {
         let skip = query.tail.map_or(query.skip, |tail| lines.saturating_sub(tail));
         let mut cut = Self {
@@ -49,12 +48,12 @@ impl LineFilter {
         cut
     }
 
-    /// Whether nothing more comes out, whatever comes in.
+    /// Whether no further bytes are passed on.
     pub(super) fn is_over(&self) -> bool {
         self.left == Some(0)
     }
 
-    /// Lets out what belongs there of `bytes`.
+    /// Appends the requested part of `bytes` to `out`.
     pub(super) fn feed(&mut self, mut bytes: &[u8], out: &mut Vec<u8>) {
         while !bytes.is_empty() && !self.is_over() {
             let used = match self.place {
@@ -65,7 +64,7 @@ impl LineFilter {
         }
     }
 
-    /// Lets out what was held, at the end of the file.
+    /// Appends what is buffered, at the end of the file.
     pub(super) fn finish(&mut self, out: &mut Vec<u8>) {
         out.append(&mut self.head);
     }
@@ -135,7 +134,7 @@ mod tests {
     use crate::capture::{Stream, lines::Written};
     use proptest::prelude::*;
 
-    /// What is asked for, in plain words.
+    /// The requested lines, computed simply.
     fn reference(file: &str, query: &Query) -> String {
         let lines: Vec<&str> = file.lines().collect();
         let first = match query.tail {
@@ -177,7 +176,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_cut_is_what_was_asked_for_whatever_the_pieces(
+        fn the_filter_does_not_depend_on_chunks(
             texts in prop::collection::vec("[ a-z\u{e9}]{0,12}", 0..10), query in queries(),
             size in 1usize..40,
         ) {
@@ -207,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_that_is_over_says_so() {
+    fn a_filter_at_its_limit_is_done() {
         let mut cut = LineFilter::new(&Query { limit: Some(1), ..ALL }, 0);
         let mut out = Vec::new();
         cut.feed(b"1 now a", &mut out);

@@ -1,8 +1,8 @@
 //! The log of an IDE session, by the path and with the parameters of the original, on the operator's HTTPS port.
 //!
-//! A custom resource cannot have a subresource `log`, so the API server does not lead here: people ask the replica
-//! itself. Whoever asks shows a token that may `get` the resource `idesessions/log`. What is not known of the object
-//! comes from [`SessionLookup`]; files come from the [`Capture`] store, never from what a status says.
+//! A custom resource cannot have a subresource `log`, so the API server does not proxy to it: clients connect to the
+//! replica. A client needs a token that may `get` the resource `idesessions/log`. Objects come from a
+//! [`SessionLookup`], files from the [`Capture`] store, never from a path in a status.
 
 mod line_filter;
 mod query;
@@ -31,35 +31,35 @@ use tokio_util::sync::CancellationToken;
 
 /// The path of the log of a session.
 pub const PATH: &str = "/apis/usvc-dev.developer.microsoft.com/v1/idesessions/{name}/log";
-/// How many questions about tokens are put to the API server at a time.
+/// Authorizations pending at a time.
 const DECISIONS: usize = 16;
-/// How many follow logs at a time.
+/// Clients that follow a log at a time.
 const FOLLOWERS: usize = 64;
-/// How many read logs at a time, beside those.
+/// Clients that read a log without following it, at a time.
 const READERS: usize = 64;
 
-/// What has to be known of a session.
+/// What serving the log of a session depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionInfo {
-    /// Its UID.
+    /// UID of the object.
     pub uid: String,
-    /// What it does.
+    /// State of the session.
     pub state: SessionState,
-    /// Whether it is being deleted.
+    /// Whether the object is being deleted.
     pub deleting: bool,
 }
 
-/// Who knows the sessions.
+/// The sessions of the cluster, as the operator's cache has them.
 pub trait SessionLookup: Send + Sync + 'static {
     /// The session of that name.
     fn find(&self, name: &str) -> Option<SessionInfo>;
-    /// Whether this replica keeps what sessions write: it does while it leads.
+    /// Whether this replica captures the output of sessions: it does while it is the leader.
     fn keeps_logs(&self) -> bool;
-    /// Changes whenever one of these answers does. It may tell too often, never too seldom.
+    /// Changes when the result of another method may have changed.
     fn changes(&self) -> watch::Receiver<u64>;
 }
 
-/// What serves logs.
+/// The HTTP API of logs.
 #[derive(Clone)]
 pub struct Logs {
     sessions: Arc<dyn SessionLookup>,
@@ -71,7 +71,7 @@ pub struct Logs {
     stop: CancellationToken,
 }
 
-/// Why there is no log.
+/// The log is not served.
 #[derive(Debug, thiserror::Error)]
 enum ShowLogError {
     #[error(transparent)]
@@ -104,7 +104,7 @@ impl ShowLogError {
     }
 }
 
-/// As API servers answer.
+/// A `Status` object, as API servers respond with.
 impl IntoResponse for ShowLogError {
     fn into_response(self) -> Response {
         let (status, reason) = self.status();
@@ -126,8 +126,7 @@ impl IntoResponse for ShowLogError {
 }
 
 impl Logs {
-    /// Serves what is in `capture` of `sessions` to those whom `authorizer` let in. Whoever follows a log is let go at
-    /// `stop`.
+    /// Serves the captured output of `sessions` to clients that `authorizer` allows. Followed logs end at `stop`.
     pub fn new(
         sessions: Arc<dyn SessionLookup>,
         capture: Capture,
@@ -146,13 +145,13 @@ impl Logs {
         }
     }
 
-    /// The one route.
+    /// The route of logs.
     pub fn router(self) -> Router {
         Router::new().route(PATH, get(answer)).with_state(self)
     }
 
     async fn show(&self, name: String, query: &str, headers: &HeaderMap) -> Result<Response, ShowLogError> {
-        // Who may not ask does not learn what there is.
+        // An unauthorized client must not learn which sessions exist.
         self.gate.admit(headers, get_log(&name)).await?;
         let query = Query::read(query)?;
         let found = self.sessions.find(&name).ok_or_else(|| ShowLogError::NotFound(name.clone()))?;
@@ -176,7 +175,7 @@ impl Logs {
 
 /// To `get` the resource `idesessions/log` of a session.
 fn get_log(name: &str) -> AccessRequest {
-    AccessRequest::Resource(ResourceAttributes {
+    AccessRequest::Resource(Box::new(ResourceAttributes {
         verb: Some("get".to_owned()),
         group: Some(GROUP.to_owned()),
         version: Some("v1".to_owned()),
@@ -184,10 +183,10 @@ fn get_log(name: &str) -> AccessRequest {
         subresource: Some("log".to_owned()),
         name: Some(name.to_owned()),
         ..ResourceAttributes::default()
-    })
+    }))
 }
 
-/// What an answer without a line says of a session that has run.
+/// The warning of an empty response for a session that has run.
 const NOT_KEPT: &str = "299 sojourn \"what this session wrote is not kept on this replica\"";
 
 async fn answer(
@@ -204,7 +203,7 @@ async fn answer(
     answer
 }
 
-/// A process decides what is in it, so nobody is to guess that it is something else than text.
+/// A response of text. The process controls the content, so browsers must not guess another type.
 fn text(body: Body) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/plain"),

@@ -1,12 +1,12 @@
-//! What a request for a log asks for, read as the original reads it.
+//! The parameters of a request for a log, parsed as the original parses them.
 
 use crate::capture::Stream;
 use std::fmt::Display;
 use url::form_urlencoded;
 
-/// Lines that can be asked for from the end.
+/// The largest `tail`.
 const MAX_TAIL: i64 = 1_000_000;
-/// The original's words for where lines come from, in its order.
+/// Values of `source`, in the order in which the original lists them.
 const SOURCES: [(&str, Source); 5] = [
     ("stdout", Source::File(Stream::Stdout)),
     ("stderr", Source::File(Stream::Stderr)),
@@ -15,41 +15,40 @@ const SOURCES: [(&str, Source); 5] = [
     ("system", Source::File(Stream::System)),
 ];
 
-/// Where lines come from.
+/// The source of lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Source {
-    /// A file.
+    /// A captured stream.
     File(Stream),
-    /// A source that other kinds have: it is always empty.
+    /// A source that only other kinds have: it is always empty.
     Empty,
 }
 
-/// What is asked for.
+/// The parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Query {
     pub(super) source: Source,
-    /// Go on with what is written later.
+    /// Continue with output that is written later.
     pub(super) follow: bool,
-    /// Show the moments of lines.
+    /// Prefix lines with their timestamps.
     pub(super) timestamps: bool,
-    /// Show the numbers of lines.
+    /// Prefix lines with their numbers.
     pub(super) line_numbers: bool,
-    /// Lines at most.
+    /// The largest number of lines.
     pub(super) limit: Option<u64>,
-    /// Lines from the end of what is there.
+    /// Only so many lines from the end.
     pub(super) tail: Option<u64>,
-    /// Lines to leave out at the beginning.
+    /// Lines to skip at the start.
     pub(super) skip: u64,
 }
 
-/// All that is wrong with a query.
+/// The query has invalid parameters: one message for each.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
 pub(super) struct ReadQueryError(pub(super) Vec<String>);
 
 impl Query {
-    /// Reads the part of an address that follows the question mark. What is not known is left alone, and of what is
-    /// said twice the first counts.
+    /// Parses a query string. Unknown parameters are ignored; of a repeated one the first counts.
     pub(super) fn read(text: &str) -> Result<Self, ReadQueryError> {
         let find = |name: &str| form_urlencoded::parse(text.as_bytes()).find(|(key, _)| key == name);
         let value = |name| find(name).map(|(_, value)| value.into_owned());
@@ -85,7 +84,7 @@ fn source_of(name: &str) -> Option<Source> {
     SOURCES.iter().find(|(known, _)| *known == name).map(|(_, source)| *source)
 }
 
-/// As API servers read a switch: whatever is there switches it on, but for two words.
+/// A boolean as API servers parse it: any value but `false` and `0` is true.
 fn is_on(value: &str) -> bool {
     !value.eq_ignore_ascii_case("false") && value != "0"
 }

@@ -1,4 +1,4 @@
-//! Reads a file from its beginning to its end, and on if it is followed.
+//! Reads a log file from its start to its end, and beyond while it is followed.
 
 use super::{Logs, SessionLookup, line_filter::LineFilter, query::Query};
 use crate::capture::{Capture, Owner, Stream, Updates};
@@ -18,9 +18,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Bytes that are read at a time.
+/// Bytes per read.
 const PIECE: usize = 64 << 10;
-/// How long a follower goes on after the end of a session: what it wrote last may come after the news of its end.
+/// How long a follower continues after the end of a session: its last output may arrive after its end is reported.
 pub(super) const LINGER: Duration = Duration::from_secs(5);
 
 /// A log that is being read.
@@ -32,23 +32,23 @@ pub(super) struct LogReader {
     cut: LineFilter,
     piece: Vec<u8>,
     follow: Option<Follow>,
-    /// Nothing more can come once the file has been read to its end.
+    /// The end of the file is the end of the log.
     last: bool,
     _place: OwnedSemaphorePermit,
 }
 
-/// What tells a follower of changes.
+/// What notifies a follower of changes.
 struct Follow {
     sessions: Arc<dyn SessionLookup>,
     changes: watch::Receiver<u64>,
     updates: Updates,
     stop: CancellationToken,
-    /// When a session that has ended is followed no more.
+    /// When following a session that has ended stops.
     until: Option<Instant>,
 }
 
 impl LogReader {
-    /// Begins to read what was written of `stream` until now, and later if that is asked for.
+    /// Opens the log of `stream`. `query` says whether it is followed.
     pub(super) async fn begin(
         logs: &Logs,
         owner: Owner,
@@ -60,7 +60,7 @@ impl LogReader {
         if follow.as_ref().is_some_and(|follow| follow.is_pointless(&owner)) {
             follow = None;
         }
-        // What was brought before the question is in the answer.
+        // Lines that were passed in before the request are in the response.
         logs.capture.flush().await;
         let (capture, who) = (logs.capture.clone(), owner.clone());
         let counted = query.tail.is_some();
@@ -83,12 +83,12 @@ impl LogReader {
         })
     }
 
-    /// Whether anything is kept.
+    /// Whether there is a file.
     pub(super) fn has_file(&self) -> bool {
         self.file.is_some()
     }
 
-    /// What was asked for, piece by piece.
+    /// The requested lines, in chunks.
     pub(super) fn stream(self) -> impl futures::Stream<Item = io::Result<Bytes>> + Send {
         futures::stream::try_unfold(self, async |mut reading| {
             let bytes = reading.next().await?;
@@ -96,7 +96,7 @@ impl LogReader {
         })
     }
 
-    /// The next bytes; none at the end.
+    /// The next chunk; `None` at the end.
     async fn next(&mut self) -> io::Result<Option<Bytes>> {
         while !self.cut.is_over() {
             let mut out = Vec::new();
@@ -119,7 +119,7 @@ impl LogReader {
         Ok(None)
     }
 
-    /// Reads a piece; nothing at the end of the file, or while there is none.
+    /// Reads a chunk; 0 at the end of the file, or while there is no file.
     async fn read(&mut self) -> io::Result<usize> {
         if self.file.is_none() {
             let (capture, owner, stream) = (self.capture.clone(), self.owner.clone(), self.stream);
@@ -142,7 +142,7 @@ impl Follow {
         }
     }
 
-    /// Whether there is nothing to wait for.
+    /// Whether no more output can arrive.
     fn is_pointless(&self, owner: &Owner) -> bool {
         match self.sessions.find(owner.name()) {
             Some(found) => found.uid != owner.uid() || found.deleting || found.state.is_terminal(),
@@ -150,10 +150,10 @@ impl Follow {
         }
     }
 
-    /// Waits until there may be more to read. True when what there is then is all.
+    /// Waits until there may be more to read. Returns true when the output in the file is complete.
     async fn is_over(&mut self, owner: &Owner) -> bool {
         loop {
-            // A change from here on ends the wait below.
+            // Later changes end the wait below.
             self.changes.borrow_and_update();
             let Some(found) = self.sessions.find(owner.name()) else { return true };
             if found.uid != owner.uid() || found.deleting || !self.sessions.keeps_logs() {
@@ -179,7 +179,7 @@ impl Follow {
     }
 }
 
-/// How many lines there are; one that was cut off counts.
+/// The number of lines; an incomplete last line counts.
 fn count(file: Option<fs::File>) -> io::Result<u64> {
     let Some(file) = file else { return Ok(0) };
     let mut file = BufReader::with_capacity(PIECE, file);

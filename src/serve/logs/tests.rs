@@ -200,7 +200,7 @@ async fn what_is_asked_for_comes(#[case] query: &str, #[case] text: &str) {
     "idesessions.usvc-dev.developer.microsoft.com \"none\" not found"
 )]
 #[tokio::test]
-async fn who_gets_nothing_learns_why(
+async fn a_refused_client_is_told_the_reason(
     #[case] token: &str,
     #[case] name: &str,
     #[case] query: &str,
@@ -243,7 +243,7 @@ async fn a_log_that_is_lost_is_empty_and_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_follower_hears_what_is_written_and_what_comes_shortly_after_the_end() {
+async fn a_follower_receives_output_and_what_arrives_shortly_after_the_end() {
     let world = World::new();
     world.objects.becomes(SessionState::Initial);
     let mut following = world.follow().await;
@@ -274,7 +274,7 @@ async fn a_follower_hears_what_is_written_and_what_comes_shortly_after_the_end()
 #[case::leads_no_more(|world: &World| world.objects.leads_no_more())]
 #[case::ends(|world: &World| world.stop.cancel())]
 #[tokio::test(start_paused = true)]
-async fn a_follower_is_let_go_at_once_with_all_there_is(#[case] happens: fn(&World)) {
+async fn a_follower_is_released_at_once_with_all_output(#[case] happens: fn(&World)) {
     let world = World::new();
     let writer = world.writer().await;
     writer.line(Stream::Stdout, "a", now());

@@ -59,25 +59,25 @@ enum Strategy {
 /// The repository is not cloned.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CloneError {
-    /// The remote's address.
+    /// The address of the remote is not valid.
     #[error(transparent)]
     Remote(#[from] ReadRemoteError),
     /// The file with credentials cannot be opened.
     #[error("the file that --config names cannot be read: {0}")]
     OpenConfig(#[source] io::Error),
-    /// The file with credentials holds something else. What it holds is not repeated.
+    /// The file with credentials has another format. Its content is not repeated.
     #[error("the file that --config names holds neither `username` and `password` nor `privateKey`")]
     ReadConfig,
-    /// The directory is in the way.
+    /// The directory exists and is not empty.
     #[error("{0:?} exists already and is not empty; --strategy notifexist leaves it, overwrite replaces it")]
     Exists(PathBuf),
-    /// The revision.
+    /// The revision is not found.
     #[error(transparent)]
     Revision(#[from] FindRevisionError),
-    /// git.
+    /// A git command failed.
     #[error(transparent)]
     Git(#[from] RunGitError),
-    /// The clone could not be put in its place.
+    /// The directory cannot be written.
     #[error("{0:?} cannot be written: {1}")]
     Place(PathBuf, #[source] io::Error),
 }
@@ -103,7 +103,7 @@ impl Config {
         some.then_some(config).ok_or(CloneError::ReadConfig)
     }
 
-    /// Gives git what the remote asks for.
+    /// Configures git with the credentials.
     fn apply(self, git: &mut Git, transport: &Transport) -> Result<(), RunGitError> {
         if self.private_key.is_empty() {
             return git

@@ -55,7 +55,7 @@ pub(crate) enum RunGitError {
     /// It failed.
     #[error("git {action} failed ({status}): {said}")]
     Fail {
-        /// Its command.
+        /// The subcommand of git.
         action: String,
         /// How it ended.
         status: ExitStatus,

@@ -31,7 +31,7 @@ pub(crate) struct Repository {
     branch: Option<String>,
 }
 
-/// Who gives tokens for repositories.
+/// A provider of tokens for repositories.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 struct Provider {
     id: String,
@@ -100,7 +100,7 @@ impl Settings {
         })
     }
 
-    /// Where a token for `repository` is asked for, and with which token. Nobody, anonymous, has none.
+    /// URL and bearer token by which a token for `repository` is requested. An anonymous session has none.
     fn token_source(&self, repository: &Repository) -> Option<(&str, &str)> {
         let wanted = repository.provider.as_deref()?;
         let provider = self.providers.iter().find(|provider| provider.id == wanted)?;
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_has_no_token() {
+    fn an_anonymous_session_has_no_token() {
         let env = [
             ("MOUNT_PATH", "/work"),
             ("REPOSITORIES_0_", REPOSITORY),

@@ -6,7 +6,7 @@
 //! * [`tokens`]: tokens of providers, kept fresh
 //!
 //! To add something it must look into TLS, for which it has an authority of its own, made when it starts and gone when
-//! it ends. It serves the pod that it is in and nobody else.
+//! it ends. It serves its own pod only.
 
 pub(crate) mod repositories;
 pub(crate) mod settings;
@@ -51,18 +51,18 @@ use tokio_util::sync::CancellationToken;
 /// Connections at a time, for git and for the kubelet.
 const SLOTS: usize = 128;
 const HEALTH_SLOTS: usize = 16;
-/// How long others may take to take a connection, and git to shake hands.
+/// The time for connecting to a host, and for git's TLS handshake.
 const CONNECT: Duration = Duration::from_secs(10);
-/// How long the proxy may take to answer itself.
+/// The time for the proxy's request to itself.
 const HEALTH: Duration = Duration::from_secs(5);
 
 /// The proxy does not serve.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ServeGitProxyError {
-    /// An address is taken or is none of this machine.
+    /// The listener cannot be bound.
     #[error("cannot listen at {0}: {1}")]
     ListenError(Address, #[source] io::Error),
-    /// There is no authority.
+    /// The authority cannot be generated.
     #[error("no authority can be made: {0}")]
     Authority(#[from] AuthorityError),
     /// The authority's certificate cannot be handed to git.
@@ -70,7 +70,7 @@ pub(crate) enum ServeGitProxyError {
     WriteAuthority(PathBuf, #[source] io::Error),
 }
 
-/// One host could not be spoken for.
+/// There is no certificate for a host.
 #[derive(Debug, thiserror::Error)]
 enum InterceptError {
     #[error(transparent)]
@@ -149,7 +149,7 @@ fn message(status: StatusCode, text: &str) -> Response<Body> {
     response
 }
 
-/// Asks for `/ping` by way of the proxy itself.
+/// Requests `/ping` through the proxy itself.
 async fn check_itself(port: u16, health_port: u16) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     let ask = async {
         let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await?;
@@ -168,7 +168,7 @@ async fn check_itself(port: u16, health_port: u16) -> Result<(), Box<dyn std::er
 
 impl Proxy {
     async fn answer(self: Arc<Self>, mut request: Request<Incoming>, peer: Peer) -> Response<Body> {
-        // Whoever can reach the port could use the tokens.
+        // Any client that can reach the port could use the tokens.
         if Access::Pod.authorize(&HeaderMap::new(), peer.address).is_err() {
             return message(StatusCode::FORBIDDEN, "Forbidden");
         }
@@ -210,7 +210,7 @@ impl Proxy {
         Response::new(full(""))
     }
 
-    /// TLS in the name of `host`.
+    /// TLS with a certificate for `host`.
     fn tls_for(&self, host: &str) -> Result<TlsAcceptor, InterceptError> {
         let names = match host.trim_matches(['[', ']']).parse::<IpAddr>() {
             Ok(address) => Names::default().with_ip(address),
@@ -221,7 +221,7 @@ impl Proxy {
         Ok(server_config(resolver)?.into())
     }
 
-    /// Serves what git asks of `authority` inside of TLS.
+    /// Terminates TLS of a tunnel to `authority` and serves the requests in it.
     async fn intercept(
         self: Arc<Self>,
         client: hyper::upgrade::OnUpgrade,

@@ -1,7 +1,7 @@
-//! Which requests are for which repository: pure.
+//! Matches requests to repositories. Pure.
 //!
 //! Paths are compared segment by segment, so that what is one person's `group/repo-copy` does not get the token of
-//! `group/repo`; a path that could mean another one after decoding is nobody's.
+//! `group/repo`; a path that could be another one after decoding matches none.
 
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer, de::Error};
@@ -13,7 +13,7 @@ pub(crate) struct Repository {
     /// Address of the repository.
     #[serde(deserialize_with = "address")]
     pub url: Url,
-    /// Who gives tokens for it.
+    /// Id of the provider of its tokens.
     #[serde(default)]
     pub provider: Option<String>,
 }
@@ -22,7 +22,7 @@ fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Url, D::Error> 
     String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
 }
 
-/// What a request asks for.
+/// The target of a request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target<'a> {
     /// `http` or `https`.

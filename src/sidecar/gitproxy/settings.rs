@@ -20,7 +20,7 @@ pub(crate) struct Settings {
     pub health_bind: Address,
     /// Where the authority's certificate is written for git.
     pub ca_file: Option<PathBuf>,
-    /// The repositories that get credentials; none in a session of nobody in particular.
+    /// The repositories that get credentials; none in an anonymous session.
     pub repositories: Repositories,
     /// Where the credentials come from.
     pub tokens: TokenSettings,
@@ -122,7 +122,7 @@ mod tests {
         ("REPOSITORIES", r#"[{"url": "https://example.org/a", "provider": "p", "more": 1}]"#);
 
     #[test]
-    fn nobody_in_particular_gets_no_credentials() {
+    fn an_anonymous_session_gets_no_credentials() {
         let settings = read(&[REPOSITORIES, ("RENKU_ACCESS_TOKEN", "a")]).unwrap();
         assert_eq!(settings.repositories, Repositories::default());
         assert_eq!((settings.bind.port, settings.health_bind.port), (8080, 8081));

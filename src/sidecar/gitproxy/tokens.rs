@@ -1,7 +1,7 @@
-//! Tokens of git's providers, and of the account that they are asked for with, kept fresh.
+//! Tokens of git providers, and of the account by which they are requested, kept valid.
 //!
-//! A token is asked for when it is needed and the one at hand ends soon; whoever needs it at the same time waits for
-//! the same answer. The account's own refresh token is renewed before it ends, also when nobody asks for anything.
+//! A token is requested when it is needed and the cached one expires soon; concurrent callers share the request. The
+//! refresh token of the account is renewed before it expires, whether tokens are needed or not.
 
 use crate::sidecar::web::{GitToken, TokenClient, TokenRequestError};
 use base64::{Engine, engine::general_purpose};
@@ -11,54 +11,54 @@ use serde::Deserialize;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::sync::Mutex;
 
-/// Who gives tokens for repositories.
+/// A provider of tokens for repositories.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 pub(crate) struct Provider {
-    /// Its name.
+    /// Id of the provider, by which repositories refer to it.
     pub id: String,
-    /// Where a token is asked for.
+    /// URL that tokens are requested from.
     pub access_token_url: String,
 }
 
-/// Whose tokens are used.
+/// The account of the session's user.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Account {
-    /// The token that is shown to providers.
+    /// The access token.
     pub access: String,
-    /// The token with which another is got.
+    /// The refresh token.
     pub refresh: String,
-    /// Where.
+    /// URL that refreshes them.
     pub token_url: String,
-    /// Who asks there: name and secret.
+    /// Id and secret of the OAuth client.
     pub client: Option<(String, String)>,
 }
 
-/// Where tokens come from.
+/// The sources of tokens.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct TokenSettings {
     /// The providers.
     pub providers: Vec<Provider>,
-    /// The account; none in a session of nobody in particular.
+    /// The account; `None` in an anonymous session.
     pub account: Option<Account>,
-    /// How often the account's tokens are looked at.
+    /// How often the account's tokens are checked.
     pub period: Duration,
 }
 
-/// No token for a provider.
+/// There is no token for a provider.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FindTokenError {
-    /// Nobody said where it is to be asked for.
+    /// The provider is not configured.
     #[error("the provider is not known")]
     Provider,
-    /// Nobody in particular has no tokens.
+    /// The session is anonymous.
     #[error("the session has no account")]
     Account,
-    /// It was asked for in vain.
+    /// The request failed.
     #[error(transparent)]
     Ask(#[from] TokenRequestError),
 }
 
-/// What a token server answers.
+/// The response of a token server.
 #[derive(Deserialize)]
 struct Answer {
     access_token: String,

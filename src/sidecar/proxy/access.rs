@@ -1,7 +1,7 @@
-//! Who may pass: pure, and never open by accident.
+//! Authorization of requests. Pure, and never open by accident.
 //!
-//! There are two ways to be let through. Either the session has a token, and a request shows it; or a login proxy
-//! stands in front, in the same pod, and a request comes from there. A proxy that was told of neither does not start.
+//! There are two ways to be admitted. Either the session has a token, and a request carries it; or a login proxy runs
+//! in the same pod, and a request comes from there. A proxy that is configured for neither does not start.
 
 use http::{HeaderMap, HeaderValue, header};
 use sha2::{Digest, Sha256};
@@ -10,7 +10,7 @@ use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
-/// The token of a session. Only its digest is kept, so that it cannot be shown anywhere.
+/// The token of a session. Only its digest is kept, so that it cannot leak.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Token([u8; 32]);
 
@@ -35,35 +35,35 @@ impl Token {
     }
 }
 
-/// Who may pass.
+/// Which requests are admitted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Who shows the token, in the cookie of this name or as a bearer token.
+    /// Requests with the token, in a cookie or as a bearer token.
     Token {
         /// The token.
         token: Token,
         /// Name of the cookie.
         cookie: String,
     },
-    /// What comes from the login proxy in the same pod, which is anything from its loopback address.
+    /// Requests from the login proxy in the same pod, that is, from the loopback address.
     Pod,
 }
 
-/// Why a request may not pass.
+/// A request is not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AccessError {
-    /// It shows no token.
+    /// It has no token.
     Missing,
-    /// It has an `Authorization` that is no bearer token.
+    /// Its `Authorization` is not a bearer token.
     Scheme,
-    /// It shows another token.
+    /// It has another token.
     Wrong,
     /// It did not come through the login proxy.
     Outside,
 }
 
 impl AccessError {
-    /// What is said to who asked, in the original's words.
+    /// The message of the response, in the original's words.
     pub(crate) fn message(self) -> &'static str {
         match self {
             Self::Missing => "missing key in request header",
@@ -75,7 +75,7 @@ impl AccessError {
 }
 
 impl Access {
-    /// Judges a request with `headers` from `peer`.
+    /// Admits a request with `headers` from `peer`, or not.
     pub(crate) fn authorize(&self, headers: &HeaderMap, peer: IpAddr) -> Result<(), AccessError> {
         match self {
             Self::Token { token, cookie } => by_token(token, cookie, headers),
@@ -87,7 +87,7 @@ impl Access {
         }
     }
 
-    /// Removes what lets a request through: it is for this proxy and not for the session behind it.
+    /// Removes the credentials for this proxy: the session behind it must not receive them.
     pub(crate) fn strip_credentials(&self, headers: &mut HeaderMap) {
         let Self::Token { token, cookie } = self else { return };
         let shown = |value: &HeaderValue| bearer(value).is_some_and(|text| token.is(text));

@@ -1,6 +1,6 @@
 //! When a session was last used: by requests, by what flows in their bodies, and by messages of websockets.
 //!
-//! Pings of websockets do not count: browsers answer them by themselves, in a tab that nobody looks at.
+//! Pings of websockets do not count: browsers answer them by themselves, also in a forgotten tab.
 
 use jiff::Timestamp;
 use std::{
@@ -14,7 +14,7 @@ use std::{
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// The moment of the last use, shared.
+/// The time of the last use. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Activity(Arc<AtomicI64>);
 
@@ -24,7 +24,7 @@ impl Activity {
         Self(Arc::new(AtomicI64::new(now.as_millisecond())))
     }
 
-    /// Used at `now` again. The moment never goes back.
+    /// Used at `now` again. The time never goes back.
     pub(crate) fn touch(&self, now: Timestamp) {
         self.0.fetch_max(now.as_millisecond(), Ordering::Relaxed);
     }
@@ -35,7 +35,7 @@ impl Activity {
     }
 }
 
-/// Where in the frames of a websocket one direction of a tunnel stands.
+/// The position in the frames of a websocket, of one direction of a tunnel.
 #[derive(Debug, Default)]
 struct Frames {
     header: [u8; 10],
@@ -71,7 +71,7 @@ impl Frames {
         message
     }
 
-    /// What follows the header, once it is whole.
+    /// The bytes that follow the header; `None` while the header is incomplete.
     fn rest(&self) -> Option<u64> {
         let known = &self.header[..self.known];
         let (&second, extended) = known.get(1..)?.split_first()?;
@@ -84,7 +84,7 @@ impl Frames {
     }
 }
 
-/// The client's end of a tunnel, watched for use.
+/// The client's end of a tunnel, which records use.
 pub(super) struct TrackedStream<T> {
     inner: T,
     activity: Activity,

@@ -1,8 +1,8 @@
-//! `proxy serve`: stands in front of a session and lets through who may use it.
+//! `proxy serve`: a reverse proxy in front of a session that admits its users only.
 //!
 //! * [`settings`]: flags, environment and file
-//! * [`access`]: who may pass
-//! * [`rewrite`]: what requests look like behind it
+//! * [`access`]: authorization of requests
+//! * [`rewrite`]: requests as the session receives them
 //! * [`activity`]: when the session was last used, which the operator asks for
 //!
 //! Bodies stream both ways and upgrades become tunnels, so what a request costs does not depend on its size.
@@ -35,7 +35,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Answered without a token, for the kubelet.
 pub(crate) const HEALTH_PATH: &str = "/__amalthea__/health";
-/// Connections for users at a time. If nobody on any of them reads what the session sends, they cost about 10 MiB.
+/// Connections for users at a time. If no client reads what the session sends, they take about 10 MiB.
 const SLOTS: usize = 128;
 /// Connections for the operator at a time.
 const META_SLOTS: usize = 16;
@@ -47,7 +47,7 @@ const IDLE: Duration = Duration::from_secs(2);
 /// What a tunnel buffers in each direction.
 const TUNNEL: usize = 8 << 10;
 
-/// The proxy does not listen.
+/// A listener cannot be bound.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen at {address} for {purpose}: {source}")]
 pub(crate) struct ListenError {
@@ -196,7 +196,7 @@ impl Proxy {
         Response::from_parts(head, self.tracked(body))
     }
 
-    /// `body`, whose parts keep the session in use as they pass.
+    /// `body`, each frame of which counts as use of the session.
     fn tracked(&self, body: Incoming) -> Body {
         let activity = self.activity.clone();
         body.map_frame(move |frame| {
@@ -207,7 +207,7 @@ impl Proxy {
     }
 }
 
-/// Carries bytes both ways until both sides have ended or one has failed.
+/// Copies bytes both ways until both sides have ended or one has failed.
 async fn tunnel(client: OnUpgrade, session: OnUpgrade, activity: Activity, websocket: bool, peer: Peer) {
     let carry = async {
         let (client, session) = (client.await?, session.await?);

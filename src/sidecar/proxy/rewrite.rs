@@ -31,14 +31,14 @@ const OF_CONNECTION: [HeaderName; 7] = [
 #[error("the target is no path")]
 pub(crate) struct ReadTargetError;
 
-/// Where requests go, and what is taken from their paths.
+/// The session that requests are forwarded to, and how their paths are rewritten.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Target {
     /// Host and port of the session.
     pub authority: Authority,
-    /// Path that goes before that of a request; empty or without a slash at its end.
+    /// Prefix of the path of every request; empty or without a slash at its end.
     pub base: String,
-    /// Start of paths that is stripped, with a slash at its end.
+    /// Prefix that is stripped from paths, with a slash at its end.
     pub strip: Option<String>,
 }
 
@@ -96,7 +96,7 @@ pub(crate) fn upgrade(request: &Parts) -> Option<HeaderValue> {
     let wanted = request.headers.get(header::UPGRADE)?;
     let asks =
         tokens(&request.headers, header::CONNECTION).any(|token| token.eq_ignore_ascii_case("upgrade"));
-    // Behind an upgrade to HTTP/2 there would be further requests, which nobody looks at.
+    // An upgrade to HTTP/2 would carry further requests, which would not be authorized.
     let http2 = wanted.to_str().is_ok_and(|text| {
         text.split(',').any(|protocol| protocol.trim().get(..2).is_some_and(|p| p.eq_ignore_ascii_case("h2")))
     });

@@ -1,7 +1,7 @@
 //! Flags, environment and file of the proxy, read once into checked values.
 //!
-//! As in the original a flag goes before the environment, and that before the file, whose values may stand at the top
-//! or under `authproxy:`. A proxy that would let everybody through is refused here.
+//! As in the original, flags take precedence over the environment, and that over the file, whose values may be at the
+//! top level or under `authproxy:`. Settings that would admit every request are an error.
 
 use super::{
     access::{Access, Token},
@@ -63,7 +63,7 @@ pub(crate) struct Settings {
     pub meta_bind: Address,
     /// Where requests go.
     pub target: Target,
-    /// Who may pass.
+    /// Which requests are admitted.
     pub access: Access,
     /// Log more.
     pub verbose: bool,

@@ -17,7 +17,7 @@ use sojourn_crds::ide_session::IdeSession;
 use std::{collections::HashSet, fmt, sync::Arc};
 use tokio::sync::mpsc;
 
-/// All endpoints that there are.
+/// All endpoints.
 #[derive(Debug)]
 pub struct Endpoints {
     registry: RwLock<EndpointRegistry>,
@@ -88,7 +88,7 @@ impl Endpoints {
 
     fn tell(&self, changed: impl IntoIterator<Item = EndpointSource>) {
         for source in changed {
-            // Nobody listens when the process ends.
+            // There is no receiver when the process ends.
             self.changed.send(source).ok();
         }
     }

@@ -17,7 +17,7 @@ use std::{
     sync::Arc,
 };
 
-/// Who says how an IDE is reached.
+/// Where an endpoint is configured.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EndpointSource {
     /// The environment of the operator.
@@ -31,18 +31,18 @@ pub enum EndpointSource {
 pub struct ResolvedEndpoint {
     /// How it is reached.
     pub endpoint: Endpoint,
-    /// Who we are to it, in every life of the operator the same.
+    /// The operator's instance id at the IDE, the same in every process.
     pub instance: InstanceId,
-    /// UID of the Secret that says so.
+    /// UID of the Secret; `None` for the environment.
     pub secret_uid: Option<String>,
 }
 
 /// There is no endpoint for a session, or none that can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissingEndpoint {
-    /// Why, in one word.
+    /// The reason of the condition.
     pub reason: &'static str,
-    /// Why, and the way out.
+    /// The message of the condition, with the remedy.
     pub message: String,
 }
 
@@ -53,7 +53,7 @@ struct Entry {
     read: Result<Arc<ResolvedEndpoint>, ReadEndpointError>,
 }
 
-/// See the module.
+/// The endpoints that are known.
 #[derive(Debug)]
 pub struct EndpointRegistry {
     environment: Option<Result<Arc<ResolvedEndpoint>, ReadEndpointError>>,

@@ -1,5 +1,5 @@
-//! What is known of the resolver that endpoints lead to: the addresses of pods, and the Services that stand for a name
-//! outside of the cluster. The rules about where we connect ask here, each time that something is connected to.
+//! What is known of the targets of endpoints: the addresses of pods, and the Services of type ExternalName. The egress
+//! rules use it for each connection.
 
 use crate::ide::dial::Lookup;
 use futures::future::BoxFuture;
@@ -12,7 +12,7 @@ use std::{
     sync::Arc,
 };
 
-/// See the module.
+/// Resolves hosts of endpoints, from the watched pods and Services.
 pub struct EndpointResolver {
     domain: String,
     system: Arc<dyn Lookup>,
@@ -25,7 +25,7 @@ struct Namespace {
     pods: HashMap<String, Vec<IpAddr>>,
     /// Names of the Services of type ExternalName, by their UID.
     external: HashMap<String, String>,
-    /// Whether `external` is complete. Until then nobody knows where a Service leads.
+    /// Whether `external` is complete. Until then the target of a Service is unknown.
     complete: bool,
 }
 
@@ -89,7 +89,7 @@ impl EndpointResolver {
         });
     }
 
-    /// Where a name is looked up. A Service's name is made whole, so that nobody's search list has a say in it.
+    /// The name to look up. That of a Service is made fully qualified, so that no search list applies.
     fn target(&self, name: &str) -> Result<String, TrustError> {
         let whole = name.strip_suffix(&format!(".{}", self.domain)).unwrap_or(name);
         let parts = whole.strip_suffix(".svc").and_then(|rest| rest.split_once('.'));

@@ -1,4 +1,4 @@
-//! One connected IDE: its connection, what is said of that, and the queues of starts and stops.
+//! The connection to one IDE, the facts that are reported of it, and the slots of starts and stops.
 
 use super::run::Uid;
 use crate::{
@@ -16,20 +16,20 @@ use std::{
 };
 use tokio::sync::{Semaphore, watch};
 
-/// Create requests of an IDE that are under way at most.
+/// Create requests of an IDE in progress at a time.
 const STARTS: usize = 8;
-/// Requests to stop that are under way at most, each of which waits for the end.
+/// Stop requests of an IDE in progress at a time; each waits for the end of its session.
 const STOPS: usize = 255;
-/// Notifications after which others get their turn.
+/// Notifications after which the task yields.
 const TURN: usize = 64;
 
-/// What all connections have in common.
+/// The options of all connections.
 pub(super) struct Setup {
     pub(super) timing: Timing,
     pub(super) limits: Limits,
     pub(super) egress: Egress,
     pub(super) lookup: Arc<dyn Lookup>,
-    /// Counts connections that were opened, for those who wait for one.
+    /// The number of connections opened so far; tasks that wait for one watch it.
     pub(super) changed: watch::Sender<u64>,
     /// What is notified of the connections. It owns them, so they do not own it.
     pub(super) events: Weak<dyn ConnectionEvents>,
@@ -47,14 +47,14 @@ pub(super) trait ConnectionEvents: Send + Sync {
     fn link_changed(&self, source: &EndpointSource);
 }
 
-/// See the module.
+/// The connection to one IDE.
 #[derive(Debug)]
 pub(super) struct IdeConnection {
-    /// Tells this connection from the one before.
+    /// Distinguishes this connection from earlier ones.
     pub(super) number: u64,
     pub(super) known: Arc<ResolvedEndpoint>,
     pub(super) connection: Connection,
-    /// Who needs it.
+    /// UIDs of the sessions that need it.
     pub(super) members: HashSet<Uid>,
     pub(super) starts: Arc<Semaphore>,
     pub(super) stops: Arc<Semaphore>,

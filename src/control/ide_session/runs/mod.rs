@@ -1,12 +1,12 @@
-//! Runs of sessions in IDEs: carries out what was decided, and knows what became of it.
+//! Runs of sessions in IDEs: executes commands, and holds the facts that follow from them.
 //!
-//! Only a replica that leads connects to an IDE, since a second connection would close the first. What is known here
-//! is known by the UID of the object, so that none gets the session of another that had its name, and ends with
-//! leadership: whoever leads next begins with what is on record.
+//! Only the leader connects to an IDE, since a second connection would close the first. State is kept by the UID of the
+//! object, so that no object gets the session of another that had its name. It ends with leadership: the next leader
+//! starts with what the statuses record.
 //!
-//! * [`Runs::lead`] comes first: the sessions on record are known before anything is heard of them.
-//! * [`Runs::observe`] says what is known, and connects the IDE of a session that needs it.
-//! * [`Runs::carry_out`] takes commands. Each can be repeated.
+//! * [`Runs::lead`] comes first: sessions on record are registered before notifications about them arrive.
+//! * [`Runs::observe`] returns the facts, and connects the IDE of a session that needs it.
+//! * [`Runs::carry_out`] executes commands. Each can be repeated.
 //! * [`Runs::retire`] closes all connections. No session is stopped by that.
 
 mod ide_connection;
@@ -44,7 +44,7 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// See the module.
+/// The runs of all sessions.
 #[derive(Debug)]
 pub struct Runs {
     endpoints: Arc<dyn EndpointChoice>,
@@ -55,7 +55,7 @@ pub struct Runs {
     state: Mutex<State>,
 }
 
-/// What is known of the cluster that IDEs are in.
+/// What egress rules depend on, of the cluster that IDEs are in.
 #[derive(Clone, Debug)]
 pub struct ClusterNetwork {
     /// The cluster's domain.
@@ -116,8 +116,8 @@ impl Runs {
         }
     }
 
-    /// This replica does not lead any more. Sessions go on, but for those that were accepted and of which nobody
-    /// knows yet: they are stopped, since nobody else ever will.
+    /// This replica is no longer the leader. Sessions go on, except for those that were created and are not recorded:
+    /// they are stopped, since no other replica knows them.
     pub async fn retire(&self) {
         let state = self.state.lock().clear();
         for run in state.members.values().filter_map(|member| member.run.as_ref()) {
@@ -197,7 +197,7 @@ impl Runs {
                 let known = state.ides.get(&source).map(|ide| ide.known.clone());
                 if known.is_some() && known != now {
                     for uid in state.close(&source) {
-                        // What cannot be used is said of each session when it is looked at.
+                        // An error is reported when each session is reconciled.
                         now.iter().for_each(|now| drop(state.join(&uid, &source, now, &self.setup)));
                     }
                 }
@@ -237,7 +237,7 @@ impl Runs {
         self.state.lock().ide_handle(uid)
     }
 
-    /// Puts a session where it belongs, and says what is known of its IDE.
+    /// Assigns a session to the IDE that it is for. Returns the facts of that.
     fn assign(&self, state: &mut State, session: &IdeSession) -> EndpointFacts {
         let chosen = self.endpoints.choose(session);
         let uid: Uid = session.uid().into();
@@ -246,7 +246,7 @@ impl Runs {
             needs_ide(session, run)
         };
         if !state.leads || !needs && session.state().is_terminal() {
-            // No run is forgotten by that: whoever has one needs its IDE.
+            // No run is lost by that: a session with a run needs its IDE.
             state.forget(&uid);
         } else {
             state.member(session);
@@ -298,12 +298,12 @@ impl Runs {
         let Some(run) = state.members.get_mut(uid).and_then(|member| member.run.as_mut()) else { return };
         let (Some(started), Some(session)) = (run.started.take(), run.session.clone()) else { return };
         run.facts.start = StartFacts::Owned;
-        // The connection that it was accepted by may have been replaced meanwhile; then this one is not told.
+        // If the connection that created it was replaced meanwhile, the new one is not affected.
         started.confirm();
         state.own(uid, session);
     }
 
-    /// Keeps what people may want to read.
+    /// Writes output and messages to the log of the session.
     fn keep(&self, uid: &str, name: &str, what: Payload, at: Timestamp) {
         match what {
             Payload::Log { stderr, line } => self.output.line(uid, stderr, line, at),
@@ -325,7 +325,7 @@ impl Runs {
         }
     }
 
-    /// Has everybody looked at who is at an IDE, or at none.
+    /// Requeues the sessions of an IDE, and those without one.
     fn requeue_at(&self, source: &EndpointSource) {
         let names = self.state.lock().names_at(source);
         names.iter().for_each(|name| self.requeues.now(name));

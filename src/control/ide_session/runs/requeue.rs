@@ -1,26 +1,26 @@
-//! Brings sessions back to the reconciler: at once for what changes their state, and for the rest when it has been
-//! quiet for a moment, so that a talkative IDE costs a write every few seconds at most.
+//! Requeues sessions: at once for changes of their state, debounced for the rest, so that a chatty IDE costs a write
+//! every few seconds at most.
 
 use parking_lot::Mutex;
 use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
-/// How long it has to be quiet.
+/// How long no change may arrive before a debounced requeue.
 const QUIET: Duration = Duration::from_millis(500);
-/// How long the first news waits at most.
+/// The largest delay of a debounced requeue.
 const MAX_DELAY: Duration = Duration::from_secs(5);
 
-/// Tells the reconciler to look at the session of a name.
+/// Adds the session of a name to the workqueue.
 pub type Requeue = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// See the module. Clones are the same.
+/// Requeues sessions. Clones share the state.
 #[derive(Clone)]
 pub(super) struct RequeueDebouncer {
     wake: Requeue,
     bursts: Arc<Mutex<HashMap<Arc<str>, Burst>>>,
 }
 
-/// News that wait until it is quiet.
+/// Changes that are debounced.
 #[derive(Clone, Copy)]
 struct Burst {
     first: Instant,
@@ -38,12 +38,12 @@ impl RequeueDebouncer {
         Self { wake, bursts: Arc::default() }
     }
 
-    /// Asks for a look now.
+    /// Requeues now.
     pub(super) fn now(&self, name: &str) {
         (self.wake)(name);
     }
 
-    /// Asks for a look when it is quiet. Must be called within a runtime.
+    /// Requeues when no change arrives for a moment. Must be called within a runtime.
     pub(super) fn soon(&self, name: &Arc<str>) {
         let now = Instant::now();
         let mut bursts = self.bursts.lock();
@@ -62,7 +62,7 @@ impl RequeueDebouncer {
         });
     }
 
-    /// Until when to wait; none when it has been quiet, and then the burst is over.
+    /// When the burst ends; `None` when it has ended, and then it is removed.
     fn due(&self, name: &str) -> Option<Instant> {
         let mut bursts = self.bursts.lock();
         let due = bursts.get(name).map(|burst| burst.due()).filter(|due| *due > Instant::now());
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_burst_is_one_look_when_it_is_quiet() {
+    async fn a_burst_is_one_requeue_when_it_is_quiet() {
         let (requeues, mut told) = requeues();
         let (begun, name) = (Instant::now(), Arc::from("a"));
         for _ in 0..4 {
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_endless_burst_is_looked_at_all_the_same() {
+    async fn an_endless_burst_is_requeued_all_the_same() {
         let (requeues, mut told) = requeues();
         let (begun, name) = (Instant::now(), Arc::from("a"));
         for _ in 0..60 {

@@ -28,10 +28,10 @@ pub(super) fn unreadable(error: &ReadLaunchError, at: Timestamp) -> StartFacts {
     }
 }
 
-/// See the module.
+/// The run of a session.
 #[derive(Debug)]
 pub(super) struct Run {
-    /// Tells this run from others of the same UID, for those who come back late.
+    /// Distinguishes this run from others of the same UID, for tasks that complete late.
     pub(super) number: u64,
     pub(super) facts: RunFacts,
     /// The IDE's name for it.

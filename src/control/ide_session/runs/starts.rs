@@ -1,8 +1,8 @@
-//! Starts: each waits for its IDE, then for one of a few resolver, and is sent once.
+//! Starts: each waits for its IDE, then for one of a few slots, and is sent once.
 //!
-//! Whoever waits for an IDE holds no place, is not waited for longer than a request may take, and can be called off.
-//! From the moment that the request is under way it is seen to its end; a session whose owner is gone by then is
-//! stopped, which is what dropping it does.
+//! A start that waits for an IDE holds no slot, waits no longer than a request may take, and can be cancelled. A
+//! request that was sent is completed; a session whose owner is gone by then is stopped, which is what dropping it
+//! does.
 
 use super::{
     Runs,
@@ -23,7 +23,7 @@ use tokio::{
 };
 
 impl Runs {
-    /// Starts a run that nobody has started yet.
+    /// Starts a run that is not started yet.
     pub(super) fn start(self: &Arc<Self>, uid: &Uid, launch: &str) {
         let at = Timestamp::now();
         let mut state = self.state.lock();
@@ -40,7 +40,7 @@ impl Runs {
                 let runs = self.clone();
                 tokio::spawn(async move {
                     let starting = runs.run_start(&run_key, launch.into());
-                    // Called off while it waited, or nobody's any more: what was sent finds no owner.
+                    // Cancelled while it waited, or released: a request that was sent finds no owner.
                     tokio::select! {
                         () = starting => {}
                         () = cancel.cancelled() => {}

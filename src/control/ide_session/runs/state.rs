@@ -26,7 +26,7 @@ pub(super) struct RunKey {
     pub(super) number: u64,
 }
 
-/// A session.
+/// A session that is in use.
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) name: Arc<str>,
@@ -35,16 +35,16 @@ pub(super) struct Member {
     pub(super) run: Option<Run>,
 }
 
-/// See the module.
+/// Sessions, their runs and the connections to IDEs.
 #[derive(Debug, Default)]
 pub(super) struct State {
-    /// Whether this replica leads. Without, there is nothing else here.
+    /// Whether this replica is the leader. The rest is empty while it is not.
     pub(super) leads: bool,
     pub(super) members: HashMap<Uid, Member>,
     pub(super) ides: HashMap<EndpointSource, IdeConnection>,
     /// What closed connections have counted.
     pub(super) closed: ClosedConnections,
-    /// Whose sessions they are.
+    /// The owner of each session of an IDE.
     ids: HashMap<EndpointSource, HashMap<SessionId, Uid>>,
     numbers: u64,
 }

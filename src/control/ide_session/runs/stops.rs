@@ -59,7 +59,7 @@ impl Runs {
             let mut link = ide_handle.connection.link();
             let settled =
                 link.wait_for(|link| !matches!(link, ConnectionState::Connecting { failures: 0, .. }));
-            // A copy: whoever holds on to the link holds up those who change it.
+            // A copy: a borrow would block the sender.
             let settled =
                 timeout_at(deadline, settled).await.ok().and_then(Result::ok).map(|link| link.clone());
             let replaced =

@@ -79,8 +79,8 @@ impl<K: WorkloadKind> Entry<K> {
     }
 }
 
-/// UIDs of what makes the pods of the session `session`: its workloads, what these make pods with, and the session itself
-/// for kinds that create pods.
+/// UIDs of what makes the pods of the session `session`: its workloads, what these make pods with, and the session
+/// itself for kinds that create pods.
 pub(super) fn pod_owners(children: &[PackedObject], workloads: &[Kind], session: Uid) -> HashSet<Uid> {
     let mut owners: HashSet<Uid> = children
         .iter()

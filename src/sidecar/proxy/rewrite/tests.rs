@@ -78,7 +78,7 @@ fn headers_of_the_connection_end_here() {
 }
 
 #[test]
-fn who_asked_is_said() {
+fn the_client_is_forwarded() {
     let plain = rewritten(&target(None), "/", &[]);
     assert_eq!(text(&plain, "x-real-ip"), Some("10.0.0.7"));
     assert_eq!(text(&plain, "x-forwarded-for"), Some("10.0.0.7"));

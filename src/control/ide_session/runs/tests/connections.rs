@@ -70,7 +70,7 @@ async fn an_ide_that_refuses_is_tried_again_and_says_why() {
 
 /// F4: a connection that is lost is known at once, and so is what was said meanwhile.
 #[tokio::test]
-async fn what_was_said_while_nobody_listened_is_heard_later() {
+async fn notifications_while_disconnected_are_delivered_later() {
     let bench = Bench::new().await;
     let session = session("a");
     let id = bench.running(&session).await;
@@ -180,7 +180,7 @@ async fn nothing_that_is_shown_holds_a_token() {
 
 /// A talkative session neither delays others nor is kept in memory.
 #[tokio::test]
-async fn a_talkative_session_holds_nobody_up() {
+async fn a_chatty_session_does_not_delay_others() {
     let bench = Bench::new().await;
     let (loud, quiet) = (session("loud"), session("quiet"));
     let (loud_id, quiet_id) = (bench.running(&loud).await, bench.running(&quiet).await);

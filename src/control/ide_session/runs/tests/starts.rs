@@ -262,7 +262,7 @@ async fn eight_requests_are_under_way_at_most_and_the_next_can_be_called_off() {
 
 /// F11: an early end brings output and errors along.
 #[tokio::test]
-async fn an_early_end_is_told_with_all_that_was_said() {
+async fn an_early_end_is_reported_with_all_messages() {
     let bench = Bench::new().await;
     // Without a socket of the IDE nothing could be said before the answer.
     bench.running(&session("other")).await;

@@ -25,7 +25,7 @@ async fn a_stop_is_over_with_the_end_that_the_ide_tells() {
 
 /// F3: an end is concluded when the IDE knows no such session, and when it agrees and says no more.
 #[tokio::test]
-async fn an_end_that_nobody_tells_is_concluded() {
+async fn an_unreported_end_is_inferred() {
     let mut settings = settings();
     settings.timing.end = Duration::from_millis(100);
     let bench = Bench::with(settings).await;
