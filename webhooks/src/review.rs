@@ -234,8 +234,8 @@ fn refusal(row: &Row, name: &str, verdict: &Verdict) -> Status {
         message: listed.join("\n"),
         details: Some(Details {
             name: name.to_owned(),
-            group: row.group.to_owned(),
-            kind: row.kind.to_owned(),
+            group: row.descriptor.group.to_owned(),
+            kind: row.descriptor.kind.to_owned(),
             causes,
         }),
     }
