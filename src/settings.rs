@@ -18,6 +18,7 @@ pub use webhook::{CertificateMode, WebhookSettings, WebhookTarget};
 use crate::core::{images::Rules, settings::SessionSettings};
 use address::Address;
 use flags::Flags;
+use sojourn_crds::dns::is_label;
 use sojourn_webhooks::facts::GuardSettings;
 use std::{path::PathBuf, time::Duration};
 
@@ -296,12 +297,4 @@ fn note_what_has_no_effect(flags: &Flags, notes: &mut Vec<String>) {
             notes.push(format!("{name}: accepted, has no effect"));
         }
     }
-}
-
-/// A DNS label, which names of namespaces and Services are.
-fn is_label(name: &str) -> bool {
-    (1..=63).contains(&name.len())
-        && !name.starts_with('-')
-        && !name.ends_with('-')
-        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
 }

@@ -7,8 +7,10 @@
 //! * [`ambient`]: `vteam.ambient-code/v1alpha1 AgenticSession` and `ProjectSettings`: the same
 //! * [`ide_session`]: `usvc-dev.developer.microsoft.com/v1 IdeSession`: types, states and steps between them
 //! * [`notebook`]: `sojourn.dev/v1alpha1 Notebook`: types, names, and what its timeouts mean
-//! * [`metadata`]: object metadata without what nobody reads
+//! * [`kind`]: group, version, names and scope of a kind, and what the types of all kinds have in common
+//! * [`metadata`]: object metadata without managed fields
 //! * [`condition`]: a condition in a status
+//! * [`dns`]: names that Kubernetes accepts
 //! * [`duration`]: Go durations, as Go parses them, with the spelling to use when they are not
 //! * [`quantity`]: Kubernetes quantities, integers included
 //! * [`schema`], [`core_types`], [`crd`]: from types to structural schemas to CRDs
@@ -18,12 +20,16 @@ pub mod ambient;
 pub mod condition;
 pub mod core_types;
 pub mod crd;
+pub mod dns;
 pub mod duration;
 pub mod ide_session;
+pub mod kind;
 pub mod metadata;
 pub mod notebook;
 pub mod quantity;
 pub mod schema;
+
+pub use kind::{DescribedKind, KindDescriptor, ResourceScope};
 
 /// A Kubernetes object of a type that we hand through without reading it.
 ///

@@ -3,7 +3,7 @@
 //! A name is made of an object's name and UID and of nothing else, so that no status and no request can lead to
 //! another file. Two objects never share a file, since no UID is given twice.
 
-use sojourn_webhooks::rules::dns::is_subdomain;
+use sojourn_crds::dns::is_subdomain;
 
 /// Bytes that file systems allow in the name of a file.
 const MAX_BYTES: usize = 255;

@@ -102,7 +102,7 @@ impl Controllers {
             settings,
         )));
         if settings.webhook.is_some() {
-            let unknown = |kind: &&SessionKind| all.iter().all(|run| run.kind() != kind.kind);
+            let unknown = |kind: &&SessionKind| all.iter().all(|run| run.kind() != kind.descriptor.kind);
             let guarded: Vec<&'static SessionKind> = SESSION_KINDS.iter().filter(unknown).collect();
             all.extend(guarded.into_iter().map(|kind| {
                 Arc::new(GuardedKind::new(context.client.clone(), kind, settings)) as Arc<dyn Controller>
@@ -156,7 +156,7 @@ impl Controllers {
         name: &str,
         settings: &GuardSettings,
     ) -> Option<JobConstraints> {
-        let controller = self.0.iter().find(|controller| controller.kind() == kind.kind)?;
+        let controller = self.0.iter().find(|controller| controller.kind() == kind.descriptor.kind)?;
         controller.job_constraints(namespace, name, settings)
     }
 
@@ -206,12 +206,12 @@ mod tests {
         for (_, crd) in sojourn_crds::all_crds() {
             let (group, kind, plural) = names(&crd);
             let rows = sojourn_webhooks::table::TABLE.iter();
-            assert!(rows.clone().any(|row| (row.group, row.kind) == (group, kind)), "{kind} is not guarded");
+            assert!(rows.clone().any(|row| row.descriptor.is(group, kind)), "{kind} is not guarded");
             let controller = controllers.0.iter().find(|controller| controller.kind() == kind);
             let right = |resource: &str, verb: &str| {
                 rbac::rows().any(|row| row.resource == resource && row.verbs.contains(&verb))
             };
-            let guarded = SESSION_KINDS.iter().any(|session| session.kind == kind);
+            let guarded = SESSION_KINDS.iter().any(|session| session.descriptor.kind == kind);
             assert!(!guarded || controller.is_some(), "the guard of Jobs does not know sessions of {kind}");
             let Some(controller) = controller else { continue };
             let resource = format!("{group}/{plural}");

@@ -18,6 +18,7 @@ use kube::{
 };
 use parking_lot::RwLock;
 use serde_json::{Value, json};
+use sojourn_crds::KindDescriptor;
 use sojourn_webhooks::{GuardSettings, JobConstraints, Object, SessionKind};
 use std::{
     collections::{HashMap, HashSet},
@@ -47,12 +48,13 @@ impl GuardedKind {
 
 impl Controller for GuardedKind {
     fn kind(&self) -> &'static str {
-        self.kind.kind
+        self.kind.descriptor.kind
     }
 
     fn watch(self: Arc<Self>, cache_sync: &CacheSync, tasks: &mut JoinSet<()>) {
-        let kind = GroupVersionKind::gvk(self.kind.group, self.kind.version, self.kind.kind);
-        let resource = ApiResource::from_gvk_with_plural(&kind, self.kind.plural);
+        let KindDescriptor { group, version, kind, plural, .. } = self.kind.descriptor;
+        let kind = GroupVersionKind::gvk(group, version, kind);
+        let resource = ApiResource::from_gvk_with_plural(&kind, plural);
         for part in parts(&self.scope) {
             let api = api::of_resource(&self.client, &resource, part.as_deref());
             let handler = Sessions {
@@ -84,7 +86,7 @@ struct Sessions {
 
 impl EventHandler for Sessions {
     fn kind(&self) -> &'static str {
-        self.kind.kind
+        self.kind.descriptor.kind
     }
 
     fn may_be_unknown(&self) -> bool {
@@ -99,7 +101,7 @@ impl EventHandler for Sessions {
         match (self.kind.job_constraints)(Object::Value(&value), &self.settings) {
             Ok(constraints) => self.known.write().insert(key, (uid, constraints)),
             Err(error) => {
-                tracing::warn!(%error, kind = self.kind.kind, session = %key, "unreadable session");
+                tracing::warn!(%error, kind = self.kind.descriptor.kind, session = %key, "unreadable session");
                 self.known.write().remove(&key)
             }
         };

@@ -210,10 +210,11 @@ const SHARED: [Right; 17] = [
 /// only the guard of Jobs watches.
 fn rights() -> impl Iterator<Item = Right> {
     let run = amalthea::RIGHTS.into_iter().chain(ide_session::RIGHTS);
-    let guarded = SESSION_KINDS.iter().filter(|owner| !owner.is(GROUP, KIND)).map(|owner| {
-        let reason = "know how long sessions may live, so that their Jobs live as long";
-        right(Sessions, owner.group, owner.plural, &["list", "watch"], All, reason)
-    });
+    let guarded =
+        SESSION_KINDS.iter().map(|kind| kind.descriptor).filter(|kind| !kind.is(GROUP, KIND)).map(|kind| {
+            let reason = "know how long sessions may live, so that their Jobs live as long";
+            right(Sessions, kind.group, kind.plural, &["list", "watch"], All, reason)
+        });
     run.chain(SHARED).chain(guarded)
 }
 

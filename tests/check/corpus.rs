@@ -8,7 +8,7 @@ use sojourn::cmd::check::examine::verdict;
 use sojourn::cmd::check::kinds::{Kind, Kinds, Known};
 use sojourn::cmd::check::problem::Problem;
 use sojourn_webhooks::case::{Case, CaseOnDeadline, NAMESPACE};
-use sojourn_webhooks::table::Rule;
+use sojourn_webhooks::table::WebhookType;
 use sojourn_webhooks::{Code, table};
 
 use crate::check;
@@ -52,7 +52,7 @@ fn every_case_gets_the_verdict_of_the_webhooks() {
     let mut wrong = Vec::new();
     for (name, case) in cases() {
         let row = table::row(&case.webhook).unwrap();
-        if row.rule == Rule::Mutate {
+        if row.webhook_type == WebhookType::Mutating {
             continue;
         }
         let problems = verdict(
@@ -116,8 +116,8 @@ fn the_binary_gives_the_same_verdicts() {
     {
         let hibernate = case.facts.settings.on_deadline == CaseOnDeadline::Hibernate;
         // An old object without namespace is told from others by its name alone.
-        let scope = table::row(&case.webhook).unwrap().scope;
-        let alone = scope == "Cluster" && case.old.is_some();
+        let namespaced = table::row(&case.webhook).unwrap().descriptor.is_namespaced();
+        let alone = !namespaced && case.old.is_some();
         runs.entry((hibernate, if alone { number } else { 0 })).or_default().push((name, case));
     }
     let run: usize = runs.values().map(Vec::len).sum();
@@ -137,7 +137,8 @@ fn run_together(cases: &[(String, Case)], hibernate: bool) {
     for (number, (_, case)) in cases.iter().enumerate() {
         let placed = |object: &Value| {
             let mut object = object.clone();
-            if table::row(&case.webhook).unwrap().scope != "Cluster" && object["metadata"].is_object() {
+            if table::row(&case.webhook).unwrap().descriptor.is_namespaced() && object["metadata"].is_object()
+            {
                 object["metadata"]["namespace"] = format!("case-{number}").into();
             }
             object.to_string()

@@ -60,7 +60,7 @@ async fn what_comes_is_answered(
 ) {
     let served = Served::start(Limits::default()).await;
     let mut client = served.target.connect(protocol).await.unwrap();
-    match client.post(path(), content_type, body).await {
+    match client.post(&path(), content_type, body).await {
         Ok((got, answer)) => {
             assert_eq!(got, status, "{answer}");
             assert!(got != 200 || answer["response"]["uid"] == "the-uid", "{answer}");

@@ -34,7 +34,7 @@ async fn ten_thousand_silent_connections_do_not_block_others() {
     let mut clients = Vec::new();
     for protocol in [Protocol::Http1, Protocol::Http2] {
         let mut client = served.target.connect(protocol).await.unwrap();
-        client.post(path(), "application/json", good_review()).await.unwrap();
+        client.post(&path(), "application/json", good_review()).await.unwrap();
         clients.push(client);
     }
 
@@ -44,7 +44,7 @@ async fn ten_thousand_silent_connections_do_not_block_others() {
     // Strangers are let in, and who was known before was not thrown out for the crowd.
     served.still_serves().await;
     for client in &mut clients {
-        let (status, _) = client.post(path(), "application/json", good_review()).await.unwrap();
+        let (status, _) = client.post(&path(), "application/json", good_review()).await.unwrap();
         assert_eq!(status, 200);
     }
     let ends_of_the_server = open_files().saturating_sub(crowd.len());
@@ -59,12 +59,12 @@ async fn idle_connections_after_the_handshake_are_evicted_too() {
     let limits = Limits { connections: 16, ..Limits::default() };
     let served = Served::start(limits).await;
     let mut known = served.target.connect(Protocol::Http1).await.unwrap();
-    known.post(path(), "application/json", good_review()).await.unwrap();
+    known.post(&path(), "application/json", good_review()).await.unwrap();
     let mut crowd = Vec::new();
     for _ in 0..10 * limits.connections {
         crowd.push(served.target.tls(Protocol::Http1).await.unwrap());
     }
     served.still_serves().await;
-    let (status, _) = known.post(path(), "application/json", good_review()).await.unwrap();
+    let (status, _) = known.post(&path(), "application/json", good_review()).await.unwrap();
     assert_eq!(status, 200);
 }

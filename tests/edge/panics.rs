@@ -4,27 +4,34 @@ use crate::{Served, client::Protocol, good_review, guard};
 use rstest::rstest;
 use serde_json::json;
 use sojourn::http_server::Limits;
+use sojourn_crds::{KindDescriptor, ResourceScope};
 use sojourn_webhooks::{
     http::{router, router_of},
-    table::{FailurePolicy, Row, Rule},
+    table::{FailurePolicy, Row, WebhookType},
 };
 use tokio_util::sync::CancellationToken;
 
-static PANICKING: [Row; 1] = [Row {
-    name: "panics.test",
-    path: "/panics",
+const THINGS: KindDescriptor = KindDescriptor {
     group: "",
     version: "v1",
-    resource: "things",
+    api_version: "v1",
     kind: "Thing",
+    plural: "things",
+    singular: "thing",
+    short_names: &[],
+    scope: ResourceScope::Namespaced,
+};
+
+static PANICKING: [Row; 1] = [Row {
+    name: "panics.test",
+    descriptor: &THINGS,
+    webhook_type: WebhookType::Validating,
     operations: &[],
-    scope: "Namespaced",
     failure_policy: FailurePolicy::Fail,
     timeout_seconds: 5,
     conditions: &[],
     needs_sessions: false,
     needs_access_review: false,
-    rule: Rule::Validate,
     read: |_, _| panic!("as the test wants it"),
 }];
 
@@ -37,7 +44,8 @@ async fn a_panic_is_an_answer_and_the_connection_goes_on(
     let served = Served::start_with(routes, Limits::default(), CancellationToken::new()).await;
     let mut client = served.target.connect(protocol).await.unwrap();
     for _ in 0..3 {
-        let (status, answer) = client.post("/panics", "application/json", good_review()).await.unwrap();
+        let (status, answer) =
+            client.post("/validate/v1/things", "application/json", good_review()).await.unwrap();
         assert_eq!(status, 200);
         assert_eq!(answer["response"]["uid"], "the-uid");
         assert_eq!(answer["response"]["allowed"], json!(false));

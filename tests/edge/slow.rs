@@ -74,7 +74,7 @@ async fn a_connection_that_waits_is_kept(#[values(Protocol::Http1, Protocol::Htt
     let mut client = served.target.connect(protocol).await.unwrap();
     for _ in 0..2 {
         tokio::time::sleep(3 * limits.head).await;
-        let (status, _) = client.post(path(), "application/json", good_review()).await.unwrap();
+        let (status, _) = client.post(&path(), "application/json", good_review()).await.unwrap();
         assert_eq!(status, 200);
     }
 }

@@ -195,7 +195,7 @@ impl Case {
 
     /// The namespace of the request; none for a kind that belongs to none.
     fn namespace(&self) -> &'static str {
-        let in_none = table::row(&self.webhook).is_some_and(|row| !row.is_namespaced());
+        let in_none = table::row(&self.webhook).is_some_and(|row| !row.descriptor.is_namespaced());
         if in_none { "" } else { NAMESPACE }
     }
 

@@ -7,7 +7,7 @@ use k8s_openapi::api::admissionregistration::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
 
-use crate::table::{Row, Rule, TABLE};
+use crate::table::{Row, TABLE, WebhookType};
 
 /// Name of both configurations, unless the installation says otherwise.
 pub const CONFIGURATION_NAME: &str = "sojourn";
@@ -55,7 +55,7 @@ pub struct ConfigSettings {
 
 /// The configuration of the rows that validate.
 pub fn validating(settings: &ConfigSettings) -> ValidatingWebhookConfiguration {
-    let rows = rows(Rule::Validate, &settings.scope);
+    let rows = rows(WebhookType::Validating, &settings.scope);
     let webhooks = rows.map(|row| ValidatingWebhook {
         name: row.name.to_owned(),
         admission_review_versions: vec!["v1".to_owned()],
@@ -74,7 +74,7 @@ pub fn validating(settings: &ConfigSettings) -> ValidatingWebhookConfiguration {
 
 /// The configuration of the rows that mutate.
 pub fn mutating(settings: &ConfigSettings) -> MutatingWebhookConfiguration {
-    let rows = rows(Rule::Mutate, &settings.scope);
+    let rows = rows(WebhookType::Mutating, &settings.scope);
     let webhooks = rows.map(|row| MutatingWebhook {
         name: row.name.to_owned(),
         admission_review_versions: vec!["v1".to_owned()],
@@ -115,9 +115,11 @@ pub fn generated() -> Result<Vec<(&'static str, serde_json::Value)>, serde_json:
 
 /// The rows that are asked. An operator of some namespaces neither serves nor guards what belongs to none: whoever else
 /// in the cluster writes it must not depend on that operator.
-fn rows(rule: Rule, scope: &Scope) -> impl Iterator<Item = &'static Row> {
+fn rows(webhook_type: WebhookType, scope: &Scope) -> impl Iterator<Item = &'static Row> {
     let everywhere = *scope == Scope::Cluster;
-    TABLE.iter().filter(move |row| row.rule == rule && (everywhere || row.is_namespaced()))
+    TABLE
+        .iter()
+        .filter(move |row| row.webhook_type == webhook_type && (everywhere || row.descriptor.is_namespaced()))
 }
 
 fn metadata(settings: &ConfigSettings) -> ObjectMeta {
@@ -132,13 +134,13 @@ fn client_config(row: &Row, settings: &ConfigSettings) -> WebhookClientConfig {
             service: Some(ServiceReference {
                 name: name.clone(),
                 namespace: namespace.clone(),
-                path: Some(row.path.to_owned()),
+                path: Some(row.path()),
                 port: Some(*port),
             }),
             url: None,
         },
         Endpoint::Url(base) => {
-            WebhookClientConfig { ca_bundle, service: None, url: Some(format!("{base}{}", row.path)) }
+            WebhookClientConfig { ca_bundle, service: None, url: Some(format!("{base}{}", row.path())) }
         }
     }
 }
@@ -146,11 +148,11 @@ fn client_config(row: &Row, settings: &ConfigSettings) -> WebhookClientConfig {
 fn rule(row: &Row) -> RuleWithOperations {
     let one = |text: &str| Some(vec![text.to_owned()]);
     RuleWithOperations {
-        api_groups: one(row.group),
-        api_versions: one(row.version),
+        api_groups: one(row.descriptor.group),
+        api_versions: one(row.descriptor.version),
         operations: Some(row.operations.iter().map(|operation| operation.as_str().to_owned()).collect()),
-        resources: one(row.resource),
-        scope: Some(row.scope.to_owned()),
+        resources: one(row.descriptor.plural),
+        scope: Some(row.descriptor.scope.as_str().to_owned()),
     }
 }
 
@@ -239,7 +241,8 @@ mod tests {
         let endpoint = Endpoint::Url(String::new());
         let some = ConfigSettings { scope: Scope::Namespaces(vec!["a".to_owned()]), ..settings(endpoint) };
         let names: Vec<_> = validating(&some).webhooks.unwrap().into_iter().map(|one| one.name).collect();
-        let namespaced = |row: &&Row| row.rule == Rule::Validate && row.scope == "Namespaced";
+        let namespaced =
+            |row: &&Row| row.webhook_type == WebhookType::Validating && row.descriptor.is_namespaced();
         assert_eq!(names, TABLE.iter().filter(namespaced).map(|row| row.name).collect::<Vec<_>>());
         assert!(names.len() < validating(&settings(Endpoint::Url(String::new()))).webhooks.unwrap().len());
     }

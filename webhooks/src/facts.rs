@@ -163,12 +163,13 @@ impl Offline {
     pub fn know(&mut self, namespace: &str, object: &Value) {
         let text = |field: &str| object[field].as_str().unwrap_or_default();
         let group = text("apiVersion").split_once('/').map_or("", |(group, _)| group);
-        let owner = SESSION_KINDS.iter().find(|owner| owner.is(group, text("kind")));
+        let owner = SESSION_KINDS.iter().find(|owner| owner.descriptor.is(group, text("kind")));
         let name = object["metadata"]["name"].as_str();
         if let (Some(owner), Some(name)) = (owner, name)
             && let Ok(terms) = (owner.job_constraints)(Object::Value(object), &self.settings)
         {
-            self.job_constraints.insert((owner.kind, namespace.to_owned(), name.to_owned()), terms);
+            self.job_constraints
+                .insert((owner.descriptor.kind, namespace.to_owned(), name.to_owned()), terms);
         }
     }
 
@@ -186,7 +187,7 @@ impl Offline {
 
 impl Facts for Offline {
     fn job_constraints(&self, owner: &SessionKind, namespace: &str, name: &str) -> Option<JobConstraints> {
-        self.job_constraints.get(&(owner.kind, namespace.to_owned(), name.to_owned())).cloned()
+        self.job_constraints.get(&(owner.descriptor.kind, namespace.to_owned(), name.to_owned())).cloned()
     }
 
     fn settings(&self) -> &GuardSettings {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-pub use crate::rules::code::Code;
+pub use crate::rules::code::{Code, Severity};
 
 /// Where in an object, in the notation of Kubernetes: `spec.extraContainers[1].name`, `metadata.labels[a/b]`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -39,15 +39,6 @@ impl fmt::Display for FieldPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-/// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Severity {
-    /// The object cannot work: the request is refused.
-    Deny,
-    /// The object is probably not what was meant: the requester is told.
-    Warn,
 }
 
 /// One thing that a rule found. The message names the value seen and the value allowed, the hint the way out.

@@ -46,7 +46,7 @@ pub fn router(guard: WebhookState) -> Router {
 pub fn router_of(rows: &'static [Row], guard: WebhookState) -> Router {
     rows.iter().fold(Router::new(), |router, row| {
         let guard = guard.clone();
-        router.route(row.path, post(async move |request| answer(row, &guard, request).await))
+        router.route(&row.path(), post(async move |request| answer(row, &guard, request).await))
     })
 }
 
@@ -207,7 +207,7 @@ fn log(row: &Row, uid: &str, request: &Request<'_>, verdict: &Verdict, started: 
             tracing::$level!(
                 webhook = row.name,
                 uid,
-                kind = row.kind,
+                kind = row.descriptor.kind,
                 namespace = request.namespace,
                 name = request.name,
                 operation = request.operation.as_str(),

@@ -12,7 +12,7 @@ use crate::kind::Subject;
 use crate::object::{Object, ReadObjectError};
 use crate::request::Request;
 use crate::rules::code::Class;
-use crate::table::{Row, Rule};
+use crate::table::{Row, WebhookType};
 
 /// What is to be answered.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -109,15 +109,15 @@ impl<'a> Evaluation<'a> {
     /// On an update a finding that the old object has too is dropped: a rule that is newer than an object, or than its
     /// session, must not freeze it.
     pub fn verdict(&self, facts: &dyn Facts) -> Verdict {
-        match (&self.input, self.row.rule) {
-            (Input::Nothing, _) | (Input::Malformed(_), Rule::Mutate) => Verdict::default(),
-            (Input::Subject(subject), Rule::Mutate) => {
+        match (&self.input, self.row.webhook_type) {
+            (Input::Nothing, _) | (Input::Malformed(_), WebhookType::Mutating) => Verdict::default(),
+            (Input::Subject(subject), WebhookType::Mutating) => {
                 Verdict { patch: subject.patch(self.request, facts), findings: Vec::new() }
             }
-            (Input::Malformed(text), Rule::Validate) => {
+            (Input::Malformed(text), WebhookType::Validating) => {
                 Verdict { findings: self.malformed(text).into_iter().collect(), patch: Vec::new() }
             }
-            (Input::Subject(subject), Rule::Validate) => {
+            (Input::Subject(subject), WebhookType::Validating) => {
                 let mut findings = subject.findings(self.request, facts);
                 // What the old object gets wrong only matters beside something that the new one gets wrong.
                 if !findings.is_empty() {
@@ -137,7 +137,7 @@ impl<'a> Evaluation<'a> {
     fn malformed(&self, text: &str) -> Option<Finding> {
         let before = self.request.before().map(|old| (self.row.read)(old, None));
         let as_before = matches!(before, Some(Err(ReadObjectError::Shape(old))) if old == text);
-        let kind = self.row.kind;
+        let kind = self.row.descriptor.kind;
         (!as_before).then(|| {
             Finding::new(
                 Code::SchemaInvalid,

@@ -6,6 +6,7 @@
 use json_patch::PatchOperation;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::de::DeserializeOwned;
+use sojourn_crds::DescribedKind;
 
 use crate::facts::{AccessQuestion, Facts};
 use crate::finding::Finding;
@@ -24,7 +25,7 @@ pub struct Change<'a, K> {
 }
 
 /// A kind and its rules.
-pub trait AdmissionRules: DeserializeOwned + Send + 'static {
+pub trait AdmissionRules: DescribedKind + DeserializeOwned + Send + 'static {
     /// The metadata of the object.
     fn metadata(&self) -> &ObjectMeta;
 

@@ -1,7 +1,8 @@
 //! The access rights that the rows of the table need, and no others.
 
 use k8s_openapi::api::rbac::v1::PolicyRule;
-use sojourn_crds::amalthea;
+use sojourn_crds::amalthea::AmaltheaSession;
+use sojourn_crds::{DescribedKind, KindDescriptor};
 
 use crate::table::{Row, TABLE};
 
@@ -13,7 +14,8 @@ pub fn policy_rules() -> Vec<PolicyRule> {
 fn rules_of(rows: &[Row]) -> Vec<PolicyRule> {
     let mut rules = Vec::new();
     if rows.iter().any(|row| row.needs_sessions) {
-        rules.push(rule(amalthea::GROUP, "amaltheasessions", &["get", "list", "watch"]));
+        let KindDescriptor { group, plural, .. } = AmaltheaSession::DESCRIPTOR;
+        rules.push(rule(group, plural, &["get", "list", "watch"]));
     }
     if rows.iter().any(|row| row.needs_access_review) {
         rules.push(rule("authorization.k8s.io", "subjectaccessreviews", &["create"]));

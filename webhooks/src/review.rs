@@ -222,7 +222,7 @@ fn refusal(row: &Row, name: &str, verdict: &Verdict) -> Status {
     let causes: Vec<_> = verdict
         .denials()
         .map(|finding| Cause {
-            reason: finding.code.cause().to_owned(),
+            reason: finding.code.cause().as_str().to_owned(),
             field: finding.path.to_string(),
             message: finding.text(),
         })
@@ -234,8 +234,8 @@ fn refusal(row: &Row, name: &str, verdict: &Verdict) -> Status {
         message: listed.join("\n"),
         details: Some(Details {
             name: name.to_owned(),
-            group: row.group.to_owned(),
-            kind: row.kind.to_owned(),
+            group: row.descriptor.group.to_owned(),
+            kind: row.descriptor.kind.to_owned(),
             causes,
         }),
     }

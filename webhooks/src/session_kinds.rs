@@ -3,9 +3,10 @@
 //! One row a kind. The guard of Jobs, the condition under which the API server sends us a Job at all, and the offline
 //! commands read this table; a new kind of session is guarded by a row more.
 
-use sojourn_crds::amalthea::{self, AmaltheaSession, lifetime, names};
-use sojourn_crds::ambient::{self, AgenticSession, agentic_session};
+use sojourn_crds::amalthea::{AmaltheaSession, lifetime, names};
+use sojourn_crds::ambient::{self, AgenticSession};
 use sojourn_crds::notebook::{self, Notebook};
+use sojourn_crds::{DescribedKind, KindDescriptor};
 
 use crate::facts::GuardSettings;
 use crate::object::{Object, ReadObjectError};
@@ -25,14 +26,8 @@ pub struct JobConstraints {
 
 /// A kind of session that has Jobs.
 pub struct SessionKind {
-    /// API group of the kind.
-    pub group: &'static str,
-    /// API version of the kind.
-    pub version: &'static str,
-    /// The kind.
-    pub kind: &'static str,
-    /// The resource.
-    pub plural: &'static str,
+    /// The kind of the session.
+    pub descriptor: &'static KindDescriptor,
     /// Labels by which a Job without owner reference claims a session: one with the session's name, one with a fixed
     /// value.
     pub name_label: &'static str,
@@ -52,10 +47,7 @@ pub struct SessionKind {
 pub static SESSION_KINDS: [SessionKind; 3] = [AMALTHEA_SESSION, AGENTIC_SESSION, NOTEBOOK];
 
 const AMALTHEA_SESSION: SessionKind = SessionKind {
-    group: amalthea::GROUP,
-    version: "v1alpha1",
-    kind: amalthea::KIND,
-    plural: "amaltheasessions",
+    descriptor: AmaltheaSession::DESCRIPTOR,
     name_label: names::LABEL_INSTANCE,
     selector: (names::LABEL_NAME, names::NAME_VALUE),
     immutable_labels: &[
@@ -70,10 +62,7 @@ const AMALTHEA_SESSION: SessionKind = SessionKind {
 };
 
 const AGENTIC_SESSION: SessionKind = SessionKind {
-    group: ambient::GROUP,
-    version: ambient::VERSION,
-    kind: agentic_session::KIND,
-    plural: agentic_session::PLURAL,
+    descriptor: AgenticSession::DESCRIPTOR,
     name_label: ambient::names::LABEL_SESSION,
     selector: (ambient::names::LABEL_APP, ambient::names::APP_RUNNER),
     immutable_labels: &[ambient::names::LABEL_SESSION, ambient::names::LABEL_APP],
@@ -84,10 +73,7 @@ const AGENTIC_SESSION: SessionKind = SessionKind {
 };
 
 const NOTEBOOK: SessionKind = SessionKind {
-    group: notebook::GROUP,
-    version: "v1alpha1",
-    kind: notebook::KIND,
-    plural: "notebooks",
+    descriptor: Notebook::DESCRIPTOR,
     name_label: notebook::names::LABEL_INSTANCE,
     selector: (notebook::names::LABEL_NAME, notebook::names::NAME_VALUE),
     immutable_labels: &[notebook::names::LABEL_NAME, notebook::names::LABEL_INSTANCE],
@@ -95,13 +81,6 @@ const NOTEBOOK: SessionKind = SessionKind {
     suspend_field: "",
     job_constraints: |object, _| Ok(notebook_job_constraints(&object.read()?)),
 };
-
-impl SessionKind {
-    /// Whether this is the row of that kind.
-    pub fn is(&self, group: &str, kind: &str) -> bool {
-        self.group == group && self.kind == kind
-    }
-}
 
 /// What an `AmaltheaSession` means for its Job.
 pub fn amalthea_job_constraints(session: &AmaltheaSession, settings: &GuardSettings) -> JobConstraints {
@@ -138,8 +117,8 @@ fn agentic_job_constraints(session: &AgenticSession, settings: &GuardSettings) -
 /// The condition in CEL that a Job claims a session. Old and new object count, so that a claim cannot be taken off
 /// unseen.
 pub(crate) fn claim_in_cel() -> String {
-    let owned = SESSION_KINDS.iter().map(|owner| {
-        let SessionKind { kind, group, .. } = owner;
+    let owned = SESSION_KINDS.iter().map(|session_kind| {
+        let KindDescriptor { kind, group, .. } = session_kind.descriptor;
         format!("(r.kind == '{kind}' && r.apiVersion.startsWith('{group}/'))")
     });
     let labelled = SESSION_KINDS.iter().map(|owner| {

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use sojourn_certs::{Authority, CertResolver, Leaf, Names, server_config};
 use sojourn_cluster::{Cluster, Options, eventually, test_namespace};
+use sojourn_crds::KindDescriptor;
 use sojourn_webhooks::Offline;
 use sojourn_webhooks::case::{Case, NAMESPACE, USER};
 use sojourn_webhooks::config::{ConfigSettings, Endpoint, Scope, mutating, validating};
@@ -108,17 +109,17 @@ impl Api {
 
 /// Where the API server has the objects of the object's kind; in `namespace`, if they are in one.
 fn path_of(object: &Value, namespace: &str) -> String {
-    let row = table::TABLE.iter().find(|row| row.kind == object["kind"]).unwrap();
-    let table::Row { group, version, resource, .. } = row;
-    match row.is_namespaced() {
-        true => format!("/apis/{group}/{version}/namespaces/{namespace}/{resource}"),
-        false => format!("/apis/{group}/{version}/{resource}"),
+    let row = table::TABLE.iter().find(|row| row.descriptor.kind == object["kind"]).unwrap();
+    let KindDescriptor { api_version, plural, .. } = row.descriptor;
+    match row.descriptor.is_namespaced() {
+        true => format!("/apis/{api_version}/namespaces/{namespace}/{plural}"),
+        false => format!("/apis/{api_version}/{plural}"),
     }
 }
 
 /// Makes room for a case. What is in no namespace is still there from the one before.
 async fn clear(api: &Api, case: &Case) {
-    if table::row(&case.webhook).unwrap().is_namespaced() {
+    if table::row(&case.webhook).unwrap().descriptor.is_namespaced() {
         return;
     }
     let object = case.object.as_ref().unwrap();

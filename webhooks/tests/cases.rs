@@ -61,7 +61,7 @@ async fn the_router_gives_the_same() {
         let known = Arc::new(known);
         let guard =
             WebhookState { facts: known.clone(), authorizer: known, metrics: Arc::new(Metrics::default()) };
-        let request = Request::post(table::row(&case.webhook).unwrap().path)
+        let request = Request::post(table::row(&case.webhook).unwrap().path())
             .header("content-type", "application/json")
             .body(Body::from(case.review(&name).to_string()))
             .unwrap();

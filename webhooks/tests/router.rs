@@ -12,12 +12,14 @@ use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::UserInfo;
 use rstest::rstest;
 use serde_json::{Value, json};
+use sojourn_crds::{KindDescriptor, ResourceScope};
 use sojourn_webhooks::facts::{Access, AccessQuestion, Answer, Authorizer, Facts, GuardSettings};
 use sojourn_webhooks::http::{BODY_LIMIT, WebhookState, router, router_of};
 use sojourn_webhooks::metrics::Metrics;
 use sojourn_webhooks::session_kinds::{JobConstraints, SessionKind};
 use sojourn_webhooks::table::{
-    FailurePolicy, MUTATE_JOB, Row, Rule, TABLE, VALIDATE_IDE_SESSION, VALIDATE_JOB, VALIDATE_SESSION, row,
+    FailurePolicy, MUTATE_JOB, Row, TABLE, VALIDATE_IDE_SESSION, VALIDATE_JOB, VALIDATE_SESSION, WebhookType,
+    row,
 };
 use tower::ServiceExt;
 
@@ -61,8 +63,8 @@ fn ready() -> WebhookState {
     guard(true, Duration::ZERO)
 }
 
-fn path(name: &str) -> &'static str {
-    row(name).unwrap().path
+fn path(name: &str) -> String {
+    row(name).unwrap().path()
 }
 
 async fn send(guard: WebhookState, path: &str, kind: &str, body: impl Into<Body>) -> (StatusCode, Value) {
@@ -99,7 +101,7 @@ fn session() -> Value {
 #[tokio::test]
 async fn what_is_no_review_is_a_bad_request(#[case] body: &'static str) {
     for row in &TABLE {
-        assert_eq!(send(ready(), row.path, "application/json", body).await.0, StatusCode::BAD_REQUEST);
+        assert_eq!(send(ready(), &row.path(), "application/json", body).await.0, StatusCode::BAD_REQUEST);
     }
 }
 
@@ -111,7 +113,7 @@ async fn what_is_no_review_is_a_bad_request(#[case] body: &'static str) {
 #[tokio::test]
 async fn the_content_type_counts(#[case] kind: &str, #[case] status: StatusCode) {
     let body = review("CREATE", Value::Null, session()).to_string();
-    assert_eq!(send(ready(), path(VALIDATE_SESSION), kind, body).await.0, status);
+    assert_eq!(send(ready(), &path(VALIDATE_SESSION), kind, body).await.0, status);
 }
 
 #[rstest]
@@ -121,14 +123,14 @@ async fn the_content_type_counts(#[case] kind: &str, #[case] status: StatusCode)
 async fn bodies_are_bounded(#[case] size: usize, #[case] status: StatusCode) {
     let mut body = review("CREATE", Value::Null, session()).to_string().into_bytes();
     body.resize(size, b' ');
-    assert_eq!(send(ready(), path(VALIDATE_SESSION), "application/json", body).await.0, status);
+    assert_eq!(send(ready(), &path(VALIDATE_SESSION), "application/json", body).await.0, status);
 }
 
 #[tokio::test]
 async fn an_object_that_is_nested_too_deeply_is_answered_with_its_uid() {
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let body = review("CREATE", Value::Null, json!("deep")).to_string().replace("\"deep\"", &deep);
-    let (status, answer) = send(ready(), path(VALIDATE_SESSION), "application/json", body).await;
+    let (status, answer) = send(ready(), &path(VALIDATE_SESSION), "application/json", body).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(answer["response"]["uid"], "the-uid");
     assert_eq!(answer["response"]["allowed"], false);
@@ -148,7 +150,7 @@ async fn where_there_is_nothing_to_judge_nothing_is_held_up(
 ) {
     for row in &TABLE {
         let body = review(operation, old.clone(), new.clone()).to_string();
-        let (status, answer) = send(ready(), row.path, "application/json", body).await;
+        let (status, answer) = send(ready(), &row.path(), "application/json", body).await;
         assert_eq!((status, &answer["response"]["allowed"]), (StatusCode::OK, &json!(true)), "{}", row.name);
         assert_eq!(answer["apiVersion"], "admission.k8s.io/v1");
         assert_eq!(answer["response"]["uid"], "the-uid");
@@ -162,7 +164,7 @@ async fn what_is_no_object_is_not_let_through() {
         TABLE.iter().flat_map(|row| [json!([]), json!(5), json!("x")].map(|object| (row, object)))
     {
         let body = review("CREATE", Value::Null, object).to_string();
-        let (status, answer) = send(ready(), row.path, "application/json", body).await;
+        let (status, answer) = send(ready(), &row.path(), "application/json", body).await;
         let allowed = row.failure_policy == FailurePolicy::Ignore;
         assert_eq!(
             (status, &answer["response"]["allowed"]),
@@ -184,7 +186,7 @@ async fn a_refusal_has_the_reasons_of_the_original() {
     let old = ide_session(json!({"launchConfigurations": "[{}]", "desiredState": "Stopped"}));
     let new = ide_session(json!({"desiredState": "Failed"}));
     let body = review("UPDATE", old, new).to_string();
-    let (_, answer) = send(ready(), path(VALIDATE_IDE_SESSION), "application/json", body).await;
+    let (_, answer) = send(ready(), &path(VALIDATE_IDE_SESSION), "application/json", body).await;
     let status = &answer["response"]["status"];
     assert_eq!((&status["code"], &status["reason"]), (&json!(422), &json!("Invalid")));
     let causes: Vec<_> = status["details"]["causes"].as_array().unwrap().iter().collect();
@@ -214,7 +216,7 @@ async fn a_refusal_has_the_reasons_of_the_original() {
 async fn a_status_write_is_never_held_up() {
     let mut body = review("UPDATE", session(), json!({"metadata": {"name": "x"}}));
     body["request"]["subResource"] = json!("status");
-    let (_, answer) = send(ready(), path(VALIDATE_SESSION), "application/json", body.to_string()).await;
+    let (_, answer) = send(ready(), &path(VALIDATE_SESSION), "application/json", body.to_string()).await;
     assert_eq!(answer["response"]["allowed"], true);
 }
 
@@ -224,7 +226,7 @@ async fn a_refusal_says_all_that_kubectl_prints() {
     bad["spec"]["culling"] = json!({"maxAge": "1d", "maxIdleDuration": "-1s"});
     bad["spec"]["session"]["storage"] = json!({"mountPath": "work"});
     let body = review("CREATE", Value::Null, bad).to_string();
-    let (_, answer) = send(ready(), path(VALIDATE_SESSION), "application/json", body).await;
+    let (_, answer) = send(ready(), &path(VALIDATE_SESSION), "application/json", body).await;
     let status = &answer["response"]["status"];
     assert_eq!((&status["code"], &status["reason"]), (&json!(422), &json!("Invalid")));
     assert_eq!(status["details"]["kind"], "AmaltheaSession");
@@ -246,14 +248,14 @@ async fn facts_that_are_not_known_are_not_guessed() {
     let body = review("CREATE", Value::Null, json!({"metadata": {}, "spec": {}})).to_string();
     for (name, allowed) in [(VALIDATE_JOB, false), (MUTATE_JOB, true)] {
         let guard = guard(false, Duration::ZERO);
-        let (status, answer) = send(guard, path(name), "application/json", body.clone()).await;
+        let (status, answer) = send(guard, &path(name), "application/json", body.clone()).await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(answer["response"]["allowed"], allowed);
         assert_eq!(answer["response"]["uid"], "the-uid");
     }
     let body = review("CREATE", Value::Null, session()).to_string();
     let guard = guard(false, Duration::ZERO);
-    assert_eq!(send(guard, path(VALIDATE_SESSION), "application/json", body).await.0, StatusCode::OK);
+    assert_eq!(send(guard, &path(VALIDATE_SESSION), "application/json", body).await.0, StatusCode::OK);
 }
 
 #[tokio::test(start_paused = true)]
@@ -275,31 +277,43 @@ async fn a_question_that_is_not_answered_in_time_is_a_refusal_that_says_so() {
 }
 
 static PANICKING: [Row; 2] =
-    [panicking("a.test", "/a", FailurePolicy::Fail), panicking("b.test", "/b", FailurePolicy::Ignore)];
+    [panicking("a.test", &THINGS, FailurePolicy::Fail), panicking("b.test", &OTHERS, FailurePolicy::Ignore)];
 
-const fn panicking(name: &'static str, path: &'static str, failure_policy: FailurePolicy) -> Row {
+const THINGS: KindDescriptor = KindDescriptor {
+    group: "",
+    version: "v1",
+    api_version: "v1",
+    kind: "Thing",
+    plural: "things",
+    singular: "thing",
+    short_names: &[],
+    scope: ResourceScope::Namespaced,
+};
+
+const OTHERS: KindDescriptor = KindDescriptor { plural: "others", ..THINGS };
+
+const fn panicking(
+    name: &'static str,
+    descriptor: &'static KindDescriptor,
+    failure_policy: FailurePolicy,
+) -> Row {
     Row {
         name,
-        path,
-        group: "",
-        version: "v1",
-        resource: "things",
-        kind: "Thing",
+        descriptor,
+        webhook_type: WebhookType::Validating,
         operations: &[],
-        scope: "Namespaced",
         failure_policy,
         timeout_seconds: 5,
         conditions: &[],
         needs_sessions: false,
         needs_access_review: false,
-        rule: Rule::Validate,
         read: |_, _| panic!("as the test wants it"),
     }
 }
 
 #[tokio::test]
 async fn a_panic_is_answered_by_the_failure_policy() {
-    for (path, allowed) in [("/a", false), ("/b", true)] {
+    for (path, allowed) in [("/validate/v1/things", false), ("/validate/v1/others", true)] {
         let guard = ready();
         let metrics = Arc::clone(&guard.metrics);
         let request = Request::post(path)
@@ -323,8 +337,8 @@ async fn requests_are_counted_by_webhook_and_verdict() {
     let guard = ready();
     let metrics = Arc::clone(&guard.metrics);
     let body = review("CREATE", Value::Null, session()).to_string();
-    send(guard.clone(), path(VALIDATE_SESSION), "application/json", body).await;
-    send(guard, path(VALIDATE_SESSION), "application/json", "{").await;
+    send(guard.clone(), &path(VALIDATE_SESSION), "application/json", body).await;
+    send(guard, &path(VALIDATE_SESSION), "application/json", "{").await;
     let text = exposition(&metrics);
     for verdict in ["allowed", "malformed"] {
         let line = format!(

@@ -17,27 +17,18 @@ pub use session::*;
 pub use spec::*;
 pub use status::*;
 
-use crate::crd::{Column, Names};
+use crate::crd::Column;
+use crate::kind::DescribedKind;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// Group of the kind.
-pub const GROUP: &str = "amalthea.dev";
+pub const GROUP: &str = AmaltheaSession::DESCRIPTOR.group;
 /// Group and version, as objects carry it.
-pub const API_VERSION: &str = "amalthea.dev/v1alpha1";
+pub const API_VERSION: &str = AmaltheaSession::DESCRIPTOR.api_version;
 /// The kind.
-pub const KIND: &str = "AmaltheaSession";
-
-const NAMES: Names = Names {
-    group: GROUP,
-    version: "v1alpha1",
-    kind: KIND,
-    plural: "amaltheasessions",
-    singular: "amaltheasession",
-    short: &["ams", "amss"],
-    scope: "Namespaced",
-};
+pub const KIND: &str = AmaltheaSession::DESCRIPTOR.kind;
 
 const COLUMNS: [Column; 6] = [
     Column {
@@ -80,24 +71,13 @@ pub struct AmaltheaSession {
     pub status: Option<AmaltheaSessionStatus>,
 }
 
-impl AmaltheaSession {
-    /// The object's name; empty before the API server gave one.
-    pub fn name(&self) -> &str {
-        self.metadata.name.as_deref().unwrap_or_default()
-    }
-
-    /// The object's namespace; empty before the API server gave one.
-    pub fn namespace(&self) -> &str {
-        self.metadata.namespace.as_deref().unwrap_or_default()
-    }
-
-    /// The object's UID; empty before the API server gave one.
-    pub fn uid(&self) -> &str {
-        self.metadata.uid.as_deref().unwrap_or_default()
-    }
-}
-
-crate::crd::resource!(AmaltheaSession, k8s_openapi::NamespaceResourceScope, optional spec);
+crate::kind::custom_resource!(AmaltheaSession, optional spec, Namespaced {
+    group: "amalthea.dev",
+    version: "v1alpha1",
+    plural: "amaltheasessions",
+    singular: "amaltheasession",
+    short_names: ["ams", "amss"],
+});
 
 /// The CRD of the kind.
 pub fn crd() -> Value {
@@ -112,7 +92,7 @@ pub fn crd() -> Value {
         }
     }
     crate::crd::assemble(
-        &NAMES,
+        AmaltheaSession::DESCRIPTOR,
         &COLUMNS,
         "A user session: a notebook server, an IDE, an application, or a batch job.",
         spec,

@@ -19,10 +19,3 @@ pub use project_settings::{
 };
 pub use spec::*;
 pub use status::*;
-
-/// Group of the kinds.
-pub const GROUP: &str = "vteam.ambient-code";
-/// The version that is served and stored.
-pub const VERSION: &str = "v1alpha1";
-/// Group and version, as objects carry it.
-pub const API_VERSION: &str = "vteam.ambient-code/v1alpha1";

@@ -1,29 +1,15 @@
 //! `ProjectSettings`: what holds for all sessions of a namespace, and its CRD.
 
 use super::spec::{Integer, McpServers};
-use super::{GROUP, VERSION};
-use crate::crd::{Column, Names};
+use crate::crd::Column;
+use crate::kind::DescribedKind;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// The kind.
-pub const KIND: &str = "ProjectSettings";
-/// The kind in URLs.
-pub const PLURAL: &str = "projectsettings";
 /// The name of the only object of the kind in a namespace.
 pub const NAME: &str = "projectsettings";
-
-const NAMES: Names = Names {
-    group: GROUP,
-    version: VERSION,
-    kind: KIND,
-    plural: PLURAL,
-    singular: "projectsetting",
-    short: &["ps"],
-    scope: "Namespaced",
-};
 
 const COLUMNS: [Column; 1] =
     [Column { name: "Age", kind: "date", path: ".metadata.creationTimestamp", description: "" }];
@@ -40,7 +26,13 @@ pub struct ProjectSettings {
     pub status: Option<ProjectSettingsStatus>,
 }
 
-crate::crd::resource!(ProjectSettings, k8s_openapi::NamespaceResourceScope, optional spec);
+crate::kind::custom_resource!(ProjectSettings, optional spec, Namespaced {
+    group: "vteam.ambient-code",
+    version: "v1alpha1",
+    plural: "projectsettings",
+    singular: "projectsetting",
+    short_names: ["ps"],
+});
 
 /// What is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -149,7 +141,7 @@ pub fn crd() -> Value {
     let spec = crate::schema::structural::<ProjectSettingsSpec>();
     let status = crate::schema::structural::<ProjectSettingsStatus>();
     let mut crd = crate::crd::assemble(
-        &NAMES,
+        ProjectSettings::DESCRIPTOR,
         &COLUMNS,
         "What holds for all sessions of a namespace. There is one object of the kind in a namespace.",
         spec,

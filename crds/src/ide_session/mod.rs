@@ -14,29 +14,20 @@ pub use spec::*;
 pub use state::{DesiredState, State};
 pub use status::*;
 
-use crate::crd::{Column, Names};
+use crate::crd::Column;
+use crate::kind::DescribedKind;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// Group of the kind.
-pub const GROUP: &str = "usvc-dev.developer.microsoft.com";
+pub const GROUP: &str = IdeSession::DESCRIPTOR.group;
 /// Group and version, as objects carry it.
-pub const API_VERSION: &str = "usvc-dev.developer.microsoft.com/v1";
+pub const API_VERSION: &str = IdeSession::DESCRIPTOR.api_version;
 /// The kind.
-pub const KIND: &str = "IdeSession";
+pub const KIND: &str = IdeSession::DESCRIPTOR.kind;
 /// Finalizer of every session: the IDE is asked to end what it runs before the object goes.
 pub const FINALIZER: &str = "usvc-dev.developer.microsoft.com/ide-session-reconciler";
-
-const NAMES: Names = Names {
-    group: GROUP,
-    version: "v1",
-    kind: KIND,
-    plural: "idesessions",
-    singular: "idesession",
-    short: &["ides"],
-    scope: "Cluster",
-};
 
 const COLUMNS: [Column; 4] = [
     Column { name: "State", kind: "string", path: ".status.state", description: "What the session does now" },
@@ -64,23 +55,19 @@ pub struct IdeSession {
 }
 
 impl IdeSession {
-    /// The object's name; empty before the API server gave one.
-    pub fn name(&self) -> &str {
-        self.metadata.name.as_deref().unwrap_or_default()
-    }
-
-    /// The object's UID; empty before the API server gave one.
-    pub fn uid(&self) -> &str {
-        self.metadata.uid.as_deref().unwrap_or_default()
-    }
-
     /// What the session does, as last seen.
     pub fn state(&self) -> State {
         self.status.as_ref().map(|status| status.state).unwrap_or_default()
     }
 }
 
-crate::crd::resource!(IdeSession, k8s_openapi::ClusterResourceScope, required spec);
+crate::kind::custom_resource!(IdeSession, required spec, Cluster {
+    group: "usvc-dev.developer.microsoft.com",
+    version: "v1",
+    plural: "idesessions",
+    singular: "idesession",
+    short_names: ["ides"],
+});
 
 /// The CRD of the kind.
 pub fn crd() -> Value {
@@ -95,5 +82,11 @@ pub fn crd() -> Value {
     for moment in ["startupTimestamp", "finishTimestamp"] {
         status["properties"][moment]["nullable"] = json!(true);
     }
-    crate::crd::assemble(&NAMES, &COLUMNS, "A debug run session in a connected IDE.", spec, status)
+    crate::crd::assemble(
+        IdeSession::DESCRIPTOR,
+        &COLUMNS,
+        "A debug run session in a connected IDE.",
+        spec,
+        status,
+    )
 }

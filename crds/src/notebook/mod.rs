@@ -14,28 +14,12 @@ pub use idle::*;
 pub use spec::*;
 pub use status::*;
 
-use crate::crd::{Column, Names};
+use crate::crd::Column;
+use crate::kind::DescribedKind;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use names::NameNotebookError;
 use serde::Deserialize;
 use serde_json::{Value, json};
-
-/// Group of the kind.
-pub const GROUP: &str = "sojourn.dev";
-/// Group and version, as objects carry it.
-pub const API_VERSION: &str = "sojourn.dev/v1alpha1";
-/// The kind.
-pub const KIND: &str = "Notebook";
-
-const NAMES: Names = Names {
-    group: GROUP,
-    version: "v1alpha1",
-    kind: KIND,
-    plural: "notebooks",
-    singular: "notebook",
-    short: &["nb"],
-    scope: "Namespaced",
-};
 
 const COLUMNS: [Column; 5] = [
     Column {
@@ -82,21 +66,6 @@ pub struct Notebook {
 }
 
 impl Notebook {
-    /// The object's name; empty before the API server gave one.
-    pub fn name(&self) -> &str {
-        self.metadata.name.as_deref().unwrap_or_default()
-    }
-
-    /// The object's namespace; empty before the API server gave one.
-    pub fn namespace(&self) -> &str {
-        self.metadata.namespace.as_deref().unwrap_or_default()
-    }
-
-    /// The object's UID; empty before the API server gave one.
-    pub fn uid(&self) -> &str {
-        self.metadata.uid.as_deref().unwrap_or_default()
-    }
-
     /// The workspace that the notebook belongs to.
     pub fn workspace_id(&self) -> &str {
         self.spec.workspace_id.as_deref().unwrap_or_else(|| self.name())
@@ -113,7 +82,13 @@ impl Notebook {
     }
 }
 
-crate::crd::resource!(Notebook, k8s_openapi::NamespaceResourceScope, required spec);
+crate::kind::custom_resource!(Notebook, required spec, Namespaced {
+    group: "sojourn.dev",
+    version: "v1alpha1",
+    plural: "notebooks",
+    singular: "notebook",
+    short_names: ["nb"],
+});
 
 /// The CRD of the kind.
 ///
@@ -137,7 +112,7 @@ pub fn crd() -> Value {
         pod.remove("ephemeralContainers");
     }
     let status = crate::schema::structural::<NotebookStatus>();
-    let mut crd = crate::crd::assemble(&NAMES, &COLUMNS, DESCRIPTION, spec, status);
+    let mut crd = crate::crd::assemble(Notebook::DESCRIPTOR, &COLUMNS, DESCRIPTION, spec, status);
     // On the root, where the name that an absent workspaceID stands for can be seen.
     crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["x-kubernetes-validations"] = json!([
         immutable(

@@ -3,6 +3,7 @@
 //! Those of the default scheme are the names that agentserver gave; its clean-up scripts, proxies and volumes know them.
 
 use super::NameScheme;
+use crate::dns::is_label_of_any_length;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 
@@ -62,7 +63,7 @@ pub enum NameNotebookError {
 pub fn deployment(workspace: &str, server: &str, scheme: NameScheme) -> Result<String, NameNotebookError> {
     let id = match scheme {
         NameScheme::Safe => Cow::Owned(safe(workspace, LONGEST - PREFIX.len())),
-        NameScheme::Strict if is_label(workspace) => Cow::Borrowed(workspace),
+        NameScheme::Strict if is_label_of_any_length(workspace) => Cow::Borrowed(workspace),
         NameScheme::Strict => return Err(NameNotebookError::WorkspaceId(workspace.to_owned())),
     };
     if scheme == NameScheme::Strict && PREFIX.len() + id.len() > LONGEST {
@@ -71,7 +72,7 @@ pub fn deployment(workspace: &str, server: &str, scheme: NameScheme) -> Result<S
     if server.is_empty() {
         return Ok(format!("{PREFIX}{id}"));
     }
-    if scheme == NameScheme::Strict && !(is_label(server) && server.len() <= LONGEST) {
+    if scheme == NameScheme::Strict && !(is_label_of_any_length(server) && server.len() <= LONGEST) {
         return Err(NameNotebookError::ServerName(server.to_owned()));
     }
     let slug = slug(&format!("{workspace}-{server}"));
@@ -108,17 +109,9 @@ pub fn unknown_placeholders(template: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// True for `[a-z0-9]([a-z0-9-]*[a-z0-9])?`, however long.
-fn is_label(text: &str) -> bool {
-    let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    text.bytes().all(|b| inner(b) || b == b'-')
-        && text.bytes().next().is_some_and(inner)
-        && text.bytes().last().is_some_and(inner)
-}
-
 /// A label of at most `longest` characters: the text itself where it is one, else what can be read of it, and a hash.
 fn safe(text: &str, longest: usize) -> String {
-    if is_label(text) && text.len() <= longest {
+    if is_label_of_any_length(text) && text.len() <= longest {
         return text.to_owned();
     }
     hashed(&slug(text), text, longest)
@@ -231,9 +224,9 @@ mod tests {
         #[test]
         fn a_safe_name_is_a_name(id in "\\PC{0,80}", server in "\\PC{0,80}") {
             let name = deployment(&id, &server, Safe).unwrap();
-            prop_assert!(is_label(&name) && name.len() <= LONGEST, "{name}");
+            prop_assert!(is_label_of_any_length(&name) && name.len() <= LONGEST, "{name}");
             let label = workspace(&id, Safe);
-            prop_assert!(is_label(&label) && label.len() <= LONGEST, "{label}");
+            prop_assert!(is_label_of_any_length(&label) && label.len() <= LONGEST, "{label}");
             prop_assert!(unknown_placeholders(&id).count() <= id.len());
         }
 

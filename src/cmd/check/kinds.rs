@@ -3,6 +3,7 @@
 
 use kube::core::cel::{CompiledSchema, Validator, compile_schema};
 use serde_json::{Value, json};
+use sojourn_crds::KindDescriptor;
 use sojourn_webhooks::table::{Row, TABLE};
 use sojourn_webhooks::{FieldPath, Severity};
 
@@ -61,13 +62,14 @@ impl Kinds {
             }
         }
         for row in &TABLE {
-            let position = kinds.iter().position(|kind| kind.is(row.group, row.version, row.kind));
+            let KindDescriptor { group, version, kind: name, .. } = *row.descriptor;
+            let position = kinds.iter().position(|kind| kind.is(group, version, name));
             match position.and_then(|position| kinds.get_mut(position)) {
                 Some(kind) => kind.rows.push(row),
                 None => kinds.push(Kind {
-                    group: row.group.to_owned(),
-                    version: row.version.to_owned(),
-                    name: row.kind.to_owned(),
+                    group: group.to_owned(),
+                    version: version.to_owned(),
+                    name: name.to_owned(),
                     shape: None,
                     rows: vec![row],
                 }),

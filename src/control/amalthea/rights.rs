@@ -1,12 +1,13 @@
 //! The rights on `AmaltheaSession`s.
 
 use crate::control::rbac::{Right, on_sessions};
-use sojourn_crds::amalthea::GROUP;
+use sojourn_crds::DescribedKind;
+use sojourn_crds::amalthea::{AmaltheaSession, GROUP};
 
 pub(in crate::control) const RIGHTS: [Right; 3] = [
     on_sessions(
         GROUP,
-        "amaltheasessions",
+        AmaltheaSession::DESCRIPTOR.plural,
         &["list", "watch", "patch", "delete"],
         "follow sessions, hibernate them, hold and release finalizers, delete those whose time is over",
     ),

@@ -1,12 +1,13 @@
 //! The rights on `IdeSession`s.
 
 use crate::control::rbac::{Right, on_sessions};
-use sojourn_crds::ide_session::GROUP;
+use sojourn_crds::DescribedKind;
+use sojourn_crds::ide_session::{GROUP, IdeSession};
 
 pub(in crate::control) const RIGHTS: [Right; 3] = [
     on_sessions(
         GROUP,
-        "idesessions",
+        IdeSession::DESCRIPTOR.plural,
         &["list", "watch", "patch"],
         "follow debug sessions in IDEs, hold and release their finalizers",
     ),

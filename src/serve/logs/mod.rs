@@ -24,7 +24,8 @@ use axum::{
 use k8s_openapi::api::authorization::v1::ResourceAttributes;
 use query::{Query, ReadQueryError, Source};
 use reader::LogReader;
-use sojourn_crds::ide_session::{GROUP, State as SessionState};
+use sojourn_crds::DescribedKind;
+use sojourn_crds::ide_session::{GROUP, IdeSession, State as SessionState};
 use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -178,8 +179,8 @@ fn get_log(name: &str) -> AccessRequest {
     AccessRequest::Resource(Box::new(ResourceAttributes {
         verb: Some("get".to_owned()),
         group: Some(GROUP.to_owned()),
-        version: Some("v1".to_owned()),
-        resource: Some("idesessions".to_owned()),
+        version: Some(IdeSession::DESCRIPTOR.version.to_owned()),
+        resource: Some(IdeSession::DESCRIPTOR.plural.to_owned()),
         subresource: Some("log".to_owned()),
         name: Some(name.to_owned()),
         ..ResourceAttributes::default()

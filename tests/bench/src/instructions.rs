@@ -30,7 +30,7 @@ const KEPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions.md");
 
 /// What a webhook is asked.
 struct Asked {
-    path: &'static str,
+    path: String,
     review: Vec<u8>,
     facts: CaseFacts,
 }
@@ -109,7 +109,7 @@ pub(crate) async fn ask(name: &str, times: u32) -> anyhow::Result<()> {
             .with_state(());
     let body = Bytes::from(asked.review);
     for _ in 0..times {
-        let request = Request::post(asked.path).header("content-type", "application/json");
+        let request = Request::post(&asked.path).header("content-type", "application/json");
         let response = routes.clone().oneshot(request.body(Body::from(body.clone()))?).await?;
         ensure!(response.status().is_success(), "{name}: {}", response.status());
         response.into_body().collect().await?;
@@ -130,12 +130,12 @@ fn all() -> anyhow::Result<BTreeMap<String, Asked>> {
         ] {
             let Some(case) = case else { continue };
             let review = case.review("the-uid").to_string().into_bytes();
-            let asked = Asked { path: row.path, review, facts: case.facts.clone() };
+            let asked = Asked { path: row.path(), review, facts: case.facts.clone() };
             all.insert(format!("{} {what}", row.name), asked);
         }
     }
     let row = row(VALIDATE_SESSION).context("the table has a row for sessions")?;
-    let applied = Asked { path: row.path, review: fixture::review()?, facts: CaseFacts::default() };
+    let applied = Asked { path: row.path(), review: fixture::review()?, facts: CaseFacts::default() };
     all.insert(format!("{} create, 11 KB", row.name), applied);
     Ok(all)
 }

@@ -66,7 +66,7 @@ pub(crate) fn rules(kind: &'static str) -> impl Fn(&[u8]) + Send + Sync {
             answer
         };
         let (old, new) = (&case["old"], &case["object"]);
-        for row in TABLE.iter().filter(|row| row.kind == kind) {
+        for row in TABLE.iter().filter(|row| row.descriptor.kind == kind) {
             ask(row, "UPDATE", old, new);
             ask(row, "DELETE", new, &Value::Null);
             let created = ask(row, "CREATE", &Value::Null, new);
@@ -103,7 +103,7 @@ fn routes(facts: Offline) -> Router {
 }
 
 fn send(runtime: &Runtime, routes: &Router, row: &Row, body: Vec<u8>) -> (StatusCode, Value) {
-    let request = Request::post(row.path).header("content-type", "application/json").body(Body::from(body));
+    let request = Request::post(row.path()).header("content-type", "application/json").body(Body::from(body));
     runtime.block_on(async {
         let response = routes.clone().oneshot(request.expect("a request")).await.expect("it always answers");
         let status = response.status();

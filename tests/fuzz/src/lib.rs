@@ -43,10 +43,10 @@ pub fn targets() -> BTreeMap<String, Target> {
         ("reviews".to_owned(), Target::new(reviews(), admission::review())),
     ]);
     for row in &TABLE {
-        let name = format!("rules-{}", row.kind.to_lowercase());
+        let name = format!("rules-{}", row.descriptor.kind.to_lowercase());
         targets.entry(name.clone()).or_insert_with(|| {
-            let seeds = [requests(row.kind), kept(&name)].concat();
-            Target::new(seeds, admission::rules(row.kind))
+            let seeds = [requests(row.descriptor.kind), kept(&name)].concat();
+            Target::new(seeds, admission::rules(row.descriptor.kind))
         });
     }
     targets
@@ -85,7 +85,7 @@ fn cases() -> Vec<Value> {
 fn requests(kind: &str) -> Vec<Vec<u8>> {
     let is_about = |case: &Value| {
         let row = case["webhook"].as_str().and_then(sojourn_webhooks::table::row);
-        row.is_some_and(|row| row.kind == kind)
+        row.is_some_and(|row| row.descriptor.kind == kind)
     };
     cases().iter().filter(|case| is_about(case)).map(|case| case.to_string().into_bytes()).collect()
 }

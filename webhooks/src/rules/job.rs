@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sojourn_crds::amalthea::names::RESULT_FINALIZER;
 use sojourn_crds::duration::Span;
+use sojourn_crds::{DescribedKind, KindDescriptor, ResourceScope};
 
 use crate::facts::Facts;
 use crate::finding::{Code, FieldPath, Finding, seen};
@@ -31,6 +32,19 @@ struct JobSpec {
     active_deadline_seconds: Option<i64>,
     ttl_seconds_after_finished: Option<i64>,
     suspend: Option<bool>,
+}
+
+impl DescribedKind for SessionJob {
+    const DESCRIPTOR: &'static KindDescriptor = &KindDescriptor {
+        group: "batch",
+        version: "v1",
+        api_version: "batch/v1",
+        kind: "Job",
+        plural: "jobs",
+        singular: "job",
+        short_names: &[],
+        scope: ResourceScope::Namespaced,
+    };
 }
 
 impl SessionJob {
@@ -55,7 +69,7 @@ impl SessionJob {
         let references = self.metadata.owner_references.iter().flatten().enumerate();
         references.into_iter().find_map(|(index, reference)| {
             let (group, _) = reference.api_version.split_once('/')?;
-            let owner = SESSION_KINDS.iter().find(|owner| owner.is(group, &reference.kind))?;
+            let owner = SESSION_KINDS.iter().find(|owner| owner.descriptor.is(group, &reference.kind))?;
             Some((index, reference, owner))
         })
     }
@@ -103,7 +117,7 @@ impl AdmissionRules for SessionJob {
         // On an update the session that the Job belonged to so far is the one to protect.
         let Some(claim) = old.and_then(Self::claim).or_else(|| new.claim()) else { return Vec::new() };
         let Some(job_constraints) = claim.job_constraints(request.namespace, facts) else {
-            let kind = claim.owner.kind;
+            let kind = claim.owner.descriptor.kind;
             return vec![Finding::new(
                 Code::JobSessionUnknown,
                 claim.path,
@@ -201,7 +215,7 @@ fn check_ties(new: &SessionJob, old: &SessionJob, owner: &SessionKind, findings:
             findings.push(Finding::new(
                 Code::JobOwnerChanged,
                 FieldPath::new("metadata").child("ownerReferences").index(index),
-                format!("the owner {} {} cannot be changed", owner.kind, seen(&was.name)),
+                format!("the owner {} {} cannot be changed", owner.descriptor.kind, seen(&was.name)),
                 "delete the session to be rid of its Job",
             ));
         }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use sojourn_crds::dns;
+
 use crate::finding::{Code, FieldPath, Finding, seen};
-use crate::rules::dns;
 
 /// Says which labels and annotations of the metadata at `path` are not.
 pub(crate) fn check(

@@ -3,7 +3,6 @@
 pub mod agentic_session;
 pub mod amalthea_session;
 pub mod code;
-pub mod dns;
 pub(crate) mod durations;
 pub(crate) mod git;
 pub mod ide_session;

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use sojourn_crds::dns;
+
 use crate::finding::{Code, FieldPath, Finding, seen};
-use crate::rules::dns;
 
 /// The names of one sort of part that are taken so far, and by whom.
 pub(crate) struct UniqueNames {

@@ -4,7 +4,7 @@ use super::{Health, Installation, fail, ok, warn};
 use serde_json::{Value, json};
 use sojourn_webhooks::{
     config::{self, ConfigSettings, Endpoint, Scope},
-    table::{FailurePolicy, Row, Rule, TABLE},
+    table::{FailurePolicy, Row, TABLE, WebhookType},
 };
 use std::collections::BTreeSet;
 
@@ -50,7 +50,7 @@ pub(super) fn judge(installation: &Installation) -> Vec<Health> {
         Some((row, wanted))
     });
     for (row, wanted) in rows {
-        let validates = matches!(row.rule, Rule::Validate);
+        let validates = matches!(row.webhook_type, WebhookType::Validating);
         let list = if validates { &installation.validating } else { &installation.mutating };
         let name = format!("webhook {}", row.name);
         let live = list.iter().flatten().find(|webhook| webhook["name"] == row.name);

@@ -6,7 +6,7 @@ use rstest::rstest;
 use serde_json::json;
 use sojourn_webhooks::{
     config::{self, ConfigSettings, Scope},
-    table::{Rule, TABLE},
+    table::{TABLE, WebhookType},
 };
 
 const OPERATOR: &str = "system:serviceaccount:home:sojourn";
@@ -72,7 +72,7 @@ fn what_is_well_is_well_and_what_is_not_names_a_way_out() {
     let broken = judged(broken);
     let ill: Vec<_> = broken.iter().filter(|check| check.level != Level::Ok).collect();
     // Each webhook that validates, and the certificate.
-    let validating = TABLE.iter().filter(|row| row.rule == Rule::Validate).count();
+    let validating = TABLE.iter().filter(|row| row.webhook_type == WebhookType::Validating).count();
     assert_eq!(ill.len(), validating + 1, "{ill:#?}");
     assert!(ill.iter().all(|check| check.way_out.is_some()));
 }

@@ -5,10 +5,11 @@
 //! lets the session run where nobody reaches it. Names of the platform's own backend have 44 characters.
 
 use sojourn_crds::ambient::names::{content_service, service};
+use sojourn_crds::dns;
 
 use super::Subject;
 use crate::finding::{Code, Finding, seen};
-use crate::rules::{dns, object_name};
+use crate::rules::object_name;
 
 const LABEL: usize = 63;
 

@@ -6,10 +6,10 @@
 //! is none.
 
 use sojourn_crds::ambient::names::{PARENT_SESSION, PARENT_SESSION_VARIABLE};
+use sojourn_crds::dns;
 
 use super::{Subject, annotation, spec};
 use crate::finding::{Code, Finding, seen};
-use crate::rules::dns;
 
 /// Says what is strange about the parent.
 pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {

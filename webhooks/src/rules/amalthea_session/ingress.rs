@@ -4,9 +4,10 @@
 //! not absolute and plain, at every pass, and each pass rolls the pod. A URL that leads elsewhere is accepted and
 //! runs, so it is only warned about. Batch sessions have no Ingress.
 
+use sojourn_crds::dns;
+
 use super::{Subject, spec};
 use crate::finding::{Code, Finding, seen};
-use crate::rules::dns;
 
 /// Says what is wrong with the Ingress.
 pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {

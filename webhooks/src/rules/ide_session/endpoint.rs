@@ -5,13 +5,13 @@
 //! credentials of any IDE. Whether the Secret exists, and is meant for this, is the operator's to find out when it uses
 //! it: it may be written after the session.
 
+use sojourn_crds::dns;
 use sojourn_crds::ide_session::endpoint::ENDPOINT_ANNOTATION;
 use sojourn_crds::ide_session::{DesiredState, EndpointSecret, IdeSession, State};
 
 use crate::facts::{Access, AccessQuestion, Facts};
 use crate::finding::{Code, FieldPath, Finding, seen};
 use crate::kind::Change;
-use crate::rules::dns;
 
 fn path() -> FieldPath {
     FieldPath::new("metadata").child("annotations").key(ENDPOINT_ANNOTATION)

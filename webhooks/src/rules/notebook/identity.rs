@@ -3,12 +3,13 @@
 //! agentserver answers a workspace ID that fits no name with an error at every start, in the words that are used here.
 //! It finds its objects by name; a changed identity would leave the old ones behind, and with them the files.
 
+use sojourn_crds::dns;
 use sojourn_crds::notebook::names::{self, NameNotebookError};
 use sojourn_crds::notebook::{NameScheme, Notebook};
 
 use super::spec;
 use crate::finding::{Code, FieldPath, Finding, seen};
-use crate::rules::{dns, object_name};
+use crate::rules::object_name;
 
 /// Says which parts of the identity cannot stand in a name.
 pub(crate) fn check(notebook: &Notebook, findings: &mut Vec<Finding>) {

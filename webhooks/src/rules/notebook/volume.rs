@@ -3,12 +3,13 @@
 //! agentserver mounts whatever claim is named; with a name that no claim can have the pod waits for ever. It makes
 //! none, so the template is ours.
 
+use sojourn_crds::dns;
 use sojourn_crds::notebook::{ClaimTemplate, Notebook, Reclaim, WorkspaceVolume, names};
 
 use super::{placeholders, resources, spec};
 use crate::finding::{Code, FieldPath, Finding, seen};
+use crate::rules::metadata;
 use crate::rules::mount_paths::Paths;
-use crate::rules::{dns, metadata};
 
 /// What a claim can be asked to allow.
 const ACCESS_MODES: [&str; 4] = ["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", ONE_POD];

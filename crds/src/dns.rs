@@ -1,21 +1,21 @@
-//! Names as DNS has them, which is how Kubernetes names most things.
+//! DNS names, which Kubernetes requires of most object names.
 
-/// True for a DNS label: what Kubernetes takes as the name of a namespace, container or volume.
+/// Whether `name` is a DNS-1123 label, as the names of namespaces, Services, containers and volumes are.
 pub fn is_label(name: &str) -> bool {
-    name.len() <= 63 && is_part(name)
+    name.len() <= 63 && is_label_of_any_length(name)
 }
 
-/// True for a DNS name: what Kubernetes takes as the name of a Secret, for example.
+/// Whether `name` is a DNS-1123 subdomain, as the names of Secrets and most other objects are.
 pub fn is_subdomain(name: &str) -> bool {
-    name.len() <= 253 && name.split('.').all(is_part)
+    name.len() <= 253 && name.split('.').all(is_label_of_any_length)
 }
 
-/// True for what stands between the dots, however long.
-fn is_part(part: &str) -> bool {
+/// Whether `text` matches `[a-z0-9]([a-z0-9-]*[a-z0-9])?`.
+pub(crate) fn is_label_of_any_length(text: &str) -> bool {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    part.bytes().next().is_some_and(inner)
-        && part.bytes().last().is_some_and(inner)
-        && part.bytes().all(|b| inner(b) || b == b'-')
+    text.bytes().next().is_some_and(inner)
+        && text.bytes().last().is_some_and(inner)
+        && text.bytes().all(|b| inner(b) || b == b'-')
 }
 
 #[cfg(test)]
