@@ -201,13 +201,23 @@ impl Plan<'_> {
         audit_log_path(self.dir)
     }
 
-    /// Only finished requests of the chosen users, only who did what.
+    /// Only requests of the chosen users, only who did what: watches when they begin, since they may never end, and other
+    /// requests when they are finished.
     pub(crate) fn audit_policy(&self) -> String {
         json!({
             "apiVersion": "audit.k8s.io/v1",
             "kind": "Policy",
-            "omitStages": ["RequestReceived", "ResponseStarted", "Panic"],
-            "rules": [{ "level": "Metadata", "users": self.options.audit_users }, { "level": "None" }],
+            "omitStages": ["RequestReceived", "Panic"],
+            "rules": [
+                {
+                    "level": "Metadata",
+                    "users": self.options.audit_users,
+                    "verbs": ["watch"],
+                    "omitStages": ["ResponseComplete"],
+                },
+                { "level": "Metadata", "users": self.options.audit_users, "omitStages": ["ResponseStarted"] },
+                { "level": "None" },
+            ],
         })
         .to_string()
     }
