@@ -6,7 +6,10 @@
 mod entry;
 
 use crate::{
-    control::{key::Key, version::is_newer},
+    control::{
+        key::Key,
+        version::{is_newer, number},
+    },
     core::{
         object::{CachedObject, Kind, PackedObject, Uid},
         packed::Form,
@@ -44,12 +47,12 @@ impl<K: WorkloadKind> Index<K> {
     pub fn apply_session(&mut self, session: K) -> Option<Key> {
         let key = self.shared(Key::new(session.namespace(), session.name()));
         let entry = self.entries.entry(key.clone()).or_default();
-        let session = PackedSession::new(&session, &self.form);
-        let known = entry.session.as_ref().filter(|known| known.uid == session.uid);
-        if known.is_some_and(|known| !is_newer(session.version, known.version)) {
+        let (uid, version) = (Uid::new(session.uid()), number(session.meta().resource_version.as_deref()));
+        let known = entry.session.as_ref().filter(|known| known.uid == uid);
+        if known.is_some_and(|known| !is_newer(version, known.version)) {
             return None;
         }
-        entry.session = Some(session);
+        entry.session = Some(PackedSession::new(&session, &self.form));
         Some(key)
     }
 

@@ -134,11 +134,6 @@ impl PackedObject {
             status: parts.next()?.into(),
         })
     }
-
-    /// How many bytes it takes beside its own size.
-    pub fn heap(&self) -> usize {
-        self.name.len() + self.rest.len()
-    }
 }
 
 #[cfg(test)]
