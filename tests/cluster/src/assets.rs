@@ -12,7 +12,7 @@ use crate::{Error, gobuild, paths};
 
 /// The binaries by name, in the order in which they are built.
 pub const BINARIES: &[&str] =
-    &["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kwok", "helm"];
+    &["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "helm", "kwok"];
 
 /// What a cluster with a real node needs beside them.
 pub const NODE_BINARIES: &[&str] = &["kubelet", "kube-proxy", "crane", "oauth2-proxy"];
@@ -38,33 +38,26 @@ pub(crate) struct Module {
 
 /// The table. A further component is one more line in `programs`.
 pub(crate) const MODULES: &[Module] = &[
-    Module {
-        name: "etcd",
-        version_of: "go.etcd.io/etcd/server/v3",
-        go_mod: include_str!("../tools/etcd/go.mod"),
-        go_sum: include_str!("../tools/etcd/go.sum"),
-        programs: &[("etcd", "go.etcd.io/etcd/server/v3")],
-        node_programs: &[],
-        version_packages: &[],
-        patience: "half a minute",
-    },
+    // etcd and helm share most of their dependencies with Kubernetes: built together, these are compiled once.
     Module {
         name: "kubernetes",
         version_of: "k8s.io/kubernetes",
         go_mod: include_str!("../tools/kubernetes/go.mod"),
         go_sum: include_str!("../tools/kubernetes/go.sum"),
         programs: &[
+            ("etcd", "go.etcd.io/etcd/server/v3"),
             ("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"),
             ("kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager"),
             ("kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler"),
             ("kubectl", "k8s.io/kubernetes/cmd/kubectl"),
+            ("helm", "helm.sh/helm/v3/cmd/helm"),
         ],
         node_programs: &[
             ("kubelet", "k8s.io/kubernetes/cmd/kubelet"),
             ("kube-proxy", "k8s.io/kubernetes/cmd/kube-proxy"),
         ],
         version_packages: &["k8s.io/component-base/version", "k8s.io/client-go/pkg/version"],
-        patience: "four minutes",
+        patience: "six minutes",
     },
     Module {
         name: "kwok",
@@ -72,16 +65,6 @@ pub(crate) const MODULES: &[Module] = &[
         go_mod: include_str!("../tools/kwok/go.mod"),
         go_sum: include_str!("../tools/kwok/go.sum"),
         programs: &[("kwok", "sigs.k8s.io/kwok/cmd/kwok")],
-        node_programs: &[],
-        version_packages: &[],
-        patience: "a minute",
-    },
-    Module {
-        name: "helm",
-        version_of: "helm.sh/helm/v3",
-        go_mod: include_str!("../tools/helm/go.mod"),
-        go_sum: include_str!("../tools/helm/go.sum"),
-        programs: &[("helm", "helm.sh/helm/v3/cmd/helm")],
         node_programs: &[],
         version_packages: &[],
         patience: "a minute",
@@ -218,7 +201,7 @@ mod tests {
         for module in MODULES {
             assert_ne!(module.version(), "v0.0.0", "{} does not require {}", module.name, module.version_of);
         }
-        let kubernetes = &MODULES[1];
+        let kubernetes = &MODULES[0];
         let staged = kubernetes.version().replacen("v1.", "v0.", 1);
         for line in kubernetes.go_mod.lines().filter(|line| line.contains(" => k8s.io/")) {
             assert!(line.ends_with(&staged), "staging module of another release: {line}");
