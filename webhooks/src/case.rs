@@ -216,6 +216,7 @@ impl CaseFacts {
                 CaseOnDeadline::Hibernate => OnDeadline::Hibernate,
             },
             agentic: Limits { enforce_timeout: self.settings.enforce_timeout, ..Limits::default() },
+            ..GuardSettings::default()
         };
         let now = self.now.as_deref().unwrap_or("2026-01-01T12:00:00Z").parse()?;
         let mut known = Offline::new(now, settings);

@@ -40,6 +40,24 @@ pub struct GuardSettings {
     pub on_deadline: OnDeadline,
     /// How long sessions of agents may live.
     pub agentic: Limits,
+    /// The version of the cluster that will judge the children.
+    pub kubernetes: KubernetesVersion,
+}
+
+/// Major and minor version of a Kubernetes API server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KubernetesVersion {
+    /// For example 1.
+    pub major: u16,
+    /// For example 34.
+    pub minor: u16,
+}
+
+impl Default for KubernetesVersion {
+    /// The newest that the project is tested with.
+    fn default() -> Self {
+        Self { major: 1, minor: 34 }
+    }
 }
 
 /// Service accounts of Kubernetes' own controllers that touch Jobs, and of the queueing controller that toggles
@@ -61,6 +79,7 @@ impl Default for GuardSettings {
             trusted_users: DEFAULT_TRUSTED_USERS.map(str::to_owned).to_vec(),
             on_deadline: OnDeadline::default(),
             agentic: Limits::default(),
+            kubernetes: KubernetesVersion::default(),
         }
     }
 }

@@ -158,6 +158,34 @@ codes! {
         "A remote session reaches its pod through the Ingress; without one it never gets ready."
     TemplateInvalid "template-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
         "A label or annotation of `template` is not one that Kubernetes accepts. The original's children are refused for ever."
+    ContainerInvalid "container-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
+        "A field of a container has a value that Kubernetes refuses. The original's workload is refused for ever."
+    EnvironmentInvalid "environment-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
+        "A variable of a container, or where it comes from, is not one that Kubernetes accepts. The original's workload is refused for ever."
+    PortInvalid "port-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
+        "A port of a container is not one that Kubernetes accepts. The original's workload is refused for ever."
+    ProbeInvalid "probe-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
+        "A probe or a lifecycle hook is not one that Kubernetes accepts. The original's workload is refused for ever."
+    ResourcesInvalid "resources-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
+        "Requests and limits of a container are not ones that Kubernetes accepts. The original's workload is refused for ever."
+    SecurityContextInvalid "security-context-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
+        "A security context is not one that Kubernetes accepts. The original's workload is refused for ever."
+    MountInvalid "mount-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
+        "A mount or device of a container is not one that Kubernetes accepts. The original's workload is refused for ever."
+    VolumeInvalid "volume-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
+        "A volume has no source, several, or one that Kubernetes refuses. The original's workload is refused for ever."
+    TolerationInvalid "toleration-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
+        "A toleration is not one that Kubernetes accepts. The original's workload is refused for ever."
+    SelectorInvalid "selector-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
+        "A node selector, an affinity or a topology constraint is not one that Kubernetes accepts. The original's workload is refused for ever."
+    ReferenceInvalid "reference-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
+        "The name of an account, a class, a secret or a config map is not one that such an object can have. The original's children are refused for ever."
+    PodInvalid "pod-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
+        "A field of the pod has a value that Kubernetes refuses. The original's workload is refused for ever."
+    ClaimInvalid "claim-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
+        "The claim of a volume is not one that Kubernetes accepts. The original's claim is refused for ever."
+    IngressInvalid "ingress-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
+        "A field of the Ingress or the Service has a value that Kubernetes refuses. The original's child is refused for ever."
     AdoptionForbidden "adoption-forbidden" Deny Forbidden FieldValueForbidden 3 Allows Change
         "The requester may not delete the secret that the session is to adopt. The original deletes any secret for anybody."
     JobSessionUnknown "job-session-unknown" Warn Invalid FieldValueInvalid 3 Allows Object
