@@ -105,6 +105,8 @@ pub struct Settings {
     pub capture: CaptureSettings,
     /// Logging.
     pub log: LogSettings,
+    /// Secret in the operator's namespace with the key for approved adoptions.
+    pub approval_secret: String,
     /// How many sessions are reconciled at a time.
     pub concurrency: u16,
     /// How long a terminating replica keeps serving.
@@ -120,6 +122,7 @@ impl Settings {
         GuardSettings {
             trusted_users: GuardSettings::default().trusted_users.into_iter().chain(trusted).collect(),
             on_deadline: self.sessions.on_deadline,
+            approval_key: self.sessions.approval_key.clone(),
             ..GuardSettings::default()
         }
     }
@@ -187,12 +190,14 @@ impl Settings {
                 on_deadline: flags.non_interactive_on_deadline,
                 ask_proxies: flags.ask_proxies,
                 idle_check_interval: flags.idle_check_interval,
+                approval_key: None,
             },
             ide: ide::read(&flags, &namespace, env, &mut problems),
             capture: capture(&flags, &var),
             log: log::read(&flags, &mut problems),
             cluster_domain: var("KUBERNETES_CLUSTER_DOMAIN").unwrap_or_else(|| "cluster.local".to_owned()),
             kubeconfig: flags.kubeconfig.clone(),
+            approval_secret: flags.approval_secret.clone(),
             concurrency: flags.concurrency,
             shutdown_delay: flags.shutdown_delay,
             namespace,

@@ -9,6 +9,7 @@ use crate::telemetry::trace;
 use crate::{
     cmd::connect,
     control::{
+        approval_key,
         auth::TokenAuthorizer,
         certificates::{Clock, DebugView},
         context::Context,
@@ -99,7 +100,7 @@ pub async fn serve(
 
 /// Serves as [`serve`] does, and judges certificates by `clock`.
 pub async fn serve_with_clock(
-    settings: Settings,
+    mut settings: Settings,
     client: Client,
     log: LogHandle,
     stop: CancellationToken,
@@ -117,6 +118,12 @@ pub async fn serve_with_clock(
     let close = CancellationToken::new();
     let mut background = JoinSet::new();
 
+    tokio::select! {
+        key = approval_key::ensure(&client, &settings.namespace, &settings.approval_secret) => {
+            settings.sessions.approval_key = Some(key?);
+        }
+        () = stop.cancelled() => return Ok(()),
+    }
     let election = Candidate::start(&settings.lease, &client, metrics.lease.clone())?;
     let context = Context {
         client: client.clone(),

@@ -5,6 +5,7 @@
 
 pub mod amalthea;
 pub mod api;
+pub mod approval_key;
 pub(crate) mod auth;
 pub mod certificates;
 pub mod context;

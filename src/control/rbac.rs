@@ -13,6 +13,8 @@ use sojourn_webhooks::SESSION_KINDS;
 pub struct OwnNames {
     /// The Secret of the webhooks' authority, in the operator's namespace.
     pub webhook_secret: String,
+    /// The Secret with the key for approved adoptions, in the operator's namespace.
+    pub approval_secret: String,
     /// Both webhook configurations.
     pub webhook_configuration: String,
 }
@@ -34,6 +36,7 @@ pub(super) enum Objects {
     All,
     Lease,
     WebhookSecret,
+    ApprovalSecret,
     WebhookConfiguration,
 }
 
@@ -69,11 +72,11 @@ const fn right(
     Right { place, group, resource, verbs, objects, reason }
 }
 
-use Objects::{All, Lease, WebhookConfiguration, WebhookSecret};
+use Objects::{All, ApprovalSecret, Lease, WebhookConfiguration, WebhookSecret};
 use Place::{Cluster, Own, Sessions};
 
 /// Rights on the children of sessions, and those of the operator itself.
-const SHARED: [Right; 17] = [
+const SHARED: [Right; 18] = [
     right(
         Sessions,
         "",
@@ -152,9 +155,17 @@ const SHARED: [Right; 17] = [
         Own,
         "",
         "secrets",
+        &["get"],
+        ApprovalSecret,
+        "share the key by which adoptions of secrets are recorded as approved",
+    ),
+    right(
+        Own,
+        "",
+        "secrets",
         &["create"],
         All,
-        "the first replica makes the authority; creation has no name",
+        "the first replica makes the authority and the key; creation has no name",
     ),
     right(
         Own,
@@ -227,7 +238,11 @@ pub fn cluster_rules(names: &OwnNames) -> Vec<PolicyRule> {
 /// What holds wherever sessions are served: in the cluster, or in each of the served namespaces.
 pub fn namespaced_rules() -> Vec<PolicyRule> {
     let (_, namespaced) = of_webhooks();
-    let none = OwnNames { webhook_secret: String::new(), webhook_configuration: String::new() };
+    let none = OwnNames {
+        webhook_secret: String::new(),
+        approval_secret: String::new(),
+        webhook_configuration: String::new(),
+    };
     rules(Place::Sessions, &none).into_iter().chain(namespaced).collect()
 }
 
@@ -282,6 +297,7 @@ fn rules(place: Place, names: &OwnNames) -> Vec<PolicyRule> {
         All => None,
         Lease => Some(LEASE_NAME.to_owned()),
         WebhookSecret => Some(names.webhook_secret.clone()),
+        ApprovalSecret => Some(names.approval_secret.clone()),
         WebhookConfiguration => Some(names.webhook_configuration.clone()),
     };
     rights()
@@ -302,7 +318,11 @@ mod tests {
 
     fn all() -> Vec<PolicyRule> {
         let names =
-            OwnNames { webhook_secret: "secret".to_owned(), webhook_configuration: "guard".to_owned() };
+            OwnNames {
+            webhook_secret: "secret".to_owned(),
+            approval_secret: "key".to_owned(),
+            webhook_configuration: "guard".to_owned(),
+        };
         [cluster_rules(&names), namespaced_rules(), own_rules(&names)].concat()
     }
 

@@ -96,6 +96,9 @@ pub struct Flags {
     /// Secret in the operator's namespace that holds the authority of the webhook certificates.
     #[arg(long, default_value = "sojourn-webhook", value_name = "NAME", help_heading = OURS)]
     pub webhook_secret: String,
+    /// Secret in the operator's namespace that holds the key by which adoptions of secrets are recorded as approved.
+    #[arg(long, default_value = "sojourn-approvals", value_name = "NAME", help_heading = OURS)]
+    pub approval_secret: String,
     /// Name of the validating and of the mutating webhook configuration.
     #[arg(long, default_value = "sojourn", value_name = "NAME", help_heading = OURS)]
     pub webhook_configuration: String,

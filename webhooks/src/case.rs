@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use sojourn_crds::amalthea::OnDeadline;
 use sojourn_crds::ambient::Limits;
 
-use crate::facts::{Access, DEFAULT_TRUSTED_USERS, GuardSettings, Offline};
+use crate::adoption::ApprovalKey;
+use crate::facts::{Access, DEFAULT_TRUSTED_USERS, GuardSettings, KubernetesVersion, Offline};
 use crate::finding::{Finding, Severity};
 use crate::object::Object;
 use crate::request::{Operation, Request};
@@ -92,6 +93,9 @@ pub struct CaseSettings {
     /// Whether `timeout` ends the sessions of agents.
     #[serde(default)]
     pub enforce_timeout: bool,
+    /// Minor version of Kubernetes 1; absent: the newest that is supported.
+    #[serde(default)]
+    pub kubernetes_minor: Option<u16>,
 }
 
 /// What happens when a batch session reaches its `maxAge`.
@@ -216,7 +220,10 @@ impl CaseFacts {
                 CaseOnDeadline::Hibernate => OnDeadline::Hibernate,
             },
             agentic: Limits { enforce_timeout: self.settings.enforce_timeout, ..Limits::default() },
-            ..GuardSettings::default()
+            kubernetes: self.settings.kubernetes_minor.map_or_else(KubernetesVersion::default, |minor| {
+                KubernetesVersion { major: 1, minor }
+            }),
+            approval_key: Some(ApprovalKey::new([0; ApprovalKey::LENGTH])),
         };
         let now = self.now.as_deref().unwrap_or("2026-01-01T12:00:00Z").parse()?;
         let mut known = Offline::new(now, settings);

@@ -7,6 +7,8 @@ use k8s_openapi::api::admissionregistration::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
 
+use sojourn_crds::amalthea::names::RESULT_FINALIZER;
+
 use crate::table::{Row, TABLE, WebhookType};
 
 /// Name of both configurations, unless the installation says otherwise.
@@ -156,8 +158,9 @@ fn rule(row: &Row) -> RuleWithOperations {
     }
 }
 
-/// What every row leaves alone, then the row's own conditions: the operator itself, status, and what is being deleted,
-/// so that a finalizer comes off even when nobody answers.
+/// What every row leaves alone, then the row's own conditions: the operator itself, status, and edits of an object that
+/// is being deleted unless they change what the operator acts on. So a finalizer of anybody else comes off even when
+/// no replica answers.
 fn conditions(row: &Row, settings: &ConfigSettings) -> Vec<MatchCondition> {
     let condition = |name: &str, expression: String| MatchCondition { name: name.to_owned(), expression };
     // A JSON string is a CEL string.
@@ -165,13 +168,29 @@ fn conditions(row: &Row, settings: &ConfigSettings) -> Vec<MatchCondition> {
     let mut all = vec![
         condition("not-the-operator", format!("request.userInfo.username != {operator}")),
         condition("not-a-subresource", "!has(request.subResource) || request.subResource == ''".to_owned()),
-        condition(
-            "not-being-deleted",
-            "object == null || !has(object.metadata.deletionTimestamp)".to_owned(),
-        ),
+        condition("more-than-finalizers-if-being-deleted", changes_while_being_deleted()),
     ];
     all.extend(row.conditions.iter().map(|own| condition(own.name, (own.expression)())));
     all
+}
+
+/// CEL: the object is not being deleted, or the edit changes its spec, its labels or its owners, or takes a finalizer
+/// of ours off a Job.
+fn changes_while_being_deleted() -> String {
+    let changed = |field: &str| {
+        let (parent, name) = field.rsplit_once('.').map_or((String::new(), field), |(parent, name)| (format!(".{parent}"), name));
+        format!("object{parent}.?{name} != oldObject{parent}.?{name}")
+    };
+    let result = serde_json::Value::from(RESULT_FINALIZER);
+    let keeps = |object: &str| format!("{object}.metadata.?finalizers.orValue([]).exists(name, name == {result})");
+    format!(
+        "object == null || oldObject == null || !has(object.metadata.deletionTimestamp) || {} || {} || {} || ({} && !{})",
+        changed("spec"),
+        changed("metadata.labels"),
+        changed("metadata.ownerReferences"),
+        keeps("oldObject"),
+        keeps("object"),
+    )
 }
 
 /// The operator's own namespace is not left out: sessions may live there, and no rule concerns what the operator needs
@@ -233,7 +252,7 @@ mod tests {
     fn jobs_of_nobody_are_kept_away() {
         let made = mutating(&settings(Endpoint::Url(String::new()))).webhooks.unwrap();
         let names: Vec<_> = made[0].match_conditions.iter().flatten().map(|c| c.name.as_str()).collect();
-        assert_eq!(names, ["not-the-operator", "not-a-subresource", "not-being-deleted", "claims-a-session"]);
+        assert_eq!(names, ["not-the-operator", "not-a-subresource", "more-than-finalizers-if-being-deleted", "claims-a-session"]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use serde_json::Value;
 use sojourn_crds::amalthea::OnDeadline;
 use sojourn_crds::ambient::Limits;
 
+use crate::adoption::ApprovalKey;
 use crate::object::Object;
 use crate::session_kinds::{JobConstraints, SESSION_KINDS, SessionKind};
 
@@ -42,6 +43,8 @@ pub struct GuardSettings {
     pub agentic: Limits,
     /// The version of the cluster that will judge the children.
     pub kubernetes: KubernetesVersion,
+    /// The key that approved adoptions are recorded with; without one none is recorded.
+    pub approval_key: Option<ApprovalKey>,
 }
 
 /// Major and minor version of a Kubernetes API server.
@@ -80,6 +83,7 @@ impl Default for GuardSettings {
             on_deadline: OnDeadline::default(),
             agentic: Limits::default(),
             kubernetes: KubernetesVersion::default(),
+            approval_key: None,
         }
     }
 }

@@ -147,7 +147,7 @@ async fn decide(
         }
         None => return panicked(row, uid),
     };
-    let answers = match caught(|| evaluation.access_reviews()) {
+    let answers = match caught(|| evaluation.access_reviews(&*guard.facts)) {
         Some(questions) => ask(guard, &request, questions, deadline).await,
         None => return panicked(row, uid),
     };

@@ -1,15 +1,11 @@
 //! From a request to a verdict: exemptions, rules and ratcheting in one place, for the webhook and for offline use.
 
-use std::collections::BTreeMap;
-
 use json_patch::PatchOperation;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use crate::facts::{AccessQuestion, Facts, GuardSettings};
 use crate::finding::{Code, FieldPath, Finding, Severity, seen};
 use crate::kind::Subject;
-use crate::object::{Object, ReadObjectError};
+use crate::object::ReadObjectError;
 use crate::request::Request;
 use crate::rules::code::Class;
 use crate::table::{Row, WebhookType};
@@ -54,7 +50,7 @@ pub struct Evaluation<'a> {
 
 /// What there is to judge.
 enum Input {
-    /// Nothing: it is going, or none of the rules' business.
+    /// Nothing that the rules are about.
     Nothing,
     /// Objects of their kind.
     Subject(Box<dyn Subject>),
@@ -65,21 +61,20 @@ enum Input {
 impl<'a> Evaluation<'a> {
     /// Reads the objects of a request.
     ///
-    /// What is going, what only touches a subresource, and what the operator itself writes is never held up, and not
-    /// even read. Fails only for an object that is nested too deeply to be read at all.
+    /// What is deleted, what only touches a subresource, and what the operator itself writes is never held up, and not
+    /// even read. Edits of an object that is being deleted are judged like others: what the operator does when an
+    /// object is deleted depends on its spec. Fails only for an object that is nested too deeply to be read at all.
     pub fn open(
         row: &'static Row,
         request: &'a Request<'a>,
         settings: &GuardSettings,
     ) -> Result<Self, ReadObjectError> {
         let judged = request.judged().filter(|_| !settings.is_operator(request.user_name()));
-        let input = match judged.map(|new| ((row.read)(new, request.before()), new)) {
+        let input = match judged.map(|new| (row.read)(new, request.before())) {
             None => Input::Nothing,
-            Some((Ok(subject), _)) if subject.metadata().deletion_timestamp.is_some() => Input::Nothing,
-            Some((Ok(subject), _)) => Input::Subject(subject),
-            Some((Err(ReadObjectError::Shape(_)), new)) if is_going(new) => Input::Nothing,
-            Some((Err(ReadObjectError::Shape(text)), _)) => Input::Malformed(text),
-            Some((Err(error @ ReadObjectError::Syntax), _)) => return Err(error),
+            Some(Ok(subject)) => Input::Subject(subject),
+            Some(Err(ReadObjectError::Shape(text))) => Input::Malformed(text),
+            Some(Err(error @ ReadObjectError::Syntax)) => return Err(error),
         };
         Ok(Self { row, request, input })
     }
@@ -97,9 +92,13 @@ impl<'a> Evaluation<'a> {
     }
 
     /// What has to be asked of the API server before the verdict.
-    pub fn access_reviews(&self) -> Vec<AccessQuestion> {
-        match &self.input {
-            Input::Subject(subject) if self.row.needs_access_review => subject.access_reviews(self.request),
+    pub fn access_reviews(&self, facts: &dyn Facts) -> Vec<AccessQuestion> {
+        match (&self.input, self.row.webhook_type) {
+            (Input::Subject(_), _) if !self.row.needs_access_review => Vec::new(),
+            (Input::Subject(subject), WebhookType::Validating) => subject.access_reviews(self.request),
+            (Input::Subject(subject), WebhookType::Mutating) => {
+                subject.access_reviews_for_patch(self.request, facts)
+            }
             _ => Vec::new(),
         }
     }
@@ -159,14 +158,4 @@ pub fn judge(row: &'static Row, request: &Request<'_>, facts: &dyn Facts) -> Ver
             Verdict { findings: vec![finding], patch: Vec::new() }
         }
     }
-}
-
-/// Whether an object that does not fit its kind is being deleted: its finalizers must come off all the same.
-fn is_going(object: Object<'_>) -> bool {
-    #[derive(Deserialize)]
-    struct Going {
-        metadata: BTreeMap<String, Option<IgnoredAny>>,
-    }
-    let going = |object: Going| object.metadata.get("deletionTimestamp").is_some_and(Option::is_some);
-    object.read().is_ok_and(going)
 }

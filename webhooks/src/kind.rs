@@ -38,6 +38,12 @@ pub trait AdmissionRules: DescribedKind + DeserializeOwned + Send + 'static {
     /// What is wrong, or probably not meant.
     fn findings(change: &Change<'_, Self>, facts: &dyn Facts) -> Vec<Finding>;
 
+    /// What has to be asked of the API server before [`AdmissionRules::patch`].
+    fn access_reviews_for_patch(change: &Change<'_, Self>, facts: &dyn Facts) -> Vec<AccessQuestion> {
+        let _ = (change, facts);
+        Vec::new()
+    }
+
     /// What is to be filled in, for kinds with a row that mutates.
     fn patch(change: &Change<'_, Self>, facts: &dyn Facts) -> Vec<PatchOperation> {
         let _ = (change, facts);
@@ -51,6 +57,8 @@ pub trait Subject: Send {
     fn metadata(&self) -> &ObjectMeta;
     /// See [`AdmissionRules::access_reviews`].
     fn access_reviews(&self, request: &Request<'_>) -> Vec<AccessQuestion>;
+    /// See [`AdmissionRules::access_reviews_for_patch`].
+    fn access_reviews_for_patch(&self, request: &Request<'_>, facts: &dyn Facts) -> Vec<AccessQuestion>;
     /// See [`AdmissionRules::findings`].
     fn findings(&self, request: &Request<'_>, facts: &dyn Facts) -> Vec<Finding>;
     /// What the rules would find in the old object if it were created now; nothing without an old object.
@@ -89,6 +97,10 @@ impl<K: AdmissionRules> Subject for Pair<K> {
 
     fn access_reviews(&self, request: &Request<'_>) -> Vec<AccessQuestion> {
         K::access_reviews(&self.change(request))
+    }
+
+    fn access_reviews_for_patch(&self, request: &Request<'_>, facts: &dyn Facts) -> Vec<AccessQuestion> {
+        K::access_reviews_for_patch(&self.change(request), facts)
     }
 
     fn findings(&self, request: &Request<'_>, facts: &dyn Facts) -> Vec<Finding> {

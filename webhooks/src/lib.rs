@@ -5,6 +5,7 @@
 //! One [`table`] drives the router, the webhook configurations and the access rights they need, and [`judge`] gives
 //! the same verdict to the webhook and to whoever checks a manifest offline.
 
+pub mod adoption;
 pub mod case;
 pub mod config;
 pub mod facts;

@@ -9,6 +9,7 @@ use sojourn_crds::notebook::Notebook;
 
 use crate::kind::{self, AdmissionRules, Read};
 use crate::request::Operation;
+use crate::rules::amalthea_session;
 use crate::rules::job::SessionJob;
 use crate::session_kinds;
 
@@ -121,8 +122,14 @@ impl Row {
 const CLAIMS_A_SESSION: Condition =
     Condition { name: "claims-a-session", expression: session_kinds::claim_in_cel };
 
+/// The API server calls the mutating webhook only for sessions that adopt a secret, so that the others cost no call.
+const ADOPTS_A_SECRET: Condition =
+    Condition { name: "adopts-a-secret", expression: amalthea_session::secrets::adoption_in_cel };
+
 /// Name of the webhook that validates `AmaltheaSession`s.
 pub const VALIDATE_SESSION: &str = "amaltheasession.validate.sojourn.dev";
+/// Name of the webhook that records which adoptions of an `AmaltheaSession` are approved.
+pub const MUTATE_SESSION: &str = "amaltheasession.mutate.sojourn.dev";
 /// Name of the webhook that validates `IdeSession`s.
 pub const VALIDATE_IDE_SESSION: &str = "idesession.validate.sojourn.dev";
 /// Name of the webhook that validates `AgenticSession`s.
@@ -137,8 +144,14 @@ pub const MUTATE_JOB: &str = "job.mutate.sojourn.dev";
 pub const VALIDATE_NOTEBOOK: &str = "notebook.validate.sojourn.dev";
 
 /// The table. Its order is that of the generated configurations.
-pub static TABLE: [Row; 7] = [
+pub static TABLE: [Row; 8] = [
     Row { needs_access_review: true, ..Row::validating::<AmaltheaSession>(VALIDATE_SESSION) },
+    // What is not recorded is not deleted with the session.
+    Row {
+        conditions: &[ADOPTS_A_SECRET],
+        needs_access_review: true,
+        ..Row::mutating::<AmaltheaSession>(MUTATE_SESSION)
+    },
     Row { needs_access_review: true, ..Row::validating::<IdeSession>(VALIDATE_IDE_SESSION) },
     Row::validating::<AgenticSession>(VALIDATE_AGENTIC_SESSION),
     Row::validating::<ProjectSettings>(VALIDATE_PROJECT_SETTINGS),

@@ -35,6 +35,10 @@
 {{- include "sojourn.fullname" . }}-webhook
 {{- end }}
 
+{{- define "sojourn.approvalSecret" -}}
+{{- include "sojourn.fullname" . }}-approvals
+{{- end }}
+
 {{- /* The Secret with the pair that is mounted, when the operator does not make it itself. */ -}}
 {{- define "sojourn.certificateSecret" -}}
 {{- .Values.webhooks.certificates.secretName | default (printf "%s-webhook-tls" (include "sojourn.fullname" .)) }}

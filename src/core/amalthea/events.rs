@@ -4,18 +4,24 @@ use super::{
     deadlines::TimeoutReason,
     status::{Report, TimeoutAction},
 };
-use crate::core::{event::EventRecord, workload::Plan};
+use crate::core::{
+    event::EventRecord,
+    workload::{KeepReason, Plan},
+};
 use sojourn_crds::amalthea::{AmaltheaSession, State};
 
 /// What to tell of a plan.
 pub fn for_plan(plan: &Plan) -> Vec<EventRecord> {
     let resumed =
         plan.begin_run.as_ref().map(|_| EventRecord::normal("Resumed", "The session starts a new run"));
-    let kept = plan.keep_secrets.iter().map(|name| {
-        EventRecord::warning(
-            "SecretKept",
-            format!("The adopted secret {name} stays: other sessions refer to it"),
-        )
+    let kept = plan.keep_secrets.iter().map(|kept| {
+        let reason = match kept.reason {
+            KeepReason::Shared => "other sessions refer to it",
+            KeepReason::NotApproved => {
+                "there is no record that a user who may delete it had it adopted; delete it if nothing needs it"
+            }
+        };
+        EventRecord::warning("SecretKept", format!("The adopted secret {} stays: {reason}", kept.name))
     });
     resumed.into_iter().chain(kept).collect()
 }

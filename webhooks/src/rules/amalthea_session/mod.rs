@@ -1,6 +1,7 @@
 //! The rules for `AmaltheaSession`, one concept a file. What the schema of the kind can say is said there; here is
 //! what it cannot, and immutability once more, for offline use and for a readable text.
 
+pub mod approval;
 pub mod authentication;
 pub mod containers;
 pub mod durations;
@@ -15,6 +16,7 @@ pub mod template;
 pub mod timeouts;
 pub mod volumes;
 
+use json_patch::PatchOperation;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionSpec, Location, SessionType};
 
@@ -88,5 +90,13 @@ impl AdmissionRules for AmaltheaSession {
         secrets::check(&subject, &mut findings);
         secrets::check_adoption(change, facts, &mut findings);
         findings
+    }
+
+    fn access_reviews_for_patch(change: &Change<'_, Self>, facts: &dyn Facts) -> Vec<AccessQuestion> {
+        approval::access_reviews(change, facts)
+    }
+
+    fn patch(change: &Change<'_, Self>, facts: &dyn Facts) -> Vec<PatchOperation> {
+        approval::patch(change, facts)
     }
 }

@@ -6,7 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionSpec, secrets::secret_references};
+use sojourn_crds::amalthea::{
+    AmaltheaSession, AmaltheaSessionSpec,
+    secrets::{PLACES, secret_references},
+};
 
 use super::{Subject, spec};
 use crate::facts::{Access, AccessQuestion, Facts};
@@ -68,8 +71,23 @@ pub(crate) fn access_reviews(change: &Change<'_, AmaltheaSession>) -> Vec<Access
     adopted(change).into_iter().map(|(_, question)| question).collect()
 }
 
+/// CEL: some reference of the session has `adopt: true`.
+pub(crate) fn adoption_in_cel() -> String {
+    let chain = |from: &str, fields: &[&str]| {
+        let fields: String = fields.iter().map(|field| format!(".?{field}")).collect();
+        format!("{from}{fields}.?adopt.orValue(false)")
+    };
+    let places = PLACES.map(|(list, fields)| match list {
+        None => chain("object.?spec", fields),
+        Some(list) => {
+            format!("object.?spec.?{list}.orValue([]).exists(one, {})", chain("one", fields))
+        }
+    });
+    places.join(" || ")
+}
+
 fn adopted(change: &Change<'_, AmaltheaSession>) -> Vec<(FieldPath, AccessQuestion)> {
-    let Change { request, object: session, old } = *change;
+    let Change { object: session, old, .. } = *change;
     let names = |spec: &AmaltheaSessionSpec| -> BTreeMap<String, FieldPath> {
         let references = secret_references(spec).into_iter();
         let adopted = references.filter(|reference| reference.adopt && !reference.name.is_empty());
@@ -82,16 +100,18 @@ fn adopted(change: &Change<'_, AmaltheaSession>) -> Vec<(FieldPath, AccessQuesti
     let known = old.and_then(|old| old.spec.as_ref()).map(names).unwrap_or_default();
     let new = session.spec.as_ref().map(names).unwrap_or_default();
     let anew = new.into_iter().filter(|(name, _)| !known.contains_key(name));
+    anew.map(|(name, path)| (path, deletion_of(change, &name))).collect()
+}
+
+/// May the requester delete the secret `name`?
+pub(crate) fn deletion_of(change: &Change<'_, AmaltheaSession>, name: &str) -> AccessQuestion {
+    let Change { request, object: session, .. } = *change;
     let namespace = if request.namespace.is_empty() { session.namespace() } else { request.namespace };
-    anew.map(|(name, path)| {
-        let question = AccessQuestion {
-            verb: "delete",
-            group: "",
-            resource: "secrets",
-            namespace: namespace.to_owned(),
-            name,
-        };
-        (path, question)
-    })
-    .collect()
+    AccessQuestion {
+        verb: "delete",
+        group: "",
+        resource: "secrets",
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+    }
 }
