@@ -19,7 +19,7 @@ use crate::core::{images::Rules, settings::SessionSettings};
 use address::Address;
 use flags::Flags;
 use sojourn_crds::dns::is_label;
-use sojourn_webhooks::facts::GuardSettings;
+use sojourn_webhooks::{facts::GuardSettings, rules::operator_credentials::OwnCredentials};
 use std::{path::PathBuf, time::Duration};
 
 /// The original's constant. Another image restarts sessions that authenticate with it.
@@ -122,6 +122,7 @@ impl Settings {
         GuardSettings {
             trusted_users: GuardSettings::default().trusted_users.into_iter().chain(trusted).collect(),
             on_deadline: self.sessions.on_deadline,
+            own: self.sessions.own.clone(),
             approval_key: self.sessions.approval_key.clone(),
             ..GuardSettings::default()
         }
@@ -190,6 +191,10 @@ impl Settings {
                 on_deadline: flags.non_interactive_on_deadline,
                 ask_proxies: flags.ask_proxies,
                 idle_check_interval: flags.idle_check_interval,
+                own: OwnCredentials::of(
+                    operator_user.as_deref().unwrap_or_default(),
+                    vec![flags.webhook_secret.clone(), flags.approval_secret.clone()],
+                ),
                 approval_key: None,
             },
             ide: ide::read(&flags, &namespace, env, &mut problems),

@@ -95,6 +95,7 @@ fn settings() -> SessionSettings {
         // The pods that kwok plays have addresses that nobody has.
         ask_proxies: false,
         idle_check_interval: MEASURED,
+        own: Default::default(),
         approval_key: Some(approval_key()),
     }
 }

@@ -13,6 +13,7 @@ use crate::adoption::ApprovalKey;
 use crate::facts::{Access, DEFAULT_TRUSTED_USERS, GuardSettings, KubernetesVersion, Offline};
 use crate::finding::{Finding, Severity};
 use crate::object::Object;
+use crate::rules::operator_credentials::OwnCredentials;
 use crate::request::{Operation, Request};
 use crate::{review, table};
 
@@ -93,6 +94,9 @@ pub struct CaseSettings {
     /// Whether `timeout` ends the sessions of agents.
     #[serde(default)]
     pub enforce_timeout: bool,
+    /// The operator's namespace; its account there is `sojourn` and its Secret `sojourn-webhook`.
+    #[serde(default)]
+    pub operator_namespace: String,
     /// Minor version of Kubernetes 1; absent: the newest that is supported.
     #[serde(default)]
     pub kubernetes_minor: Option<u16>,
@@ -223,6 +227,11 @@ impl CaseFacts {
             kubernetes: self.settings.kubernetes_minor.map_or_else(KubernetesVersion::default, |minor| {
                 KubernetesVersion { major: 1, minor }
             }),
+            own: OwnCredentials {
+                namespace: self.settings.operator_namespace.clone(),
+                service_account: "sojourn".to_owned(),
+                secrets: vec!["sojourn-webhook".to_owned()],
+            },
             approval_key: Some(ApprovalKey::new([0; ApprovalKey::LENGTH])),
         };
         let now = self.now.as_deref().unwrap_or("2026-01-01T12:00:00Z").parse()?;

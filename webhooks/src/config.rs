@@ -174,23 +174,17 @@ fn conditions(row: &Row, settings: &ConfigSettings) -> Vec<MatchCondition> {
     all
 }
 
-/// CEL: the object is not being deleted, or the edit changes its spec, its labels or its owners, or takes a finalizer
-/// of ours off a Job.
+/// CEL: the object is not being deleted, or the edit changes more than finalizers, or takes our finalizer off a Job.
 fn changes_while_being_deleted() -> String {
-    let changed = |field: &str| {
-        let (parent, name) = field.rsplit_once('.').map_or((String::new(), field), |(parent, name)| (format!(".{parent}"), name));
-        format!("object{parent}.?{name} != oldObject{parent}.?{name}")
-    };
+    let changed = ["spec", "metadata.?labels", "metadata.?annotations", "metadata.?ownerReferences"]
+        .map(|field| format!("object.?{field} != oldObject.?{field}"))
+        .join(" || ");
     let result = serde_json::Value::from(RESULT_FINALIZER);
-    let keeps = |object: &str| format!("{object}.metadata.?finalizers.orValue([]).exists(name, name == {result})");
-    format!(
-        "object == null || oldObject == null || !has(object.metadata.deletionTimestamp) || {} || {} || {} || ({} && !{})",
-        changed("spec"),
-        changed("metadata.labels"),
-        changed("metadata.ownerReferences"),
-        keeps("oldObject"),
-        keeps("object"),
-    )
+    let keeps =
+        |object: &str| format!("{object}.metadata.?finalizers.orValue([]).exists(name, name == {result})");
+    let released = format!("({} && !{})", keeps("oldObject"), keeps("object"));
+    let exists = "object == null || oldObject == null || !has(object.metadata.deletionTimestamp)";
+    format!("{exists} || {changed} || {released}")
 }
 
 /// The operator's own namespace is not left out: sessions may live there, and no rule concerns what the operator needs

@@ -11,6 +11,7 @@ use sojourn_crds::ambient::Limits;
 
 use crate::adoption::ApprovalKey;
 use crate::object::Object;
+use crate::rules::operator_credentials::OwnCredentials;
 use crate::session_kinds::{JobConstraints, SESSION_KINDS, SessionKind};
 
 /// What rules may know. Answers come from memory at once: no call leaves the process from here.
@@ -43,6 +44,8 @@ pub struct GuardSettings {
     pub agentic: Limits,
     /// The version of the cluster that will judge the children.
     pub kubernetes: KubernetesVersion,
+    /// What the operator authenticates with.
+    pub own: OwnCredentials,
     /// The key that approved adoptions are recorded with; without one none is recorded.
     pub approval_key: Option<ApprovalKey>,
 }
@@ -83,6 +86,7 @@ impl Default for GuardSettings {
             on_deadline: OnDeadline::default(),
             agentic: Limits::default(),
             kubernetes: KubernetesVersion::default(),
+            own: OwnCredentials::default(),
             approval_key: None,
         }
     }

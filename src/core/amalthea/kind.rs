@@ -33,7 +33,7 @@ impl WorkloadKind for AmaltheaSession {
     type Status = AmaltheaSessionStatus;
 
     fn validate<'a>(session: &'a Self, context: &PlanContext) -> Option<Checked<'a>> {
-        let findings = blocking_findings(session, context.settings.on_deadline, context.now);
+        let findings = blocking_findings(session, context.settings, context.now);
         validate(session, findings)
     }
 

@@ -141,6 +141,7 @@ pub(crate) fn settings() -> SessionSettings {
         on_deadline: OnDeadline::default(),
         ask_proxies: true,
         idle_check_interval: Duration::from_secs(30),
+        own: Default::default(),
         approval_key: None,
     }
 }

@@ -186,6 +186,8 @@ codes! {
         "The claim of a volume is not one that Kubernetes accepts. The original's claim is refused for ever."
     IngressInvalid "ingress-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
         "A field of the Ingress or the Service has a value that Kubernetes refuses. The original's child is refused for ever."
+    OperatorCredentials "operator-credentials" Deny Forbidden FieldValueForbidden 3 Prevents Object
+        "A session in the operator's own namespace uses the operator's service account or one of its Secrets. With these the webhooks could be taken out."
     AdoptionForbidden "adoption-forbidden" Deny Forbidden FieldValueForbidden 3 Allows Change
         "The requester may not delete the secret that the session is to adopt. The original deletes any secret for anybody."
     JobSessionUnknown "job-session-unknown" Warn Invalid FieldValueInvalid 3 Allows Object

@@ -11,6 +11,7 @@ pub(crate) mod metadata;
 pub(crate) mod mount_paths;
 pub mod notebook;
 pub(crate) mod object_name;
+pub mod operator_credentials;
 pub(crate) mod pod;
 pub mod project_settings;
 pub(crate) mod unique_names;

@@ -143,6 +143,7 @@ pub(super) fn settings() -> SessionSettings {
         on_deadline: sojourn_crds::amalthea::OnDeadline::Fail,
         ask_proxies: true,
         idle_check_interval: Duration::from_secs(30),
+        own: Default::default(),
         approval_key: Some(approval_key()),
     }
 }

@@ -18,6 +18,7 @@ use sojourn_crds::ambient::{AgenticSession, AgenticSessionSpec};
 use crate::facts::Facts;
 use crate::finding::{FieldPath, Finding};
 use crate::kind::{AdmissionRules, Change};
+use crate::rules::operator_credentials;
 
 /// A session that is judged, with its old self when it is an update.
 pub(crate) struct Subject<'a> {
@@ -57,6 +58,7 @@ impl AdmissionRules for AgenticSession {
         timeouts::check(&subject, facts.settings().agentic, &mut findings);
         model::check(&subject, &mut findings);
         repositories::check(&subject, &mut findings);
+        operator_credentials::check(change.request.namespace, subject.spec(), facts, &mut findings);
         findings
     }
 }

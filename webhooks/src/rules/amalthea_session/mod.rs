@@ -23,6 +23,7 @@ use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionSpec, Location, Ses
 use crate::facts::{AccessQuestion, Facts};
 use crate::finding::{Code, FieldPath, Finding};
 use crate::kind::{AdmissionRules, Change};
+use crate::rules::operator_credentials;
 
 /// A session that is judged, with its old self when it is an update.
 pub(crate) struct Subject<'a> {
@@ -89,6 +90,7 @@ impl AdmissionRules for AmaltheaSession {
         template::check(&subject, &mut findings);
         secrets::check(&subject, &mut findings);
         secrets::check_adoption(change, facts, &mut findings);
+        operator_credentials::check(change.request.namespace, spec, facts, &mut findings);
         findings
     }
 

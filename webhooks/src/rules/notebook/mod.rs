@@ -20,6 +20,7 @@ use sojourn_crds::notebook::Notebook;
 use crate::facts::Facts;
 use crate::finding::{FieldPath, Finding};
 use crate::kind::{AdmissionRules, Change};
+use crate::rules::operator_credentials;
 
 /// The path of `spec.<field>`.
 pub(crate) fn spec(field: &str) -> FieldPath {
@@ -43,6 +44,7 @@ impl AdmissionRules for Notebook {
         volume::check(notebook, &mut findings);
         network::check(notebook, &mut findings);
         overlay::check(notebook, &mut findings);
+        operator_credentials::check(change.request.namespace, &notebook.spec, facts, &mut findings);
         if let Some(old) = change.old {
             identity::check_change(old, notebook, &mut findings);
             timeouts::check_change(old, notebook, facts.now(), &mut findings);
