@@ -22,8 +22,6 @@ use std::{
     sync::Arc,
 };
 
-/// Warnings that are kept at most; a cluster in trouble makes more than a person reads.
-const MOST_WARNINGS: usize = 20_000;
 /// Warnings that are kept of one object.
 const MOST_WARNINGS_EACH: usize = 4;
 
@@ -74,7 +72,13 @@ impl<K: WorkloadKind> Index<K> {
         let objects = self.entries.entry(key.clone()).or_default().objects(new.kind);
         match objects.iter_mut().find(|known| known.kind == new.kind && known.name == new.name) {
             Some(known) if known.uid == new.uid && !is_newer(new.version, known.version) => return None,
-            Some(known) => *known = new,
+            Some(known) => {
+                let old = std::mem::replace(known, new);
+                if old.uid != known.uid {
+                    self.owners.remove(&old.uid);
+                    self.warnings.remove(&old.uid);
+                }
+            }
             None => {
                 objects.reserve_exact(1);
                 objects.push(new);
@@ -113,18 +117,16 @@ impl<K: WorkloadKind> Index<K> {
         }
     }
 
-    /// Stores a warning about an object. Returns the key of the object's session, if that is known.
+    /// Stores a warning about a child or pod. Returns the key of its session. Anybody may write Events: what is about
+    /// other objects is not kept.
     pub fn apply_warning(&mut self, uid: &str, warning: Warning) -> Option<Key> {
-        if self.warnings.len() >= MOST_WARNINGS {
-            let owners = &self.owners;
-            self.warnings.retain(|uid, _| owners.contains_key(uid));
-        }
         let uid = Uid::new(uid);
+        let key = self.owners.get(&uid)?.clone();
         let known = self.warnings.entry(uid).or_default();
         known.retain(|old| old.reason != warning.reason);
         known.insert(0, warning);
         known.truncate(MOST_WARNINGS_EACH);
-        self.owners.get(&uid).cloned()
+        Some(key)
     }
 
     /// Changes what was measured of a session.
@@ -144,6 +146,7 @@ impl<K: WorkloadKind> Index<K> {
     ) -> Vec<Key> {
         let seen: HashSet<Uid> = seen.iter().map(|uid| Uid::new(uid)).collect();
         let mut changed = Vec::new();
+        let mut gone = Vec::new();
         let in_scope = |key: &Key| namespace.is_none_or(|namespace| namespace == &*key.namespace);
         for (key, entry) in self.entries.iter_mut().filter(|(key, _)| in_scope(key)) {
             let lost = match kind {
@@ -151,13 +154,21 @@ impl<K: WorkloadKind> Index<K> {
                 Some(kind) => {
                     let objects = entry.objects(kind);
                     let before = objects.len();
-                    objects.retain(|object| object.kind != kind || seen.contains(&object.uid));
+                    objects.retain(|object| {
+                        let stays = object.kind != kind || seen.contains(&object.uid);
+                        gone.extend((!stays).then_some(object.uid));
+                        stays
+                    });
                     objects.len() < before
                 }
             };
             if lost {
                 changed.push(key.clone());
             }
+        }
+        for uid in &gone {
+            self.owners.remove(uid);
+            self.warnings.remove(uid);
         }
         for key in &changed {
             self.tidy(key);

@@ -43,7 +43,7 @@ pub fn start<K: ControlledKind>(
             None => Api::all(client.clone()),
         };
         let stream = watcher(events, watcher::Config::default().fields("type=Warning"));
-        tasks.spawn(warnings::follow(reconciler.clone(), stream));
+        tasks.spawn(warnings::follow(reconciler.clone(), cache_sync.clone(), stream));
     }
 }
 
