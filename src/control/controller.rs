@@ -59,6 +59,12 @@ pub trait Controller: Send + Sync + 'static {
     /// What the debug page shows of the kind.
     fn debug(&self) -> Value;
 
+    /// Bytes that the sessions of a namespace take in memory.
+    fn held_bytes(&self, namespace: &str) -> usize {
+        let _ = namespace;
+        0
+    }
+
     /// What a session of the kind requires of its Job. `None` when there is no such session.
     fn job_constraints(
         &self,
@@ -149,6 +155,11 @@ impl Controllers {
     }
 
     /// What a session of `kind` requires of its Job. `None` when there is no such session.
+    pub fn held_bytes(&self, namespace: &str) -> usize {
+        self.0.iter().map(|controller| controller.held_bytes(namespace)).sum()
+    }
+
+    /// What a session requires of its Job. `None` when there is no such session.
     pub fn job_constraints(
         &self,
         kind: &SessionKind,

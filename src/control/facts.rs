@@ -26,6 +26,10 @@ impl Facts for ClusterFacts {
         self.controllers.job_constraints(kind, namespace, name, &self.settings)
     }
 
+    fn held_bytes(&self, namespace: &str) -> usize {
+        self.controllers.held_bytes(namespace)
+    }
+
     fn settings(&self) -> &GuardSettings {
         &self.settings
     }

@@ -18,6 +18,11 @@ use crate::session_kinds::{JobConstraints, SESSION_KINDS, SessionKind};
 pub trait Facts: Send + Sync {
     /// What a session that was last seen means for its Jobs. `owner` says of which kind it is.
     fn job_constraints(&self, owner: &SessionKind, namespace: &str, name: &str) -> Option<JobConstraints>;
+    /// Bytes that the sessions of a namespace take in the operator's memory.
+    fn held_bytes(&self, namespace: &str) -> usize {
+        let _ = namespace;
+        0
+    }
     /// How the operator is set up.
     fn settings(&self) -> &GuardSettings;
     /// The present moment.
@@ -151,6 +156,10 @@ pub struct Answered<'a> {
 impl Facts for Answered<'_> {
     fn job_constraints(&self, owner: &SessionKind, namespace: &str, name: &str) -> Option<JobConstraints> {
         self.facts.job_constraints(owner, namespace, name)
+    }
+
+    fn held_bytes(&self, namespace: &str) -> usize {
+        self.facts.held_bytes(namespace)
     }
 
     fn settings(&self) -> &GuardSettings {

@@ -8,7 +8,8 @@ use crate::kind::Subject;
 use crate::object::ReadObjectError;
 use crate::request::Request;
 use crate::rules::code::Class;
-use crate::table::{Row, WebhookType};
+use crate::request::Operation;
+use crate::table::{NAMESPACE_BUDGET, Row, WebhookType};
 
 /// What is to be answered.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -117,6 +118,10 @@ impl<'a> Evaluation<'a> {
                 Verdict { findings: self.malformed(text).into_iter().collect(), patch: Vec::new() }
             }
             (Input::Subject(subject), WebhookType::Validating) => {
+                if let Some(finding) = self.too_large().or_else(|| self.namespace_full(facts)) {
+                    // A spec that is too long is not read further: each of its items could be a finding.
+                    return Verdict { findings: vec![finding], patch: Vec::new() };
+                }
                 let mut findings = subject.findings(self.request, facts);
                 // What the old object gets wrong only matters beside something that the new one gets wrong.
                 if !findings.is_empty() {
@@ -130,6 +135,39 @@ impl<'a> Evaluation<'a> {
                 Verdict { findings, patch: Vec::new() }
             }
         }
+    }
+
+    /// A spec that is longer than the operator can hold of every session; one that was as long before may get shorter.
+    fn too_large(&self) -> Option<Finding> {
+        let limit = self.row.longest_spec?;
+        let length = self.request.judged()?.spec_length();
+        if length <= limit || self.request.before().is_some_and(|old| length <= old.spec_length()) {
+            return None;
+        }
+        Some(Finding::new(
+            Code::SpecTooLarge,
+            FieldPath::new("spec"),
+            format!("the spec has {length} bytes as JSON; at most {limit} are allowed"),
+            "keep large content in a ConfigMap or Secret, and mount it or refer to it by envFrom",
+        ))
+    }
+
+    /// A namespace whose sessions take so much memory that those of others would have none.
+    fn namespace_full(&self, facts: &dyn Facts) -> Option<Finding> {
+        let creates = self.request.operation == Operation::Create && self.row.longest_spec.is_some();
+        let held = facts.held_bytes(self.request.namespace);
+        (creates && held > NAMESPACE_BUDGET).then(|| {
+            Finding::new(
+                Code::NamespaceFull,
+                FieldPath::new("metadata").child("namespace"),
+                format!(
+                    "the sessions of this namespace take {} MiB of the operator's memory; at most {} are allowed",
+                    held >> 20,
+                    NAMESPACE_BUDGET >> 20
+                ),
+                "delete sessions that nobody needs, or make them smaller",
+            )
+        })
     }
 
     /// Only an object of whose old self the same can be said is let through as it is.

@@ -3,6 +3,7 @@
 //! It is read straight into the type that a rule works with. Nothing else of it is ever built in memory: managed
 //! fields alone can be half of an object.
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -42,6 +43,22 @@ impl Object<'_> {
             serde_json::error::Category::Data => ReadObjectError::Shape(without_place(&error)),
             _ => ReadObjectError::Syntax,
         })
+    }
+
+    /// How many bytes of JSON the spec has, as it came by wire; 0 without one.
+    pub fn spec_length(&self) -> usize {
+        #[derive(Deserialize)]
+        struct Spec<'a> {
+            #[serde(borrow)]
+            spec: Option<&'a RawValue>,
+        }
+        match self {
+            Object::Text(text) => serde_json::from_str::<Spec<'_>>(text.get())
+                .ok()
+                .and_then(|object| object.spec)
+                .map_or(0, |spec| spec.get().len()),
+            Object::Value(value) => value.get("spec").map_or(0, |spec| spec.to_string().len()),
+        }
     }
 
     /// True for anything but an object in the sense of JSON.

@@ -80,6 +80,8 @@ pub struct Row {
     pub needs_sessions: bool,
     /// Whether the rules need to know what the requester may do, by a SubjectAccessReview.
     pub needs_access_review: bool,
+    /// The longest spec in bytes of JSON, for kinds of which the operator keeps objects in memory.
+    pub longest_spec: Option<usize>,
     /// Reads the objects of a request as the type of the kind, with its rules.
     pub read: Read,
 }
@@ -97,6 +99,7 @@ impl Row {
             conditions: &[],
             needs_sessions: false,
             needs_access_review: false,
+            longest_spec: Some(LONGEST_SPEC),
             read: kind::read::<K>,
         }
     }
@@ -143,6 +146,15 @@ pub const MUTATE_JOB: &str = "job.mutate.sojourn.dev";
 /// Name of the webhook that validates `Notebook`s.
 pub const VALIDATE_NOTEBOOK: &str = "notebook.validate.sojourn.dev";
 
+/// The longest spec of a session in bytes of JSON. Sessions of real installations have up to about 11 KB. The operator
+/// keeps each session and its workload in memory, packed; what cannot be packed takes twice this: 128 MiB for 2,000
+/// sessions of the largest size, within the 256 MiB of the chart.
+pub const LONGEST_SPEC: usize = 32 << 10;
+
+/// Bytes that the packed sessions of one namespace may take before no more are admitted there: 20,000 sessions as they
+/// are in practice, or 1,000 of the largest size. Beyond that one namespace would use up the memory of all.
+pub const NAMESPACE_BUDGET: usize = 32 << 20;
+
 /// The table. Its order is that of the generated configurations.
 pub static TABLE: [Row; 8] = [
     Row { needs_access_review: true, ..Row::validating::<AmaltheaSession>(VALIDATE_SESSION) },
@@ -158,6 +170,7 @@ pub static TABLE: [Row; 8] = [
     Row {
         conditions: &[CLAIMS_A_SESSION],
         needs_sessions: true,
+        longest_spec: None,
         ..Row::validating::<SessionJob>(VALIDATE_JOB)
     },
     // The reconciler fills in the fields of a Job that was admitted without this webhook.

@@ -63,6 +63,10 @@ impl<K: ControlledKind> Controller for WorkloadController<K> {
         })
     }
 
+    fn held_bytes(&self, namespace: &str) -> usize {
+        self.reconciler.index.read().held(namespace)
+    }
+
     fn job_constraints(
         &self,
         namespace: &str,

@@ -30,13 +30,21 @@ pub struct Index<K: WorkloadKind> {
     entries: HashMap<Key, Entry<K>>,
     warnings: HashMap<Uid, Vec<Warning>>,
     owners: HashMap<Uid, Key>,
+    /// Bytes of packed sessions by namespace.
+    held: HashMap<Arc<str>, usize>,
     /// What the sessions have in common.
     form: Form,
 }
 
 impl<K: WorkloadKind> Default for Index<K> {
     fn default() -> Self {
-        Self { entries: HashMap::new(), warnings: HashMap::new(), owners: HashMap::new(), form: Form::new() }
+        Self {
+            entries: HashMap::new(),
+            warnings: HashMap::new(),
+            owners: HashMap::new(),
+            held: HashMap::new(),
+            form: Form::new(),
+        }
     }
 }
 
@@ -50,16 +58,32 @@ impl<K: WorkloadKind> Index<K> {
         if known.is_some_and(|known| !is_newer(version, known.version)) {
             return None;
         }
-        entry.session = Some(PackedSession::new(&session, &self.form));
+        let new = PackedSession::new(&session, &self.form);
+        let (added, removed) = (new.len(), entry.session.replace(new).map_or(0, |old| old.len()));
+        self.count_held(&key, added, removed);
         Some(key)
+    }
+
+    fn count_held(&mut self, key: &Key, added: usize, removed: usize) {
+        let held = self.held.entry(key.namespace.clone()).or_default();
+        *held = (*held + added).saturating_sub(removed);
+        if *held == 0 {
+            self.held.remove(&key.namespace);
+        }
+    }
+
+    /// Bytes that the sessions of a namespace take in memory. Their workloads take about as much again.
+    pub fn held(&self, namespace: &str) -> usize {
+        self.held.get(namespace).copied().unwrap_or_default()
     }
 
     /// Forgets a session.
     pub fn remove_session(&mut self, key: &Key) {
         if let Some(entry) = self.entries.get_mut(key) {
-            entry.session = None;
+            let removed = entry.session.take().map_or(0, |session| session.len());
             entry.gone = None;
             entry.measurements = K::Measurements::default();
+            self.count_held(key, 0, removed);
             self.tidy(key);
         }
     }
@@ -147,10 +171,15 @@ impl<K: WorkloadKind> Index<K> {
         let seen: HashSet<Uid> = seen.iter().map(|uid| Uid::new(uid)).collect();
         let mut changed = Vec::new();
         let mut gone = Vec::new();
+        let mut released = Vec::new();
         let in_scope = |key: &Key| namespace.is_none_or(|namespace| namespace == &*key.namespace);
         for (key, entry) in self.entries.iter_mut().filter(|(key, _)| in_scope(key)) {
             let lost = match kind {
-                None => entry.session.take_if(|session| !seen.contains(&session.uid)).is_some(),
+                None => {
+                    let lost = entry.session.take_if(|session| !seen.contains(&session.uid));
+                    released.extend(lost.iter().map(|session| (key.clone(), session.len())));
+                    lost.is_some()
+                }
                 Some(kind) => {
                     let objects = entry.objects(kind);
                     let before = objects.len();
@@ -165,6 +194,9 @@ impl<K: WorkloadKind> Index<K> {
             if lost {
                 changed.push(key.clone());
             }
+        }
+        for (key, length) in released {
+            self.count_held(&key, 0, length);
         }
         for uid in &gone {
             self.owners.remove(uid);

@@ -24,5 +24,8 @@ pub use preview::{Preview, preview};
 pub use status::status;
 pub use validate::{Checked, blocking_findings, validate};
 
+/// Annotation under which a session in memory says why its spec could not be kept. It is never written to the cluster.
+pub const UNREADABLE: &str = "sojourn.dev/unreadable-spec";
+
 #[cfg(test)]
 mod tests;

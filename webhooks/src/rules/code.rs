@@ -72,6 +72,10 @@ macro_rules! codes {
 codes! {
     SpecMissing "spec-missing" Deny Invalid FieldValueInvalid 3 Allows Object
         "The session has no spec. The original accepts it and then fails for ever."
+    SpecTooLarge "spec-too-large" Deny Invalid FieldValueInvalid 3 Prevents Object
+        "The spec is larger than the operator can keep of every session. The original has no limit, and runs out of memory."
+    NamespaceFull "namespace-full" Deny Forbidden FieldValueForbidden 3 Allows Change
+        "The sessions of the namespace take as much of the operator's memory as one namespace may. The original has no limit."
     SchemaInvalid "schema-invalid" Deny Invalid FieldValueInvalid 3 Allows Object
         "The object does not have the shape of its kind. On a cluster the schema says so first; offline this does."
     LocationImmutable "location-immutable" Deny Invalid FieldValueInvalid 3 Allows Change

@@ -35,6 +35,11 @@ impl<K: WorkloadKind> PackedSession<K> {
         }
     }
 
+    /// How many bytes the session takes.
+    pub(super) fn len(&self) -> usize {
+        self.text.len()
+    }
+
     /// The session again.
     pub(super) fn unpack(&self, form: &Form) -> Option<Arc<K>> {
         serde_json::from_slice(&form.unpack(&self.text)?).ok().map(Arc::new)
