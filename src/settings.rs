@@ -19,7 +19,7 @@ use crate::core::{images::Rules, settings::SessionSettings};
 use address::Address;
 use flags::Flags;
 use sojourn_crds::dns::is_label;
-use sojourn_webhooks::{facts::GuardSettings, rules::operator_credentials::OwnCredentials};
+use sojourn_webhooks::{Severity, facts::GuardSettings, rules::operator_credentials::OwnCredentials};
 use std::{path::PathBuf, time::Duration};
 
 /// The original's constant. Another image restarts sessions that authenticate with it.
@@ -105,6 +105,8 @@ pub struct Settings {
     pub capture: CaptureSettings,
     /// Logging.
     pub log: LogSettings,
+    /// What becomes of a session with the address of an elder one.
+    pub ingress_conflicts: Severity,
     /// Secret in the operator's namespace with the key for approved adoptions.
     pub approval_secret: String,
     /// How many sessions are reconciled at a time.
@@ -122,6 +124,7 @@ impl Settings {
         GuardSettings {
             trusted_users: GuardSettings::default().trusted_users.into_iter().chain(trusted).collect(),
             on_deadline: self.sessions.on_deadline,
+            ingress_conflicts: self.ingress_conflicts,
             own: self.sessions.own.clone(),
             approval_key: self.sessions.approval_key.clone(),
             ..GuardSettings::default()
@@ -202,6 +205,10 @@ impl Settings {
             log: log::read(&flags, &mut problems),
             cluster_domain: var("KUBERNETES_CLUSTER_DOMAIN").unwrap_or_else(|| "cluster.local".to_owned()),
             kubeconfig: flags.kubeconfig.clone(),
+            ingress_conflicts: match flags.ingress_conflicts.as_str() {
+                "Deny" => Severity::Deny,
+                _ => Severity::Warn,
+            },
             approval_secret: flags.approval_secret.clone(),
             concurrency: flags.concurrency,
             shutdown_delay: flags.shutdown_delay,

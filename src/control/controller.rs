@@ -1,7 +1,7 @@
 //! The kinds at work in one process: a table of controllers, which the commands start, end, measure and ask alike.
 
 use super::{
-    amalthea, context::Context, ide_session, job_constraints::GuardedKind, watch::CacheSync,
+    amalthea, context::Context, ide_session, job_constraints::GuardedKind, key::Key, watch::CacheSync,
     workload::WorkloadController,
 };
 use crate::{
@@ -18,7 +18,10 @@ use futures::future::BoxFuture;
 use prometheus_client::registry::Registry;
 use serde_json::{Map, Value};
 use sojourn_crds::amalthea::AmaltheaSession;
-use sojourn_webhooks::{JobConstraints, SESSION_KINDS, SessionKind, facts::GuardSettings};
+use sojourn_webhooks::{
+    JobConstraints, SESSION_KINDS, SessionKind,
+    facts::{GuardSettings, RouteHolder},
+};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -63,6 +66,12 @@ pub trait Controller: Send + Sync + 'static {
     fn held_bytes(&self, namespace: &str) -> usize {
         let _ = namespace;
         0
+    }
+
+    /// The eldest session of the kind that is reached at `route`, other than `own`.
+    fn route_holder(&self, route: &str, own: &Key) -> Option<RouteHolder> {
+        let _ = (route, own);
+        None
     }
 
     /// What a session of the kind requires of its Job. `None` when there is no such session.
@@ -154,12 +163,17 @@ impl Controllers {
         Value::Object(kinds.collect::<Map<_, _>>())
     }
 
-    /// What a session of `kind` requires of its Job. `None` when there is no such session.
+    /// Bytes that the sessions of a namespace take in memory.
     pub fn held_bytes(&self, namespace: &str) -> usize {
         self.0.iter().map(|controller| controller.held_bytes(namespace)).sum()
     }
 
-    /// What a session requires of its Job. `None` when there is no such session.
+    /// The eldest session that is reached at `route`, other than `own`.
+    pub fn route_holder(&self, route: &str, own: &Key) -> Option<RouteHolder> {
+        self.0.iter().find_map(|controller| controller.route_holder(route, own))
+    }
+
+    /// What a session of `kind` requires of its Job. `None` when there is no such session.
     pub fn job_constraints(
         &self,
         kind: &SessionKind,

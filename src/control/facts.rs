@@ -1,13 +1,13 @@
 //! What the admission rules may know of the cluster: the sessions that the watches hold, and what the API
 //! server answers when asked whether somebody may do something.
 
-use super::{auth::review_access, controller::Controllers, watch::CacheSync};
+use super::{auth::review_access, controller::Controllers, key::Key, watch::CacheSync};
 use crate::serve::auth::AccessRequest;
 use jiff::Timestamp;
 use k8s_openapi::api::{authentication::v1::UserInfo, authorization::v1::ResourceAttributes};
 use kube::Client;
 use sojourn_webhooks::{
-    facts::{Access, AccessQuestion, Answer, Authorizer, Facts, GuardSettings},
+    facts::{Access, AccessQuestion, Answer, Authorizer, Facts, GuardSettings, RouteHolder},
     session_kinds::{JobConstraints, SessionKind},
 };
 
@@ -24,6 +24,10 @@ pub struct ClusterFacts {
 impl Facts for ClusterFacts {
     fn job_constraints(&self, kind: &SessionKind, namespace: &str, name: &str) -> Option<JobConstraints> {
         self.controllers.job_constraints(kind, namespace, name, &self.settings)
+    }
+
+    fn route_holder(&self, route: &str, own: (&str, &str)) -> Option<RouteHolder> {
+        self.controllers.route_holder(route, &Key::new(own.0, own.1))
     }
 
     fn held_bytes(&self, namespace: &str) -> usize {

@@ -96,6 +96,9 @@ pub struct Flags {
     /// Secret in the operator's namespace that holds the authority of the webhook certificates.
     #[arg(long, default_value = "sojourn-webhook", value_name = "NAME", help_heading = OURS)]
     pub webhook_secret: String,
+    /// What becomes of a session with the host and path of an elder one: Warn or Deny.
+    #[arg(long, default_value = "Warn", value_name = "ACTION", value_parser = ["Warn", "Deny"], help_heading = OURS)]
+    pub ingress_conflicts: String,
     /// Secret in the operator's namespace that holds the key by which adoptions of secrets are recorded as approved.
     #[arg(long, default_value = "sojourn-approvals", value_name = "NAME", help_heading = OURS)]
     pub approval_secret: String,

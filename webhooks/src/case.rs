@@ -227,6 +227,7 @@ impl CaseFacts {
             kubernetes: self.settings.kubernetes_minor.map_or_else(KubernetesVersion::default, |minor| {
                 KubernetesVersion { major: 1, minor }
             }),
+            ingress_conflicts: Severity::Warn,
             own: OwnCredentials {
                 namespace: self.settings.operator_namespace.clone(),
                 service_account: "sojourn".to_owned(),

@@ -10,6 +10,7 @@ use sojourn_crds::amalthea::OnDeadline;
 use sojourn_crds::ambient::Limits;
 
 use crate::adoption::ApprovalKey;
+use crate::finding::Severity;
 use crate::object::Object;
 use crate::rules::operator_credentials::OwnCredentials;
 use crate::session_kinds::{JobConstraints, SESSION_KINDS, SessionKind};
@@ -18,6 +19,11 @@ use crate::session_kinds::{JobConstraints, SESSION_KINDS, SessionKind};
 pub trait Facts: Send + Sync {
     /// What a session that was last seen means for its Jobs. `owner` says of which kind it is.
     fn job_constraints(&self, owner: &SessionKind, namespace: &str, name: &str) -> Option<JobConstraints>;
+    /// The eldest session that is reached at `route` (host and path), other than `own` (namespace and name).
+    fn route_holder(&self, route: &str, own: (&str, &str)) -> Option<RouteHolder> {
+        let _ = (route, own);
+        None
+    }
     /// Bytes that the sessions of a namespace take in the operator's memory.
     fn held_bytes(&self, namespace: &str) -> usize {
         let _ = namespace;
@@ -36,6 +42,15 @@ pub trait Facts: Send + Sync {
     }
 }
 
+/// A session that is reached at an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteHolder {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
 /// How the operator is set up, as far as the rules depend on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GuardSettings {
@@ -49,6 +64,8 @@ pub struct GuardSettings {
     pub agentic: Limits,
     /// The version of the cluster that will judge the children.
     pub kubernetes: KubernetesVersion,
+    /// What becomes of a session with the address of an elder one.
+    pub ingress_conflicts: Severity,
     /// What the operator authenticates with.
     pub own: OwnCredentials,
     /// The key that approved adoptions are recorded with; without one none is recorded.
@@ -91,6 +108,7 @@ impl Default for GuardSettings {
             on_deadline: OnDeadline::default(),
             agentic: Limits::default(),
             kubernetes: KubernetesVersion::default(),
+            ingress_conflicts: Severity::Warn,
             own: OwnCredentials::default(),
             approval_key: None,
         }
@@ -156,6 +174,10 @@ pub struct Answered<'a> {
 impl Facts for Answered<'_> {
     fn job_constraints(&self, owner: &SessionKind, namespace: &str, name: &str) -> Option<JobConstraints> {
         self.facts.job_constraints(owner, namespace, name)
+    }
+
+    fn route_holder(&self, route: &str, own: (&str, &str)) -> Option<RouteHolder> {
+        self.facts.route_holder(route, own)
     }
 
     fn held_bytes(&self, namespace: &str) -> usize {

@@ -63,6 +63,12 @@ impl<K: ControlledKind> Controller for WorkloadController<K> {
         })
     }
 
+    fn route_holder(&self, route: &str, own: &Key) -> Option<RouteHolder> {
+        let index = self.reconciler.index.read();
+        let holder = index.route_holders(route).find(|holder| *holder != own)?;
+        Some(RouteHolder { namespace: holder.namespace.to_string(), name: holder.name.to_string() })
+    }
+
     fn held_bytes(&self, namespace: &str) -> usize {
         self.reconciler.index.read().held(namespace)
     }

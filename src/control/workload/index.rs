@@ -4,6 +4,7 @@
 //! lists the API server for an answer that is here. Objects are packed until a reconcile looks at them.
 
 mod entry;
+mod routes;
 
 use crate::{
     control::{
@@ -13,9 +14,10 @@ use crate::{
     core::{
         object::{CachedObject, Kind, PackedObject, Uid},
         packed::Form,
-        workload::{Observed, Warning, WorkloadKind, diagnosis},
+        workload::{Observed, SameRoute, Warning, WorkloadKind, diagnosis},
     },
 };
+use routes::Routes;
 use entry::{Entry, PackedSession, pod_owners};
 use std::{
     collections::{HashMap, HashSet},
@@ -32,6 +34,7 @@ pub struct Index<K: WorkloadKind> {
     owners: HashMap<Uid, Key>,
     /// Bytes of packed sessions by namespace.
     held: HashMap<Arc<str>, usize>,
+    routes: Routes,
     /// What the sessions have in common.
     form: Form,
 }
@@ -43,6 +46,7 @@ impl<K: WorkloadKind> Default for Index<K> {
             warnings: HashMap::new(),
             owners: HashMap::new(),
             held: HashMap::new(),
+            routes: Routes::default(),
             form: Form::new(),
         }
     }
@@ -59,17 +63,57 @@ impl<K: WorkloadKind> Index<K> {
             return None;
         }
         let new = PackedSession::new(&session, &self.form);
-        let (added, removed) = (new.len(), entry.session.replace(new).map_or(0, |old| old.len()));
-        self.count_held(&key, added, removed);
+        let (length, route, created) = (new.len(), new.route.clone(), new.created);
+        if let Some(old) = entry.session.replace(new) {
+            self.session_removed(&key, &old);
+        }
+        *self.held.entry(key.namespace.clone()).or_default() += length;
+        if let Some(route) = route {
+            self.routes.add(&route, &key, created);
+        }
         Some(key)
     }
 
-    fn count_held(&mut self, key: &Key, added: usize, removed: usize) {
-        let held = self.held.entry(key.namespace.clone()).or_default();
-        *held = (*held + added).saturating_sub(removed);
-        if *held == 0 {
-            self.held.remove(&key.namespace);
+    /// Takes a session out of what is counted and found beside the entries.
+    fn session_removed(&mut self, key: &Key, session: &PackedSession<K>) {
+        if let Some(held) = self.held.get_mut(&key.namespace) {
+            *held = held.saturating_sub(session.len());
+            if *held == 0 {
+                self.held.remove(&key.namespace);
+            }
         }
+        if let Some(route) = &session.route {
+            self.routes.remove(route, key);
+        }
+    }
+
+    /// The sessions that have a route, the eldest first.
+    pub fn route_holders(&self, route: &str) -> impl Iterator<Item = &Key> {
+        self.routes.holders(route)
+    }
+
+    /// The other sessions that have the route of this one.
+    pub fn sharers(&self, key: &Key) -> Vec<Key> {
+        let session = self.entries.get(key).and_then(|entry| entry.session.as_ref());
+        let route = session.and_then(|session| session.route.as_deref());
+        let holders = route.into_iter().flat_map(|route| self.routes.holders(route));
+        holders.filter(|holder| *holder != key).cloned().collect()
+    }
+
+    fn same_route(&self, key: &Key) -> Vec<SameRoute> {
+        let session = self.entries.get(key).and_then(|entry| entry.session.as_ref());
+        let Some(route) = session.and_then(|session| session.route.as_deref()) else { return Vec::new() };
+        let mut is_older = true;
+        let mut others = Vec::new();
+        for holder in self.routes.holders(route) {
+            if holder == key {
+                is_older = false;
+            } else {
+                let (namespace, name) = (holder.namespace.to_string(), holder.name.to_string());
+                others.push(SameRoute { namespace, name, is_older });
+            }
+        }
+        others
     }
 
     /// Bytes that the sessions of a namespace take in memory. Their workloads take about as much again.
@@ -80,10 +124,12 @@ impl<K: WorkloadKind> Index<K> {
     /// Forgets a session.
     pub fn remove_session(&mut self, key: &Key) {
         if let Some(entry) = self.entries.get_mut(key) {
-            let removed = entry.session.take().map_or(0, |session| session.len());
+            let session = entry.session.take();
             entry.gone = None;
             entry.measurements = K::Measurements::default();
-            self.count_held(key, 0, removed);
+            if let Some(session) = session {
+                self.session_removed(key, &session);
+            }
             self.tidy(key);
         }
     }
@@ -171,14 +217,15 @@ impl<K: WorkloadKind> Index<K> {
         let seen: HashSet<Uid> = seen.iter().map(|uid| Uid::new(uid)).collect();
         let mut changed = Vec::new();
         let mut gone = Vec::new();
-        let mut released = Vec::new();
+        let mut removed = Vec::new();
         let in_scope = |key: &Key| namespace.is_none_or(|namespace| namespace == &*key.namespace);
         for (key, entry) in self.entries.iter_mut().filter(|(key, _)| in_scope(key)) {
             let lost = match kind {
                 None => {
                     let lost = entry.session.take_if(|session| !seen.contains(&session.uid));
-                    released.extend(lost.iter().map(|session| (key.clone(), session.len())));
-                    lost.is_some()
+                    let is_lost = lost.is_some();
+                    removed.extend(lost.map(|session| (key.clone(), session)));
+                    is_lost
                 }
                 Some(kind) => {
                     let objects = entry.objects(kind);
@@ -195,8 +242,8 @@ impl<K: WorkloadKind> Index<K> {
                 changed.push(key.clone());
             }
         }
-        for (key, length) in released {
-            self.count_held(&key, 0, length);
+        for (key, session) in removed {
+            self.session_removed(&key, &session);
         }
         for uid in &gone {
             self.owners.remove(uid);
@@ -264,6 +311,7 @@ impl<K: WorkloadKind> Index<K> {
             warnings,
             measurements: K::Measurements::default(),
             shared_secrets: if packed.is_deleting { self.secrets_of_others(key) } else { Vec::new() },
+            same_route: self.same_route(key),
         };
         observed.measurements = K::current(&entry.measurements, observed.pod());
         Some(observed)

@@ -11,3 +11,5 @@ pub const FINISHED: &str = "Finished";
 /// True when what ran in the current run of an interactive session was ended, and why. It stays for as long as
 /// the run does: the next pod comes at once, and then nothing else would tell.
 pub const INTERRUPTED: &str = "Interrupted";
+/// True when another session is to be reached at the same address, so that one of both is not.
+pub const ROUTE_CONFLICT: &str = "RouteConflict";

@@ -12,6 +12,7 @@ use crate::core::{
 };
 use serde_json::json;
 use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionStatus, State, names};
+use sojourn_webhooks::rules::amalthea_session::ingress::route;
 
 impl WorkloadKind for AmaltheaSession {
     const SELECTOR: (&'static str, &'static str) = (names::LABEL_PART_OF, names::PART_OF_VALUE);
@@ -76,9 +77,9 @@ impl WorkloadKind for AmaltheaSession {
     }
 
     fn urgency(&self, new: &AmaltheaSessionStatus) -> Urgency {
-        let Some(old) = &self.status else {
-            return if new.state == State::NotReady { Urgency::Progress } else { Urgency::Now };
-        };
+        // The API server gives a new session a status of defaults.
+        let unreported = AmaltheaSessionStatus::default();
+        let old = self.status.as_ref().unwrap_or(&unreported);
         let with_old_counts = AmaltheaSessionStatus {
             container_counts: old.container_counts,
             init_container_counts: old.init_container_counts,
@@ -88,7 +89,8 @@ impl WorkloadKind for AmaltheaSession {
             return Urgency::Counts;
         }
         let starts = (old.state, new.state) == (State::NotReady, State::NotReady);
-        let starts = starts && self.metadata.deletion_timestamp.is_none() && old.run_id == new.run_id;
+        let same_run = old.run_id == new.run_id || old.observed_generation.is_none();
+        let starts = starts && self.metadata.deletion_timestamp.is_none() && same_run;
         if starts { Urgency::Progress } else { Urgency::Now }
     }
 
@@ -103,6 +105,10 @@ impl WorkloadKind for AmaltheaSession {
 
     fn summary(&self) -> Summary {
         Summary::of(self)
+    }
+
+    fn route(&self) -> Option<String> {
+        self.spec.as_ref().and_then(route)
     }
 
     fn secrets(&self) -> Vec<String> {

@@ -64,6 +64,11 @@ pub trait WorkloadKind:
     /// What is read of all sessions at once.
     fn summary(&self) -> Self::Summary;
 
+    /// The address at which the session is reached from outside: host and path. `None` for sessions and kinds without one.
+    fn route(&self) -> Option<String> {
+        None
+    }
+
     /// Names of the secrets that the session refers to. Those that another session refers to are not deleted.
     fn secrets(&self) -> Vec<String>;
 

@@ -38,6 +38,7 @@ fn of_session(name: &str) -> Vec<(Kind, Value)> {
         measurements: Default::default(),
         gone: None,
         shared_secrets: Vec::new(),
+        same_route: Vec::new(),
     };
     let settings = steps::settings();
     let context = PlanContext { now: jiff::Timestamp::now(), entropy: [7; 32], settings: &settings };

@@ -64,6 +64,7 @@ pub(crate) fn run(table: &mut Table) -> anyhow::Result<()> {
         measurements: Default::default(),
         gone: None,
         shared_secrets: Vec::new(),
+        same_route: Vec::new(),
     };
     let steady = steady(&fresh, &context)?;
     let nothing = Applied::default();

@@ -192,6 +192,8 @@ codes! {
         "A field of the Ingress or the Service has a value that Kubernetes refuses. The original's child is refused for ever."
     OperatorCredentials "operator-credentials" Deny Forbidden FieldValueForbidden 3 Prevents Object
         "A session in the operator's own namespace uses the operator's service account or one of its Secrets. With these the webhooks could be taken out."
+    RouteTaken "route-taken" Warn Invalid FieldValueInvalid 3 Allows Change
+        "Another session has the same `ingress.host` and `ingress.pathPrefix`, so one of both is not reached. The setting `ingress.conflicts` says whether it is refused. The original admits it silently."
     AdoptionForbidden "adoption-forbidden" Deny Forbidden FieldValueForbidden 3 Allows Change
         "The requester may not delete the secret that the session is to adopt. The original deletes any secret for anybody."
     JobSessionUnknown "job-session-unknown" Warn Invalid FieldValueInvalid 3 Allows Object

@@ -9,7 +9,7 @@ mod state;
 
 use super::{
     Applied, Checked, Observed, PlanContext, UNREADABLE, children,
-    conditions::{FINISHED, READY, RECONCILED, ROUTING_READY},
+    conditions::{FINISHED, READY, RECONCILED, ROUTE_CONFLICT, ROUTING_READY},
     deadlines::{self, Deadline},
     idle,
     run::{self, Run},
@@ -81,6 +81,7 @@ pub fn status(checked: &Checked, before: &Observed, applied: &Applied, context: 
     );
     set_idle(&mut status, checked, observed, &seen, context);
     set_conditions(&mut status.conditions, checked, observed, applied, &seen, now);
+    route_conflict(&mut status.conditions, checked, observed, now);
     interruption::tell(&mut status.conditions, checked, observed, old, &seen, now);
 
     let dues = deadlines::hibernations(checked, observed, &status, context);
@@ -228,6 +229,28 @@ fn routing<'a>(checked: &Checked, observed: &Observed) -> ConditionUpdate<'a> {
         (false, "IngressMissing", "The ingress is not created yet".to_owned())
     };
     ConditionUpdate { kind: ROUTING_READY, holds, reason, message }
+}
+
+/// Names no session of another namespace: whose it is may be nobody's business.
+fn route_conflict(conditions: &mut Vec<Condition>, checked: &Checked, observed: &Observed, now: Timestamp) {
+    let namespace = checked.session.namespace();
+    // The oldest one comes first.
+    let Some(other) = observed.same_route.first() else {
+        conditions.retain(|condition| condition.kind != ROUTE_CONFLICT);
+        return;
+    };
+    let who = if other.namespace == namespace {
+        format!("session {}", other.name)
+    } else {
+        "a session of another namespace".to_owned()
+    };
+    let (reason, age) = if other.is_older { ("OlderSession", "older") } else { ("NewerSession", "newer") };
+    let message = format!(
+        "{who}, which is {age}, has the same ingress.host and ingress.pathPrefix; which of both is reached is not \
+         defined. Give one of them another path"
+    );
+    let update = ConditionUpdate { kind: ROUTE_CONFLICT, holds: true, reason, message };
+    conditions::set(conditions, update, checked.session.metadata.generation, now);
 }
 
 fn reconciled<'a>(checked: &Checked, applied: &Applied) -> ConditionUpdate<'a> {

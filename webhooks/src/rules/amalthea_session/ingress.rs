@@ -4,10 +4,43 @@
 //! not absolute and plain, at every pass, and each pass rolls the pod. A URL that leads elsewhere is accepted and
 //! runs, so it is only warned about. Batch sessions have no Ingress.
 
+use sojourn_crds::amalthea::{AmaltheaSessionSpec, SessionType};
 use sojourn_crds::dns;
 
 use super::{Subject, spec};
+use crate::facts::Facts;
 use crate::finding::{Code, Finding, seen};
+
+/// The address at which a session is reached: host and path. `None` for sessions without an Ingress.
+pub fn route(spec: &AmaltheaSessionSpec) -> Option<String> {
+    let interactive = spec.session_type == SessionType::Interactive;
+    let ingress = spec.ingress.as_ref().filter(|ingress| interactive && !ingress.host.is_empty())?;
+    Some(format!("{}{}", ingress.host, with_slash(&ingress.path_prefix.0)))
+}
+
+/// Says that another session has the same address. Only where the address is new: what two sessions have had for long
+/// is told by a condition.
+pub(crate) fn check_conflict(subject: &Subject<'_>, namespace: &str, facts: &dyn Facts, findings: &mut Vec<Finding>) {
+    let Some(route) = route(subject.spec) else { return };
+    if subject.old_spec().and_then(self::route).as_ref() == Some(&route) {
+        return;
+    }
+    let own = (namespace, subject.session.name());
+    let Some(holder) = facts.route_holder(&route, own) else { return };
+    let who = if holder.namespace == namespace {
+        format!("session {}", seen(&holder.name))
+    } else {
+        "a session of another namespace".to_owned()
+    };
+    let mut finding = Finding::new(
+        Code::RouteTaken,
+        spec("ingress"),
+        format!("{who} is reached at {} already", seen(&route)),
+        "choose another host or pathPrefix",
+    );
+    finding.severity = facts.settings().ingress_conflicts;
+    findings.push(finding);
+}
 
 /// Says what is wrong with the Ingress.
 pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {

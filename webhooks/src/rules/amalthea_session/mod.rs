@@ -87,6 +87,7 @@ impl AdmissionRules for AmaltheaSession {
         storage::check(&subject, &mut findings);
         authentication::check(&subject, &mut findings);
         ingress::check(&subject, &mut findings);
+        ingress::check_conflict(&subject, change.request.namespace, facts, &mut findings);
         template::check(&subject, &mut findings);
         secrets::check(&subject, &mut findings);
         secrets::check_adoption(change, facts, &mut findings);
