@@ -61,6 +61,9 @@ pub struct CaseFacts {
     /// Sessions of the namespace.
     #[serde(default)]
     pub sessions: Vec<Value>,
+    /// Bytes that the sessions of the namespace take in the operator's memory.
+    #[serde(default)]
+    pub held_bytes: usize,
     /// By name of a secret, whether the requester may do with it what the session would do.
     #[serde(default)]
     pub access: BTreeMap<String, CaseAccess>,
@@ -94,12 +97,26 @@ pub struct CaseSettings {
     /// Whether `timeout` ends the sessions of agents.
     #[serde(default)]
     pub enforce_timeout: bool,
-    /// The operator's namespace; its account there is `sojourn` and its Secret `sojourn-webhook`.
+    /// Whether the operator runs in the namespace of the request, with the account `sojourn` and the Secret
+    /// `sojourn-webhook`.
     #[serde(default)]
-    pub operator_namespace: String,
+    pub operator_lives_here: bool,
+    /// `Warn` or `Deny`.
+    #[serde(default)]
+    pub ingress_conflicts: CaseConflicts,
     /// Minor version of Kubernetes 1; absent: the newest that is supported.
     #[serde(default)]
     pub kubernetes_minor: Option<u16>,
+}
+
+/// What becomes of a session with the address of an elder one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum CaseConflicts {
+    /// It is admitted with a warning.
+    #[default]
+    Warn,
+    /// It is refused.
+    Deny,
 }
 
 /// What happens when a batch session reaches its `maxAge`.
@@ -227,9 +244,12 @@ impl CaseFacts {
             kubernetes: self.settings.kubernetes_minor.map_or_else(KubernetesVersion::default, |minor| {
                 KubernetesVersion { major: 1, minor }
             }),
-            ingress_conflicts: Severity::Warn,
+            ingress_conflicts: match self.settings.ingress_conflicts {
+                CaseConflicts::Warn => Severity::Warn,
+                CaseConflicts::Deny => Severity::Deny,
+            },
             own: OwnCredentials {
-                namespace: self.settings.operator_namespace.clone(),
+                namespace: if self.settings.operator_lives_here { namespace.to_owned() } else { String::new() },
                 service_account: "sojourn".to_owned(),
                 secrets: vec!["sojourn-webhook".to_owned()],
             },
@@ -237,6 +257,7 @@ impl CaseFacts {
         };
         let now = self.now.as_deref().unwrap_or("2026-01-01T12:00:00Z").parse()?;
         let mut known = Offline::new(now, settings);
+        known.hold(self.held_bytes);
         for session in &self.sessions {
             known.know(namespace, session);
         }

@@ -6,12 +6,15 @@ use std::pin::Pin;
 use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::UserInfo;
 use serde_json::Value;
-use sojourn_crds::amalthea::OnDeadline;
+use serde::Deserialize;
+use sojourn_crds::DescribedKind;
+use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionSpec, OnDeadline};
 use sojourn_crds::ambient::Limits;
 
 use crate::adoption::ApprovalKey;
 use crate::finding::Severity;
 use crate::object::Object;
+use crate::rules::amalthea_session::ingress::route;
 use crate::rules::operator_credentials::OwnCredentials;
 use crate::session_kinds::{JobConstraints, SESSION_KINDS, SessionKind};
 
@@ -209,6 +212,8 @@ pub struct Offline {
     job_constraints: BTreeMap<(&'static str, String, String), JobConstraints>,
     access: BTreeMap<String, Access>,
     otherwise: Access,
+    routes: BTreeMap<String, RouteHolder>,
+    held: usize,
 }
 
 impl Offline {
@@ -223,12 +228,24 @@ impl Offline {
         let group = text("apiVersion").split_once('/').map_or("", |(group, _)| group);
         let owner = SESSION_KINDS.iter().find(|owner| owner.descriptor.is(group, text("kind")));
         let name = object["metadata"]["name"].as_str();
+        let spec = || AmaltheaSessionSpec::deserialize(&object["spec"]).ok();
+        if let Some(name) = name.filter(|_| AmaltheaSession::DESCRIPTOR.is(group, text("kind")))
+            && let Some(route) = spec().as_ref().and_then(route)
+        {
+            let holder = RouteHolder { namespace: namespace.to_owned(), name: name.to_owned() };
+            self.routes.entry(route).or_insert(holder);
+        }
         if let (Some(owner), Some(name)) = (owner, name)
             && let Ok(terms) = (owner.job_constraints)(Object::Value(object), &self.settings)
         {
             self.job_constraints
                 .insert((owner.descriptor.kind, namespace.to_owned(), name.to_owned()), terms);
         }
+    }
+
+    /// Says how many bytes the sessions of every namespace take.
+    pub fn hold(&mut self, bytes: usize) {
+        self.held = bytes;
     }
 
     /// Says what is answered when it is asked whether somebody may do something, unless [`Offline::answer`] says
@@ -246,6 +263,15 @@ impl Offline {
 impl Facts for Offline {
     fn job_constraints(&self, owner: &SessionKind, namespace: &str, name: &str) -> Option<JobConstraints> {
         self.job_constraints.get(&(owner.descriptor.kind, namespace.to_owned(), name.to_owned())).cloned()
+    }
+
+    fn route_holder(&self, route: &str, own: (&str, &str)) -> Option<RouteHolder> {
+        let holder = self.routes.get(route)?;
+        (own != (holder.namespace.as_str(), holder.name.as_str())).then(|| holder.clone())
+    }
+
+    fn held_bytes(&self, _: &str) -> usize {
+        self.held
     }
 
     fn settings(&self) -> &GuardSettings {

@@ -306,6 +306,7 @@ const fn panicking(
         timeout_seconds: 5,
         conditions: &[],
         needs_sessions: false,
+        longest_spec: None,
         needs_access_review: false,
         read: |_, _| panic!("as the test wants it"),
     }

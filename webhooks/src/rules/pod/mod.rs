@@ -9,4 +9,5 @@
 
 mod report;
 
+#[allow(unused_imports, reason = "callers come with the rules")]
 pub(crate) use report::Report;
