@@ -7,6 +7,7 @@
 
 #![expect(dead_code, reason = "callers come with the rules")]
 
+pub(crate) mod container;
 mod report;
 
 pub(crate) use report::Report;
