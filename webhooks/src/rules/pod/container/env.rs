@@ -8,7 +8,7 @@ use sojourn_crds::dns;
 use super::at::At;
 use super::value::{is_config_key, is_name_or_start, present, text};
 use super::versions::{RELAXED_VARIABLES, since};
-use super::{downward, versions};
+use super::downward;
 use crate::finding::{Code, seen};
 use crate::rules::pod::Report;
 use crate::rules::variables;
@@ -73,7 +73,7 @@ fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_')
 }
 
-/// What servers before [`versions::RELAXED_VARIABLES`] take.
+/// What servers before [`RELAXED_VARIABLES`] take.
 fn is_strict_name(name: &str) -> bool {
     name.bytes().next().is_some_and(|first| !first.is_ascii_digit())
         && name.bytes().all(is_plain)
@@ -126,7 +126,7 @@ pub(crate) fn check_sources(report: &mut Report<'_>, at: &At<'_>, sources: &[Val
     const OBJECTS: [&str; 2] = ["configMapRef", "secretRef"];
     for (index, source) in sources.iter().enumerate() {
         let at = at.index(index);
-        let relaxed = since(report, versions::RELAXED_VARIABLES);
+        let relaxed = since(report, RELAXED_VARIABLES);
         let prefix = text(source, "prefix");
         let good = if relaxed { variables::is_name(prefix) } else { is_strict_name(prefix) };
         if !prefix.is_empty() && !good {
