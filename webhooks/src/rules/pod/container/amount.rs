@@ -37,7 +37,7 @@ impl Amount {
     /// The quantity in a field. `Some(Err)` holds the text that is none; a value of another type is absent.
     pub(crate) fn read(value: &Value) -> Option<Result<Self, &str>> {
         match value {
-            Value::String(text) => Some(Self::parse(text.trim()).ok_or(text)),
+            Value::String(text) => Some(Self::parse(text.trim()).ok_or(text.as_str())),
             Value::Number(number) => {
                 let units = number.as_i64()?;
                 Some(Ok(Self { nanos: i128::from(units) * ONE, format: Format::Decimal }))

@@ -110,7 +110,7 @@ fn check_of_steps(report: &mut Report<'_>, at: &At<'_>, container: &Value) {
     let dropped = since(report, STOP_SIGNAL)
         && ["postStart", "preStop"].iter().all(|hook| present(&container["lifecycle"], hook).is_none())
         && present(&container["lifecycle"], "stopSignal").is_some();
-    let fields = ProbeKind::ALL.map(ProbeKind::field).into_iter().chain(["lifecycle"].into_iter().filter(|_| !dropped));
+    let fields = ProbeKind::ALL.map(ProbeKind::field).into_iter().chain((!dropped).then_some("lifecycle"));
     for field in fields.filter(|field| present(container, field).is_some()) {
         report.add(
             Code::ProbeInvalid,
