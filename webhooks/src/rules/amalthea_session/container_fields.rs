@@ -5,13 +5,11 @@
 
 use serde_json::Value;
 use sojourn_crds::amalthea::names;
-use sojourn_crds::quantity::Quantity;
 
 use super::{Subject, pod};
 use crate::facts::KubernetesVersion;
-use crate::finding::{Code, Finding, seen};
+use crate::finding::{Code, Finding};
 use crate::rules::pod::Report;
-use crate::rules::pod::container::amount::Amount;
 use crate::rules::pod::container::at::At;
 use crate::rules::pod::container::devices::VolumeSort;
 use crate::rules::pod::container::env::{self, Naming};
@@ -43,7 +41,6 @@ fn check_session(subject: &Subject<'_>, report: &mut Report<'_>, at: &At<'_>) {
     let naming = if subject.is_remote() { Naming::OfRemoteUser } else { Naming::AsWritten };
     env::check_named(report, &at.child("env"), &session.env, naming);
     mounts::check(report, &at.child("extraVolumeMounts"), &session.extra_volume_mounts, false);
-    check_shm(report, at, session.shm_size.as_ref());
     // It is the group of the files, too, wherever the session runs.
     check_id(report, &at.child("runAsGroup"), session.run_as_group);
     if subject.is_remote() {
@@ -60,24 +57,6 @@ fn check_session(subject: &Subject<'_>, report: &mut Report<'_>, at: &At<'_>) {
 
 fn check_id(report: &mut Report<'_>, at: &At<'_>, id: i64) {
     value::check_range(report, Code::SecurityContextInvalid, at, &Value::from(id), IDS);
-}
-
-/// The size becomes the limit of a volume.
-fn check_shm(report: &mut Report<'_>, at: &At<'_>, size: Option<&Quantity>) {
-    let good = match size {
-        None => true,
-        Some(Quantity::Integer(units)) => *units >= 0,
-        Some(Quantity::Text(text)) => Amount::parse(text).is_some_and(|amount| amount.nanos() >= 0),
-    };
-    if !good {
-        let written = match size {
-            Some(Quantity::Text(text)) => seen(text),
-            Some(Quantity::Integer(units)) => units.to_string(),
-            None => String::new(),
-        };
-        let message = format!("{written} is not a size of zero or more");
-        report.add(Code::VolumeInvalid, at.child("shmSize").path(), message, "write for example 64Mi");
-    }
 }
 
 fn check_extra(subject: &Subject<'_>, report: &mut Report<'_>, at: &At<'_>) {
@@ -106,8 +85,9 @@ fn check_extra(subject: &Subject<'_>, report: &mut Report<'_>, at: &At<'_>) {
 /// What the pod's volume of that name is. It is asked only of block devices, which are rare.
 fn sort_of_volume(subject: &Subject<'_>, name: &str) -> Option<VolumeSort> {
     if let Some(volume) = subject.spec.extra_volumes.iter().find(|volume| volume["name"] == name) {
-        let claim =
-            ["persistentVolumeClaim", "ephemeral"].iter().any(|source| value::present(volume, source).is_some());
+        let claim = ["persistentVolumeClaim", "ephemeral"]
+            .iter()
+            .any(|source| value::present(volume, source).is_some());
         return Some(if claim { VolumeSort::Claim } else { VolumeSort::Other });
     }
     if !pod::volumes(subject).iter().any(|own| own == name) {

@@ -205,7 +205,11 @@ mod tests {
     fn other_types_are_absent() {
         assert_eq!(Amount::read(&json!(2)).unwrap().unwrap().units(), 2);
         assert_eq!(Amount::read(&json!("x")), Some(Err("x")));
-        assert!([json!(null), json!(1.5), json!(true), json!([])].iter().all(|value| Amount::read(value).is_none()));
+        assert!(
+            [json!(null), json!(1.5), json!(true), json!([])]
+                .iter()
+                .all(|value| Amount::read(value).is_none())
+        );
     }
 
     proptest! {

@@ -43,9 +43,10 @@ pub(crate) fn check(
             Some(VolumeSort::Claim) => {
                 Some(("is mounted, or a device already", "use a volume once in a container"))
             }
-            Some(VolumeSort::Other) => {
-                Some(("is no claim, so it is no device", "use a volume with persistentVolumeClaim or ephemeral"))
-            }
+            Some(VolumeSort::Other) => Some((
+                "is no claim, so it is no device",
+                "use a volume with persistentVolumeClaim or ephemeral",
+            )),
             None => Some(("is no volume of the pod", "add it to the volumes")),
         };
         if let Some((problem, hint)) = problem {
@@ -61,7 +62,12 @@ pub(crate) fn check(
             continue;
         };
         let message = format!("{} {problem}", seen(path));
-        report.add(CODE, at.child("devicePath").path(), message, "choose another path, for example /dev/disk");
+        report.add(
+            CODE,
+            at.child("devicePath").path(),
+            message,
+            "choose another path, for example /dev/disk",
+        );
     }
 }
 
@@ -84,7 +90,7 @@ mod tests {
     #[case(json!([{"name": "other", "devicePath": "/a"}]), &["x[0].name"])]
     #[case(json!([{"name": "none", "devicePath": "/a"}]), &["x[0].name"])]
     #[case(json!([{}]), &["x[0].devicePath", "x[0].name"])]
-    fn devices(#[case] devices: Value, #[case] wrong: &[&str]) {
+    fn volume_devices(#[case] devices: Value, #[case] wrong: &[&str]) {
         let mounts = [json!({"name": "mounted", "mountPath": "/m"})];
         let sort_of = |name: &str| match name {
             "a" | "b" | "mounted" => Some(VolumeSort::Claim),

@@ -59,8 +59,10 @@ pub(crate) fn check_field(report: &mut Report<'_>, at: &At<'_>, reference: &Valu
         None if FIELDS.contains(&field) || field == NODE_NAME_OF_OLD => {}
         _ => {
             let message = format!("{} is no field of the pod that a variable can hold", seen(field));
-            let hint =
-                format!("use metadata.labels['key'], metadata.annotations['key'] or one of {}", FIELDS.join(", "));
+            let hint = format!(
+                "use metadata.labels['key'], metadata.annotations['key'] or one of {}",
+                FIELDS.join(", ")
+            );
             report.add(CODE, at.path(), message, hint);
         }
     }
@@ -83,7 +85,8 @@ pub(crate) fn check_resource(report: &mut Report<'_>, at: &At<'_>, reference: &V
     let of_cpu = resource.ends_with(".cpu");
     let Some(divisor) = Amount::read(&reference["divisor"]) else { return };
     // A number stands there as it is written.
-    let written = reference["divisor"].as_str().map_or_else(|| reference["divisor"].to_string(), str::to_owned);
+    let written =
+        reference["divisor"].as_str().map_or_else(|| reference["divisor"].to_string(), str::to_owned);
     if !divisor.is_ok_and(|divisor| is_divisor(divisor, &written, of_cpu)) {
         let hint = if of_cpu {
             "use 1m or 1"

@@ -6,9 +6,9 @@ use serde_json::Value;
 use sojourn_crds::dns;
 
 use super::at::At;
+use super::downward;
 use super::value::{is_config_key, is_name_or_start, present, text};
 use super::versions::{RELAXED_VARIABLES, since};
-use super::downward;
 use crate::finding::{Code, seen};
 use crate::rules::pod::Report;
 use crate::rules::variables;
@@ -198,8 +198,7 @@ mod tests {
     ) {
         let list = [json!({"name": name})];
         for (minor, good) in [(31, strict), (32, relaxed)] {
-            let found =
-                paths_at(minor, |report, at| check_named(report, at, &list, Naming::OfRemoteUser));
+            let found = paths_at(minor, |report, at| check_named(report, at, &list, Naming::OfRemoteUser));
             assert_eq!(found.is_empty(), good, "{name:?} on 1.{minor}: {found:?}");
         }
     }

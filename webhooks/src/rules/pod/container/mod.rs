@@ -5,7 +5,7 @@
 //! network or users of the host, and has no resource claims: the pod of a session. The names of containers, their
 //! images, the volumes of mounts and the paths of mounts are judged elsewhere.
 
-pub(crate) mod amount;
+mod amount;
 pub(crate) mod at;
 pub(crate) mod devices;
 mod downward;
@@ -165,10 +165,20 @@ mod tests {
             check(report, at, &container, Role::Main, &around(true), &mut HostPorts::default());
         });
         let wanted = [
-            "x.env[0].name", "x.envFrom[0]", "x.imagePullPolicy", "x.lifecycle.preStop", "x.livenessProbe",
-            "x.ports[0].containerPort", "x.readinessProbe", "x.resizePolicy[0].restartPolicy",
-            "x.resources.limits[x]", "x.securityContext.runAsUser", "x.startupProbe",
-            "x.terminationMessagePolicy", "x.volumeDevices[0].name", "x.volumeMounts[0].subPath",
+            "x.envFrom[0]",
+            "x.env[0].name",
+            "x.imagePullPolicy",
+            "x.lifecycle.preStop",
+            "x.livenessProbe",
+            "x.ports[0].containerPort",
+            "x.readinessProbe",
+            "x.resizePolicy[0].restartPolicy",
+            "x.resources.limits[x]",
+            "x.securityContext.runAsUser",
+            "x.startupProbe",
+            "x.terminationMessagePolicy",
+            "x.volumeDevices[0].name",
+            "x.volumeMounts[0].subPath",
         ];
         assert_eq!(found, wanted);
     }

@@ -24,7 +24,12 @@ pub(crate) fn check(report: &mut Report<'_>, at: &At<'_>, mounts: &[Value], priv
         let (path, expression) = (text(mount, "subPath"), text(mount, "subPathExpr"));
         if !path.is_empty() && !expression.is_empty() {
             let message = format!("subPath is given, too: {}", seen(path));
-            report.add(CODE, at.child("subPathExpr").path(), message, "give subPath or subPathExpr, not both");
+            report.add(
+                CODE,
+                at.child("subPathExpr").path(),
+                message,
+                "give subPath or subPathExpr, not both",
+            );
         }
         check_propagation(report, &at.child("mountPropagation"), mount, privileged);
         if since(report, RECURSIVE_READ_ONLY) {

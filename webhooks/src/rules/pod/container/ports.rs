@@ -11,7 +11,7 @@ use super::value::{NO_PORT_NAME, PORT_NAME_HINT, PORTS, check_choice, check_rang
 use crate::finding::{Code, seen};
 use crate::rules::pod::Report;
 
-const CODE: Code = Code::PortInvalid;
+const CODE: Code = Code::ContainerPortInvalid;
 
 /// The ports of the host that are taken so far, each once for a protocol and an address.
 #[derive(Default)]
@@ -90,7 +90,7 @@ mod tests {
     #[case(json!([{"containerPort": 80, "name": "80"}]), &["x[0].name"])]
     #[case(json!([{"containerPort": 80, "name": "a"}, {"containerPort": 81, "name": "a"}]), &["x[1].name"])]
     #[case(json!([{"containerPort": 80, "hostPort": 80}, {"containerPort": 81, "hostPort": 80, "protocol": "TCP"}]), &["x[1].hostPort"])]
-    fn ports(#[case] ports: Value, #[case] wrong: &[&str]) {
+    fn container_ports(#[case] ports: Value, #[case] wrong: &[&str]) {
         let ports = ports.as_array().unwrap();
         assert_eq!(paths_of(|report, at| check(report, at, ports, &mut HostPorts::default())), wrong);
     }

@@ -55,7 +55,7 @@ mod tests {
     #[case(json!([{"resourceName": "disk", "restartPolicy": "Always"}]), false, &["x[0].resourceName", "x[0].restartPolicy"])]
     #[case(json!([{}]), false, &["x[0].resourceName", "x[0].restartPolicy"])]
     #[case(json!([{"resourceName": "cpu", "restartPolicy": "NotRequired"}, {"resourceName": "cpu", "restartPolicy": "NotRequired"}]), false, &["x[1]"])]
-    fn policies(#[case] policies: Value, #[case] never: bool, #[case] wrong: &[&str]) {
+    fn resize_policies(#[case] policies: Value, #[case] never: bool, #[case] wrong: &[&str]) {
         let policies = policies.as_array().unwrap();
         assert_eq!(paths_at(34, |report, at| check(report, at, policies, never)), wrong);
         assert!(paths_at(32, |report, at| check(report, at, policies, never)).is_empty());

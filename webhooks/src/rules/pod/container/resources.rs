@@ -87,7 +87,9 @@ fn check_requests(report: &mut Report<'_>, at: &At<'_>, resources: &Value) {
             }
             continue;
         };
-        let (Some(Ok(asked)), Some(Ok(most))) = (Amount::read(request), Amount::read(limit)) else { continue };
+        let (Some(Ok(asked)), Some(Ok(most))) = (Amount::read(request), Amount::read(limit)) else {
+            continue;
+        };
         let (asked, most) = (asked.millis(), most.millis());
         if fixed && asked != most {
             let message = format!("{} is not the limit {}", shown(request), shown(limit));
@@ -107,7 +109,8 @@ fn shown(quantity: &Value) -> String {
 /// Whether a container can ask for it.
 fn is_resource(name: &str) -> bool {
     let standard = || matches!(name, "cpu" | "memory" | "ephemeral-storage") || name.starts_with(HUGE_PAGES);
-    is_qualified_name(name) && if name.contains('/') { is_native(name) || is_device(name) } else { standard() }
+    is_qualified_name(name)
+        && if name.contains('/') { is_native(name) || is_device(name) } else { standard() }
 }
 
 /// Whether it is of Kubernetes itself.

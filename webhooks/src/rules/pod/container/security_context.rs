@@ -82,10 +82,17 @@ fn check_profile(
     let path = profile["localhostProfile"].as_str();
     let at = at.child("localhostProfile");
     match path {
-        None if kind == LOCAL => report.required(CODE, at.path(), "a profile of the type Localhost has a path"),
+        None if kind == LOCAL => {
+            report.required(CODE, at.path(), "a profile of the type Localhost has a path")
+        }
         Some(path) if kind == LOCAL => {
             if let Some(problem) = problem(path) {
-                report.add(CODE, at.path(), format!("{} {problem}", seen(path)), "name a profile of the node");
+                report.add(
+                    CODE,
+                    at.path(),
+                    format!("{} {problem}", seen(path)),
+                    "name a profile of the node",
+                );
             }
         }
         Some(path) => {

@@ -196,7 +196,7 @@ mod tests {
     fn ports_by_number_or_name(#[case] port: Value, #[case] good: bool) {
         let mut findings = Vec::new();
         let mut report = Report::new(KubernetesVersion::default(), &mut findings);
-        check_port(&mut report, Code::PortInvalid, &At::root("port"), &port);
+        check_port(&mut report, Code::ContainerPortInvalid, &At::root("port"), &port);
         assert_eq!(findings.is_empty(), good, "{port}: {findings:?}");
     }
 }

@@ -43,7 +43,11 @@ mod tests {
     #[case(1, 34, true)]
     #[case(1, 35, true)]
     #[case(2, 0, true)]
-    fn later_versions_know_what_earlier_ones_know(#[case] major: u16, #[case] minor: u16, #[case] known: bool) {
+    fn later_versions_know_what_earlier_ones_know(
+        #[case] major: u16,
+        #[case] minor: u16,
+        #[case] known: bool,
+    ) {
         let mut findings = Vec::new();
         let report = Report::new(KubernetesVersion { major, minor }, &mut findings);
         assert_eq!(since(&report, CLAIMS), known);

@@ -68,14 +68,14 @@ fn user_problem(text: &str) -> Option<&'static str> {
     if user.bytes().all(|b| matches!(b, b'.' | b' ')) {
         return Some("has a user of dots and spaces");
     }
-    user.contains(|c: char| "\"/:;|=,+*?<>@[]".contains(c)).then_some("has one of \"/:;|=,+*?<>@[] in the user")
+    user.contains(|c: char| "\"/:;|=,+*?<>@[]".contains(c))
+        .then_some("has one of \"/:;|=,+*?<>@[] in the user")
 }
 
 fn is_domain(domain: &str) -> bool {
     let forbidden = |c: char| "\\/:*?\"<>|".contains(c);
-    let net_bios = (1..=15).contains(&domain.chars().count())
-        && !domain.starts_with('.')
-        && !domain.contains(forbidden);
+    let net_bios =
+        (1..=15).contains(&domain.chars().count()) && !domain.starts_with('.') && !domain.contains(forbidden);
     let inner = |b: u8| b.is_ascii_alphanumeric();
     let label = |label: &str| {
         label.len() <= 63
@@ -131,7 +131,7 @@ mod tests {
     #[case(json!({"hostProcess": false, "gmsaCredentialSpecName": "a.b"}), &[])]
     #[case(json!({"hostProcess": true}), &["x.hostProcess"])]
     #[case(json!({"gmsaCredentialSpecName": ""}), &["x.gmsaCredentialSpecName"])]
-    fn options(#[case] options: Value, #[case] wrong: &[&str]) {
+    fn windows_options(#[case] options: Value, #[case] wrong: &[&str]) {
         assert_eq!(paths_of(|report, at| check(report, at, &options)), wrong);
     }
 }
