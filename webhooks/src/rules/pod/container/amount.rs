@@ -30,6 +30,9 @@ pub(crate) const ONE: i128 = 1_000_000_000;
 /// What the API server holds at most of a quantity in powers of 1024.
 const BINARY_MOST: i128 = i64::MAX as i128 * ONE;
 
+/// What is read of quantities that are larger. It is whole and a power of ten, as such ones are.
+const MOST: i128 = 10i128.pow(38);
+
 /// From here on more digits do not fit.
 const DIGITS: i128 = 1_000_000_000_000_000_000;
 
@@ -79,8 +82,8 @@ impl Amount {
         let ten = 10i128.checked_pow(power.unsigned_abs());
         let mut nanos = match ten {
             _ if scaled == 0 => 0,
-            Some(ten) if power >= 0 => scaled.saturating_mul(ten),
-            None if power >= 0 => i128::MAX,
+            Some(ten) if power >= 0 => scaled.checked_mul(ten).unwrap_or(MOST).min(MOST),
+            None if power >= 0 => MOST,
             Some(ten) => scaled / ten + i128::from(cut || scaled % ten != 0),
             None => 1,
         };
@@ -164,7 +167,9 @@ mod tests {
     #[case("-0.1n", -1)]
     #[case("1e-400", 1)]
     #[case("0e400", 0)]
-    #[case("1e400", i128::MAX)]
+    #[case("1e400", MOST)]
+    #[case("1e30", MOST)]
+    #[case("2e29", MOST)]
     #[case("1e+3", 1000 * ONE)]
     #[case("1E", ONE * 1_000_000_000_000_000_000)]
     #[case("1.5Ki", 1536 * ONE)]

@@ -192,6 +192,7 @@ mod tests {
     #[case("a.b/c", json!(2), true)]
     #[case("a.b/c", json!("2000m"), true)]
     #[case("a.b/c", json!("1.9999"), true)]
+    #[case("a.b/c", json!("1e30"), true)]
     #[case("a.b/c", json!("1.5"), false)]
     #[case("kubernetes.io/c", json!("1.5"), true)]
     fn amounts(#[case] name: &str, #[case] amount: Value, #[case] good: bool) {
