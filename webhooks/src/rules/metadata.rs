@@ -40,7 +40,7 @@ pub(crate) fn check(
 }
 
 /// `[prefix/]name`, where the prefix is a DNS name.
-fn is_qualified_name(key: &str) -> bool {
+pub(crate) fn is_qualified_name(key: &str) -> bool {
     match key.split_once('/') {
         None => is_name(key),
         Some((prefix, name)) => dns::is_subdomain(prefix) && is_name(name),

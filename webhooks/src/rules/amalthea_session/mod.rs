@@ -3,6 +3,7 @@
 
 pub mod approval;
 pub mod authentication;
+pub mod container_fields;
 pub mod containers;
 pub mod durations;
 pub mod immutability;
@@ -82,6 +83,7 @@ impl AdmissionRules for AmaltheaSession {
         timeouts::check(&subject, facts.now(), &mut findings);
         names::check(&subject, &mut findings);
         containers::check(&subject, &mut findings);
+        container_fields::check(&subject, facts.settings().kubernetes, &mut findings);
         volumes::check(&subject, &mut findings);
         mounts::check(&subject, &mut findings);
         storage::check(&subject, &mut findings);
