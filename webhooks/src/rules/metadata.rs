@@ -40,14 +40,15 @@ pub(crate) fn check(
 }
 
 /// `[prefix/]name`, where the prefix is a DNS name.
-fn is_qualified_name(key: &str) -> bool {
+pub(crate) fn is_qualified_name(key: &str) -> bool {
     match key.split_once('/') {
         None => is_name(key),
         Some((prefix, name)) => dns::is_subdomain(prefix) && is_name(name),
     }
 }
 
-fn is_name(name: &str) -> bool {
+/// A name as in labels and annotations, without a prefix.
+pub(crate) fn is_name(name: &str) -> bool {
     let edge = |b: u8| b.is_ascii_alphanumeric();
     name.len() <= 63
         && name.bytes().next().is_some_and(edge)
