@@ -7,6 +7,26 @@
 
 #![expect(dead_code, reason = "callers come with the rules")]
 
+mod address;
+pub(crate) mod affinity;
+mod amount;
+pub(crate) mod annotations;
+pub(crate) mod claim;
+pub(crate) mod dns;
+pub(crate) mod host_aliases;
+pub(crate) mod ingress;
+mod labels;
+pub(crate) mod node_selector;
+pub(crate) mod pod_fields;
+pub(crate) mod pod_security_context;
+mod read;
+pub(crate) mod references;
 mod report;
+#[cfg(test)]
+mod testing;
+pub(crate) mod tolerations;
+pub(crate) mod topology;
+pub(crate) mod volumes;
 
+pub(crate) use address::is_ip;
 pub(crate) use report::Report;

@@ -53,7 +53,7 @@ pub(super) fn check_path(report: &mut Report<'_>, path: &FieldPath, of: &Value, 
 }
 
 /// Why a path is not relative, or leads upwards.
-pub(super) fn descent_problem(path: &str) -> Option<&'static str> {
+pub(in crate::rules::pod) fn descent_problem(path: &str) -> Option<&'static str> {
     if path.starts_with('/') {
         return Some("is not relative");
     }

@@ -18,6 +18,7 @@ use super::read::{is_set, text};
 use crate::facts::KubernetesVersion;
 use crate::finding::{Code, FieldPath};
 
+pub(super) use files::descent_problem;
 pub(crate) use node::check_size;
 
 const CODE: Code = Code::VolumeInvalid;

@@ -1,0 +1,88 @@
+//! The fields of an Ingress beside its host and path.
+
+use super::{Report, annotations, references};
+use crate::finding::{Code, FieldPath, seen};
+
+const CODE: Code = Code::IngressInvalid;
+const CLASS: &str = "kubernetes.io/ingress.class";
+
+/// What is written about an Ingress.
+pub(crate) struct Ingress<'a> {
+    /// Its class.
+    pub(crate) class: Option<&'a str>,
+    /// Its host; empty for every one.
+    pub(crate) host: &'a str,
+    /// The secret with the certificate of the host; empty means none.
+    pub(crate) tls_secret: &'a str,
+    /// The class in the annotation of old, wherever it was written.
+    pub(crate) class_annotation: Option<&'a str>,
+}
+
+impl Ingress<'_> {
+    /// The key of the annotation that named the class before there was a field.
+    pub(crate) const CLASS_ANNOTATION: &'static str = CLASS;
+}
+
+/// Says what is wrong with the Ingress at `path`, whose own annotations are `own`.
+pub(crate) fn check<'a>(
+    report: &mut Report<'_>,
+    path: &FieldPath,
+    ingress: &Ingress<'_>,
+    own: impl Iterator<Item = (&'a str, &'a str)>,
+) {
+    annotations::check(report, CODE, &path.child("annotations"), own);
+    if let Some(class) = ingress.class {
+        references::ingress_class(report, path.child("ingressClassName"), class);
+    }
+    if let (Some(class), Some(annotated)) = (ingress.class, ingress.class_annotation)
+        && class != annotated
+    {
+        report.add(
+            CODE,
+            path.child("ingressClassName"),
+            format!("{} is not {}, as the annotation {CLASS} says", seen(class), seen(annotated)),
+            "leave the annotation out",
+        );
+    }
+    references::secret(report, path.child("tlsSecret").child("name"), ingress.tls_secret);
+    if !ingress.tls_secret.is_empty() && ingress.host.is_empty() {
+        report.required(CODE, path.child("host"), "a certificate is for a host");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::pod::testing::found;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(None, "a.example", "", None, &[])]
+    #[case(Some("nginx"), "a.example", "tls", None, &[])]
+    #[case(Some("nginx"), "", "", Some("nginx"), &[])]
+    #[case(None, "", "", Some("Any Text"), &[])]
+    #[case(Some("nginx"), "", "", Some("traefik"), &["i.ingressClassName"])]
+    #[case(Some(""), "", "", None, &["i.ingressClassName"])]
+    #[case(Some("A"), "", "", None, &["i.ingressClassName"])]
+    #[case(None, "a.example", "A", None, &["i.tlsSecret.name"])]
+    #[case(None, "", "tls", None, &["i.host"])]
+    fn ingresses(
+        #[case] class: Option<&str>,
+        #[case] host: &str,
+        #[case] tls_secret: &str,
+        #[case] class_annotation: Option<&str>,
+        #[case] paths: &[&str],
+    ) {
+        let ingress = Ingress { class, host, tls_secret, class_annotation };
+        let none = std::iter::empty::<(&str, &str)>;
+        assert_eq!(found(|report, path| check(report, path, &ingress, none()), "i"), paths);
+    }
+
+    #[test]
+    fn annotations_are_judged() {
+        let ingress = Ingress { class: None, host: "", tls_secret: "", class_annotation: None };
+        let own = [("a b", ""), ("nginx.ingress.kubernetes.io/Proxy-body-size", "1m")];
+        let paths = found(|report, path| check(report, path, &ingress, own.into_iter()), "i");
+        assert_eq!(paths, ["i.annotations[a b]"]);
+    }
+}
