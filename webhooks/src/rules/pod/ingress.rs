@@ -1,10 +1,11 @@
 //! The fields of an Ingress beside its host and path.
 
-use super::{Report, annotations, references};
+use super::{Report, references};
 use crate::finding::{Code, FieldPath, seen};
 
 const CODE: Code = Code::IngressInvalid;
-const CLASS: &str = "kubernetes.io/ingress.class";
+/// The key of the annotation that named the class before there was a field.
+pub(crate) const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
 
 /// What is written about an Ingress.
 pub(crate) struct Ingress<'a> {
@@ -18,19 +19,8 @@ pub(crate) struct Ingress<'a> {
     pub(crate) class_annotation: Option<&'a str>,
 }
 
-impl Ingress<'_> {
-    /// The key of the annotation that named the class before there was a field.
-    pub(crate) const CLASS_ANNOTATION: &'static str = CLASS;
-}
-
-/// Says what is wrong with the Ingress at `path`, whose own annotations are `own`.
-pub(crate) fn check<'a>(
-    report: &mut Report<'_>,
-    path: &FieldPath,
-    ingress: &Ingress<'_>,
-    own: impl Iterator<Item = (&'a str, &'a str)>,
-) {
-    annotations::check(report, CODE, &path.child("annotations"), own);
+/// Says what is wrong with the Ingress at `path`.
+pub(crate) fn check(report: &mut Report<'_>, path: &FieldPath, ingress: &Ingress<'_>) {
     if let Some(class) = ingress.class {
         references::ingress_class(report, path.child("ingressClassName"), class);
     }
@@ -40,7 +30,7 @@ pub(crate) fn check<'a>(
         report.add(
             CODE,
             path.child("ingressClassName"),
-            format!("{} is not {}, as the annotation {CLASS} says", seen(class), seen(annotated)),
+            format!("{} is not {}, as the annotation {CLASS_ANNOTATION} says", seen(class), seen(annotated)),
             "leave the annotation out",
         );
     }
@@ -74,15 +64,6 @@ mod tests {
         #[case] paths: &[&str],
     ) {
         let ingress = Ingress { class, host, tls_secret, class_annotation };
-        let none = std::iter::empty::<(&str, &str)>;
-        assert_eq!(found(|report, path| check(report, path, &ingress, none()), "i"), paths);
-    }
-
-    #[test]
-    fn annotations_are_judged() {
-        let ingress = Ingress { class: None, host: "", tls_secret: "", class_annotation: None };
-        let own = [("a b", ""), ("nginx.ingress.kubernetes.io/Proxy-body-size", "1m")];
-        let paths = found(|report, path| check(report, path, &ingress, own.into_iter()), "i");
-        assert_eq!(paths, ["i.annotations[a b]"]);
+        assert_eq!(found(|report, path| check(report, path, &ingress), "i"), paths);
     }
 }

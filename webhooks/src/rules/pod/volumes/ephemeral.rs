@@ -21,7 +21,10 @@ pub(super) fn check(report: &mut Report<'_>, path: &FieldPath, source: &Value) {
 
 fn check_metadata(report: &mut Report<'_>, path: &FieldPath, metadata: &Value) {
     labels::check(report, CODE, &path.child("labels"), entries(metadata, "labels"));
-    annotations::check(report, CODE, &path.child("annotations"), entries(metadata, "annotations"));
+    let all = || entries(metadata, "annotations");
+    annotations::check_keys(report, CODE, &path.child("annotations"), all().map(|(key, _)| key));
+    let bytes = all().map(|(key, value)| key.len() + value.len()).sum();
+    annotations::check_size(report, CODE, &path.child("annotations"), bytes);
     // Kubernetes takes nothing but labels and annotations, and counts an empty list as something.
     let names = ["name", "namespace"].into_iter().filter(|field| !text(metadata, field).is_empty());
     let fields = names.chain(is_set(metadata, "finalizers").then_some("finalizers"));
