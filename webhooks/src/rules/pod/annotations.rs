@@ -125,7 +125,10 @@ fn check_tolerations(report: &mut Report<'_>, path: FieldPath, text: &str) {
         return;
     };
     // Go reads fields in any case; a list with such fields is left to it.
-    let plain = list.iter().filter_map(Value::as_object).all(|item| item.keys().all(|key| FIELDS.contains(&key.as_str())));
+    let plain = list
+        .iter()
+        .filter_map(Value::as_object)
+        .all(|item| item.keys().all(|key| FIELDS.contains(&key.as_str())));
     if plain {
         tolerations::check(report, &path, &list);
     }

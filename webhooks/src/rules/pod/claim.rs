@@ -78,7 +78,9 @@ fn check_class_and_mode(report: &mut Report<'_>, code: Code, path: &FieldPath, s
         let path = path.child("volumeAttributesClassName");
         references::check(report, code, path, attributes, "a VolumeAttributesClass");
     }
-    if let Some(mode) = text_if_set(spec, "volumeMode").filter(|mode| !matches!(*mode, "Block" | "Filesystem")) {
+    if let Some(mode) =
+        text_if_set(spec, "volumeMode").filter(|mode| !matches!(*mode, "Block" | "Filesystem"))
+    {
         report.unsupported(code, path.child("volumeMode"), mode, &["Filesystem", "Block"]);
     }
 }
@@ -160,7 +162,7 @@ mod tests {
     #[case(&[], 1)]
     #[case(&["readonly"], 1)]
     #[case(&["ReadWriteOncePod", "readonly"], 1)]
-    fn modes(#[case] modes: &[&str], #[case] count: usize) {
+    fn access_modes(#[case] modes: &[&str], #[case] count: usize) {
         assert_eq!(found(|report, path| check_modes(report, CODE, path, modes), "m").len(), count);
     }
 
@@ -221,6 +223,9 @@ mod tests {
     #[case(34, 1)]
     fn attributes_are_judged_since(#[case] minor: u16, #[case] count: usize) {
         let spec = claim(json!({"volumeAttributesClassName": "A"}));
-        assert_eq!(found_in(minor, |report, path| check_template(report, CODE, path, &spec), "c").len(), count);
+        assert_eq!(
+            found_in(minor, |report, path| check_template(report, CODE, path, &spec), "c").len(),
+            count
+        );
     }
 }

@@ -57,7 +57,8 @@ fn check_config(report: &mut Report<'_>, path: &FieldPath, config: &Value) {
     if searches > MOST_SEARCHES {
         too_many(report, "searches", format!("there are {searches} search paths"), MOST_SEARCHES);
     }
-    let characters = texts(config, "searches").map(|(_, search)| search.len() + 1).sum::<usize>().saturating_sub(1);
+    let characters =
+        texts(config, "searches").map(|(_, search)| search.len() + 1).sum::<usize>().saturating_sub(1);
     if characters > MOST_SEARCH_CHARACTERS {
         let what = format!("the search paths have {characters} characters, with a space between them");
         too_many(report, "searches", what, MOST_SEARCH_CHARACTERS);

@@ -7,7 +7,8 @@ use super::read::{entries, is_set, list, text, texts};
 use crate::finding::{Code, FieldPath, seen};
 use crate::rules::metadata::{is_name, is_qualified_name};
 
-const KEY_HINT: &str = "write [prefix/]name, the prefix a DNS name, the name at most 63 letters, digits, '-', '_' and '.'";
+const KEY_HINT: &str =
+    "write [prefix/]name, the prefix a DNS name, the name at most 63 letters, digits, '-', '_' and '.'";
 const VALUE_HINT: &str =
     "use at most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends, or nothing";
 
@@ -24,7 +25,12 @@ pub(super) fn check_key(report: &mut Report<'_>, code: Code, path: impl FnOnce()
 }
 
 /// Says when `value` cannot be the value of a label.
-pub(super) fn check_value(report: &mut Report<'_>, code: Code, path: impl FnOnce() -> FieldPath, value: &str) {
+pub(super) fn check_value(
+    report: &mut Report<'_>,
+    code: Code,
+    path: impl FnOnce() -> FieldPath,
+    value: &str,
+) {
     if !is_value(value) {
         report.add(code, path(), format!("{} cannot be the value of a label", seen(value)), VALUE_HINT);
     }
@@ -115,7 +121,8 @@ pub(super) fn check_keys_not_twice(report: &mut Report<'_>, code: Code, path: &F
         return;
     }
     let selector = &of["labelSelector"];
-    let mut had: std::collections::BTreeSet<_> = entries(selector, "matchLabels").map(|(key, _)| key).collect();
+    let mut had: std::collections::BTreeSet<_> =
+        entries(selector, "matchLabels").map(|(key, _)| key).collect();
     for requirement in list(selector, "matchExpressions") {
         let key = text(requirement, "key");
         if !had.insert(key)

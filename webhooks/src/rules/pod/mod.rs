@@ -5,8 +5,6 @@
 //! `k8s.io/kubernetes/pkg/apis` refuse, and nothing else; `make differential` compares the two on a real API server.
 //! A value of the wrong type is passed over: the schema of the kind reports it.
 
-#![expect(dead_code, reason = "callers come with the rules")]
-
 mod address;
 pub(crate) mod affinity;
 mod amount;

@@ -27,7 +27,13 @@ pub(crate) fn check(report: &mut Report<'_>, path: &FieldPath, pod: &Value) {
         references::check(report, CODE, path.child("nodeName"), node, "a Node");
     }
     if let Some(class) = text_if_set(pod, "runtimeClassName") {
-        references::check(report, Code::ReferenceInvalid, path.child("runtimeClassName"), class, "a RuntimeClass");
+        references::check(
+            report,
+            Code::ReferenceInvalid,
+            path.child("runtimeClassName"),
+            class,
+            "a RuntimeClass",
+        );
     }
     let preemption = text_if_set(pod, "preemptionPolicy");
     if let Some(policy) = preemption.filter(|policy| !matches!(*policy, "PreemptLowerPriority" | "Never")) {
@@ -69,7 +75,8 @@ fn check_claim(report: &mut Report<'_>, path: &FieldPath, claim: &Value) {
         name if !dns::is_label(name) => add_label(report, path.child("name"), name),
         _ => {}
     }
-    let fields = [("resourceClaimName", "a ResourceClaim"), ("resourceClaimTemplateName", "a ResourceClaimTemplate")];
+    let fields =
+        [("resourceClaimName", "a ResourceClaim"), ("resourceClaimTemplateName", "a ResourceClaimTemplate")];
     let set = fields.iter().filter(|(field, _)| is_set(claim, field)).count();
     if set != 1 {
         report.add(
@@ -98,7 +105,12 @@ fn check_resources(report: &mut Report<'_>, path: &FieldPath, resources: &Value)
     for field in ["limits", "requests"] {
         for name in resources[field].as_object().into_iter().flatten().map(|(name, _)| name.as_str()) {
             if !matches!(name, "cpu" | "memory") && !name.starts_with("hugepages-") {
-                report.unsupported(CODE, path.child(field).key(name), name, &["cpu", "memory", "hugepages-<size>"]);
+                report.unsupported(
+                    CODE,
+                    path.child(field).key(name),
+                    name,
+                    &["cpu", "memory", "hugepages-<size>"],
+                );
             }
         }
     }

@@ -34,6 +34,11 @@ impl<'a> Report<'a> {
 
     /// A value that is none of those `allowed`.
     pub(crate) fn unsupported(&mut self, code: Code, path: FieldPath, value: &str, allowed: &[&str]) {
-        self.add(code, path, format!("{} is not supported", seen(value)), format!("use one of {}", allowed.join(", ")));
+        self.add(
+            code,
+            path,
+            format!("{} is not supported", seen(value)),
+            format!("use one of {}", allowed.join(", ")),
+        );
     }
 }

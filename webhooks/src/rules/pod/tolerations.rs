@@ -25,7 +25,10 @@ fn check_one(report: &mut Report<'_>, path: &FieldPath, toleration: &Value) {
         report.add(
             CODE,
             path.child("operator"),
-            format!("{} without a key tolerates nothing", seen(if operator.is_empty() { "Equal" } else { operator })),
+            format!(
+                "{} without a key tolerates nothing",
+                seen(if operator.is_empty() { "Equal" } else { operator })
+            ),
             "name a key, or use Exists to tolerate every taint",
         );
     }

@@ -43,12 +43,7 @@ fn check_one(report: &mut Report<'_>, path: &FieldPath, constraint: &Value) {
         report.required(CODE, path.child("topologyKey"), "it says what counts as one place");
     }
     if !matches!(when, "DoNotSchedule" | "ScheduleAnyway") {
-        report.unsupported(
-            CODE,
-            path.child("whenUnsatisfiable"),
-            when,
-            &["DoNotSchedule", "ScheduleAnyway"],
-        );
+        report.unsupported(CODE, path.child("whenUnsatisfiable"), when, &["DoNotSchedule", "ScheduleAnyway"]);
     }
     if let Some(least) = integer(constraint, "minDomains") {
         if least < 1 {
@@ -135,7 +130,11 @@ mod tests {
 
     #[test]
     fn a_constraint_is_there_once() {
-        let all = [with(json!({})), with(json!({"whenUnsatisfiable": "ScheduleAnyway"})), with(json!({"maxSkew": 2}))];
+        let all = [
+            with(json!({})),
+            with(json!({"whenUnsatisfiable": "ScheduleAnyway"})),
+            with(json!({"maxSkew": 2})),
+        ];
         assert_eq!(found(|report, path| check(report, path, &all), "c"), ["c[2]"]);
     }
 

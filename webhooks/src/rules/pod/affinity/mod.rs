@@ -29,6 +29,11 @@ pub(crate) fn check(report: &mut Report<'_>, path: &FieldPath, affinity: &Value)
 fn check_weight(report: &mut Report<'_>, path: &FieldPath, of: &Value) {
     let weight = integer(of, "weight").unwrap_or_default();
     if !(1..=100).contains(&weight) {
-        report.add(CODE, path.child("weight"), format!("{weight} is not a weight"), "use a number from 1 to 100");
+        report.add(
+            CODE,
+            path.child("weight"),
+            format!("{weight} is not a weight"),
+            "use a number from 1 to 100",
+        );
     }
 }

@@ -147,7 +147,8 @@ mod tests {
     #[case(32, 0)]
     #[case(33, 1)]
     fn values_are_judged_since(#[case] minor: u16, #[case] count: usize) {
-        let affinity = needs(json!({"matchExpressions": [{"key": "a", "operator": "In", "values": ["c d"]}]}));
+        let affinity =
+            needs(json!({"matchExpressions": [{"key": "a", "operator": "In", "values": ["c d"]}]}));
         assert_eq!(found_in(minor, |report, path| check(report, path, &affinity), "n").len(), count);
     }
 }

@@ -50,7 +50,8 @@ fn check_label_keys(report: &mut Report<'_>, path: &FieldPath, term: &Value) {
     check_pod_keys(report, CODE, path, term, "mismatchLabelKeys");
     check_keys_not_twice(report, CODE, path, term);
     let mismatch = list(term, "mismatchLabelKeys");
-    for (index, key) in texts(term, "matchLabelKeys").filter(|(_, key)| mismatch.iter().any(|other| other == key))
+    for (index, key) in
+        texts(term, "matchLabelKeys").filter(|(_, key)| mismatch.iter().any(|other| other == key))
     {
         report.add(
             CODE,

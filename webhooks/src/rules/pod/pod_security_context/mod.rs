@@ -104,7 +104,12 @@ pub(crate) fn check_system(report: &mut Report<'_>, path: &FieldPath, pod: &Valu
         "linux" => {}
         "windows" => windows::check_pod(report, path, pod),
         other => {
-            report.unsupported(Code::PodInvalid, path.child("os").child("name"), other, &["linux", "windows"]);
+            report.unsupported(
+                Code::PodInvalid,
+                path.child("os").child("name"),
+                other,
+                &["linux", "windows"],
+            );
         }
     }
 }

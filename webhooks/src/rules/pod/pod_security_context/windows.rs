@@ -26,7 +26,8 @@ const LINUX_CONTEXT: [&str; 11] = [
 ];
 
 pub(super) fn check(report: &mut Report<'_>, path: &FieldPath, pod: &Value, options: &Value) {
-    if let Some(name) = text_if_set(options, "gmsaCredentialSpecName").filter(|name| !dns::is_subdomain(name)) {
+    if let Some(name) = text_if_set(options, "gmsaCredentialSpecName").filter(|name| !dns::is_subdomain(name))
+    {
         report.add(
             CODE,
             path.child("gmsaCredentialSpecName"),
@@ -106,7 +107,9 @@ pub(super) fn check_pod(report: &mut Report<'_>, path: &FieldPath, pod: &Value) 
         report.add(CODE, path, "is not for the pods of windows", "leave it out, or change os");
     };
     let context = &pod["securityContext"];
-    let set = |field: &&str| if *field == "sysctls" { !list(context, field).is_empty() } else { is_set(context, field) };
+    let set = |field: &&str| {
+        if *field == "sysctls" { !list(context, field).is_empty() } else { is_set(context, field) }
+    };
     for field in LINUX_CONTEXT.into_iter().filter(set) {
         found(path.child("securityContext").child(field));
     }
@@ -158,7 +161,7 @@ mod tests {
     #[case(json!({"hostProcess": true}), json!({}), &["w.hostProcess"])]
     #[case(json!({"hostProcess": true}), json!({"hostNetwork": true}), &[])]
     #[case(json!({"hostProcess": false}), json!({}), &[])]
-    fn options(#[case] options: Value, #[case] pod: Value, #[case] paths: &[&str]) {
+    fn windows_options(#[case] options: Value, #[case] pod: Value, #[case] paths: &[&str]) {
         assert_eq!(found(|report, path| check(report, path, &pod, &options), "w"), paths);
     }
 }

@@ -15,7 +15,9 @@ pub(super) fn fibre_channel(report: &mut Report<'_>, path: &FieldPath, source: &
         (0, 0) => report.required(CODE, path.child("targetWWNs"), "a disk is known by targetWWNs or wwids"),
         (0, _) => {}
         (_, 0) => match integer(source, "lun") {
-            None => report.required(CODE, path.child("lun"), "a disk that is known by targetWWNs needs its lun"),
+            None => {
+                report.required(CODE, path.child("lun"), "a disk that is known by targetWWNs needs its lun")
+            }
             Some(lun) => check_lun(report, path, lun),
         },
         _ => {
@@ -45,7 +47,8 @@ pub(super) fn iscsi(report: &mut Report<'_>, path: &FieldPath, source: &Value) {
         }
     }
     check_lun(report, path, integer(source, "lun").unwrap_or_default());
-    let authenticates = ["chapAuthDiscovery", "chapAuthSession"].into_iter().find(|field| is_true(source, field));
+    let authenticates =
+        ["chapAuthDiscovery", "chapAuthSession"].into_iter().find(|field| is_true(source, field));
     if let Some(field) = authenticates.filter(|_| !is_set(source, "secretRef")) {
         report.required(CODE, path.child("secretRef"), &format!("{field} needs a secret"));
     }
@@ -90,7 +93,8 @@ fn is_qualified(rest: &str) -> bool {
             7 => *b == b'.',
             _ => b.is_ascii_digit(),
         });
-    let refused = |c: char| matches!(c, ',' | ';' | '*' | '&' | '$' | '|' | '\t' | '\n' | '\u{c}' | '\r' | ' ');
+    let refused =
+        |c: char| matches!(c, ',' | ';' | '*' | '&' | '$' | '|' | '\t' | '\n' | '\u{c}' | '\r' | ' ');
     date && owner[8..].iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'))
         && !disk.is_empty()
         && !disk.contains(refused)

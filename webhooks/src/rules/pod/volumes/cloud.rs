@@ -45,7 +45,11 @@ pub(super) fn azure_disk(report: &mut Report<'_>, path: &FieldPath, source: &Val
         report.add(
             CODE,
             path.child("diskURI"),
-            format!("{} does not begin with {start}, as that of a disk of the kind {} does", seen(uri), seen(kind)),
+            format!(
+                "{} does not begin with {start}, as that of a disk of the kind {} does",
+                seen(uri),
+                seen(kind)
+            ),
             "use the kind Managed with /subscriptions/…, another one with https://…",
         );
     }

@@ -53,7 +53,7 @@ mod tests {
     #[case(json!({"namespace": "a", "finalizers": []}), &["e.volumeClaimTemplate.metadata.namespace", "e.volumeClaimTemplate.metadata.finalizers"])]
     #[case(json!({"labels": {"a": "b c"}}), &["e.volumeClaimTemplate.metadata.labels[a]"])]
     #[case(json!({"annotations": {"a b": "c"}}), &["e.volumeClaimTemplate.metadata.annotations[a b]"])]
-    fn metadata(#[case] metadata: Value, #[case] paths: &[&str]) {
+    fn metadata_of_claims(#[case] metadata: Value, #[case] paths: &[&str]) {
         let spec = json!({"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}});
         let source = json!({"volumeClaimTemplate": {"metadata": metadata, "spec": spec}});
         assert_eq!(found(|report, path| check(report, path, &source), "e"), paths);

@@ -132,7 +132,8 @@ mod tests {
     #[test]
     fn every_source_of_the_schema_is_known() {
         let crd = sojourn_crds::amalthea::crd();
-        let spec = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"];
+        let spec =
+            &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"];
         let fields = spec["extraVolumes"]["items"]["properties"].as_object().unwrap();
         let unknown: Vec<_> = fields
             .keys()
