@@ -162,8 +162,8 @@ codes! {
         "A field of a container has a value that Kubernetes refuses. The original's workload is refused for ever."
     EnvironmentInvalid "environment-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
         "A variable of a container, or where it comes from, is not one that Kubernetes accepts. The original's workload is refused for ever."
-    PortInvalid "port-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
-        "A port of a container or of a Notebook is not one that Kubernetes accepts. The original's workload is refused for ever."
+    ContainerPortInvalid "container-port-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
+        "A port of a container is not one that Kubernetes accepts. The original's workload is refused for ever."
     ProbeInvalid "probe-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
         "A probe or a lifecycle hook is not one that Kubernetes accepts. The original's workload is refused for ever."
     ResourcesInvalid "resources-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
@@ -266,6 +266,8 @@ codes! {
         "A variable is set twice. agentserver keeps them in a map, where that cannot be."
     EnvValueAmbiguous "env-value-ambiguous" Deny Invalid FieldValueInvalid 3 Prevents Object
         "A variable has both `value` and `valueFrom`. Kubernetes refuses the workload for ever."
+    PortInvalid "port-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
+        "`port` of a Notebook is not a port."
     ClaimAmbiguous "claim-ambiguous" Deny Invalid FieldValueInvalid 3 Prevents Object
         "A Notebook names a claim and has a template for one, so that it is not clear where the files are."
     ClaimNameInvalid "claim-name-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object

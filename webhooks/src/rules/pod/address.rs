@@ -31,10 +31,14 @@ fn is_ipv6(text: &str) -> bool {
     format!("{}{tail}", groups.join(":")).parse::<Ipv6Addr>().is_ok()
 }
 
-/// The digits without leading zeros; one zero stays. What is no number stays as it is, and is no address.
+/// The digits without leading zeros; one zero stays. What is no number stays as it is, so that no address comes out;
+/// of one with a plus, which Rust would read, only the plus stays.
 fn number(digits: &str, radix: u32) -> &str {
+    if digits.starts_with('+') {
+        return "+";
+    }
     if digits.is_empty() || !digits.chars().all(|c| c.is_digit(radix)) {
-        return digits.strip_prefix('+').map_or(digits, |_| "+");
+        return digits;
     }
     let trimmed = digits.trim_start_matches('0');
     if trimmed.is_empty() { "0" } else { trimmed }

@@ -17,6 +17,9 @@ const HIGHEST_ID: i64 = i32::MAX as i64;
 /// `UserNamespacesSupport`, `SupplementalGroupsPolicy` and `SELinuxChangePolicy` are on.
 const NEWER_FIELDS: KubernetesVersion = KubernetesVersion { major: 1, minor: 33 };
 
+/// Since here, for certain, devices are refused in a pod with users of its own; whether earlier versions do is not known.
+const DEVICES: KubernetesVersion = KubernetesVersion { major: 1, minor: 34 };
+
 /// Says what is wrong with the security context of the pod at `path`, and with what it says about the node's namespaces.
 pub(crate) fn check(report: &mut Report<'_>, path: &FieldPath, pod: &Value) {
     if is_true(pod, "hostPID") && is_true(pod, "shareProcessNamespace") {
@@ -37,6 +40,9 @@ pub(crate) fn check(report: &mut Report<'_>, path: &FieldPath, pod: &Value) {
             );
         }
     }
+    if pod["hostUsers"] == false && report.kubernetes >= DEVICES {
+        check_devices(report, path, pod);
+    }
     let context = &pod["securityContext"];
     if is_set(pod, "securityContext") {
         let path = path.child("securityContext");
@@ -46,6 +52,21 @@ pub(crate) fn check(report: &mut Report<'_>, path: &FieldPath, pod: &Value) {
         profiles::check_seccomp(report, &path.child("seccompProfile"), &context["seccompProfile"]);
         profiles::check_app_armor(report, &path.child("appArmorProfile"), &context["appArmorProfile"]);
         windows::check(report, &path.child("windowsOptions"), pod, &context["windowsOptions"]);
+    }
+}
+
+fn check_devices(report: &mut Report<'_>, path: &FieldPath, pod: &Value) {
+    for field in ["containers", "initContainers"] {
+        for (index, container) in list(pod, field).iter().enumerate() {
+            if !list(container, "volumeDevices").is_empty() {
+                report.add(
+                    CODE,
+                    path.child(field).index(index).child("volumeDevices"),
+                    "devices do not go with hostUsers false",
+                    "mount a volume with files, or leave hostUsers out",
+                );
+            }
+        }
     }
 }
 
@@ -144,6 +165,9 @@ mod tests {
     #[case(json!({"hostPID": true, "shareProcessNamespace": true}), &["p.shareProcessNamespace"])]
     #[case(json!({"hostUsers": true, "hostIPC": true}), &[])]
     #[case(json!({"hostUsers": false, "hostIPC": true, "hostNetwork": true}), &["p.hostNetwork", "p.hostIPC"])]
+    #[case(json!({"hostUsers": false, "containers": [{"volumeDevices": []}]}), &[])]
+    #[case(json!({"containers": [{"volumeDevices": [{"name": "a", "devicePath": "/a"}]}]}), &[])]
+    #[case(json!({"hostUsers": false, "containers": [{}, {"volumeDevices": [{"name": "a", "devicePath": "/a"}]}]}), &["p.containers[1].volumeDevices"])]
     fn namespaces(#[case] pod: Value, #[case] paths: &[&str]) {
         assert_eq!(found(|report, path| check(report, path, &pod), "p"), paths);
     }
