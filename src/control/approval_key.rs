@@ -9,10 +9,7 @@ use super::{
 };
 use crate::core::{error::ErrorClass, manifest::MANAGER};
 use k8s_openapi::{ByteString, api::core::v1::Secret, apimachinery::pkg::apis::meta::v1::ObjectMeta};
-use kube::{
-    Api, Client,
-    api::PostParams,
-};
+use kube::{Api, Client, api::PostParams};
 use sojourn_webhooks::adoption::ApprovalKey;
 
 /// The entry of the Secret that holds the key.

@@ -317,8 +317,7 @@ mod tests {
     use super::*;
 
     fn all() -> Vec<PolicyRule> {
-        let names =
-            OwnNames {
+        let names = OwnNames {
             webhook_secret: "secret".to_owned(),
             approval_secret: "key".to_owned(),
             webhook_configuration: "guard".to_owned(),

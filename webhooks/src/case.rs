@@ -13,8 +13,8 @@ use crate::adoption::ApprovalKey;
 use crate::facts::{Access, DEFAULT_TRUSTED_USERS, GuardSettings, KubernetesVersion, Offline};
 use crate::finding::{Finding, Severity};
 use crate::object::Object;
-use crate::rules::operator_credentials::OwnCredentials;
 use crate::request::{Operation, Request};
+use crate::rules::operator_credentials::OwnCredentials;
 use crate::{review, table};
 
 /// The namespace of requests that are made from cases.
@@ -241,15 +241,20 @@ impl CaseFacts {
                 CaseOnDeadline::Hibernate => OnDeadline::Hibernate,
             },
             agentic: Limits { enforce_timeout: self.settings.enforce_timeout, ..Limits::default() },
-            kubernetes: self.settings.kubernetes_minor.map_or_else(KubernetesVersion::default, |minor| {
-                KubernetesVersion { major: 1, minor }
-            }),
+            kubernetes: self
+                .settings
+                .kubernetes_minor
+                .map_or_else(KubernetesVersion::default, |minor| KubernetesVersion { major: 1, minor }),
             ingress_conflicts: match self.settings.ingress_conflicts {
                 CaseConflicts::Warn => Severity::Warn,
                 CaseConflicts::Deny => Severity::Deny,
             },
             own: OwnCredentials {
-                namespace: if self.settings.operator_lives_here { namespace.to_owned() } else { String::new() },
+                namespace: if self.settings.operator_lives_here {
+                    namespace.to_owned()
+                } else {
+                    String::new()
+                },
                 service_account: "sojourn".to_owned(),
                 secrets: vec!["sojourn-webhook".to_owned()],
             },

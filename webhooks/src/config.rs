@@ -247,7 +247,15 @@ mod tests {
         let made = mutating(&settings(Endpoint::Url(String::new()))).webhooks.unwrap();
         let of_jobs = made.iter().find(|webhook| webhook.name == crate::table::MUTATE_JOB).unwrap();
         let names: Vec<_> = of_jobs.match_conditions.iter().flatten().map(|c| c.name.as_str()).collect();
-        assert_eq!(names, ["not-the-operator", "not-a-subresource", "more-than-finalizers-if-being-deleted", "claims-a-session"]);
+        assert_eq!(
+            names,
+            [
+                "not-the-operator",
+                "not-a-subresource",
+                "more-than-finalizers-if-being-deleted",
+                "claims-a-session"
+            ]
+        );
     }
 
     #[test]

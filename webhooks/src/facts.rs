@@ -5,8 +5,8 @@ use std::pin::Pin;
 
 use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::UserInfo;
-use serde_json::Value;
 use serde::Deserialize;
+use serde_json::Value;
 use sojourn_crds::DescribedKind;
 use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionSpec, OnDeadline};
 use sojourn_crds::ambient::Limits;

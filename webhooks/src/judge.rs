@@ -6,9 +6,9 @@ use crate::facts::{AccessQuestion, Facts, GuardSettings};
 use crate::finding::{Code, FieldPath, Finding, Severity, seen};
 use crate::kind::Subject;
 use crate::object::ReadObjectError;
+use crate::request::Operation;
 use crate::request::Request;
 use crate::rules::code::Class;
-use crate::request::Operation;
 use crate::table::{NAMESPACE_BUDGET, Row, WebhookType};
 
 /// What is to be answered.

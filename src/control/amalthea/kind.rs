@@ -11,7 +11,8 @@ use kube::core::DynamicObject;
 use prometheus_client::registry::Registry;
 use sojourn_crds::amalthea::{AmaltheaSession, KIND};
 use sojourn_webhooks::{
-    JobConstraints, adoption, facts::GuardSettings, session_kinds::amalthea_job_constraints, table::LONGEST_SPEC,
+    JobConstraints, adoption, facts::GuardSettings, session_kinds::amalthea_job_constraints,
+    table::LONGEST_SPEC,
 };
 use std::sync::Arc;
 use tokio::task::JoinSet;

@@ -17,8 +17,8 @@ use crate::{
         workload::{Observed, SameRoute, Warning, WorkloadKind, diagnosis},
     },
 };
-use routes::Routes;
 use entry::{Entry, PackedSession, pod_owners};
+use routes::Routes;
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,

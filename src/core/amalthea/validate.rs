@@ -81,7 +81,11 @@ pub fn validate(session: &AmaltheaSession, findings: Vec<String>) -> Option<Chec
 
 /// What the admission rules would say against the session if it were created now, as far as it prevents a
 /// workload. The rules are those of the webhook, so that a session that got past it is told the same.
-pub fn blocking_findings(session: &AmaltheaSession, settings: &SessionSettings, now: Timestamp) -> Vec<String> {
+pub fn blocking_findings(
+    session: &AmaltheaSession,
+    settings: &SessionSettings,
+    now: Timestamp,
+) -> Vec<String> {
     let request = Request {
         operation: Operation::Create,
         subresource: None,

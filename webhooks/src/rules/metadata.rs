@@ -47,7 +47,8 @@ pub(crate) fn is_qualified_name(key: &str) -> bool {
     }
 }
 
-fn is_name(name: &str) -> bool {
+/// A name as in labels and annotations, without a prefix.
+pub(crate) fn is_name(name: &str) -> bool {
     let edge = |b: u8| b.is_ascii_alphanumeric();
     name.len() <= 63
         && name.bytes().next().is_some_and(edge)

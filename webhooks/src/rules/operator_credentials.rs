@@ -52,7 +52,13 @@ struct Parent<'a> {
 }
 
 /// The depth is bounded by the reader, which refuses deeper objects.
-fn walk(own: &OwnCredentials, path: &FieldPath, parent: Parent<'_>, value: &Value, findings: &mut Vec<Finding>) {
+fn walk(
+    own: &OwnCredentials,
+    path: &FieldPath,
+    parent: Parent<'_>,
+    value: &Value,
+    findings: &mut Vec<Finding>,
+) {
     match value {
         Value::Object(fields) => {
             for (field, value) in fields {
@@ -85,8 +91,8 @@ fn credential(own: &OwnCredentials, parent: Parent<'_>, text: &str) -> Option<&'
         return Some("the service account");
     }
     // `secretName`, and `name` below `secretRef`, `secretKeyRef`, `secret`, `imagePullSecrets` and the like.
-    let names_secret =
-        parent.field == "secretName" || (parent.field == "name" && parent.around.to_lowercase().contains("secret"));
+    let names_secret = parent.field == "secretName"
+        || (parent.field == "name" && parent.around.to_lowercase().contains("secret"));
     (names_secret && own.secrets.iter().any(|secret| secret == text)).then_some("a Secret")
 }
 
@@ -99,7 +105,8 @@ mod tests {
 
     fn paths(namespace: &str, spec: Value) -> Vec<String> {
         let own = OwnCredentials::of("system:serviceaccount:sojourn:operator", vec!["key".to_owned()]);
-        let facts = Offline::new(jiff::Timestamp::UNIX_EPOCH, GuardSettings { own, ..GuardSettings::default() });
+        let facts =
+            Offline::new(jiff::Timestamp::UNIX_EPOCH, GuardSettings { own, ..GuardSettings::default() });
         let mut findings = Vec::new();
         check(namespace, &spec, &facts, &mut findings);
         findings.into_iter().map(|finding| finding.path.to_string()).collect()

@@ -299,7 +299,8 @@ fn pod_status(observed: &Observed) -> Option<PodStatus> {
 pub(super) fn without_spec(session: &AmaltheaSession, now: Timestamp) -> Report {
     let old = session.status.clone().unwrap_or_default();
     let deleting = session.metadata.deletion_timestamp.is_some();
-    let unreadable = session.metadata.annotations.as_ref().and_then(|annotations| annotations.get(UNREADABLE));
+    let unreadable =
+        session.metadata.annotations.as_ref().and_then(|annotations| annotations.get(UNREADABLE));
     let missing = || "the session has no spec; give it at least spec.session.image, or delete it".to_owned();
     let error = unreadable.cloned().unwrap_or_else(missing);
     let mut status = AmaltheaSessionStatus {

@@ -110,7 +110,10 @@ impl Draft {
         let secrets = secrets.iter().map(|name| (*name).to_owned()).collect();
         let record =
             adoption::record(&approval_key(), &text("namespace"), Binding::Uid(text("uid")), secrets);
-        self.with(&format!("/metadata/annotations/{}", adoption::ANNOTATION.replace('/', "~1")), json!(record))
+        self.with(
+            &format!("/metadata/annotations/{}", adoption::ANNOTATION.replace('/', "~1")),
+            json!(record),
+        )
     }
 
     pub(super) fn build(&self) -> AmaltheaSession {

@@ -78,8 +78,7 @@ mod tests {
 
     /// A session that adopts these secrets, as the API server holds it.
     fn session(secrets: &[&str], annotation: Option<&str>) -> AmaltheaSession {
-        let pulls: Vec<Value> =
-            secrets.iter().map(|name| json!({"name": name, "adopt": true})).collect();
+        let pulls: Vec<Value> = secrets.iter().map(|name| json!({"name": name, "adopt": true})).collect();
         let annotations = annotation.map(|text| json!({ANNOTATION: text}));
         serde_json::from_value(json!({
             "metadata": {"name": "a", "namespace": "n", "uid": "u", "annotations": annotations,
@@ -90,7 +89,11 @@ mod tests {
     }
 
     /// The record after an update by a user who may delete `allowed`.
-    fn after(old: Option<&AmaltheaSession>, new: &AmaltheaSession, allowed: &[&str]) -> Option<BTreeSet<String>> {
+    fn after(
+        old: Option<&AmaltheaSession>,
+        new: &AmaltheaSession,
+        allowed: &[&str],
+    ) -> Option<BTreeSet<String>> {
         let user = UserInfo::default();
         let request = Request {
             operation: if old.is_some() { Operation::Update } else { Operation::Create },
@@ -126,10 +129,7 @@ mod tests {
     #[case::all(&["x", "y"], &["x", "y"])]
     #[case::some(&["y"], &["y"])]
     #[case::none(&[], &[])]
-    fn what_the_requester_may_delete_is_recorded(
-        #[case] allowed: &[&str],
-        #[case] recorded: &[&str],
-    ) {
+    fn what_the_requester_may_delete_is_recorded(#[case] allowed: &[&str], #[case] recorded: &[&str]) {
         let recorded = Some(names(recorded)).filter(|names| !names.is_empty());
         assert_eq!(after(None, &session(&["x", "y"], None), allowed), recorded);
         let old = session(&[], None);

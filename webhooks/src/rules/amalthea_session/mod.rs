@@ -5,12 +5,14 @@ pub mod approval;
 pub mod authentication;
 pub mod container_fields;
 pub mod containers;
+pub mod data_sources;
 pub mod durations;
 pub mod immutability;
 pub mod ingress;
 pub mod mounts;
 pub mod names;
 pub mod pod;
+pub mod scheduling;
 pub mod secrets;
 pub mod storage;
 pub mod template;
@@ -25,6 +27,7 @@ use crate::facts::{AccessQuestion, Facts};
 use crate::finding::{Code, FieldPath, Finding};
 use crate::kind::{AdmissionRules, Change};
 use crate::rules::operator_credentials;
+use crate::rules::pod::Report;
 
 /// A session that is judged, with its old self when it is an update.
 pub(crate) struct Subject<'a> {
@@ -94,6 +97,14 @@ impl AdmissionRules for AmaltheaSession {
         secrets::check(&subject, &mut findings);
         secrets::check_adoption(change, facts, &mut findings);
         operator_credentials::check(change.request.namespace, spec, facts, &mut findings);
+        let report = &mut Report::new(facts.settings().kubernetes, &mut findings);
+        volumes::check_sources(&subject, report);
+        storage::check_class(&subject, report);
+        data_sources::check(&subject, report);
+        scheduling::check(&subject, report);
+        secrets::check_names(&subject, report);
+        ingress::check_fields(&subject, report);
+        template::check_uses(&subject, report);
         findings
     }
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use sojourn_crds::amalthea::{
-    AmaltheaSession, AmaltheaSessionSpec,
+    AmaltheaSession, AmaltheaSessionSpec, AuthenticationType,
     secrets::{PLACES, secret_references},
 };
 
@@ -15,6 +15,7 @@ use super::{Subject, spec};
 use crate::facts::{Access, AccessQuestion, Facts};
 use crate::finding::{Code, FieldPath, Finding, seen};
 use crate::kind::Change;
+use crate::rules::pod::{Report, references};
 
 /// Says which references are incomplete.
 pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
@@ -36,6 +37,21 @@ pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
             "the name of the secret is empty",
             "name the secret",
         ));
+    }
+}
+
+/// Says which names no secret can have, where Kubernetes judges them: where all keys of a secret become variables. A
+/// volume may name any secret, and so may the list of pull secrets.
+pub(crate) fn check_names(subject: &Subject<'_>, report: &mut Report<'_>) {
+    let authentication = subject.spec.authentication.as_ref().filter(|_| subject.has_proxy());
+    if let Some(authentication) = authentication.filter(|auth| auth.kind == AuthenticationType::Oidc) {
+        let path = spec("authentication").child("secretRef").child("name");
+        references::secret_of_variables(report, path, &authentication.secret_ref.name);
+    }
+    let remote = subject.spec.session.remote_secret_ref.as_ref().filter(|_| subject.is_remote());
+    if let Some(secret) = remote {
+        let path = spec("session").child("remoteSecretRef").child("name");
+        references::secret_of_variables(report, path, &secret.name);
     }
 }
 

@@ -8,6 +8,7 @@ pub mod identity;
 pub mod network;
 pub mod overlay;
 pub mod placeholders;
+pub mod pod;
 pub mod port;
 pub mod probe;
 pub mod resources;
@@ -21,6 +22,7 @@ use crate::facts::Facts;
 use crate::finding::{FieldPath, Finding};
 use crate::kind::{AdmissionRules, Change};
 use crate::rules::operator_credentials;
+use crate::rules::pod::Report;
 
 /// The path of `spec.<field>`.
 pub(crate) fn spec(field: &str) -> FieldPath {
@@ -50,6 +52,9 @@ impl AdmissionRules for Notebook {
             timeouts::check_change(old, notebook, facts.now(), &mut findings);
             volume::check_change(old, notebook, &mut findings);
         }
+        let report = &mut Report::new(facts.settings().kubernetes, &mut findings);
+        pod::check(notebook, report);
+        volume::check_claim(notebook, report);
         findings
     }
 }
