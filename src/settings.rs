@@ -19,7 +19,7 @@ use crate::core::{images::Rules, settings::SessionSettings};
 use address::Address;
 use flags::Flags;
 use sojourn_crds::dns::is_label;
-use sojourn_webhooks::facts::GuardSettings;
+use sojourn_webhooks::GuardSettings;
 use std::{path::PathBuf, time::Duration};
 
 /// The original's constant. Another image restarts sessions that authenticate with it.

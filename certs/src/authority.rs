@@ -6,10 +6,9 @@ use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     SerialNumber,
 };
-use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::bundle::Fingerprint;
 use crate::dates::Validity;
+use crate::fingerprint::Fingerprint;
 use crate::key::{KeyError, PrivateKey};
 
 /// How long an authority lives.
@@ -161,11 +160,6 @@ impl Authority {
 /// A random serial number of 128 bits, so that two replicas never issue the same one.
 pub(crate) fn random_serial() -> SerialNumber {
     SerialNumber::from_slice(&rand::random::<[u8; 16]>())
-}
-
-/// Reads the period of validity of a DER certificate.
-pub(crate) fn validity_of(der: &[u8]) -> Option<Validity> {
-    X509Certificate::from_der(der).ok().map(|(_, certificate)| Validity::of(&certificate))
 }
 
 fn first_block(pem: &str) -> &str {

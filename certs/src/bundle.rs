@@ -1,48 +1,13 @@
 //! The CA bundle that webhook configurations publish: a set of certificates that is merged, pruned and compared
 //! by content, so that order, spacing and comments of the PEM text never cause a write.
 
-use std::fmt;
-use std::str::FromStr;
-
 use base64::Engine as _;
 use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;
-use sha2::{Digest, Sha256};
 use x509_parser::pem::Pem;
 
-use crate::authority::validity_of;
-use crate::dates::CLOCKS_DIFFER;
-
-/// What a certificate is known by: the SHA-256 digest of its DER form, in lower-case hexadecimal.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Fingerprint(String);
-
-/// The text is not a fingerprint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("64 hexadecimal digits were expected")]
-pub struct ReadFingerprintError;
-
-impl Fingerprint {
-    /// The fingerprint of a certificate in DER form.
-    pub fn of(der: &[u8]) -> Self {
-        Self(Sha256::digest(der).iter().map(|byte| format!("{byte:02x}")).collect())
-    }
-}
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for Fingerprint {
-    type Err = ReadFingerprintError;
-    fn from_str(text: &str) -> Result<Self, ReadFingerprintError> {
-        let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        let fits = text.len() == 64 && text.bytes().all(digit);
-        fits.then(|| Self(text.to_owned())).ok_or(ReadFingerprintError)
-    }
-}
+use crate::dates::{CLOCKS_DIFFER, Validity};
+use crate::fingerprint::Fingerprint;
 
 /// A set of CA certificates in the order in which they were added.
 #[derive(Debug, Clone, Default)]
@@ -108,7 +73,7 @@ impl Bundle {
             if block.label != "CERTIFICATE" {
                 return Err(BundleError::NotACertificate { position, label: block.label });
             }
-            if validity_of(&block.contents).is_none() {
+            if Validity::of_der(&block.contents).is_none() {
                 return Err(BundleError::Malformed { position });
             }
             bundle = bundle.with(&block.contents);
@@ -129,7 +94,7 @@ impl Bundle {
     /// Without the certificates whose life is over at `now`, by whatever clock.
     pub fn without_expired(mut self, now: Timestamp) -> Self {
         let over = now.saturating_sub(CLOCKS_DIFFER).unwrap_or(now);
-        self.certificates.retain(|it| validity_of(&it.der).is_some_and(|life| over < life.not_after));
+        self.certificates.retain(|it| Validity::of_der(&it.der).is_some_and(|life| over < life.not_after));
         self
     }
 
@@ -227,6 +192,7 @@ mod tests {
 
     use super::*;
     use crate::authority::Authority;
+    use crate::fingerprint::ReadFingerprintError;
 
     fn now() -> Timestamp {
         "2026-05-01T12:00:00Z".parse().unwrap()

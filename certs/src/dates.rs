@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use rcgen::CertificateParams;
-use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 /// How far a clock may be off, in either direction: a day, and some.
 const OFF: SignedDuration = SignedDuration::from_hours(26);
@@ -38,6 +38,11 @@ impl Validity {
             not_before: second(certificate.validity().not_before.timestamp()),
             not_after: second(certificate.validity().not_after.timestamp()),
         }
+    }
+
+    /// Reads the period of a certificate in DER form.
+    pub(crate) fn of_der(der: &[u8]) -> Option<Self> {
+        X509Certificate::from_der(der).ok().map(|(_, certificate)| Self::of(&certificate))
     }
 
     /// The moment at which one third of the life is left.

@@ -11,6 +11,7 @@
 pub mod authority;
 pub mod bundle;
 mod dates;
+pub mod fingerprint;
 pub mod key;
 pub mod leaf;
 pub mod names;
@@ -22,8 +23,9 @@ pub mod store;
 pub mod verify;
 
 pub use authority::{Authority, Reason};
-pub use bundle::{Bundle, Fingerprint};
+pub use bundle::Bundle;
 pub use dates::CLOCKS_DIFFER;
+pub use fingerprint::Fingerprint;
 pub use key::PrivateKey;
 pub use leaf::Leaf;
 pub use names::Names;

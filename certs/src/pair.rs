@@ -9,9 +9,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 
-use crate::authority::validity_of;
-use crate::bundle::Fingerprint;
 use crate::dates::Validity;
+use crate::fingerprint::Fingerprint;
 
 /// A chain and its key, fit to be served.
 #[derive(Clone)]
@@ -51,7 +50,7 @@ impl Pair {
             .collect::<Result<_, _>>()
             .map_err(|_| JudgePairError::NoCertificate)?;
         let leaf = chain.first().ok_or(JudgePairError::NoCertificate)?.clone();
-        let validity = validity_of(&leaf).ok_or(JudgePairError::NoCertificate)?;
+        let validity = Validity::of_der(&leaf).ok_or(JudgePairError::NoCertificate)?;
         let parsed = ParsedCertificate::try_from(&leaf).map_err(|_| JudgePairError::NoCertificate)?;
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| JudgePairError::NoKey)?;
         let provider = rustls::crypto::ring::default_provider();

@@ -21,7 +21,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::authority::{Authority, AuthorityError, Reason};
-use crate::bundle::{Bundle, Fingerprint, Match};
+use crate::bundle::{Bundle, Match};
+use crate::fingerprint::Fingerprint;
 use crate::leaf::LEAF_LIFE;
 use crate::store::{OWNER, OWNER_LABEL, ROTATE, ROTATED, Report, SecretData, Stored};
 

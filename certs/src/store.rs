@@ -16,8 +16,9 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::authority::{Authority, Reason};
-use crate::bundle::{Bundle, Fingerprint};
+use crate::bundle::Bundle;
 use crate::dates::CLOCKS_DIFFER;
+use crate::fingerprint::Fingerprint;
 
 /// Data key of the certificate of the authority that signs.
 pub const CERTIFICATE: &str = "tls.crt";

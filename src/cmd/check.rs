@@ -10,7 +10,6 @@ pub mod problem;
 pub mod report;
 pub mod schema;
 
-use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -23,6 +22,7 @@ use self::examine::Input;
 use self::files::InputError;
 use self::kinds::Kinds;
 use self::report::Output;
+use super::terminal::{print, printable};
 use crate::settings::flags::on_deadline;
 
 /// Something is denied, or `--strict` and something is warned about.
@@ -62,7 +62,7 @@ impl Check {
         let examination = examine::examine(&Kinds::compiled()?, &inputs, &old, settings, Timestamp::now());
         print(&report::render(&examination, self.output)?)?;
         for error in &errors {
-            eprintln!("sojourn: {}", report::printable(&error.to_string()));
+            eprintln!("sojourn: {}", printable(&error.to_string()));
         }
         let denied = examination.denied > 0 || (self.strict && examination.warnings() > 0);
         Ok(ExitCode::from(match (errors.is_empty(), denied) {
@@ -79,13 +79,4 @@ fn read_all(arguments: &[PathBuf], errors: &mut Vec<InputError>) -> Vec<Input> {
         files::read(argument, &mut inputs, errors);
     }
     inputs
-}
-
-/// Writes to standard output. A reader that went away, such as `head`, is no failure.
-pub(in crate::cmd) fn print(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
-        _ => Ok(()),
-    }
 }

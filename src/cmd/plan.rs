@@ -16,10 +16,9 @@ use super::check::{
     examine::{self, Examination, Input},
     files,
     kinds::Kinds,
-    print,
-    report::printable,
 };
 use super::connect::Cluster;
+use super::terminal::{print, printable};
 use crate::{
     core::settings::SessionSettings,
     settings::{OAUTH2_PROXY_IMAGE, Settings, flags::Flags, flags::on_deadline},

@@ -18,7 +18,7 @@ use futures::future::BoxFuture;
 use prometheus_client::registry::Registry;
 use serde_json::{Map, Value};
 use sojourn_crds::amalthea::AmaltheaSession;
-use sojourn_webhooks::{JobConstraints, SESSION_KINDS, SessionKind, facts::GuardSettings};
+use sojourn_webhooks::{GuardSettings, JobConstraints, SESSION_KINDS, SessionKind};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::{authentication::v1::UserInfo, authorization::v1::ResourceAttributes};
 use kube::Client;
 use sojourn_webhooks::{
-    facts::{Access, AccessQuestion, Answer, Authorizer, Facts, GuardSettings},
+    facts::{Access, AccessQuestion, Answer, Authorizer, Facts},
     session_kinds::{JobConstraints, SessionKind},
 };
 

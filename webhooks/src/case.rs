@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use sojourn_crds::amalthea::OnDeadline;
 use sojourn_crds::ambient::Limits;
 
-use crate::facts::{Access, DEFAULT_TRUSTED_USERS, GuardSettings, Offline};
+use crate::facts::{Access, Offline};
 use crate::finding::{Finding, Severity};
 use crate::object::Object;
 use crate::request::{Operation, Request};
+use crate::settings::{DEFAULT_TRUSTED_USERS, GuardSettings};
 use crate::{review, table};
 
 /// The namespace of requests that are made from cases.

@@ -6,11 +6,10 @@ use std::pin::Pin;
 use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::UserInfo;
 use serde_json::Value;
-use sojourn_crds::amalthea::OnDeadline;
-use sojourn_crds::ambient::Limits;
 
 use crate::object::Object;
 use crate::session_kinds::{JobConstraints, SESSION_KINDS, SessionKind};
+use crate::settings::GuardSettings;
 
 /// What rules may know. Answers come from memory at once: no call leaves the process from here.
 pub trait Facts: Send + Sync {
@@ -26,54 +25,6 @@ pub trait Facts: Send + Sync {
     fn may(&self, question: &AccessQuestion) -> Access {
         let _ = question;
         Access::Unknown
-    }
-}
-
-/// How the operator is set up, as far as the rules depend on it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GuardSettings {
-    /// The user that the operator itself is; its requests are not judged.
-    pub operator_user: String,
-    /// Controllers that may do to a session's Job what nobody else may.
-    pub trusted_users: Vec<String>,
-    /// What happens when a batch session reaches its `maxAge`.
-    pub on_deadline: OnDeadline,
-    /// How long sessions of agents may live.
-    pub agentic: Limits,
-}
-
-/// Service accounts of Kubernetes' own controllers that touch Jobs, and of the queueing controller that toggles
-/// `suspend`. A cluster with other ones adds them to [`GuardSettings::trusted_users`].
-pub const DEFAULT_TRUSTED_USERS: [&str; 7] = [
-    "system:kube-controller-manager",
-    "system:serviceaccount:kube-system:job-controller",
-    "system:serviceaccount:kube-system:generic-garbage-collector",
-    "system:serviceaccount:kube-system:ttl-after-finished-controller",
-    "system:serviceaccount:kube-system:namespace-controller",
-    "system:serviceaccount:kube-system:cronjob-controller",
-    "system:serviceaccount:kueue-system:kueue-controller-manager",
-];
-
-impl Default for GuardSettings {
-    fn default() -> Self {
-        Self {
-            operator_user: String::new(),
-            trusted_users: DEFAULT_TRUSTED_USERS.map(str::to_owned).to_vec(),
-            on_deadline: OnDeadline::default(),
-            agentic: Limits::default(),
-        }
-    }
-}
-
-impl GuardSettings {
-    /// True for the operator and the controllers that it trusts.
-    pub fn trusts(&self, user: &str) -> bool {
-        self.is_operator(user) || self.trusted_users.iter().any(|trusted| trusted == user)
-    }
-
-    /// True for the operator itself.
-    pub fn is_operator(&self, user: &str) -> bool {
-        !self.operator_user.is_empty() && self.operator_user == user
     }
 }
 

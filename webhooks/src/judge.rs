@@ -6,12 +6,13 @@ use json_patch::PatchOperation;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::facts::{AccessQuestion, Facts, GuardSettings};
+use crate::facts::{AccessQuestion, Facts};
 use crate::finding::{Code, FieldPath, Finding, Severity, seen};
 use crate::kind::Subject;
 use crate::object::{Object, ReadObjectError};
 use crate::request::Request;
 use crate::rules::code::Class;
+use crate::settings::GuardSettings;
 use crate::table::{Row, WebhookType};
 
 /// What is to be answered.

@@ -19,12 +19,14 @@ pub mod request;
 pub mod review;
 pub mod rules;
 pub mod session_kinds;
+pub mod settings;
 pub mod table;
 
-pub use facts::{Access, AccessQuestion, Authorizer, Facts, GuardSettings, Offline};
+pub use facts::{Access, AccessQuestion, Authorizer, Facts, Offline};
 pub use finding::{Code, FieldPath, Finding, Severity};
 pub use judge::{Evaluation, Verdict, judge};
 pub use object::Object;
 pub use request::{Operation, Request};
 pub use session_kinds::{JobConstraints, SESSION_KINDS, SessionKind};
+pub use settings::GuardSettings;
 pub use table::{Row, TABLE};

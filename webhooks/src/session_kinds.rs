@@ -8,8 +8,8 @@ use sojourn_crds::ambient::{self, AgenticSession};
 use sojourn_crds::notebook::{self, Notebook};
 use sojourn_crds::{DescribedKind, KindDescriptor};
 
-use crate::facts::GuardSettings;
 use crate::object::{Object, ReadObjectError};
+use crate::settings::GuardSettings;
 
 /// What the guard has to know of the session that a Job claims.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -24,8 +24,8 @@ use kube::{
 };
 use sojourn_certs::server::CertResolver;
 use sojourn_webhooks::{
+    GuardSettings,
     config::{self, ConfigSettings, Endpoint},
-    facts::GuardSettings,
     http::WebhookState,
     metrics::Metrics,
 };

@@ -10,7 +10,7 @@ use crate::{
 use kube::core::DynamicObject;
 use prometheus_client::registry::Registry;
 use sojourn_crds::amalthea::{AmaltheaSession, KIND};
-use sojourn_webhooks::{JobConstraints, facts::GuardSettings, session_kinds::amalthea_job_constraints};
+use sojourn_webhooks::{GuardSettings, JobConstraints, session_kinds::amalthea_job_constraints};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 

@@ -19,9 +19,8 @@ use k8s_openapi::api::core::v1::{ObjectReference, Secret};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 use sojourn_certs::{
-    Bundle, Leaf, Names,
+    Bundle, Fingerprint, Leaf, Names,
     authority::{AuthorityError, Reason},
-    bundle::Fingerprint,
     leaf::LeafError,
     propagation::BundlePropagation,
     rotation::{self, Change, Serving, Step, View},

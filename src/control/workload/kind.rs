@@ -8,7 +8,7 @@ use crate::{
 };
 use kube::core::DynamicObject;
 use prometheus_client::registry::Registry;
-use sojourn_webhooks::{JobConstraints, facts::GuardSettings};
+use sojourn_webhooks::{GuardSettings, JobConstraints};
 use std::{future::Future, sync::Arc};
 use tokio::task::JoinSet;
 

@@ -12,7 +12,7 @@ use sojourn_crds::{
 };
 
 use sojourn_webhooks::{
-    facts::{GuardSettings, Offline},
+    GuardSettings, Offline,
     kind::{AdmissionRules, Change},
     request::{Operation, Request},
 };
