@@ -19,7 +19,7 @@ use crate::core::{images::Rules, settings::SessionSettings};
 use address::Address;
 use flags::Flags;
 use sojourn_crds::dns::is_label;
-use sojourn_webhooks::GuardSettings;
+use sojourn_webhooks::AdmissionSettings;
 use std::{path::PathBuf, time::Duration};
 
 /// The original's constant. Another image restarts sessions that authenticate with it.
@@ -115,12 +115,12 @@ pub struct Settings {
 
 impl Settings {
     /// What the admission rules depend on, but for the operator's own user.
-    pub fn guard(&self) -> GuardSettings {
+    pub fn admission(&self) -> AdmissionSettings {
         let trusted = self.webhook.iter().flat_map(|webhook| webhook.trusted_users.iter().cloned());
-        GuardSettings {
-            trusted_users: GuardSettings::default().trusted_users.into_iter().chain(trusted).collect(),
+        AdmissionSettings {
+            trusted_users: AdmissionSettings::default().trusted_users.into_iter().chain(trusted).collect(),
             on_deadline: self.sessions.on_deadline,
-            ..GuardSettings::default()
+            ..AdmissionSettings::default()
         }
     }
 }

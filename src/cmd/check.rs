@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use clap::Args;
 use jiff::Timestamp;
 use sojourn_crds::amalthea::OnDeadline;
-use sojourn_webhooks::GuardSettings;
+use sojourn_webhooks::AdmissionSettings;
 
 use self::examine::Input;
 use self::files::InputError;
@@ -58,7 +58,7 @@ impl Check {
         let inputs = read_all(&self.inputs, &mut errors);
         let old = read_all(&self.old, &mut errors);
         let settings =
-            GuardSettings { on_deadline: self.non_interactive_on_deadline, ..GuardSettings::default() };
+            AdmissionSettings { on_deadline: self.non_interactive_on_deadline, ..AdmissionSettings::default() };
         let examination = examine::examine(&Kinds::compiled()?, &inputs, &old, settings, Timestamp::now());
         print(&report::render(&examination, self.output)?)?;
         for error in &errors {

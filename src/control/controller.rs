@@ -18,7 +18,7 @@ use futures::future::BoxFuture;
 use prometheus_client::registry::Registry;
 use serde_json::{Map, Value};
 use sojourn_crds::amalthea::AmaltheaSession;
-use sojourn_webhooks::{GuardSettings, JobConstraints, SESSION_KINDS, SessionKind};
+use sojourn_webhooks::{AdmissionSettings, JobConstraints, SESSION_KINDS, SessionKind};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -64,7 +64,7 @@ pub trait Controller: Send + Sync + 'static {
         &self,
         namespace: &str,
         name: &str,
-        settings: &GuardSettings,
+        settings: &AdmissionSettings,
     ) -> Option<JobConstraints> {
         let _ = (namespace, name, settings);
         None
@@ -154,7 +154,7 @@ impl Controllers {
         kind: &SessionKind,
         namespace: &str,
         name: &str,
-        settings: &GuardSettings,
+        settings: &AdmissionSettings,
     ) -> Option<JobConstraints> {
         let controller = self.0.iter().find(|controller| controller.kind() == kind.descriptor.kind)?;
         controller.job_constraints(namespace, name, settings)

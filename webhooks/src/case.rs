@@ -13,7 +13,7 @@ use crate::facts::{Access, Offline};
 use crate::finding::{Finding, Severity};
 use crate::object::Object;
 use crate::request::{Operation, Request};
-use crate::settings::{DEFAULT_TRUSTED_USERS, GuardSettings};
+use crate::settings::{DEFAULT_TRUSTED_USERS, AdmissionSettings};
 use crate::{review, table};
 
 /// The namespace of requests that are made from cases.
@@ -27,7 +27,7 @@ pub const USER: &str = "somebody";
 pub struct Case {
     /// What the case shows.
     pub about: String,
-    /// Name of the row that judges.
+    /// Name of the row whose rules are evaluated.
     pub webhook: String,
     /// What is being done.
     pub operation: Operation,
@@ -68,7 +68,7 @@ pub struct CaseFacts {
     pub settings: CaseSettings,
 }
 
-/// An answer to a question of access.
+/// The result of an access review.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CaseAccess {
@@ -162,7 +162,7 @@ impl Case {
         UserInfo { username: Some(self.user().to_owned()), ..UserInfo::default() }
     }
 
-    /// The request, as the pure judge takes it.
+    /// The request, as [`crate::evaluate()`] takes it.
     pub fn request<'a>(&'a self, user: &'a UserInfo) -> Request<'a> {
         Request {
             operation: self.operation,
@@ -209,7 +209,7 @@ impl Case {
 impl CaseFacts {
     /// The facts in the form that the rules take, with the sessions in `namespace`.
     pub fn known(&self, namespace: &str) -> Result<Offline, jiff::Error> {
-        let settings = GuardSettings {
+        let settings = AdmissionSettings {
             operator_user: self.settings.operator_user.clone(),
             trusted_users: DEFAULT_TRUSTED_USERS.map(str::to_owned).to_vec(),
             on_deadline: match self.settings.on_deadline {
@@ -223,13 +223,13 @@ impl CaseFacts {
         for session in &self.sessions {
             known.know(namespace, session);
         }
-        for (name, answer) in &self.access {
-            let access = match answer {
+        for (name, result) in &self.access {
+            let access = match result {
                 CaseAccess::Allowed => Access::Allowed,
                 CaseAccess::Denied => Access::Denied,
                 CaseAccess::Unknown => Access::Unknown,
             };
-            known.answer(name, access);
+            known.set_access(name, access);
         }
         Ok(known)
     }

@@ -1,4 +1,4 @@
-//! What rules may know beyond the object they judge, and how the one question that needs the API server is asked.
+//! What rules may know beyond the object that they evaluate, and how the API server reviews the access of a user.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
@@ -9,28 +9,28 @@ use serde_json::Value;
 
 use crate::object::Object;
 use crate::session_kinds::{JobConstraints, SESSION_KINDS, SessionKind};
-use crate::settings::GuardSettings;
+use crate::settings::AdmissionSettings;
 
 /// What rules may know. Answers come from memory at once: no call leaves the process from here.
 pub trait Facts: Send + Sync {
     /// What a session that was last seen means for its Jobs. `owner` says of which kind it is.
     fn job_constraints(&self, owner: &SessionKind, namespace: &str, name: &str) -> Option<JobConstraints>;
     /// How the operator is set up.
-    fn settings(&self) -> &GuardSettings;
+    fn settings(&self) -> &AdmissionSettings;
     /// The present moment.
     fn now(&self) -> Timestamp;
     /// False as long as sessions may exist that [`Facts::job_constraints`] does not know yet.
     fn synced(&self) -> bool;
-    /// What was answered to `question` before. Stores of sessions leave this alone: the router gathers the answers.
-    fn may(&self, question: &AccessQuestion) -> Access {
-        let _ = question;
+    /// The result of `review`. Stores of sessions keep this default: the router collects the results of a request.
+    fn access(&self, review: &AccessReview) -> Access {
+        let _ = review;
         Access::Unknown
     }
 }
 
-/// May the requester do this? The fields are those of a SubjectAccessReview's resource attributes.
+/// An access that the API server is asked to review for the requester. The fields are those of a SubjectAccessReview's resource attributes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AccessQuestion {
+pub struct AccessReview {
     /// For example `delete`.
     pub verb: &'static str,
     /// API group; empty for the core group.
@@ -43,7 +43,7 @@ pub struct AccessQuestion {
     pub name: String,
 }
 
-/// The answer to an [`AccessQuestion`].
+/// The result of an [`AccessReview`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Access {
     /// Yes.
@@ -55,29 +55,29 @@ pub enum Access {
     Unknown,
 }
 
-/// A future that answers one question.
-pub type Answer<'a> = Pin<Box<dyn Future<Output = Access> + Send + 'a>>;
+/// A review in progress.
+pub type AccessFuture<'a> = Pin<Box<dyn Future<Output = Access> + Send + 'a>>;
 
-/// Asks the API server. Implemented where there is a client; the router puts a deadline around each call.
+/// Lets the API server review an access. Implemented where there is a client; the router sets a deadline for each call.
 pub trait Authorizer: Send + Sync {
-    /// May `user` do what `question` says? Failures are [`Access::Unknown`].
-    fn ask<'a>(&'a self, user: &'a UserInfo, question: &'a AccessQuestion) -> Answer<'a>;
+    /// Whether `user` has the access. A failure is [`Access::Unknown`].
+    fn review<'a>(&'a self, user: &'a UserInfo, review: &'a AccessReview) -> AccessFuture<'a>;
 }
 
-/// Facts together with the answers that were gathered for one request.
-pub struct Answered<'a> {
+/// Facts together with the reviews of one request.
+pub struct Reviewed<'a> {
     /// Everything else.
     pub facts: &'a dyn Facts,
-    /// The answers.
-    pub answers: BTreeMap<AccessQuestion, Access>,
+    /// The reviews and their results.
+    pub reviews: BTreeMap<AccessReview, Access>,
 }
 
-impl Facts for Answered<'_> {
+impl Facts for Reviewed<'_> {
     fn job_constraints(&self, owner: &SessionKind, namespace: &str, name: &str) -> Option<JobConstraints> {
         self.facts.job_constraints(owner, namespace, name)
     }
 
-    fn settings(&self) -> &GuardSettings {
+    fn settings(&self) -> &AdmissionSettings {
         self.facts.settings()
     }
 
@@ -89,8 +89,8 @@ impl Facts for Answered<'_> {
         self.facts.synced()
     }
 
-    fn may(&self, question: &AccessQuestion) -> Access {
-        self.answers.get(question).copied().unwrap_or_else(|| self.facts.may(question))
+    fn access(&self, review: &AccessReview) -> Access {
+        self.reviews.get(review).copied().unwrap_or_else(|| self.facts.access(review))
     }
 }
 
@@ -98,15 +98,15 @@ impl Facts for Answered<'_> {
 #[derive(Debug, Clone, Default)]
 pub struct Offline {
     now: Timestamp,
-    settings: GuardSettings,
+    settings: AdmissionSettings,
     job_constraints: BTreeMap<(&'static str, String, String), JobConstraints>,
     access: BTreeMap<String, Access>,
-    otherwise: Access,
+    default_access: Access,
 }
 
 impl Offline {
     /// Nothing is known but the moment and how the operator is set up.
-    pub fn new(now: Timestamp, settings: GuardSettings) -> Self {
+    pub fn new(now: Timestamp, settings: AdmissionSettings) -> Self {
         Self { now, settings, ..Self::default() }
     }
 
@@ -124,14 +124,13 @@ impl Offline {
         }
     }
 
-    /// Says what is answered when it is asked whether somebody may do something, unless [`Offline::answer`] says
-    /// something else. Until then nobody can say.
-    pub fn answer_always(&mut self, access: Access) {
-        self.otherwise = access;
+    /// Sets the result of every review that [`Offline::set_access`] sets none for. It is unknown by default.
+    pub fn set_default_access(&mut self, access: Access) {
+        self.default_access = access;
     }
 
-    /// Says what is answered when it is asked whether somebody may do something to the object `name`.
-    pub fn answer(&mut self, name: &str, access: Access) {
+    /// Sets the result of every review that concerns the object `name`.
+    pub fn set_access(&mut self, name: &str, access: Access) {
         self.access.insert(name.to_owned(), access);
     }
 }
@@ -141,7 +140,7 @@ impl Facts for Offline {
         self.job_constraints.get(&(owner.descriptor.kind, namespace.to_owned(), name.to_owned())).cloned()
     }
 
-    fn settings(&self) -> &GuardSettings {
+    fn settings(&self) -> &AdmissionSettings {
         &self.settings
     }
 
@@ -153,13 +152,13 @@ impl Facts for Offline {
         true
     }
 
-    fn may(&self, question: &AccessQuestion) -> Access {
-        self.access.get(&question.name).copied().unwrap_or(self.otherwise)
+    fn access(&self, review: &AccessReview) -> Access {
+        self.access.get(&review.name).copied().unwrap_or(self.default_access)
     }
 }
 
 impl Authorizer for Offline {
-    fn ask<'a>(&'a self, _user: &'a UserInfo, question: &'a AccessQuestion) -> Answer<'a> {
-        Box::pin(async { self.may(question) })
+    fn review<'a>(&'a self, _user: &'a UserInfo, review: &'a AccessReview) -> AccessFuture<'a> {
+        Box::pin(async { self.access(review) })
     }
 }

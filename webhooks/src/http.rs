@@ -16,8 +16,8 @@ use axum::response::{IntoResponse, Response as HttpResponse};
 use axum::routing::post;
 use tokio::time::{Instant, timeout_at};
 
-use crate::facts::{Access, AccessQuestion, Answered, Authorizer, Facts};
-use crate::judge::{Evaluation, Verdict};
+use crate::evaluate::{Evaluation, Verdict};
+use crate::facts::{Access, AccessReview, Authorizer, Facts, Reviewed};
 use crate::metrics::{Metrics, Outcome};
 use crate::request::Request;
 use crate::review::{self, Response};
@@ -38,30 +38,30 @@ pub struct WebhookState {
 }
 
 /// The router of all webhooks.
-pub fn router(guard: WebhookState) -> Router {
-    router_of(&TABLE, guard)
+pub fn router(state: WebhookState) -> Router {
+    router_of(&TABLE, state)
 }
 
 /// The router of some rows.
-pub fn router_of(rows: &'static [Row], guard: WebhookState) -> Router {
+pub fn router_of(rows: &'static [Row], state: WebhookState) -> Router {
     rows.iter().fold(Router::new(), |router, row| {
-        let guard = guard.clone();
-        router.route(&row.path(), post(async move |request| answer(row, &guard, request).await))
+        let state = state.clone();
+        router.route(&row.path(), post(async move |request| answer(row, &state, request).await))
     })
 }
 
 /// An answer and what to count it as.
 type Ended = (HttpResponse, Outcome);
 
-async fn answer(row: &'static Row, guard: &WebhookState, request: HttpRequest<Body>) -> HttpResponse {
+async fn answer(row: &'static Row, state: &WebhookState, request: HttpRequest<Body>) -> HttpResponse {
     let started = Instant::now();
-    let _in_flight = guard.metrics.enter();
+    let _in_flight = state.metrics.enter();
     let deadline = started + deadline(row, request.uri().query());
     let (response, outcome) = match body(request, deadline).await {
-        Ok(body) => decide(row, guard, &body, started, deadline).await,
+        Ok(body) => decide(row, state, &body, started, deadline).await,
         Err(ended) => ended,
     };
-    guard.metrics.answered(row.name, outcome, started.elapsed().as_secs_f64());
+    state.metrics.answered(row.name, outcome, started.elapsed().as_secs_f64());
     response
 }
 
@@ -120,7 +120,7 @@ fn refuse(status: StatusCode, text: &str, outcome: Outcome) -> Ended {
 
 async fn decide(
     row: &'static Row,
-    guard: &WebhookState,
+    state: &WebhookState,
     body: &[u8],
     started: Instant,
     deadline: Instant,
@@ -130,7 +130,7 @@ async fn decide(
         Err(error) => return refuse(StatusCode::BAD_REQUEST, &error.to_string(), Outcome::Malformed),
     };
     let uid = envelope.uid.as_str();
-    if row.needs_sessions && !guard.facts.synced() {
+    if row.needs_sessions && !state.facts.synced() {
         let text = "sessions are not known yet; try again";
         let response = no_verdict(row, uid, 503, "ServiceUnavailable", text);
         return (
@@ -139,7 +139,7 @@ async fn decide(
         );
     }
     let request = envelope.request();
-    let evaluation = match caught(|| Evaluation::open(row, &request, guard.facts.settings())) {
+    let evaluation = match caught(|| Evaluation::open(row, &request, state.facts.settings())) {
         Some(Ok(evaluation)) => evaluation,
         Some(Err(error)) => {
             let response = no_verdict(row, uid, 400, "BadRequest", &error.to_string());
@@ -147,11 +147,11 @@ async fn decide(
         }
         None => return panicked(row, uid),
     };
-    let answers = match caught(|| evaluation.access_reviews()) {
-        Some(questions) => ask(guard, &request, questions, deadline).await,
+    let reviews = match caught(|| evaluation.access_reviews()) {
+        Some(reviews) => review_access(state, &request, reviews, deadline).await,
         None => return panicked(row, uid),
     };
-    let facts = Answered { facts: &*guard.facts, answers };
+    let facts = Reviewed { facts: &*state.facts, reviews };
     let Some(verdict) = caught(|| evaluation.verdict(&facts)) else { return panicked(row, uid) };
     log(row, uid, &request, &verdict, started);
     let response = Response::verdict(row, uid, evaluation.name(), &verdict);
@@ -175,27 +175,27 @@ fn panicked(row: &Row, uid: &str) -> Ended {
     (axum::Json(response.review()).into_response(), Outcome::Panicked)
 }
 
-/// The answer of a row that cannot judge: what its failure policy says.
+/// The response of a row without a verdict: what its failure policy says.
 fn no_verdict(row: &Row, uid: &str, code: u16, reason: &str, text: &str) -> Response {
     Response::without_verdict(uid, row.failure_policy == FailurePolicy::Ignore, code, reason, text)
 }
 
-/// Asks all questions at once. What is not answered in time is unknown, and the rule that asked refuses.
-async fn ask(
-    guard: &WebhookState,
+/// Starts all reviews at once. The result of one that misses the deadline is unknown, and its rule refuses.
+async fn review_access(
+    state: &WebhookState,
     request: &Request<'_>,
-    questions: Vec<AccessQuestion>,
+    reviews: Vec<AccessReview>,
     deadline: Instant,
-) -> BTreeMap<AccessQuestion, Access> {
-    let asked = questions.into_iter().map(async |question| {
-        let answer = timeout_at(deadline, guard.authorizer.ask(request.user, &question)).await;
-        let answer = answer.unwrap_or_else(|_| {
-            guard.metrics.question_timed_out();
+) -> BTreeMap<AccessReview, Access> {
+    let started = reviews.into_iter().map(async |review| {
+        let access = timeout_at(deadline, state.authorizer.review(request.user, &review)).await;
+        let access = access.unwrap_or_else(|_| {
+            state.metrics.access_review_timed_out();
             Access::Unknown
         });
-        (question, answer)
+        (review, access)
     });
-    futures::future::join_all(asked).await.into_iter().collect()
+    futures::future::join_all(started).await.into_iter().collect()
 }
 
 /// One line a verdict; only a refusal is worth the attention of somebody who reads logs.

@@ -1,6 +1,6 @@
-//! What every kind that is judged looks like to the judge: how it is read, what has to be asked, what is found.
+//! What every kind looks like to [`crate::evaluate()`]: how it is read, which access is reviewed, what is found.
 //!
-//! The judge does not know the types of the kinds. A row of the table says how its objects are read; what comes out is
+//! The evaluation does not know the types of the kinds. A row of the table says how its objects are read; what comes out is
 //! a [`Subject`], which hands them to the rules of their kind.
 
 use json_patch::PatchOperation;
@@ -8,7 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::de::DeserializeOwned;
 use sojourn_crds::DescribedKind;
 
-use crate::facts::{AccessQuestion, Facts};
+use crate::facts::{AccessReview, Facts};
 use crate::finding::Finding;
 use crate::object::{Object, ReadObjectError};
 use crate::request::{Operation, Request};
@@ -29,8 +29,8 @@ pub trait AdmissionRules: DescribedKind + DeserializeOwned + Send + 'static {
     /// The metadata of the object.
     fn metadata(&self) -> &ObjectMeta;
 
-    /// What has to be asked of the API server before the rules can judge.
-    fn access_reviews(change: &Change<'_, Self>) -> Vec<AccessQuestion> {
+    /// The accesses that the API server has to review before the rules are evaluated.
+    fn access_reviews(change: &Change<'_, Self>) -> Vec<AccessReview> {
         let _ = change;
         Vec::new()
     }
@@ -50,7 +50,7 @@ pub trait Subject: Send {
     /// Metadata of the object as it shall be.
     fn metadata(&self) -> &ObjectMeta;
     /// See [`AdmissionRules::access_reviews`].
-    fn access_reviews(&self, request: &Request<'_>) -> Vec<AccessQuestion>;
+    fn access_reviews(&self, request: &Request<'_>) -> Vec<AccessReview>;
     /// See [`AdmissionRules::findings`].
     fn findings(&self, request: &Request<'_>, facts: &dyn Facts) -> Vec<Finding>;
     /// What the rules would find in the old object if it were created now; nothing without an old object.
@@ -87,7 +87,7 @@ impl<K: AdmissionRules> Subject for Pair<K> {
         self.new.metadata()
     }
 
-    fn access_reviews(&self, request: &Request<'_>) -> Vec<AccessQuestion> {
+    fn access_reviews(&self, request: &Request<'_>) -> Vec<AccessReview> {
         K::access_reviews(&self.change(request))
     }
 

@@ -115,8 +115,8 @@ impl Metrics {
         };
     }
 
-    /// Counts a question that was not answered in time.
-    pub(crate) fn question_timed_out(&self) {
+    /// Counts an access review that missed the deadline.
+    pub(crate) fn access_review_timed_out(&self) {
         self.timeouts.inc();
     }
 }

@@ -59,7 +59,7 @@ impl<'a> Request<'a> {
     }
 
     /// The object that is written, unless nothing is, or only a subresource.
-    pub fn judged(&self) -> Option<Object<'a>> {
+    pub fn evaluated(&self) -> Option<Object<'a>> {
         let writes = matches!(self.operation, Operation::Create | Operation::Update);
         let whole = self.subresource.is_none_or(str::is_empty);
         self.new.filter(|_| writes && whole)

@@ -8,7 +8,7 @@ use k8s_openapi::api::authentication::v1::UserInfo;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::judge::Verdict;
+use crate::evaluate::Verdict;
 use crate::object::Object;
 use crate::request::{Operation, Request};
 use crate::table::Row;

@@ -9,7 +9,7 @@ use sojourn_crds::notebook::{self, Notebook};
 use sojourn_crds::{DescribedKind, KindDescriptor};
 
 use crate::object::{Object, ReadObjectError};
-use crate::settings::GuardSettings;
+use crate::settings::AdmissionSettings;
 
 /// What the guard has to know of the session that a Job claims.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,7 +40,7 @@ pub struct SessionKind {
     /// The field by which a session rests.
     pub suspend_field: &'static str,
     /// What a session of the kind means for its Job.
-    pub job_constraints: fn(Object<'_>, &GuardSettings) -> Result<JobConstraints, ReadObjectError>,
+    pub job_constraints: fn(Object<'_>, &AdmissionSettings) -> Result<JobConstraints, ReadObjectError>,
 }
 
 /// The table.
@@ -83,7 +83,7 @@ const NOTEBOOK: SessionKind = SessionKind {
 };
 
 /// What an `AmaltheaSession` means for its Job.
-pub fn amalthea_job_constraints(session: &AmaltheaSession, settings: &GuardSettings) -> JobConstraints {
+pub fn amalthea_job_constraints(session: &AmaltheaSession, settings: &AdmissionSettings) -> JobConstraints {
     let spec = session.spec.as_ref();
     JobConstraints {
         uid: session.uid().to_owned(),
@@ -105,7 +105,7 @@ pub fn notebook_job_constraints(notebook: &Notebook) -> JobConstraints {
 }
 
 /// What an `AgenticSession` means for its Job.
-fn agentic_job_constraints(session: &AgenticSession, settings: &GuardSettings) -> JobConstraints {
+fn agentic_job_constraints(session: &AgenticSession, settings: &AdmissionSettings) -> JobConstraints {
     JobConstraints {
         uid: session.uid().to_owned(),
         least_deadline: Some(ambient::lifetime::job_deadline_seconds(&session.spec, settings.agentic)),

@@ -5,8 +5,8 @@ use sojourn_crds::ambient::Limits;
 
 /// How the operator is set up, as far as the rules depend on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GuardSettings {
-    /// The user that the operator itself is; its requests are not judged.
+pub struct AdmissionSettings {
+    /// The user that the operator itself is; no rule is evaluated for its requests.
     pub operator_user: String,
     /// Controllers that may do to a session's Job what nobody else may.
     pub trusted_users: Vec<String>,
@@ -17,7 +17,7 @@ pub struct GuardSettings {
 }
 
 /// Service accounts of Kubernetes' own controllers that touch Jobs, and of the queueing controller that toggles
-/// `suspend`. A cluster with other ones adds them to [`GuardSettings::trusted_users`].
+/// `suspend`. A cluster with other ones adds them to [`AdmissionSettings::trusted_users`].
 pub const DEFAULT_TRUSTED_USERS: [&str; 7] = [
     "system:kube-controller-manager",
     "system:serviceaccount:kube-system:job-controller",
@@ -28,7 +28,7 @@ pub const DEFAULT_TRUSTED_USERS: [&str; 7] = [
     "system:serviceaccount:kueue-system:kueue-controller-manager",
 ];
 
-impl Default for GuardSettings {
+impl Default for AdmissionSettings {
     fn default() -> Self {
         Self {
             operator_user: String::new(),
@@ -39,7 +39,7 @@ impl Default for GuardSettings {
     }
 }
 
-impl GuardSettings {
+impl AdmissionSettings {
     /// True for the operator and the controllers that it trusts.
     pub fn trusts(&self, user: &str) -> bool {
         self.is_operator(user) || self.trusted_users.iter().any(|trusted| trusted == user)

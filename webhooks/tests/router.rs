@@ -13,8 +13,8 @@ use k8s_openapi::api::authentication::v1::UserInfo;
 use rstest::rstest;
 use serde_json::{Value, json};
 use sojourn_crds::{KindDescriptor, ResourceScope};
-use sojourn_webhooks::GuardSettings;
-use sojourn_webhooks::facts::{Access, AccessQuestion, Answer, Authorizer, Facts};
+use sojourn_webhooks::AdmissionSettings;
+use sojourn_webhooks::facts::{Access, AccessFuture, AccessReview, Authorizer, Facts};
 use sojourn_webhooks::http::{BODY_LIMIT, WebhookState, router, router_of};
 use sojourn_webhooks::metrics::Metrics;
 use sojourn_webhooks::session_kinds::{JobConstraints, SessionKind};
@@ -28,14 +28,14 @@ use tower::ServiceExt;
 struct Empty {
     synced: bool,
     delay: Duration,
-    settings: GuardSettings,
+    settings: AdmissionSettings,
 }
 
 impl Facts for Empty {
     fn job_constraints(&self, _: &SessionKind, _: &str, _: &str) -> Option<JobConstraints> {
         None
     }
-    fn settings(&self) -> &GuardSettings {
+    fn settings(&self) -> &AdmissionSettings {
         &self.settings
     }
     fn now(&self) -> Timestamp {
@@ -47,7 +47,7 @@ impl Facts for Empty {
 }
 
 impl Authorizer for Empty {
-    fn ask<'a>(&'a self, _: &'a UserInfo, _: &'a AccessQuestion) -> Answer<'a> {
+    fn review<'a>(&'a self, _: &'a UserInfo, _: &'a AccessReview) -> AccessFuture<'a> {
         Box::pin(async {
             tokio::time::sleep(self.delay).await;
             Access::Allowed
@@ -56,7 +56,7 @@ impl Authorizer for Empty {
 }
 
 fn guard(synced: bool, delay: Duration) -> WebhookState {
-    let empty = Arc::new(Empty { synced, delay, settings: GuardSettings::default() });
+    let empty = Arc::new(Empty { synced, delay, settings: AdmissionSettings::default() });
     WebhookState { facts: empty.clone(), authorizer: empty, metrics: Arc::new(Metrics::default()) }
 }
 

@@ -10,7 +10,7 @@ use crate::{
 use kube::core::DynamicObject;
 use prometheus_client::registry::Registry;
 use sojourn_crds::amalthea::{AmaltheaSession, KIND};
-use sojourn_webhooks::{GuardSettings, JobConstraints, session_kinds::amalthea_job_constraints};
+use sojourn_webhooks::{AdmissionSettings, JobConstraints, session_kinds::amalthea_job_constraints};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -67,7 +67,7 @@ impl ControlledKind for AmaltheaSession {
         registry.register_collector(Box::new(SessionCollector::new(gauges, settings.per_session)));
     }
 
-    fn job_constraints(&self, settings: &GuardSettings) -> Option<JobConstraints> {
+    fn job_constraints(&self, settings: &AdmissionSettings) -> Option<JobConstraints> {
         Some(amalthea_job_constraints(self, settings))
     }
 }

@@ -12,7 +12,7 @@ use sojourn_crds::{
 };
 
 use sojourn_webhooks::{
-    GuardSettings, Offline,
+    AdmissionSettings, Offline,
     kind::{AdmissionRules, Change},
     request::{Operation, Request},
 };
@@ -91,7 +91,7 @@ pub fn blocking_findings(session: &AmaltheaSession, on_deadline: OnDeadline, now
         new: None,
         dry_run: false,
     };
-    let facts = Offline::new(now, GuardSettings { on_deadline, ..GuardSettings::default() });
+    let facts = Offline::new(now, AdmissionSettings { on_deadline, ..AdmissionSettings::default() });
     let change = Change { request: &request, object: session, old: None };
     let findings = AmaltheaSession::findings(&change, &facts);
     findings.iter().filter(|finding| finding.code.prevents_workload()).map(|finding| finding.text()).collect()

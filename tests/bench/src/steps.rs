@@ -20,8 +20,7 @@ use sojourn::{
 };
 use sojourn_crds::amalthea::{AmaltheaSession, OnDeadline};
 use sojourn_webhooks::{
-    GuardSettings, Object, Offline, Operation, Request, TABLE,
-    judge::judge,
+    AdmissionSettings, Object, Offline, Operation, Request, TABLE, evaluate,
     table::{MUTATE_JOB, VALIDATE_SESSION},
 };
 use std::{
@@ -46,12 +45,12 @@ pub(crate) fn run(table: &mut Table) -> anyhow::Result<()> {
     let text = object.to_string();
     let user = UserInfo { username: Some("somebody".into()), ..UserInfo::default() };
     let parse = time(|| serde_json::from_str::<Value>(black_box(&text)));
-    let mut facts = Offline::new(now, GuardSettings::default());
+    let mut facts = Offline::new(now, AdmissionSettings::default());
     let row = row(VALIDATE_SESSION)?;
     let create = request(&user, None, &object);
-    add("validate a session on creation", time(|| judge(row, black_box(&create), &facts)), parse);
+    add("validate a session on creation", time(|| evaluate(row, black_box(&create), &facts)), parse);
     let update = request(&user, Some(&object), &object);
-    add("validate a session on update", time(|| judge(row, black_box(&update), &facts)), parse);
+    add("validate a session on update", time(|| evaluate(row, black_box(&update), &facts)), parse);
 
     let session: AmaltheaSession = serde_json::from_value(object)?;
     let settings = settings();
@@ -83,10 +82,10 @@ pub(crate) fn run(table: &mut Table) -> anyhow::Result<()> {
     let row = self::row(MUTATE_JOB)?;
     let create = request(&user, None, &job);
     anyhow::ensure!(
-        judge(row, &create, &facts).patch.len() == 2,
+        evaluate(row, &create, &facts).patch.len() == 2,
         "the Job of the fixture is to be completed"
     );
-    add("mutate a Job", time(|| judge(row, black_box(&create), &facts)), parse);
+    add("mutate a Job", time(|| evaluate(row, black_box(&create), &facts)), parse);
     Ok(())
 }
 

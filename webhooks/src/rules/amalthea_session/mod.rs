@@ -18,7 +18,7 @@ pub mod volumes;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionSpec, Location, SessionType};
 
-use crate::facts::{AccessQuestion, Facts};
+use crate::facts::{AccessReview, Facts};
 use crate::finding::{Code, FieldPath, Finding};
 use crate::kind::{AdmissionRules, Change};
 
@@ -58,7 +58,7 @@ impl AdmissionRules for AmaltheaSession {
         &self.metadata
     }
 
-    fn access_reviews(change: &Change<'_, Self>) -> Vec<AccessQuestion> {
+    fn access_reviews(change: &Change<'_, Self>) -> Vec<AccessReview> {
         secrets::access_reviews(change)
     }
 

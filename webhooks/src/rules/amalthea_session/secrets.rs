@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionSpec, secrets::secret_references};
 
 use super::{Subject, spec};
-use crate::facts::{Access, AccessQuestion, Facts};
+use crate::facts::{Access, AccessReview, Facts};
 use crate::finding::{Code, FieldPath, Finding, seen};
 use crate::kind::Change;
 
@@ -44,7 +44,7 @@ pub(crate) fn check_adoption(
 ) {
     for (path, question) in adopted(change) {
         let user = change.request.user_name();
-        let (message, hint) = match facts.may(&question) {
+        let (message, hint) = match facts.access(&question) {
             Access::Allowed => continue,
             Access::Denied => (
                 format!(
@@ -64,11 +64,11 @@ pub(crate) fn check_adoption(
 }
 
 /// What has to be asked before the request can be judged: one question for each secret that is adopted anew.
-pub(crate) fn access_reviews(change: &Change<'_, AmaltheaSession>) -> Vec<AccessQuestion> {
+pub(crate) fn access_reviews(change: &Change<'_, AmaltheaSession>) -> Vec<AccessReview> {
     adopted(change).into_iter().map(|(_, question)| question).collect()
 }
 
-fn adopted(change: &Change<'_, AmaltheaSession>) -> Vec<(FieldPath, AccessQuestion)> {
+fn adopted(change: &Change<'_, AmaltheaSession>) -> Vec<(FieldPath, AccessReview)> {
     let Change { request, object: session, old } = *change;
     let names = |spec: &AmaltheaSessionSpec| -> BTreeMap<String, FieldPath> {
         let references = secret_references(spec).into_iter();
@@ -84,7 +84,7 @@ fn adopted(change: &Change<'_, AmaltheaSession>) -> Vec<(FieldPath, AccessQuesti
     let anew = new.into_iter().filter(|(name, _)| !known.contains_key(name));
     let namespace = if request.namespace.is_empty() { session.namespace() } else { request.namespace };
     anew.map(|(name, path)| {
-        let question = AccessQuestion {
+        let question = AccessReview {
             verb: "delete",
             group: "",
             resource: "secrets",

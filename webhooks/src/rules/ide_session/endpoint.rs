@@ -1,15 +1,15 @@
 //! The annotation that says which IDE a session is for names a Secret that the requester may read, and stays once the
 //! session was asked to run.
 //!
-//! The operator reads the Secret with its own rights: without the question, whoever may create a session could use the
-//! credentials of any IDE. Whether the Secret exists, and is meant for this, is the operator's to find out when it uses
+//! The operator reads the Secret with its own rights: without the review, any user who may create a session could use
+//! the credentials of any IDE. Whether the Secret exists, and is meant for this, is the operator's to find out when it uses
 //! it: it may be written after the session.
 
 use sojourn_crds::dns;
 use sojourn_crds::ide_session::endpoint::ENDPOINT_ANNOTATION;
 use sojourn_crds::ide_session::{DesiredState, EndpointSecret, IdeSession, State};
 
-use crate::facts::{Access, AccessQuestion, Facts};
+use crate::facts::{Access, AccessReview, Facts};
 use crate::finding::{Code, FieldPath, Finding, seen};
 use crate::kind::Change;
 
@@ -60,10 +60,10 @@ pub(crate) fn check(change: &Change<'_, IdeSession>, findings: &mut Vec<Finding>
 
 /// Says whether the requester may not use the IDE that the session is newly for.
 pub(crate) fn check_access(change: &Change<'_, IdeSession>, facts: &dyn Facts, findings: &mut Vec<Finding>) {
-    let Some(question) = question(change) else { return };
+    let Some(review) = access_review(change) else { return };
     let user = change.request.user_name();
-    let secret = format!("secret {} of namespace {}", seen(&question.name), seen(&question.namespace));
-    let (message, hint) = match facts.may(&question) {
+    let secret = format!("secret {} of namespace {}", seen(&review.name), seen(&review.namespace));
+    let (message, hint) = match facts.access(&review) {
         Access::Allowed => return,
         Access::Denied => (
             format!("user {} may not read {secret}, so its session may not use it", seen(user)),
@@ -80,12 +80,12 @@ pub(crate) fn check_access(change: &Change<'_, IdeSession>, facts: &dyn Facts, f
     findings.push(Finding::new(Code::EndpointForbidden, path(), message, hint));
 }
 
-/// What has to be asked before the session can be judged, when it is for another IDE than before.
-pub(crate) fn question(change: &Change<'_, IdeSession>) -> Option<AccessQuestion> {
+/// The access to review when the session is for another IDE than before.
+pub(crate) fn access_review(change: &Change<'_, IdeSession>) -> Option<AccessReview> {
     let value = written(change.object)?;
     if change.old.is_some_and(|old| is_settled(old) || written(old) == Some(value)) {
         return None;
     }
     let EndpointSecret { namespace, name } = secret(value)?;
-    Some(AccessQuestion { verb: "get", group: "", resource: "secrets", namespace, name })
+    Some(AccessReview { verb: "get", group: "", resource: "secrets", namespace, name })
 }

@@ -9,7 +9,7 @@ pub mod launch_configurations;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sojourn_crds::ide_session::IdeSession;
 
-use crate::facts::{AccessQuestion, Facts};
+use crate::facts::{AccessReview, Facts};
 use crate::finding::{FieldPath, Finding};
 use crate::kind::{AdmissionRules, Change};
 
@@ -23,8 +23,8 @@ impl AdmissionRules for IdeSession {
         &self.metadata
     }
 
-    fn access_reviews(change: &Change<'_, Self>) -> Vec<AccessQuestion> {
-        endpoint::question(change).into_iter().collect()
+    fn access_reviews(change: &Change<'_, Self>) -> Vec<AccessReview> {
+        endpoint::access_review(change).into_iter().collect()
     }
 
     fn findings(change: &Change<'_, Self>, facts: &dyn Facts) -> Vec<Finding> {

@@ -6,13 +6,13 @@ use json_patch::PatchOperation;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::facts::{AccessQuestion, Facts};
+use crate::facts::{AccessReview, Facts};
 use crate::finding::{Code, FieldPath, Finding, Severity, seen};
 use crate::kind::Subject;
 use crate::object::{Object, ReadObjectError};
 use crate::request::Request;
 use crate::rules::code::Class;
-use crate::settings::GuardSettings;
+use crate::settings::AdmissionSettings;
 use crate::table::{Row, WebhookType};
 
 /// What is to be answered.
@@ -53,7 +53,7 @@ pub struct Evaluation<'a> {
     input: Input,
 }
 
-/// What there is to judge.
+/// What there is to evaluate.
 enum Input {
     /// Nothing: it is going, or none of the rules' business.
     Nothing,
@@ -71,10 +71,10 @@ impl<'a> Evaluation<'a> {
     pub fn open(
         row: &'static Row,
         request: &'a Request<'a>,
-        settings: &GuardSettings,
+        settings: &AdmissionSettings,
     ) -> Result<Self, ReadObjectError> {
-        let judged = request.judged().filter(|_| !settings.is_operator(request.user_name()));
-        let input = match judged.map(|new| ((row.read)(new, request.before()), new)) {
+        let evaluated = request.evaluated().filter(|_| !settings.is_operator(request.user_name()));
+        let input = match evaluated.map(|new| ((row.read)(new, request.before()), new)) {
             None => Input::Nothing,
             Some((Ok(subject), _)) if subject.metadata().deletion_timestamp.is_some() => Input::Nothing,
             Some((Ok(subject), _)) => Input::Subject(subject),
@@ -97,15 +97,15 @@ impl<'a> Evaluation<'a> {
         if self.request.name.is_empty() { written.unwrap_or_default() } else { self.request.name }
     }
 
-    /// What has to be asked of the API server before the verdict.
-    pub fn access_reviews(&self) -> Vec<AccessQuestion> {
+    /// The accesses that the API server has to review before the verdict.
+    pub fn access_reviews(&self) -> Vec<AccessReview> {
         match &self.input {
             Input::Subject(subject) if self.row.needs_access_review => subject.access_reviews(self.request),
             _ => Vec::new(),
         }
     }
 
-    /// Judges by the rules of the row.
+    /// Evaluates the rules of the row.
     ///
     /// On an update a finding that the old object has too is dropped: a rule that is newer than an object, or than its
     /// session, must not freeze it.
@@ -150,8 +150,8 @@ impl<'a> Evaluation<'a> {
     }
 }
 
-/// Judges a request by the rules of one row.
-pub fn judge(row: &'static Row, request: &Request<'_>, facts: &dyn Facts) -> Verdict {
+/// Evaluates the rules of one row for a request.
+pub fn evaluate(row: &'static Row, request: &Request<'_>, facts: &dyn Facts) -> Verdict {
     match Evaluation::open(row, request, facts.settings()) {
         Ok(evaluation) => evaluation.verdict(facts),
         Err(error) => {
