@@ -15,7 +15,7 @@ fn rules_of(rows: &[Row]) -> Vec<PolicyRule> {
     let mut rules = Vec::new();
     if rows.iter().any(|row| row.needs_sessions) {
         let KindDescriptor { group, plural, .. } = AmaltheaSession::DESCRIPTOR;
-        rules.push(rule(group, plural, &["get", "list", "watch"]));
+        rules.push(rule(group, plural, &["list", "watch"]));
     }
     if rows.iter().any(|row| row.needs_access_review) {
         rules.push(rule("authorization.k8s.io", "subjectaccessreviews", &["create"]));

@@ -21,7 +21,7 @@ pub(super) fn page() -> String {
         ));
     }
     page.push_str(
-        "\nThe webhooks add what their rules ask: sessions (get, list, watch), and SubjectAccessReviews\n\
+        "\nThe webhooks add what their rules ask: sessions (list, watch), and SubjectAccessReviews\n\
          (create), by which whoever has a secret adopted is asked for the right to delete it.\n",
     );
     page
