@@ -1,6 +1,8 @@
 //! The CA bundle that webhook configurations publish: a set of certificates that is merged, pruned and compared
 //! by content, so that order, spacing and comments of the PEM text never cause a write.
 
+use std::fmt;
+
 use base64::Engine as _;
 use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;
@@ -50,17 +52,24 @@ pub enum BundleError {
 }
 
 /// Why a published bundle has to be written again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Publish {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PublishReason {
     /// Nothing is published; an upgrade of the configuration blanks it.
-    #[error("the bundle is empty")]
     Blank,
-    /// What is published is not a bundle.
-    #[error("the published bundle cannot be read")]
+    /// The published text is not a bundle.
     Unreadable,
-    /// What is published is a different set of certificates.
-    #[error("the published bundle holds other certificates")]
+    /// The published bundle is a different set of certificates.
     Different,
+}
+
+impl fmt::Display for PublishReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Blank => "the bundle is empty",
+            Self::Unreadable => "the published bundle cannot be read",
+            Self::Different => "the published bundle holds other certificates",
+        })
+    }
 }
 
 impl Bundle {
@@ -156,15 +165,15 @@ pub enum Match {
 }
 
 /// What to publish in the place of `live`, and why; `None` when that is good as it is.
-pub fn to_publish(live: &[u8], wanted: &Bundle, matching: Match) -> Option<(Publish, Bundle)> {
+pub fn to_publish(live: &[u8], wanted: &Bundle, matching: Match) -> Option<(PublishReason, Bundle)> {
     let blank = live.trim_ascii().is_empty();
     let (reason, found) = match Bundle::parse(live) {
-        Err(_) => (Publish::Unreadable, Bundle::default()),
-        Ok(found) if found.is_empty() && !blank => (Publish::Unreadable, found),
+        Err(_) => (PublishReason::Unreadable, Bundle::default()),
+        Ok(found) if found.is_empty() && !blank => (PublishReason::Unreadable, found),
         Ok(found) if found.same_as(wanted) => return None,
         Ok(found) if matching == Match::AtLeast && found.covers(wanted) => return None,
-        Ok(found) if blank => (Publish::Blank, found),
-        Ok(found) => (Publish::Different, found),
+        Ok(found) if blank => (PublishReason::Blank, found),
+        Ok(found) => (PublishReason::Different, found),
     };
     Some(match matching {
         Match::Exactly => (reason, wanted.clone()),
@@ -222,7 +231,7 @@ mod tests {
         assert!(to_publish(odd.as_bytes(), &bundle(&pem), Match::Exactly).is_none());
     }
 
-    fn reason(live: &[u8], wanted: &Bundle) -> Option<Publish> {
+    fn reason(live: &[u8], wanted: &Bundle) -> Option<PublishReason> {
         to_publish(live, wanted, Match::Exactly).map(|(reason, publish)| {
             assert!(publish.same_as(wanted));
             reason
@@ -233,14 +242,14 @@ mod tests {
     fn every_way_to_be_wrong_is_named() {
         let wanted = bundle(authority().certificate_pem());
         let other = authority();
-        assert_eq!(reason(b"", &wanted), Some(Publish::Blank));
-        assert_eq!(reason(b"\n", &wanted), Some(Publish::Blank));
-        assert_eq!(reason(b"Cg==", &wanted), Some(Publish::Unreadable));
+        assert_eq!(reason(b"", &wanted), Some(PublishReason::Blank));
+        assert_eq!(reason(b"\n", &wanted), Some(PublishReason::Blank));
+        assert_eq!(reason(b"Cg==", &wanted), Some(PublishReason::Unreadable));
         let cut = &other.certificate_pem().as_bytes()[..120];
-        assert_eq!(reason(cut, &wanted), Some(Publish::Unreadable));
-        assert_eq!(reason(other.certificate_pem().as_bytes(), &wanted), Some(Publish::Different));
+        assert_eq!(reason(cut, &wanted), Some(PublishReason::Unreadable));
+        assert_eq!(reason(other.certificate_pem().as_bytes(), &wanted), Some(PublishReason::Different));
         let more = wanted.clone().merge(&bundle(other.certificate_pem())).to_pem();
-        assert_eq!(reason(more.as_bytes(), &wanted), Some(Publish::Different));
+        assert_eq!(reason(more.as_bytes(), &wanted), Some(PublishReason::Different));
     }
 
     #[test]
@@ -250,7 +259,7 @@ mod tests {
         let both = wanted.clone().merge(&other);
         assert!(at_least(&both).is_none());
         let (reason, publish) = at_least(&other).unwrap();
-        assert_eq!(reason, Publish::Different);
+        assert_eq!(reason, PublishReason::Different);
         assert!(publish.same_as(&both));
     }
 

@@ -16,6 +16,7 @@
 //! later will. No moment of another machine's clock takes part, but for reports of replicas that are gone:
 //! they count until the certificate that they speak of is over by every clock.
 
+use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -72,7 +73,7 @@ pub enum Step {
     /// Write to the Secret what [`change`] makes of it, if it is still the version that was seen.
     Write(Change),
     /// Issue a leaf under the authority that signs, and serve with it.
-    Serve(Renew),
+    Serve(RenewalReason),
     /// Somebody else's Secret has our name and does not serve: touch nothing, go on with what there is.
     Foreign(Reason),
     /// Nothing, until something changes or time passes.
@@ -83,7 +84,7 @@ pub enum Step {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// Make a new authority, and publish it beside those that are published.
-    Begin(Why),
+    Begin(RotationReason),
     /// Sign with the next authority.
     Promote,
     /// Publish nothing but the authority that signs.
@@ -97,31 +98,47 @@ pub enum Change {
 }
 
 /// Why there is to be a new authority.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Why {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RotationReason {
     /// The one that signs cannot be used.
-    #[error("{0}")]
     Unusable(Reason),
-    /// A third of its life is left.
-    #[error("less than a third of the authority's life is left: renewal was due at {0}")]
+    /// Less than a third of its life is left.
     Due(Timestamp),
-    /// Somebody asked.
-    #[error("the annotation {ROTATE}={0:?} asks for it")]
+    /// The annotation asks for it.
     Asked(String),
 }
 
+impl fmt::Display for RotationReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unusable(reason) => write!(f, "{reason}"),
+            Self::Due(due) => {
+                write!(f, "less than a third of the authority's life is left: renewal was due at {due}")
+            }
+            Self::Asked(value) => write!(f, "the annotation {ROTATE}={value:?} asks for it"),
+        }
+    }
+}
+
 /// Why there is to be a new leaf.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Renew {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RenewalReason {
     /// Nothing is served yet.
-    #[error("nothing is served yet")]
     First,
     /// Another authority signs now.
-    #[error("another authority signs now")]
     Authority,
-    /// The leaf's life is coming to its end.
-    #[error("a third of the certificate's life is left")]
+    /// A third of the leaf's life is left.
     Due,
+}
+
+impl fmt::Display for RenewalReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::First => "nothing is served yet",
+            Self::Authority => "another authority signs now",
+            Self::Due => "a third of the certificate's life is left",
+        })
+    }
 }
 
 /// Where the rotation of authorities is.
@@ -173,7 +190,7 @@ pub fn decide(view: &View<'_>) -> Step {
     let signer = match signer {
         Ok(signer) => signer,
         Err(_) if stored.next.is_some() => return advance(view, stored),
-        Err(reason) => return Step::Write(Change::Begin(Why::Unusable(reason))),
+        Err(reason) => return Step::Write(Change::Begin(RotationReason::Unusable(reason))),
     };
     if let Some(renew) = renewal(view, signer) {
         return Step::Serve(renew);
@@ -224,25 +241,25 @@ fn advance(view: &View<'_>, stored: &Stored) -> Step {
     }
 }
 
-fn wanted(view: &View<'_>, stored: &Stored, signer: &Authority) -> Option<Why> {
+fn wanted(view: &View<'_>, stored: &Stored, signer: &Authority) -> Option<RotationReason> {
     let due = signer.renew_at();
     match &stored.asked {
-        Some(asked) => Some(Why::Asked(asked.clone())),
-        None => (view.now >= due).then_some(Why::Due(due)),
+        Some(asked) => Some(RotationReason::Asked(asked.clone())),
+        None => (view.now >= due).then_some(RotationReason::Due(due)),
     }
 }
 
 /// Another authority counts only once it is published. For a Secret of ours that is so when it signs, unless
 /// somebody brought back an older Secret; for one of somebody else's nothing else says so.
-fn renewal(view: &View<'_>, signer: &Authority) -> Option<Renew> {
+fn renewal(view: &View<'_>, signer: &Authority) -> Option<RenewalReason> {
     match view.serving {
-        None => (view.held_for.is_some() || view.published.is_empty()).then_some(Renew::First),
+        None => (view.held_for.is_some() || view.published.is_empty()).then_some(RenewalReason::First),
         Some(serving) if serving.fingerprint != signer.fingerprint() => {
-            view.held_for.is_some_and(|held| held >= view.propagation).then_some(Renew::Authority)
+            view.held_for.is_some_and(|held| held >= view.propagation).then_some(RenewalReason::Authority)
         }
         // A leaf never outlives its authority: when that ends, another one would not live longer.
         Some(serving) => {
-            (view.now >= serving.renew_at && serving.until < signer.not_after()).then_some(Renew::Due)
+            (view.now >= serving.renew_at && serving.until < signer.not_after()).then_some(RenewalReason::Due)
         }
     }
 }
