@@ -1,5 +1,5 @@
-//! The CA bundle that webhook configurations publish: a set of certificates that is merged, pruned and compared
-//! by content, so that order, spacing and comments of the PEM text never cause a write.
+//! The CA bundle that webhook configurations publish. Bundles are sets of certificates: they are compared by content,
+//! so that the order, spacing and comments of the PEM text never cause a write.
 
 use std::fmt;
 
@@ -26,7 +26,7 @@ struct Certificate {
 /// Why a bundle could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
-    /// The text breaks off or is not PEM.
+    /// The text is truncated or is not PEM.
     #[error("cannot read certificate {position} of the bundle")]
     Read {
         /// Which certificate, counted from 1.
@@ -35,15 +35,15 @@ pub enum BundleError {
         #[source]
         source: x509_parser::error::PEMError,
     },
-    /// A PEM block holds something else, for example a key.
+    /// A PEM block is something else, for example a key.
     #[error("block {position} of the bundle is not a certificate but `{label}`")]
     NotACertificate {
         /// Which block, counted from 1.
         position: usize,
-        /// What the block says it is.
+        /// The label of the block.
         label: String,
     },
-    /// A block says it is a certificate and is not.
+    /// A block is labelled as a certificate and is not one.
     #[error("block {position} of the bundle is not a readable certificate")]
     Malformed {
         /// Which block, counted from 1.
@@ -51,10 +51,10 @@ pub enum BundleError {
     },
 }
 
-/// Why a published bundle has to be written again.
+/// Why a published bundle has to be replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PublishReason {
-    /// Nothing is published; an upgrade of the configuration blanks it.
+    /// Nothing is published. An upgrade of the configuration clears the bundle.
     Blank,
     /// The published text is not a bundle.
     Unreadable,
@@ -90,7 +90,7 @@ impl Bundle {
         Ok(bundle)
     }
 
-    /// All certificates of both bundles, each once, ours first.
+    /// All certificates of both bundles without duplicates, those of `self` first.
     pub fn merge(mut self, other: &Bundle) -> Self {
         for certificate in &other.certificates {
             if !self.certificates.contains(certificate) {
@@ -100,26 +100,26 @@ impl Bundle {
         self
     }
 
-    /// Without the certificates whose life is over at `now`, by whatever clock.
+    /// The bundle without the certificates that have expired at `now` by every clock.
     pub fn without_expired(mut self, now: Timestamp) -> Self {
         let over = now.saturating_sub(CLOCKS_DIFFER).unwrap_or(now);
         self.certificates.retain(|it| Validity::of_der(&it.der).is_some_and(|life| over < life.not_after));
         self
     }
 
-    /// With one certificate more, in DER form.
+    /// The bundle with one more certificate, in DER form.
     pub fn with(self, certificate: &[u8]) -> Self {
         let certificate =
             Certificate { der: certificate.to_vec(), fingerprint: Fingerprint::of(certificate) };
         self.merge(&Self { certificates: vec![certificate] })
     }
 
-    /// True when the certificate is in it.
+    /// True when the bundle contains the certificate.
     pub fn contains(&self, fingerprint: &Fingerprint) -> bool {
         self.certificates.iter().any(|certificate| certificate.fingerprint == *fingerprint)
     }
 
-    /// True when every certificate of `other` is in it.
+    /// True when the bundle contains every certificate of `other`.
     pub fn covers(&self, other: &Bundle) -> bool {
         other.certificates.iter().all(|certificate| self.certificates.contains(certificate))
     }
@@ -129,22 +129,22 @@ impl Bundle {
         self.certificates.iter().map(|certificate| CertificateDer::from(certificate.der.as_slice()))
     }
 
-    /// True when both hold the same certificates, in whatever order.
+    /// True when both contain the same certificates, in any order.
     pub fn same_as(&self, other: &Bundle) -> bool {
         self.certificates.len() == other.certificates.len() && self.covers(other)
     }
 
-    /// How many certificates there are.
+    /// The number of certificates.
     pub fn len(&self) -> usize {
         self.certificates.len()
     }
 
-    /// True when there is no certificate.
+    /// True when the bundle is empty.
     pub fn is_empty(&self) -> bool {
         self.certificates.is_empty()
     }
 
-    /// What the certificates are known by.
+    /// The fingerprints of the certificates.
     pub fn fingerprints(&self) -> impl Iterator<Item = &Fingerprint> {
         self.certificates.iter().map(|certificate| &certificate.fingerprint)
     }
@@ -155,16 +155,16 @@ impl Bundle {
     }
 }
 
-/// How a published bundle is compared with the one that is wanted.
+/// How a published bundle is compared with the desired one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Match {
-    /// It is to hold these certificates and no others.
+    /// It has to contain the desired certificates and no others.
     Exactly,
-    /// It is to hold at least these: somebody may serve under another one that it holds.
+    /// It has to contain at least the desired certificates: a replica may serve under another one that it contains.
     AtLeast,
 }
 
-/// What to publish in the place of `live`, and why; `None` when that is good as it is.
+/// What to publish in place of `live`, and why; `None` when `live` needs no change.
 pub fn to_publish(live: &[u8], wanted: &Bundle, matching: Match) -> Option<(PublishReason, Bundle)> {
     let blank = live.trim_ascii().is_empty();
     let (reason, found) = match Bundle::parse(live) {

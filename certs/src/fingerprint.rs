@@ -1,11 +1,11 @@
-//! What a certificate is known by.
+//! Fingerprints, by which certificates are identified.
 
 use std::fmt;
 use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
-/// What a certificate is known by: the SHA-256 digest of its DER form, in lower-case hexadecimal.
+/// The fingerprint of a certificate: the SHA-256 digest of its DER form, in lower-case hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint(String);
 

@@ -1,5 +1,5 @@
-//! One case of the corpus in `webhooks/cases`: a request, the facts around it, and what is to come out. The format is
-//! described beside the cases. Reading YAML is left to the caller.
+//! One case of the corpus in `webhooks/cases`: a request, the facts, and the expected result. A page beside the cases
+//! describes the format. The caller parses the YAML.
 
 use std::collections::BTreeMap;
 
@@ -16,9 +16,9 @@ use crate::request::{Operation, Request};
 use crate::settings::{DEFAULT_TRUSTED_USERS, AdmissionSettings};
 use crate::{review, table};
 
-/// The namespace of requests that are made from cases.
+/// The namespace of the requests of cases.
 pub const NAMESPACE: &str = "sessions";
-/// The user of cases that name none.
+/// The user of cases that do not name one.
 pub const USER: &str = "somebody";
 
 /// A case.
@@ -29,41 +29,41 @@ pub struct Case {
     pub about: String,
     /// Name of the row whose rules are evaluated.
     pub webhook: String,
-    /// What is being done.
+    /// The operation of the request.
     pub operation: Operation,
-    /// Who asks.
+    /// The user who sends the request.
     #[serde(default)]
     pub user: Option<String>,
-    /// True when the schema of the kind refuses the object before the webhook is asked.
+    /// True when the schema of the kind refuses the object before the webhook is called.
     #[serde(default)]
     pub schema_refuses: bool,
-    /// What is known.
+    /// The facts.
     #[serde(default)]
     pub facts: CaseFacts,
-    /// The object as it is.
+    /// The old object.
     #[serde(default)]
     pub old: Option<Value>,
-    /// The object as it shall be.
+    /// The new object.
     #[serde(default)]
     pub object: Option<Value>,
-    /// What is to come out.
+    /// The expected result.
     pub expect: Expect,
 }
 
-/// What a case knows. The clock stands still.
+/// The facts of a case. The clock stands still.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CaseFacts {
-    /// The present moment, in RFC 3339; absent: the first of January 2026, noon.
+    /// The current time in RFC 3339; by default noon of the first of January 2026.
     #[serde(default)]
     pub now: Option<String>,
     /// Sessions of the namespace.
     #[serde(default)]
     pub sessions: Vec<Value>,
-    /// By name of a secret, whether the requester may do with it what the session would do.
+    /// The result of access reviews, by name of the secret.
     #[serde(default)]
     pub access: BTreeMap<String, CaseAccess>,
-    /// How the operator is set up.
+    /// The settings of the operator.
     #[serde(default)]
     pub settings: CaseSettings,
 }
@@ -72,19 +72,19 @@ pub struct CaseFacts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CaseAccess {
-    /// Yes.
+    /// The requester has the access.
     Allowed,
-    /// No.
+    /// The requester does not have the access.
     Denied,
-    /// Nobody can say.
+    /// The review has no result.
     Unknown,
 }
 
-/// How the operator is set up.
+/// The settings of the operator.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CaseSettings {
-    /// The user that the operator itself is.
+    /// The user of the operator.
     #[serde(default)]
     pub operator_user: String,
     /// `Fail` or `Hibernate`.
@@ -105,11 +105,11 @@ pub enum CaseOnDeadline {
     Hibernate,
 }
 
-/// What is to come out of a case.
+/// The expected result of a case.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
-    /// Whether the request goes on.
+    /// Whether the request is admitted.
     pub allowed: bool,
     /// The HTTP code of a refusal.
     #[serde(default)]
@@ -122,7 +122,7 @@ pub struct Expect {
     pub patch: Value,
 }
 
-/// A finding that is to come out of a case.
+/// An expected finding.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExpectFinding {
@@ -132,13 +132,13 @@ pub struct ExpectFinding {
     pub path: String,
     /// `Deny` or `Warn`.
     pub severity: String,
-    /// A part of its text.
+    /// A part of its message.
     #[serde(default)]
     pub says: String,
 }
 
 impl ExpectFinding {
-    /// True when `finding` is the one.
+    /// True when `finding` is the expected one.
     pub fn is(&self, finding: &Finding) -> bool {
         let severity = match finding.severity {
             Severity::Deny => "Deny",
@@ -152,12 +152,12 @@ impl ExpectFinding {
 }
 
 impl Case {
-    /// The name of the user who asks.
+    /// The name of the user who sends the request.
     pub fn user(&self) -> &str {
         self.user.as_deref().unwrap_or(USER)
     }
 
-    /// The user who asks.
+    /// The user who sends the request.
     pub fn user_info(&self) -> UserInfo {
         UserInfo { username: Some(self.user().to_owned()), ..UserInfo::default() }
     }
@@ -194,7 +194,7 @@ impl Case {
         })
     }
 
-    /// The namespace of the request; none for a kind that belongs to none.
+    /// The namespace of the request; empty for a cluster-scoped kind.
     fn namespace(&self) -> &'static str {
         let in_none = table::row(&self.webhook).is_some_and(|row| !row.descriptor.is_namespaced());
         if in_none { "" } else { NAMESPACE }
@@ -207,7 +207,7 @@ impl Case {
 }
 
 impl CaseFacts {
-    /// The facts in the form that the rules take, with the sessions in `namespace`.
+    /// The facts for the rules, with the sessions in `namespace`.
     pub fn known(&self, namespace: &str) -> Result<Offline, jiff::Error> {
         let settings = AdmissionSettings {
             operator_user: self.settings.operator_user.clone(),

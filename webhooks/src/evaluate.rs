@@ -1,4 +1,4 @@
-//! From a request to a verdict: exemptions, rules and ratcheting in one place, for the webhook and for offline use.
+//! Evaluates requests: exemptions, rules and ratcheting, for the webhook and for offline commands.
 
 use std::collections::BTreeMap;
 
@@ -15,59 +15,59 @@ use crate::rules::code::Class;
 use crate::settings::AdmissionSettings;
 use crate::table::{Row, WebhookType};
 
-/// What is to be answered.
+/// The result of an evaluation.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Verdict {
-    /// All findings, sorted by rank of their codes and by path.
+    /// All findings, sorted by the rank of their codes and by path.
     pub findings: Vec<Finding>,
-    /// What is to be changed in the object.
+    /// The changes of the object.
     pub patch: Vec<PatchOperation>,
 }
 
 impl Verdict {
-    /// True when nothing speaks against the request.
+    /// True when the request is admitted.
     pub fn allowed(&self) -> bool {
         self.denials().next().is_none()
     }
 
-    /// The findings that speak against the request.
+    /// The findings that deny the request.
     pub fn denials(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| finding.severity == Severity::Deny)
     }
 
-    /// The findings that the requester is only told.
+    /// The findings that only warn the requester.
     pub fn warnings(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| finding.severity == Severity::Warn)
     }
 
-    /// The HTTP code of a refusal: 403 when all that is wrong is who asks, else 422.
+    /// The HTTP code of a refusal: 403 when only the rights of the requester are at fault, else 422.
     pub fn code(&self) -> u16 {
         if self.denials().all(|finding| finding.code.class() == Class::Forbidden) { 403 } else { 422 }
     }
 }
 
-/// A request that was read once and waits for its verdict.
+/// A request whose objects have been read, before its verdict.
 pub struct Evaluation<'a> {
     row: &'static Row,
     request: &'a Request<'a>,
     input: Input,
 }
 
-/// What there is to evaluate.
+/// What the rules are evaluated on.
 enum Input {
-    /// Nothing: it is going, or none of the rules' business.
+    /// Nothing: the request is exempt.
     Nothing,
-    /// Objects of their kind.
+    /// The objects in the type of their kind.
     Subject(Box<dyn Subject>),
-    /// An object that does not fit its kind; the text says what does not.
+    /// An object that does not fit its kind; the text says why.
     Malformed(String),
 }
 
 impl<'a> Evaluation<'a> {
     /// Reads the objects of a request.
     ///
-    /// What is going, what only touches a subresource, and what the operator itself writes is never held up, and not
-    /// even read. Fails only for an object that is nested too deeply to be read at all.
+    /// Objects in deletion, writes of a subresource and requests of the operator are exempt, and their objects are not
+    /// read. Fails only for an object that is nested too deeply to be read.
     pub fn open(
         row: &'static Row,
         request: &'a Request<'a>,
@@ -85,7 +85,7 @@ impl<'a> Evaluation<'a> {
         Ok(Self { row, request, input })
     }
 
-    /// The name that stands in the object, or the one that its name will begin with.
+    /// The name of the object, or the beginning of a generated one.
     pub fn name(&self) -> &str {
         let written = match &self.input {
             Input::Subject(subject) => {
@@ -107,8 +107,8 @@ impl<'a> Evaluation<'a> {
 
     /// Evaluates the rules of the row.
     ///
-    /// On an update a finding that the old object has too is dropped: a rule that is newer than an object, or than its
-    /// session, must not freeze it.
+    /// On an update, findings that the old object has too are dropped: a rule that is newer than the object must not
+    /// block other changes of it.
     pub fn verdict(&self, facts: &dyn Facts) -> Verdict {
         match (&self.input, self.row.webhook_type) {
             (Input::Nothing, _) | (Input::Malformed(_), WebhookType::Mutating) => Verdict::default(),
@@ -120,7 +120,7 @@ impl<'a> Evaluation<'a> {
             }
             (Input::Subject(subject), WebhookType::Validating) => {
                 let mut findings = subject.findings(self.request, facts);
-                // What the old object gets wrong only matters beside something that the new one gets wrong.
+                // The findings of the old object only matter when the new object has some.
                 if !findings.is_empty() {
                     let known = subject.findings_before(self.request, facts);
                     findings.retain(|finding| {
@@ -134,7 +134,7 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// Only an object of whose old self the same can be said is let through as it is.
+    /// The finding for a malformed object; none when the old object is malformed in the same way.
     fn malformed(&self, text: &str) -> Option<Finding> {
         let before = self.request.before().map(|old| (self.row.read)(old, None));
         let as_before = matches!(before, Some(Err(ReadObjectError::Shape(old))) if old == text);
@@ -162,7 +162,7 @@ pub fn evaluate(row: &'static Row, request: &Request<'_>, facts: &dyn Facts) -> 
     }
 }
 
-/// Whether an object that does not fit its kind is being deleted: its finalizers must come off all the same.
+/// Whether a malformed object is being deleted. Its finalizers must be removable all the same.
 fn is_going(object: Object<'_>) -> bool {
     #[derive(Deserialize)]
     struct Going {

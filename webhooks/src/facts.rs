@@ -11,15 +11,15 @@ use crate::object::Object;
 use crate::session_kinds::{JobConstraints, SESSION_KINDS, SessionKind};
 use crate::settings::AdmissionSettings;
 
-/// What rules may know. Answers come from memory at once: no call leaves the process from here.
+/// What rules may know. All of it is in memory: these methods make no calls.
 pub trait Facts: Send + Sync {
-    /// What a session that was last seen means for its Jobs. `owner` says of which kind it is.
+    /// What the last known state of a session means for its Jobs. `owner` is the kind of the session.
     fn job_constraints(&self, owner: &SessionKind, namespace: &str, name: &str) -> Option<JobConstraints>;
-    /// How the operator is set up.
+    /// The settings of the operator.
     fn settings(&self) -> &AdmissionSettings;
-    /// The present moment.
+    /// The current time.
     fn now(&self) -> Timestamp;
-    /// False as long as sessions may exist that [`Facts::job_constraints`] does not know yet.
+    /// False while there may be sessions that [`Facts::job_constraints`] does not know yet.
     fn synced(&self) -> bool;
     /// The result of `review`. Stores of sessions keep this default: the router collects the results of a request.
     fn access(&self, review: &AccessReview) -> Access {
@@ -28,7 +28,8 @@ pub trait Facts: Send + Sync {
     }
 }
 
-/// An access that the API server is asked to review for the requester. The fields are those of a SubjectAccessReview's resource attributes.
+/// An access that the API server is asked to review for the requester. The fields are those of a SubjectAccessReview's
+/// resource attributes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccessReview {
     /// For example `delete`.
@@ -46,11 +47,11 @@ pub struct AccessReview {
 /// The result of an [`AccessReview`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Access {
-    /// Yes.
+    /// The user has the access.
     Allowed,
-    /// No.
+    /// The user does not have the access.
     Denied,
-    /// Nobody could say, for example because the API server did not answer in time.
+    /// The review has no result, for example because the API server did not answer in time.
     #[default]
     Unknown,
 }
@@ -66,7 +67,7 @@ pub trait Authorizer: Send + Sync {
 
 /// Facts together with the reviews of one request.
 pub struct Reviewed<'a> {
-    /// Everything else.
+    /// The other facts.
     pub facts: &'a dyn Facts,
     /// The reviews and their results.
     pub reviews: BTreeMap<AccessReview, Access>,
@@ -94,7 +95,7 @@ impl Facts for Reviewed<'_> {
     }
 }
 
-/// What is known without a cluster: the sessions that somebody names, at one moment.
+/// Facts without a cluster: given sessions at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Offline {
     now: Timestamp,
@@ -105,12 +106,12 @@ pub struct Offline {
 }
 
 impl Offline {
-    /// Nothing is known but the moment and how the operator is set up.
+    /// Facts without any session.
     pub fn new(now: Timestamp, settings: AdmissionSettings) -> Self {
         Self { now, settings, ..Self::default() }
     }
 
-    /// Takes in an object of `namespace`, if it is a session that can have Jobs. Later ones of a name win.
+    /// Adds an object of `namespace`, if it is a session that can have Jobs. A later object of the same name wins.
     pub fn know(&mut self, namespace: &str, object: &Value) {
         let text = |field: &str| object[field].as_str().unwrap_or_default();
         let group = text("apiVersion").split_once('/').map_or("", |(group, _)| group);

@@ -1,8 +1,8 @@
 //! The router: one route per row of the table.
 //!
-//! It promises an answer to everything. A verdict is HTTP 200 and carries the request's uid; 4xx is for what is not a
-//! review at all; 503 while the facts are not known. A rule that panics is answered by the row's failure policy. Bodies
-//! are bounded and never logged.
+//! Every request gets a response. A verdict has the status 200 and the uid of the request; a body that is not a review
+//! has 4xx; while the facts are not synced the status is 503. When a rule panics, the failure policy of the row
+//! decides. Bodies are bounded and never logged.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,17 +23,17 @@ use crate::request::Request;
 use crate::review::{self, Response};
 use crate::table::{FailurePolicy, Row, TABLE};
 
-/// The largest body that is read: an update carries two objects, each up to 3 MiB, and some envelope.
+/// The largest body that is read: an update has two objects, each up to 3 MiB, and an envelope.
 pub const BODY_LIMIT: usize = 7 * 1024 * 1024;
 
-/// What the router works with.
+/// The state of the router.
 #[derive(Clone)]
 pub struct WebhookState {
-    /// What rules may know.
+    /// The facts for the rules.
     pub facts: Arc<dyn Facts>,
-    /// Who asks the API server.
+    /// Lets the API server review accesses.
     pub authorizer: Arc<dyn Authorizer>,
-    /// What is counted.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
 }
 
@@ -50,7 +50,7 @@ pub fn router_of(rows: &'static [Row], state: WebhookState) -> Router {
     })
 }
 
-/// An answer and what to count it as.
+/// A response and its outcome for the metrics.
 type Ended = (HttpResponse, Outcome);
 
 async fn answer(row: &'static Row, state: &WebhookState, request: HttpRequest<Body>) -> HttpResponse {
@@ -65,7 +65,7 @@ async fn answer(row: &'static Row, state: &WebhookState, request: HttpRequest<Bo
     response
 }
 
-/// How long there is: what the API server says it waits, or what the configuration told it, less a tenth.
+/// The time for a response: the timeout in the query or else of the row, less a tenth.
 fn deadline(row: &Row, query: Option<&str>) -> Duration {
     let configured = Duration::from_secs(u64::from(row.timeout_seconds.unsigned_abs()));
     let parameters = query.unwrap_or_default().split('&');
@@ -73,7 +73,7 @@ fn deadline(row: &Row, query: Option<&str>) -> Duration {
     told.unwrap_or(configured).mul_f64(0.9)
 }
 
-/// The API server writes whole seconds, for example `5s`.
+/// Parses a timeout of the API server, which is in whole seconds, for example `5s`.
 fn seconds(text: &str) -> Option<Duration> {
     let span = sojourn_crds::duration::parse(text).ok()?;
     let nanos = u64::try_from(span.as_nanos()).ok()?;
@@ -163,7 +163,7 @@ async fn decide(
     (axum::Json(response.review()).into_response(), outcome)
 }
 
-/// Runs `step` and turns a panic into `None`. The rules hold no state that a panic could leave half-changed.
+/// Runs `step` and returns `None` when it panics. The rules have no state that a panic could leave inconsistent.
 fn caught<T>(step: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(step)).ok()
 }
@@ -198,7 +198,7 @@ async fn review_access(
     futures::future::join_all(started).await.into_iter().collect()
 }
 
-/// One line a verdict; only a refusal is worth the attention of somebody who reads logs.
+/// Logs a verdict. Only refusals have the level of information.
 fn log(row: &Row, uid: &str, request: &Request<'_>, verdict: &Verdict, started: Instant) {
     let codes: Vec<_> = verdict.findings.iter().map(|finding| finding.code.id()).collect();
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);

@@ -1,23 +1,23 @@
-//! How the operator is set up, as far as the rules depend on it.
+//! The settings of the operator that the rules depend on.
 
 use sojourn_crds::amalthea::OnDeadline;
 use sojourn_crds::ambient::Limits;
 
-/// How the operator is set up, as far as the rules depend on it.
+/// The settings of the operator that the rules depend on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdmissionSettings {
-    /// The user that the operator itself is; no rule is evaluated for its requests.
+    /// The user of the operator. Its requests are exempt from the rules.
     pub operator_user: String,
-    /// Controllers that may do to a session's Job what nobody else may.
+    /// Controllers that are exempt from some rules for the Jobs of sessions.
     pub trusted_users: Vec<String>,
     /// What happens when a batch session reaches its `maxAge`.
     pub on_deadline: OnDeadline,
-    /// How long sessions of agents may live.
+    /// The limits of the lifetime of an `AgenticSession`.
     pub agentic: Limits,
 }
 
-/// Service accounts of Kubernetes' own controllers that touch Jobs, and of the queueing controller that toggles
-/// `suspend`. A cluster with other ones adds them to [`AdmissionSettings::trusted_users`].
+/// Service accounts of the controllers of Kubernetes that write Jobs, and of the queueing controller that toggles
+/// `suspend`. An installation adds further ones to [`AdmissionSettings::trusted_users`].
 pub const DEFAULT_TRUSTED_USERS: [&str; 7] = [
     "system:kube-controller-manager",
     "system:serviceaccount:kube-system:job-controller",

@@ -93,7 +93,7 @@ impl Server<'_> {
             let configuration = ConfigSettings {
                 name: webhook.configuration.clone(),
                 endpoint: endpoint(&webhook.target),
-                // Written by whoever keeps the certificate.
+                // Written by the source of the certificate.
                 ca_bundle: Vec::new(),
                 operator_user,
                 scope: guarded(&settings.scope),

@@ -84,7 +84,7 @@ impl Reconcile for Reconciler {
         }
         let status = debug_span!("status").in_scope(|| status(&observed, &plan.step, now));
         let wrote = self.report(&observed.session, &status).instrument(debug_span!("report")).await?;
-        // At once: what is on record as about to be sent is taken for sent by whoever comes next.
+        // At once: the next leader treats a request that is recorded as about to be sent as sent.
         self.apply(&observed, plan.then).instrument(debug_span!("apply")).await?;
         self.tell(&observed.session, events::for_status(&observed, &status)).await;
         // What follows from what is on record, or known, by now is for the next pass.

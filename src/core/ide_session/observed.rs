@@ -1,7 +1,7 @@
 //! What a decision is made of: the session, what is known of its IDE and of its run, and what can be done.
 //!
-//! These values are all that the decisions and those who carry them out share. Facts come from whoever talks to
-//! IDEs, by the UID of the session, so that an object of the same name never gets those of another.
+//! The decisions and the code that carries them out share these values only. The facts come from the connections to
+//! IDEs, by the UID of the session, so that a new object of the same name never gets those of an earlier one.
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use sojourn_crds::ide_session::IdeSession;

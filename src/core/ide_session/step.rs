@@ -79,7 +79,7 @@ fn initial(observed: &Observed, now: Timestamp) -> Step {
     }
 }
 
-/// The request is about to be sent when the IDE is there to take it. Until then nothing is at stake, whoever goes on.
+/// The request is about to be sent when the IDE is there to take it. Until then every leader can continue safely.
 fn begin(observed: &Observed, now: Timestamp) -> Step {
     let starting = Step::stay(State::Starting);
     let EndpointFacts::Known { secret_uid, instance_id, connected, .. } = &observed.endpoint else {

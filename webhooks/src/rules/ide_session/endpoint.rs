@@ -1,9 +1,9 @@
-//! The annotation that says which IDE a session is for names a Secret that the requester may read, and stays once the
-//! session was asked to run.
+//! The annotation for the IDE of a session names a Secret that the requester may read. It cannot change after the
+//! session was requested to run.
 //!
 //! The operator reads the Secret with its own rights: without the review, any user who may create a session could use
-//! the credentials of any IDE. Whether the Secret exists, and is meant for this, is the operator's to find out when it uses
-//! it: it may be written after the session.
+//! the credentials of any IDE. The operator checks whether the Secret exists and has the right label when it uses it:
+//! the Secret may be created after the session.
 
 use sojourn_crds::dns;
 use sojourn_crds::ide_session::endpoint::ENDPOINT_ANNOTATION;
@@ -21,18 +21,18 @@ fn written(session: &IdeSession) -> Option<&str> {
     session.metadata.annotations.as_ref()?.get(ENDPOINT_ANNOTATION).map(String::as_str)
 }
 
-/// The Secret that the annotation's value names, if Kubernetes can have one of that name.
+/// The Secret in the value of the annotation, if its name is valid in Kubernetes.
 fn secret(value: &str) -> Option<EndpointSecret> {
     let secret = EndpointSecret::parse(value)?;
     (dns::is_label(&secret.namespace) && dns::is_subdomain(&secret.name)).then_some(secret)
 }
 
-/// True once a session was asked to run: from then on its IDE knows it, or is about to.
+/// True after a session was requested to run: its IDE knows it or is about to.
 fn is_settled(session: &IdeSession) -> bool {
     session.spec.desired() == Some(DesiredState::Running) || session.state() != State::Initial
 }
 
-/// Says what is wrong with the annotation.
+/// Reports what is wrong with the annotation.
 pub(crate) fn check(change: &Change<'_, IdeSession>, findings: &mut Vec<Finding>) {
     let new = written(change.object);
     if let Some(old) = change.old
@@ -58,7 +58,7 @@ pub(crate) fn check(change: &Change<'_, IdeSession>, findings: &mut Vec<Finding>
     }
 }
 
-/// Says whether the requester may not use the IDE that the session is newly for.
+/// Reports that the requester may not use the new IDE of the session.
 pub(crate) fn check_access(change: &Change<'_, IdeSession>, facts: &dyn Facts, findings: &mut Vec<Finding>) {
     let Some(review) = access_review(change) else { return };
     let user = change.request.user_name();
@@ -80,7 +80,7 @@ pub(crate) fn check_access(change: &Change<'_, IdeSession>, facts: &dyn Facts, f
     findings.push(Finding::new(Code::EndpointForbidden, path(), message, hint));
 }
 
-/// The access to review when the session is for another IDE than before.
+/// The access to review when the IDE of the session changes.
 pub(crate) fn access_review(change: &Change<'_, IdeSession>) -> Option<AccessReview> {
     let value = written(change.object)?;
     if change.old.is_some_and(|old| is_settled(old) || written(old) == Some(value)) {

@@ -1,5 +1,6 @@
-//! The rules for `IdeSession`, one concept a file. What is said of spec and desired state are the original's words, which
-//! its clients look for; the schema of the kind says part of it first, so that it holds while nobody answers here.
+//! The rules for `IdeSession`, with one file for each concept. Messages about spec and desired state are those of the
+//! original, because its clients look for them. The schema of the kind checks part of the rules first, so that they
+//! hold while no webhook server answers.
 
 pub mod annotations;
 pub mod desired_state;
