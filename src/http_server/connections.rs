@@ -5,6 +5,7 @@
 
 use super::{
     Limits, Peer, WhenFull,
+    observed_stream::StreamObserver,
     state::{Requests, State},
 };
 use parking_lot::Mutex;
@@ -133,8 +134,7 @@ impl ConnectionSlot {
         self.connection.state.lock().handshake_done(Instant::now());
     }
 
-    /// Bytes have been received. On an idle connection they begin a request.
-    pub(super) fn received_bytes(&self) {
+    fn received_bytes(&self) {
         self.connection.state.lock().received_bytes(Instant::now());
     }
 
@@ -156,6 +156,14 @@ impl ConnectionSlot {
     /// Completes when the connection is to be closed.
     pub(super) async fn closed(&self) {
         self.connection.close.cancelled().await;
+    }
+}
+
+/// Received bytes distinguish a request head that arrives slowly from an idle connection. The HTTP library has one timer
+/// for both, and an API server keeps a connection idle for a minute and a half.
+impl StreamObserver for Arc<ConnectionSlot> {
+    fn received(&mut self, _: &[u8]) {
+        self.received_bytes();
     }
 }
 
