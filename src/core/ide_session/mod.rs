@@ -18,6 +18,7 @@ pub mod events;
 pub mod observed;
 pub mod plan;
 pub mod preview;
+pub mod reasons;
 pub mod status;
 pub mod step;
 

@@ -3,6 +3,7 @@
 //! The decisions and the code that carries them out share these values only. The facts come from the connections to
 //! IDEs, by the UID of the session, so that a new object of the same name never gets those of an earlier one.
 
+use super::reasons::{EndpointReason, LogsReason};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use sojourn_crds::ide_session::IdeSession;
 use std::sync::Arc;
@@ -28,7 +29,7 @@ pub enum EndpointFacts {
     /// There is none, or none that may be used.
     Missing {
         /// Why, in one word.
-        reason: &'static str,
+        reason: EndpointReason,
         /// Why, and what to do about it. The same as long as nothing changes: it is written into the status.
         message: String,
     },
@@ -158,7 +159,7 @@ pub enum Capture {
     /// It cannot be captured, or is not there any more.
     Unavailable {
         /// Why, in one word.
-        reason: &'static str,
+        reason: LogsReason,
         /// Why, for people. The same as long as nothing changes.
         message: String,
     },

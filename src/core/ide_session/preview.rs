@@ -7,9 +7,10 @@ use super::{
     conditions::{ENDPOINT_READY, IDE_CONNECTED, LOGS_AVAILABLE},
     observed::{Capture, EndpointFacts, Files, Observed, RunFacts, StartFacts, StopFacts},
     plan::{Plan, plan},
+    reasons::{ConnectedReason, EndpointReason},
     status::status,
 };
-use crate::core::conditions::find;
+use crate::{core::conditions::find, reason::Reason};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use sojourn_crds::ide_session::{Endpoint, IdeSession, IdeSessionStatus, State};
 use std::sync::Arc;
@@ -64,13 +65,13 @@ fn supposed(session: IdeSession) -> Observed {
     let Endpoint { secret_uid, instance_id } = status.endpoint.clone().unwrap_or_default();
     let endpoint = if not(ENDPOINT_READY) {
         let message = "It is not known how the IDE is reached".to_owned();
-        EndpointFacts::Missing { reason: "OnRecord", message }
+        EndpointFacts::Missing { reason: EndpointReason::OnRecord, message }
     } else {
         EndpointFacts::Known {
             secret_uid,
             instance_id: instance_id.unwrap_or_default(),
             connected: !not(IDE_CONNECTED),
-            reason: "Supposed",
+            reason: ConnectedReason::Supposed.as_str(),
             message: "It is supposed that the IDE is connected".to_owned(),
         }
     };

@@ -169,7 +169,7 @@ impl Bench {
     /// What is said of the IDE of a session: whether it is connected, and a word.
     pub(super) fn endpoint(&self, session: &IdeSession) -> (bool, &'static str) {
         match self.runs.observe(session).0 {
-            EndpointFacts::Missing { reason, .. } => (false, reason),
+            EndpointFacts::Missing { reason, .. } => (false, reason.as_str()),
             EndpointFacts::Known { connected, reason, .. } => (connected, reason),
         }
     }
