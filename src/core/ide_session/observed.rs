@@ -19,7 +19,14 @@ pub struct Observed {
     pub run: Option<RunFacts>,
     /// What it wrote.
     pub capture: Capture,
-    /// How long it waits for its IDE to be connected.
+}
+
+/// What a decision may know beside what was observed.
+#[derive(Clone, Copy, Debug)]
+pub struct PlanContext {
+    /// The moment that the decision is made for.
+    pub now: Timestamp,
+    /// How long a session waits for its IDE to be connected.
     pub patience: SignedDuration,
 }
 

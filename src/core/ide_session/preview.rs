@@ -5,7 +5,7 @@
 
 use super::{
     conditions::{ENDPOINT_READY, IDE_CONNECTED, LOGS_AVAILABLE},
-    observed::{Capture, EndpointFacts, Files, Observed, RunFacts, StartFacts, StopFacts},
+    observed::{Capture, EndpointFacts, Files, Observed, PlanContext, RunFacts, StartFacts, StopFacts},
     plan::{Plan, plan},
     reasons::{ConnectedReason, EndpointReason},
     status::status,
@@ -28,7 +28,8 @@ pub struct Preview {
 
 /// What the next passes over a session would do, as far as they depend on nobody else.
 pub fn preview(session: &IdeSession, now: Timestamp) -> Preview {
-    let first = plan(&supposed(session.clone()), now);
+    let context = PlanContext { now, patience: SignedDuration::MAX };
+    let first = plan(&supposed(session.clone()), &context);
     let deleting = session.metadata.deletion_timestamp.is_some();
     let (finalizers, session) = match &first.finalizers {
         Some(finalizers) if !deleting => {
@@ -39,7 +40,7 @@ pub fn preview(session: &IdeSession, now: Timestamp) -> Preview {
         _ => (None, session.clone()),
     };
     let supposition = supposed(session);
-    let plan = plan(&supposition, now);
+    let plan = plan(&supposition, &context);
     let status = keep_seen(&supposition.session, status(&supposition, &plan.step, now));
     Preview { finalizers, plan, status }
 }
@@ -86,5 +87,5 @@ fn supposed(session: IdeSession) -> Observed {
         (Some(std_out), Some(std_err)) => Capture::Kept(Files { std_out, std_err }),
         _ => Capture::None,
     };
-    Observed { session: Arc::new(session), endpoint, run, capture, patience: SignedDuration::MAX }
+    Observed { session: Arc::new(session), endpoint, run, capture }
 }

@@ -4,7 +4,7 @@ use crate::core::{
     conditions::find,
     event::EventRecord,
     ide_session::{
-        Capture, Command, EndFacts, EndpointFacts, Files, Observed, Plan, RunFacts, StartFacts,
+        Capture, Command, EndFacts, EndpointFacts, Files, Observed, Plan, PlanContext, RunFacts, StartFacts,
         conditions::condition_types, events, plan, reasons::EndpointReason, status,
     },
 };
@@ -120,7 +120,6 @@ pub(super) fn scene(state: State) -> Scene {
         endpoint: known(true),
         run: None,
         capture: Capture::None,
-        patience: seconds(120),
     })
 }
 
@@ -161,9 +160,14 @@ impl Scene {
         self
     }
 
+    /// The context of a decision so many seconds after the beginning.
+    pub(super) fn context(seconds_since: i64) -> PlanContext {
+        PlanContext { now: at(seconds_since), patience: seconds(120) }
+    }
+
     /// What is decided so many seconds after the beginning.
     pub(super) fn decide(&self, seconds: i64) -> Decision {
-        let plan = plan(&self.0, at(seconds));
+        let plan = plan(&self.0, &Self::context(seconds));
         let status = status(&self.0, &plan.step, at(seconds));
         let types = condition_types();
         for condition in &status.conditions {
