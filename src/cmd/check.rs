@@ -57,8 +57,10 @@ impl Check {
         let mut errors = Vec::new();
         let inputs = read_all(&self.inputs, &mut errors);
         let old = read_all(&self.old, &mut errors);
-        let settings =
-            AdmissionSettings { on_deadline: self.non_interactive_on_deadline, ..AdmissionSettings::default() };
+        let settings = AdmissionSettings {
+            on_deadline: self.non_interactive_on_deadline,
+            ..AdmissionSettings::default()
+        };
         let examination = examine::examine(&Kinds::compiled()?, &inputs, &old, settings, Timestamp::now());
         print(&report::render(&examination, self.output)?)?;
         for error in &errors {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::{authentication::v1::UserInfo, authorization::v1::ResourceAttributes};
 use kube::Client;
 use sojourn_webhooks::{
+    AdmissionSettings,
     facts::{Access, AccessFuture, AccessReview, Authorizer, Facts},
     session_kinds::{JobConstraints, SessionKind},
 };

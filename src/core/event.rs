@@ -1,6 +1,6 @@
 //! Kubernetes Events on an object, as `kubectl describe` shows them.
 
-use crate::reason::{Reason, reasons};
+use crate::reason::Reason;
 
 /// The reasons of the Events on objects of a kind.
 pub trait EventReason: Reason {

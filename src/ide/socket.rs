@@ -91,10 +91,14 @@ impl ConnectError {
             Self::Ask(error) | Self::Subscribe(error) => match error {
                 RequestError::Dial(DialError::Egress(_)) => ConnectionReason::AddressNotAllowed,
                 RequestError::Dial(DialError::Refused { .. }) => ConnectionReason::ConnectionRefused,
-                RequestError::Dial(DialError::Trust(_) | DialError::Tls(_)) => ConnectionReason::CertificateRefused,
+                RequestError::Dial(DialError::Trust(_) | DialError::Tls(_)) => {
+                    ConnectionReason::CertificateRefused
+                }
                 RequestError::Dial(DialError::Resolve { .. } | DialError::Connect { .. })
                 | RequestError::Timeout(_) => ConnectionReason::Unreachable,
-                RequestError::Exchange(_) | RequestError::Write(_) | RequestError::TooLarge => ConnectionReason::BadAnswer,
+                RequestError::Exchange(_) | RequestError::Write(_) | RequestError::TooLarge => {
+                    ConnectionReason::BadAnswer
+                }
             },
             Self::NotTold { status, .. } | Self::NotSubscribed { status, .. } => match *status {
                 StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ConnectionReason::TokenRefused,

@@ -13,7 +13,7 @@ use crate::facts::{Access, Offline};
 use crate::finding::{Finding, Severity};
 use crate::object::Object;
 use crate::request::{Operation, Request};
-use crate::settings::{DEFAULT_TRUSTED_USERS, AdmissionSettings};
+use crate::settings::{AdmissionSettings, DEFAULT_TRUSTED_USERS};
 use crate::{review, table};
 
 /// The namespace of the requests of cases.

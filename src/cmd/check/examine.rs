@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::UserInfo;
 use serde_json::Value;
-use sojourn_webhooks::{Access, Facts, AdmissionSettings, Object, Offline, Operation, Request, evaluate};
+use sojourn_webhooks::{Access, AdmissionSettings, Facts, Object, Offline, Operation, Request, evaluate};
 
 use super::document::{Document, Place};
 use super::kinds::{Kind, Kinds, Known};

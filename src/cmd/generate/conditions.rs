@@ -49,7 +49,8 @@ pub(super) fn page() -> String {
 
 fn section(kind: &str, condition: &ConditionType) -> String {
     let rows: String = condition.reasons.iter().map(row).collect();
-    let further = condition.further.map(|source| format!("\nOther reasons are {source}.\n")).unwrap_or_default();
+    let further =
+        condition.further.map(|source| format!("\nOther reasons are {source}.\n")).unwrap_or_default();
     let ConditionType { name, meaning, .. } = condition;
     format!("\n### {name} of {kind}\n\n{meaning}\n\n| reason | meaning |\n|---|---|\n{rows}{further}")
 }
@@ -74,7 +75,8 @@ mod tests {
 
     #[test]
     fn every_reason_is_a_word_and_is_explained_once() {
-        let conditions = [amalthea::conditions::condition_types(), ide_session::conditions::condition_types()];
+        let conditions =
+            [amalthea::conditions::condition_types(), ide_session::conditions::condition_types()];
         for condition in conditions.iter().flatten() {
             let names: BTreeSet<_> = condition.reasons.iter().map(|reason| reason.name).collect();
             assert_eq!(names.len(), condition.reasons.len(), "{} has a reason twice", condition.name);

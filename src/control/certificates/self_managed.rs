@@ -292,12 +292,16 @@ impl SelfManaged {
         match change {
             Change::Begin(why) => {
                 tracing::info!(%why, "a new authority of the webhooks' certificates is published");
-                self.publish_event(CertificateEvent::RotationBegan, format!("Publishing a new authority: {why}"))
-                    .await;
+                self.publish_event(
+                    CertificateEvent::RotationBegan,
+                    format!("Publishing a new authority: {why}"),
+                )
+                .await;
             }
             Change::Promote => {
                 tracing::info!("the new authority of the webhooks' certificates signs");
-                self.publish_event(CertificateEvent::RotationDone, "The new authority signs".to_owned()).await;
+                self.publish_event(CertificateEvent::RotationDone, "The new authority signs".to_owned())
+                    .await;
             }
             Change::Retire => tracing::info!("the old authority of the webhooks' certificates is dropped"),
             Change::RepublishOwnCa => {

@@ -23,7 +23,8 @@ pub const FINISHED: &str = "Finished";
 pub const INTERRUPTED: &str = "Interrupted";
 
 /// The reasons that Kubernetes gives a failed Job.
-const OF_JOBS: &str = "the reason of the failed Job, for example `DeadlineExceeded` or `BackoffLimitExceeded`";
+const OF_JOBS: &str =
+    "the reason of the failed Job, for example `DeadlineExceeded` or `BackoffLimitExceeded`";
 
 /// The conditions of a session.
 pub fn condition_types() -> Vec<ConditionType> {

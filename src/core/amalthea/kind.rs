@@ -1,8 +1,8 @@
 //! `AmaltheaSession` as one of the kinds with children.
 
 use super::{
-    Checked, Measurements, Observed, PlanContext, adoption, blocking_findings, events, plan, reasons::SessionEvent, status,
-    status::TimeoutAction, summary::Summary, validate,
+    Checked, Measurements, Observed, PlanContext, adoption, blocking_findings, events, plan,
+    reasons::SessionEvent, status, status::TimeoutAction, summary::Summary, validate,
 };
 use crate::core::{
     event::EventRecord,

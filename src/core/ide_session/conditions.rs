@@ -117,7 +117,9 @@ fn ready<'a>(observed: &Observed, status: &IdeSessionStatus) -> ConditionUpdate<
             let code = status.exit_code.map(|code| format!(" with exit code {code}")).unwrap_or_default();
             say_of(READY, false, ReadyReason::Stopped, format!("The session has ended{code}"))
         }
-        State::Failed => say_of(READY, false, ReadyReason::Failed, status.message.clone().unwrap_or_default()),
+        State::Failed => {
+            say_of(READY, false, ReadyReason::Failed, status.message.clone().unwrap_or_default())
+        }
     }
 }
 

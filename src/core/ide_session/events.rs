@@ -26,7 +26,9 @@ pub fn for_status(observed: &Observed, new: &IdeSessionStatus) -> Vec<EventRecor
     } else if new.message != old.message {
         events.extend(new.message.clone().map(|message| EventRecord::new(SessionEvent::IDEError, message)));
     }
-    events.extend(not_so(old, new, ENDPOINT_READY).map(|why| EventRecord::new(SessionEvent::EndpointNotReady, why)));
+    events.extend(
+        not_so(old, new, ENDPOINT_READY).map(|why| EventRecord::new(SessionEvent::EndpointNotReady, why)),
+    );
     events.extend(ide_away(old, new));
     events
 }
@@ -46,7 +48,9 @@ fn arrived(new: &IdeSessionStatus) -> Option<EventRecord> {
         }
         State::Stopping => Some(EventRecord::new(SessionEvent::Stopping, "The session is to end")),
         State::Stopped => Some(EventRecord::new(SessionEvent::Stopped, "The session has ended")),
-        State::Failed => Some(EventRecord::new(SessionEvent::Failed, new.message.clone().unwrap_or_default())),
+        State::Failed => {
+            Some(EventRecord::new(SessionEvent::Failed, new.message.clone().unwrap_or_default()))
+        }
     }
 }
 

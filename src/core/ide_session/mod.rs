@@ -23,8 +23,7 @@ pub mod status;
 pub mod step;
 
 pub use observed::{
-    Capture, Command, EndFacts, EndpointFacts, Files, Observed, PlanContext, RunFacts, StartFacts,
-    StopFacts,
+    Capture, Command, EndFacts, EndpointFacts, Files, Observed, PlanContext, RunFacts, StartFacts, StopFacts,
 };
 pub use plan::{Plan, plan};
 pub use preview::{Preview, preview};

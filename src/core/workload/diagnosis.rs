@@ -73,7 +73,10 @@ pub fn interruption(live: &CachedObject) -> Option<(String, String)> {
     let reason = pod.reason.clone().filter(|reason| !reason.is_empty());
     let on_request = live.deleting && reason.is_none();
     if pod.phase.as_deref() == Some("Failed") && !on_request {
-        return Some((reason.unwrap_or_else(|| InterruptionReason::PodFailed.as_str().into()), of_pod(&pod, Some(live))?));
+        return Some((
+            reason.unwrap_or_else(|| InterruptionReason::PodFailed.as_str().into()),
+            of_pod(&pod, Some(live))?,
+        ));
     }
     let (reason, message) = disruption(&pod)?;
     Some((reason.to_owned(), format!("the pod {} was ended: {message}", live.name)))

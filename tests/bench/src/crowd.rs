@@ -88,8 +88,7 @@ async fn by_operator(cluster: &Cluster, operator: &Operator, size: usize) -> any
     let all = objects(size, fixture::small_session);
     let audit = cluster.audit()?;
     let (before, start) = (api_server(cluster)?, audit.cursor()?);
-    let arrived =
-        Together::new(&client, &sessions, &namespace, is_running).at_once(all).await?;
+    let arrived = Together::new(&client, &sessions, &namespace, is_running).at_once(all).await?;
     let way = Way { arrived, api_server: api_server(cluster)? - before };
     tokio::time::sleep(SETTLE).await;
     let requests = Requests::count(&audit.since(start)?.0);

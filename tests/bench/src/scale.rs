@@ -29,8 +29,10 @@ pub(crate) async fn run(table: &mut Table, idle: u64) -> anyhow::Result<()> {
         let namespace = test_namespace(&client, "by-hand").await?;
         let sets = ApiResource::erase::<StatefulSet>(&());
         let by_hand = objects(size, fixture::complete_stateful_set);
-        let by_hand =
-            Together::new(&client, &sets, &namespace, pods_are_ready).beside(fixture::beside).paced(by_hand).await?;
+        let by_hand = Together::new(&client, &sets, &namespace, pods_are_ready)
+            .beside(fixture::beside)
+            .paced(by_hand)
+            .await?;
         cluster.stop().await;
 
         let cluster = many_nodes().await?;

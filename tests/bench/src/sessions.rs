@@ -46,16 +46,15 @@ pub(crate) async fn run(table: &mut Table, sessions: usize, idle: u64) -> anyhow
 
     let namespace = test_namespace(&client, "bare").await?;
     let bare = objects(sessions, fixture::bare_stateful_set);
-    let bare =
-        Together::new(&client, stateful_sets, &namespace, pods_are_ready).paced(bare)
-            .await?;
+    let bare = Together::new(&client, stateful_sets, &namespace, pods_are_ready).paced(bare).await?;
     together::clear(&client, stateful_sets, &namespace, &kinds).await?;
 
     let namespace = test_namespace(&client, "complete").await?;
     let complete = objects(sessions, fixture::complete_stateful_set);
-    let complete =
-        Together::new(&client, stateful_sets, &namespace, pods_are_ready).beside(fixture::beside).paced(complete)
-            .await?;
+    let complete = Together::new(&client, stateful_sets, &namespace, pods_are_ready)
+        .beside(fixture::beside)
+        .paced(complete)
+        .await?;
     together::clear(&client, stateful_sets, &namespace, &kinds[..2]).await?;
 
     let operator = Operator::start(&cluster).await?;
@@ -134,8 +133,7 @@ pub(crate) async fn ours(
     let resource = ApiResource::erase::<AmaltheaSession>(&());
     let client = cluster.client().await?;
     let all = objects(sessions, fixture::small_session);
-    let arrived =
-        Together::new(&client, &resource, namespace, is_running).paced(all).await?;
+    let arrived = Together::new(&client, &resource, namespace, is_running).paced(all).await?;
     let running = operator.usage()?;
     tokio::time::sleep(SETTLE).await;
     let (entries, settled) = audit.since(start)?;

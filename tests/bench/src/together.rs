@@ -107,7 +107,8 @@ impl<'a> Together<'a> {
             .buffer_unordered(AT_A_TIME)
             .try_collect()
             .await?;
-        let arrived = tokio::time::timeout(PATIENCE, watching).await.context("not all arrived in time")???;
+        let arrived =
+            tokio::time::timeout(PATIENCE, watching).await.context("not all arrived in time")???;
         let last = arrived.values().max().context("nothing arrived")?;
         let mut waited: Vec<Duration> =
             arrived.iter().filter_map(|(name, at)| Some(at.duration_since(*created.get(name)?))).collect();

@@ -108,7 +108,7 @@ impl EndpointRegistry {
             (None, Some(secret)) => self.of_secret(secret),
             (None, None) if environment && self.environment.is_some() => self.of_environment(),
             (None, None) => Err(missing(
-                    EndpointReason::NoEndpoint,
+                EndpointReason::NoEndpoint,
                 format!(
                     "No IDE is known for the session: write the annotation {ENDPOINT_ANNOTATION}: \
                      <namespace>/<name> of a Secret that says how one is reached, or have the operator run with \
@@ -121,11 +121,12 @@ impl EndpointRegistry {
     fn of_environment(&self) -> Result<(EndpointSource, Arc<ResolvedEndpoint>), MissingEndpoint> {
         match &self.environment {
             Some(Ok(known)) => Ok((EndpointSource::Environment, known.clone())),
-            Some(Err(error)) => {
-                Err(missing(EndpointReason::EnvironmentInvalid, format!("The operator's environment: {error}")))
-            }
+            Some(Err(error)) => Err(missing(
+                EndpointReason::EnvironmentInvalid,
+                format!("The operator's environment: {error}"),
+            )),
             None => Err(missing(
-                    EndpointReason::NoEndpoint,
+                EndpointReason::NoEndpoint,
                 "The IDE of the operator's environment, where the session ran, is not there any more"
                     .to_owned(),
             )),
@@ -139,14 +140,14 @@ impl EndpointRegistry {
         match self.secrets.get(secret) {
             Some(entry) => usable(secret, entry),
             None if !self.namespaces.contains(&secret.namespace) => Err(missing(
-                    EndpointReason::NamespaceNotRead,
+                EndpointReason::NamespaceNotRead,
                 format!(
                     "The operator does not read Secrets of namespace {}: name it in --ide-endpoint-namespaces",
                     secret.namespace
                 ),
             )),
             None => Err(missing(
-                    EndpointReason::SecretNotFound,
+                EndpointReason::SecretNotFound,
                 format!(
                     "There is no Secret {secret} with the label {ENDPOINT_LABEL}: {ENDPOINT_LABEL_VALUE:?}; create it, or \
                      label the one that is there"

@@ -50,7 +50,9 @@ pub(super) fn tell(
 /// Why the session's pod, or what was up in it, has ended: in one word, and for people.
 fn ends(observed: &Observed, old: &AmaltheaSessionStatus, seen: &Seen) -> Option<(String, String)> {
     let fell = || old.state == State::Running && seen.state == State::Failed;
-    let in_place = || seen.error.clone().filter(|_| fell()).map(|message| (ContainerFailed.as_str().to_owned(), message));
+    let in_place = || {
+        seen.error.clone().filter(|_| fell()).map(|message| (ContainerFailed.as_str().to_owned(), message))
+    };
     diagnosis::interruption(observed.pod()?).or_else(in_place)
 }
 

@@ -217,7 +217,11 @@ fn routing<'a>(checked: &Checked, observed: &Observed) -> ConditionUpdate<'a> {
         let text = "The ingress information was not specified or was deleted from custom resource";
         (false, RoutingReason::IngressDeleted, format!("{text} {name}"))
     } else if checked.spec.hibernated {
-        (false, RoutingReason::Hibernated, "The ingress is removed while the session is hibernated".to_owned())
+        (
+            false,
+            RoutingReason::Hibernated,
+            "The ingress is removed while the session is hibernated".to_owned(),
+        )
     } else if exists {
         (true, RoutingReason::IngressOperational, "The ingress is setup and operational".to_owned())
     } else {
@@ -233,7 +237,11 @@ fn reconciled<'a>(checked: &Checked, applied: &Applied) -> ConditionUpdate<'a> {
     } else if let Some(error) = worst {
         (false, error.class.as_str(), format!("{} {}: {}", error.kind, error.name, error.message))
     } else {
-        (true, ReconciledReason::AsSpecified.as_str(), "Everything that belongs to the session is as its spec says".to_owned())
+        (
+            true,
+            ReconciledReason::AsSpecified.as_str(),
+            "Everything that belongs to the session is as its spec says".to_owned(),
+        )
     };
     ConditionUpdate { kind: RECONCILED, holds, reason, message }
 }

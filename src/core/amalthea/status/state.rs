@@ -125,9 +125,12 @@ fn ended(
         Some(seen)
     };
     match outcome(job) {
-        Some(Outcome::Succeeded) => {
-            finish(State::Succeeded, None, FinishedReason::Succeeded.as_str(), "The batch job ended well".to_owned())
-        }
+        Some(Outcome::Succeeded) => finish(
+            State::Succeeded,
+            None,
+            FinishedReason::Succeeded.as_str(),
+            "The batch job ended well".to_owned(),
+        ),
         Some(failed) if is_backstop(&failed, context.settings.on_deadline) => {
             let mut seen = Seen::new(old.state, None);
             seen.backstop_reached = true;

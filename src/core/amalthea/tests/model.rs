@@ -157,7 +157,12 @@ impl Model {
         if early < next && !self.cluster.session.is_null() {
             let now = std::mem::replace(&mut self.cluster.now, early);
             let calls = self.cluster.pass();
-            assert_eq!(calls, 0, "something was due before the requested time: {:?}", self.cluster.log.last());
+            assert_eq!(
+                calls,
+                0,
+                "something was due before the requested time: {:?}",
+                self.cluster.log.last()
+            );
             self.cluster.now = now;
         }
     }

@@ -78,7 +78,11 @@ impl Cluster {
         for condition in &status.conditions {
             let known = types.iter().find(|known| known.name == condition.kind);
             let reason = condition.reason.as_deref().unwrap_or_default();
-            assert!(known.is_some_and(|known| known.has(reason)), "{} {reason} is not documented", condition.kind);
+            assert!(
+                known.is_some_and(|known| known.has(reason)),
+                "{} {reason} is not documented",
+                condition.kind
+            );
         }
         let old = self.session.get("status").cloned().unwrap_or_else(|| json!({}));
         let new = serde_json::to_value(status).unwrap();

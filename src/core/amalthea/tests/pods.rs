@@ -54,7 +54,8 @@ fn the_secret_of_an_authentication_is_used_only_while_that_is_enabled(
     #[values("token", "oauth2proxy", "oidc")] kind: &str,
     #[values(true, false)] enabled: bool,
 ) {
-    let draft = session("hello").ingress().authentication(kind).spec("authentication/enabled", json!(enabled));
+    let draft =
+        session("hello").ingress().authentication(kind).spec("authentication/enabled", json!(enabled));
     let pod = pod(&cluster(draft.clone()));
     let mounted = list(&pod, "volumes").iter().any(|volume| volume["secret"]["secretName"] == "auth-secret");
     let read = containers(&pod).any(|container| {

@@ -115,12 +115,7 @@ pub(super) fn scene(state: State) -> Scene {
         ..IdeSessionStatus::default()
     };
     let session = IdeSession { status: Some(status), ..session("Running") };
-    Scene(Observed {
-        session: Arc::new(session),
-        endpoint: known(true),
-        run: None,
-        capture: Capture::None,
-    })
+    Scene(Observed { session: Arc::new(session), endpoint: known(true), run: None, capture: Capture::None })
 }
 
 impl Scene {
@@ -173,7 +168,11 @@ impl Scene {
         for condition in &status.conditions {
             let known = types.iter().find(|known| known.name == condition.kind);
             let reason = condition.reason.as_deref().unwrap_or_default();
-            assert!(known.is_some_and(|known| known.has(reason)), "{} {reason} is not documented", condition.kind);
+            assert!(
+                known.is_some_and(|known| known.has(reason)),
+                "{} {reason} is not documented",
+                condition.kind
+            );
         }
         let events = events::for_status(&self.0, &status);
         Decision { plan, status, events }

@@ -3,8 +3,8 @@
 
 use super::fixtures::*;
 use crate::core::ide_session::{
-    Capture, Command, EndFacts, EndpointFacts, Files, Observed, Plan, PlanContext, RunFacts, StartFacts, StopFacts, plan,
-    status,
+    Capture, Command, EndFacts, EndpointFacts, Files, Observed, Plan, PlanContext, RunFacts, StartFacts,
+    StopFacts, plan, status,
 };
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use sojourn_crds::ide_session::{IdeSession, IdeSessionStatus, State};

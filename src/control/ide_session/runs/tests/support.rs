@@ -88,7 +88,8 @@ impl EndpointChoice for TestEndpoints {
             Some(secret) => EndpointSource::Secret(EndpointSecret::parse(secret).unwrap()),
             None => EndpointSource::Environment,
         };
-        let missing = || MissingEndpoint { reason: "NoEndpoint", message: "There is none".to_owned() };
+        let missing =
+            || MissingEndpoint { reason: EndpointReason::NoEndpoint, message: "There is none".to_owned() };
         Ok((source.clone(), self.get(&source).ok_or_else(missing)?))
     }
 
