@@ -19,7 +19,7 @@ use crate::core::{images::Rules, settings::SessionSettings};
 use address::Address;
 use flags::Flags;
 use sojourn_crds::dns::is_label;
-use sojourn_webhooks::{Severity, facts::GuardSettings, rules::operator_credentials::OwnCredentials};
+use sojourn_webhooks::{AdmissionSettings, Severity, rules::operator_credentials::OwnCredentials};
 use std::{path::PathBuf, time::Duration};
 
 /// The original's constant. Another image restarts sessions that authenticate with it.
@@ -119,15 +119,15 @@ pub struct Settings {
 
 impl Settings {
     /// What the admission rules depend on, but for the operator's own user.
-    pub fn guard(&self) -> GuardSettings {
+    pub fn admission(&self) -> AdmissionSettings {
         let trusted = self.webhook.iter().flat_map(|webhook| webhook.trusted_users.iter().cloned());
-        GuardSettings {
-            trusted_users: GuardSettings::default().trusted_users.into_iter().chain(trusted).collect(),
+        AdmissionSettings {
+            trusted_users: AdmissionSettings::default().trusted_users.into_iter().chain(trusted).collect(),
             on_deadline: self.sessions.on_deadline,
             ingress_conflicts: self.ingress_conflicts,
             own: self.sessions.own.clone(),
             approval_key: self.sessions.approval_key.clone(),
-            ..GuardSettings::default()
+            ..AdmissionSettings::default()
         }
     }
 }

@@ -8,6 +8,8 @@ pub mod generate;
 pub mod plan;
 pub mod run;
 pub mod sidecar;
+mod terminal;
+mod topics;
 
 use crate::{
     settings::flags::{Flags, normalise},

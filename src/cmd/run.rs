@@ -191,7 +191,7 @@ pub async fn serve_with_clock(
     stop.cancelled().await;
     tracing::info!("ending");
     staying.not_ready("the process ends");
-    // The writers end before the Lease is handed over: whoever has it next may begin at once.
+    // The writers end before the Lease is handed over: its next holder may start at once.
     controllers.stop(workers).await;
     election.hand_over().await;
     tokio::time::sleep(settings.shutdown_delay).await;

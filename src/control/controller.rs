@@ -19,8 +19,7 @@ use prometheus_client::registry::Registry;
 use serde_json::{Map, Value};
 use sojourn_crds::amalthea::AmaltheaSession;
 use sojourn_webhooks::{
-    JobConstraints, SESSION_KINDS, SessionKind,
-    facts::{GuardSettings, RouteHolder},
+    AdmissionSettings, JobConstraints, SESSION_KINDS, SessionKind, facts::RouteHolder,
 };
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -79,7 +78,7 @@ pub trait Controller: Send + Sync + 'static {
         &self,
         namespace: &str,
         name: &str,
-        settings: &GuardSettings,
+        settings: &AdmissionSettings,
     ) -> Option<JobConstraints> {
         let _ = (namespace, name, settings);
         None
@@ -179,7 +178,7 @@ impl Controllers {
         kind: &SessionKind,
         namespace: &str,
         name: &str,
-        settings: &GuardSettings,
+        settings: &AdmissionSettings,
     ) -> Option<JobConstraints> {
         let controller = self.0.iter().find(|controller| controller.kind() == kind.descriptor.kind)?;
         controller.job_constraints(namespace, name, settings)

@@ -19,7 +19,7 @@ use kube::{
 use parking_lot::RwLock;
 use serde_json::{Value, json};
 use sojourn_crds::KindDescriptor;
-use sojourn_webhooks::{GuardSettings, JobConstraints, Object, SessionKind};
+use sojourn_webhooks::{AdmissionSettings, JobConstraints, Object, SessionKind};
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
@@ -34,14 +34,14 @@ pub struct GuardedKind {
     client: Client,
     kind: &'static SessionKind,
     scope: Scope,
-    settings: GuardSettings,
+    settings: AdmissionSettings,
     known: Arc<RwLock<HashMap<Key, Entry>>>,
 }
 
 impl GuardedKind {
     /// The sessions of `kind` in the scope of `settings`.
     pub fn new(client: Client, kind: &'static SessionKind, settings: &Settings) -> Self {
-        let (scope, settings) = (settings.scope.clone(), settings.guard());
+        let (scope, settings) = (settings.scope.clone(), settings.admission());
         Self { client, kind, scope, settings, known: Arc::default() }
     }
 }
@@ -71,7 +71,7 @@ impl Controller for GuardedKind {
         json!({"sessions": self.known.read().len()})
     }
 
-    fn job_constraints(&self, namespace: &str, name: &str, _: &GuardSettings) -> Option<JobConstraints> {
+    fn job_constraints(&self, namespace: &str, name: &str, _: &AdmissionSettings) -> Option<JobConstraints> {
         self.known.read().get(&Key::new(namespace, name)).map(|(_, constraints)| constraints.clone())
     }
 }
@@ -80,7 +80,7 @@ impl Controller for GuardedKind {
 struct Sessions {
     known: Arc<RwLock<HashMap<Key, Entry>>>,
     kind: &'static SessionKind,
-    settings: GuardSettings,
+    settings: AdmissionSettings,
     namespace: Option<String>,
 }
 

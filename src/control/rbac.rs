@@ -5,7 +5,10 @@
 
 use super::{amalthea, ide_session, lease::LEASE_NAME};
 use k8s_openapi::api::rbac::v1::PolicyRule;
-use sojourn_crds::amalthea::{GROUP, KIND};
+use sojourn_crds::{
+    KindDescriptor,
+    amalthea::{GROUP, KIND},
+};
 use sojourn_webhooks::SESSION_KINDS;
 
 /// Names that the installation chooses.
@@ -46,19 +49,40 @@ pub(super) struct Right {
     place: Place,
     group: &'static str,
     resource: &'static str,
+    /// Empty for the resource itself.
+    subresource: &'static str,
     verbs: &'static [&'static str],
     objects: Objects,
     reason: &'static str,
 }
 
+impl Right {
+    /// The resource in the form of a rule, with its subresource.
+    fn resource(&self) -> String {
+        match self.subresource {
+            "" => self.resource.to_owned(),
+            subresource => format!("{}/{subresource}", self.resource),
+        }
+    }
+}
+
 /// A right of a kind on its own objects, wherever sessions are served.
 pub(super) const fn on_sessions(
-    group: &'static str,
-    resource: &'static str,
+    kind: &'static KindDescriptor,
     verbs: &'static [&'static str],
     reason: &'static str,
 ) -> Right {
-    right(Place::Sessions, group, resource, verbs, Objects::All, reason)
+    on_subresource(kind, "", verbs, reason)
+}
+
+/// A right of a kind on a subresource of its own objects, wherever sessions are served.
+pub(super) const fn on_subresource(
+    kind: &'static KindDescriptor,
+    subresource: &'static str,
+    verbs: &'static [&'static str],
+    reason: &'static str,
+) -> Right {
+    Right { subresource, ..right(Place::Sessions, kind.group, kind.plural, verbs, Objects::All, reason) }
 }
 
 const fn right(
@@ -69,7 +93,7 @@ const fn right(
     objects: Objects,
     reason: &'static str,
 ) -> Right {
-    Right { place, group, resource, verbs, objects, reason }
+    Right { place, group, resource, subresource: "", verbs, objects, reason }
 }
 
 use Objects::{All, ApprovalSecret, Lease, WebhookConfiguration, WebhookSecret};
@@ -269,11 +293,7 @@ pub struct RightRow {
 /// The table, for documentation.
 pub fn rows() -> impl Iterator<Item = RightRow> {
     rights().map(|right| RightRow {
-        resource: [right.group, right.resource]
-            .map(str::to_owned)
-            .join("/")
-            .trim_start_matches('/')
-            .to_owned(),
+        resource: format!("{}/{}", right.group, right.resource()).trim_start_matches('/').to_owned(),
         place: match right.place {
             Place::Cluster => "cluster",
             Place::Sessions => "sessions",
@@ -304,7 +324,7 @@ fn rules(place: Place, names: &OwnNames) -> Vec<PolicyRule> {
         .filter(|right| right.place == place)
         .map(|right| PolicyRule {
             api_groups: Some(vec![right.group.to_owned()]),
-            resources: Some(vec![right.resource.to_owned()]),
+            resources: Some(vec![right.resource()]),
             verbs: right.verbs.iter().map(|verb| (*verb).to_owned()).collect(),
             resource_names: name(right.objects).map(|name| vec![name]),
             ..PolicyRule::default()

@@ -6,7 +6,7 @@
 //! * [`object`]: what the cluster holds, as small as we need it
 //! * [`packed`]: texts that are much alike, kept small
 //! * [`manifest`]: what we want it to hold, and how the two are compared
-//! * [`settings`], [`images`]: the choices of whoever installed the operator
+//! * [`settings`], [`images`]: the settings of the installation
 //! * [`conditions`], [`event`], [`error`]: what is said of an object, and what went wrong
 //! * [`amalthea`]: the decisions for `AmaltheaSession`
 //! * [`ide_session`]: the decisions for `IdeSession`

@@ -121,7 +121,7 @@ impl Row {
     }
 }
 
-/// The API server does not call us for Jobs that claim no session.
+/// The API server does not call the webhook for Jobs that claim no session.
 const CLAIMS_A_SESSION: Condition =
     Condition { name: "claims-a-session", expression: session_kinds::claim_in_cel };
 

@@ -175,7 +175,6 @@
   resources:
   - amaltheasessions
   verbs:
-  - get
   - list
   - watch
 {{- end }}

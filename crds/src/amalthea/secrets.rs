@@ -112,4 +112,18 @@ mod tests {
         });
         assert_eq!(places.collect::<BTreeSet<_>>(), expected);
     }
+
+    /// The pod of such a session has no proxy, so it uses no secret.
+    #[test]
+    fn a_disabled_authentication_refers_to_no_secret() {
+        let spec = |enabled: bool| -> AmaltheaSessionSpec {
+            serde_json::from_value(json!({
+                "session": {"image": "debian"},
+                "authentication": {"enabled": enabled, "type": "token", "secretRef": {"name": "a", "adopt": true}},
+            }))
+            .unwrap()
+        };
+        assert_eq!(secret_references(&spec(true)).len(), 1);
+        assert_eq!(secret_references(&spec(false)), []);
+    }
 }

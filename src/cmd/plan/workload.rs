@@ -1,7 +1,7 @@
 //! Plans for kinds with children: what is shown of their children.
 
 use crate::{
-    cmd::check::report::printable,
+    cmd::terminal::printable,
     core::{
         manifest::{
             Write,

@@ -11,7 +11,7 @@ use kube::core::DynamicObject;
 use prometheus_client::registry::Registry;
 use sojourn_crds::amalthea::{AmaltheaSession, KIND};
 use sojourn_webhooks::{
-    JobConstraints, adoption, facts::GuardSettings, session_kinds::amalthea_job_constraints,
+    AdmissionSettings, JobConstraints, adoption, session_kinds::amalthea_job_constraints,
     table::LONGEST_SPEC,
 };
 use std::sync::Arc;
@@ -82,7 +82,7 @@ impl ControlledKind for AmaltheaSession {
         registry.register_collector(Box::new(SessionCollector::new(gauges, settings.per_session)));
     }
 
-    fn job_constraints(&self, settings: &GuardSettings) -> Option<JobConstraints> {
+    fn job_constraints(&self, settings: &AdmissionSettings) -> Option<JobConstraints> {
         Some(amalthea_job_constraints(self, settings))
     }
 }

@@ -8,7 +8,7 @@ use crate::{
 };
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
-use sojourn_webhooks::{JobConstraints, facts::GuardSettings};
+use sojourn_webhooks::{AdmissionSettings, JobConstraints};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -77,7 +77,7 @@ impl<K: ControlledKind> Controller for WorkloadController<K> {
         &self,
         namespace: &str,
         name: &str,
-        settings: &GuardSettings,
+        settings: &AdmissionSettings,
     ) -> Option<JobConstraints> {
         let session = self.reconciler.index.read().session(&Key::new(namespace, name))?;
         session.job_constraints(settings)

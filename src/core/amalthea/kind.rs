@@ -1,8 +1,8 @@
 //! `AmaltheaSession` as one of the kinds with children.
 
 use super::{
-    Checked, Measurements, Observed, PlanContext, adoption, blocking_findings, events, plan, status,
-    status::TimeoutAction, summary::Summary, validate,
+    Checked, Measurements, Observed, PlanContext, adoption, blocking_findings, events, plan,
+    reasons::SessionEvent, status, status::TimeoutAction, summary::Summary, validate,
 };
 use crate::core::{
     event::EventRecord,
@@ -121,6 +121,6 @@ impl WorkloadKind for AmaltheaSession {
         let reason =
             adoption::reason_to_keep(self.name(), self.uid(), secret.owner.as_deref(), &secret.labels)?;
         let message = format!("The adopted secret {} stays: {reason}", secret.name);
-        Some(EventRecord::warning("SecretKept", message))
+        Some(EventRecord::new(SessionEvent::SecretKept, message))
     }
 }

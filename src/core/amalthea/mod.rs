@@ -12,6 +12,7 @@ pub mod observed;
 pub mod plan;
 pub mod preview;
 mod prune;
+pub mod reasons;
 pub mod run;
 pub mod status;
 pub mod summary;

@@ -13,7 +13,7 @@ use sojourn_crds::{
 };
 
 use sojourn_webhooks::{
-    facts::{GuardSettings, Offline},
+    AdmissionSettings, Offline,
     kind::{AdmissionRules, Change},
     request::{Operation, Request},
 };
@@ -96,10 +96,10 @@ pub fn blocking_findings(
         new: None,
         dry_run: false,
     };
-    let guard = GuardSettings {
+    let guard = AdmissionSettings {
         on_deadline: settings.on_deadline,
         own: settings.own.clone(),
-        ..GuardSettings::default()
+        ..AdmissionSettings::default()
     };
     let facts = Offline::new(now, guard);
     let change = Change { request: &request, object: session, old: None };

@@ -1,4 +1,4 @@
-//! Labels and annotations that are copied onto something are ones that Kubernetes accepts.
+//! Labels and annotations that are copied to children are accepted by Kubernetes.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use sojourn_crds::dns;
 
 use crate::finding::{Code, FieldPath, Finding, seen};
 
-/// Says which labels and annotations of the metadata at `path` are not.
+/// Reports the labels and annotations of the metadata at `path` that Kubernetes does not accept.
 pub(crate) fn check(
     path: &FieldPath,
     labels: Option<&BTreeMap<String, String>>,

@@ -1,4 +1,4 @@
-//! The rules, one concept a file. A rule is a plain function of the request and the facts.
+//! The rules, with one file for each concept. A rule is a function of the request and the facts.
 
 pub mod agentic_session;
 pub mod amalthea_session;

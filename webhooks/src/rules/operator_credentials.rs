@@ -99,14 +99,15 @@ fn credential(own: &OwnCredentials, parent: Parent<'_>, text: &str) -> Option<&'
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::{GuardSettings, Offline};
+    use crate::facts::Offline;
+    use crate::settings::AdmissionSettings;
     use rstest::rstest;
     use serde_json::json;
 
     fn paths(namespace: &str, spec: Value) -> Vec<String> {
         let own = OwnCredentials::of("system:serviceaccount:sojourn:operator", vec!["key".to_owned()]);
         let facts =
-            Offline::new(jiff::Timestamp::UNIX_EPOCH, GuardSettings { own, ..GuardSettings::default() });
+            Offline::new(jiff::Timestamp::UNIX_EPOCH, AdmissionSettings { own, ..AdmissionSettings::default() });
         let mut findings = Vec::new();
         check(namespace, &spec, &facts, &mut findings);
         findings.into_iter().map(|finding| finding.path.to_string()).collect()

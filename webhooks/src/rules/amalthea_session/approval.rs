@@ -12,11 +12,11 @@ use sojourn_crds::amalthea::secrets::secret_references;
 
 use super::secrets::deletion_of;
 use crate::adoption::{self, ANNOTATION, Binding};
-use crate::facts::{Access, AccessQuestion, Facts};
+use crate::facts::{Access, AccessReview, Facts};
 use crate::kind::Change;
 
 /// The adopted secrets that the record of the session does not name yet, as questions.
-pub(crate) fn access_reviews(change: &Change<'_, AmaltheaSession>, facts: &dyn Facts) -> Vec<AccessQuestion> {
+pub(crate) fn access_reviews(change: &Change<'_, AmaltheaSession>, facts: &dyn Facts) -> Vec<AccessReview> {
     let Some(key) = facts.settings().approval_key.as_ref().filter(|_| !is_being_deleted(change)) else {
         return Vec::new();
     };
@@ -34,7 +34,7 @@ pub(crate) fn patch(change: &Change<'_, AmaltheaSession>, facts: &dyn Facts) -> 
     let before = change.old.map(|old| adoption::approved(key, &old.metadata)).unwrap_or_default();
     let (kept, new): (BTreeSet<_>, BTreeSet<_>) =
         adopted(change).into_iter().partition(|name| before.contains(name));
-    let allowed = |name: &String| facts.may(&deletion_of(change, name)) == Access::Allowed;
+    let allowed = |name: &String| facts.access(&deletion_of(change, name)) == Access::Allowed;
     let approved: BTreeSet<String> = kept.into_iter().chain(new.into_iter().filter(allowed)).collect();
     let is_current = change.old.is_some() && adoption::approved(key, metadata) == approved;
     let binding = match change.old.and_then(|old| old.metadata.uid.clone()) {
@@ -67,7 +67,8 @@ fn adopted(change: &Change<'_, AmaltheaSession>) -> BTreeSet<String> {
 mod tests {
     use super::*;
     use crate::adoption::{ApprovalKey, approved};
-    use crate::facts::{Answered, GuardSettings, Offline};
+    use crate::facts::{Offline, Reviewed};
+    use crate::settings::AdmissionSettings;
     use crate::request::{Operation, Request};
     use k8s_openapi::api::authentication::v1::UserInfo;
     use rstest::rstest;
@@ -106,14 +107,14 @@ mod tests {
             dry_run: false,
         };
         let change = Change { request: &request, object: new, old };
-        let settings = GuardSettings { approval_key: Some(key()), ..GuardSettings::default() };
+        let settings = AdmissionSettings { approval_key: Some(key()), ..AdmissionSettings::default() };
         let known = Offline::new("2026-01-01T12:00:01Z".parse().unwrap(), settings);
         let questions = access_reviews(&change, &known);
-        let answer = |question: AccessQuestion| {
+        let answer = |question: AccessReview| {
             let allowed = allowed.contains(&question.name.as_str());
             (question, if allowed { Access::Allowed } else { Access::Denied })
         };
-        let facts = Answered { facts: &known, answers: questions.into_iter().map(answer).collect() };
+        let facts = Reviewed { facts: &known, reviews: questions.into_iter().map(answer).collect() };
         let patch = patch(&change, &facts);
         let mut object = serde_json::to_value(new).unwrap();
         json_patch::patch(&mut object, &patch).unwrap();

@@ -7,7 +7,7 @@ use serde_json::Value;
 use sojourn_crds::amalthea::names;
 
 use super::{Subject, pod};
-use crate::facts::KubernetesVersion;
+use crate::settings::KubernetesVersion;
 use crate::finding::{Code, Finding};
 use crate::rules::pod::Report;
 use crate::rules::pod::container::at::At;

@@ -23,7 +23,7 @@ use json_patch::PatchOperation;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionSpec, Location, SessionType};
 
-use crate::facts::{AccessQuestion, Facts};
+use crate::facts::{AccessReview, Facts};
 use crate::finding::{Code, FieldPath, Finding};
 use crate::kind::{AdmissionRules, Change};
 use crate::rules::operator_credentials;
@@ -65,7 +65,7 @@ impl AdmissionRules for AmaltheaSession {
         &self.metadata
     }
 
-    fn access_reviews(change: &Change<'_, Self>) -> Vec<AccessQuestion> {
+    fn access_reviews(change: &Change<'_, Self>) -> Vec<AccessReview> {
         secrets::access_reviews(change)
     }
 
@@ -108,7 +108,7 @@ impl AdmissionRules for AmaltheaSession {
         findings
     }
 
-    fn access_reviews_for_patch(change: &Change<'_, Self>, facts: &dyn Facts) -> Vec<AccessQuestion> {
+    fn access_reviews_for_patch(change: &Change<'_, Self>, facts: &dyn Facts) -> Vec<AccessReview> {
         approval::access_reviews(change, facts)
     }
 

@@ -12,7 +12,7 @@ use sojourn_crds::amalthea::{
 };
 
 use super::{Subject, spec};
-use crate::facts::{Access, AccessQuestion, Facts};
+use crate::facts::{Access, AccessReview, Facts};
 use crate::finding::{Code, FieldPath, Finding, seen};
 use crate::kind::Change;
 use crate::rules::pod::{Report, references};
@@ -63,7 +63,7 @@ pub(crate) fn check_adoption(
 ) {
     for (path, question) in adopted(change) {
         let user = change.request.user_name();
-        let (message, hint) = match facts.may(&question) {
+        let (message, hint) = match facts.access(&question) {
             Access::Allowed => continue,
             Access::Denied => (
                 format!(
@@ -83,7 +83,7 @@ pub(crate) fn check_adoption(
 }
 
 /// What has to be asked before the request can be judged: one question for each secret that is adopted anew.
-pub(crate) fn access_reviews(change: &Change<'_, AmaltheaSession>) -> Vec<AccessQuestion> {
+pub(crate) fn access_reviews(change: &Change<'_, AmaltheaSession>) -> Vec<AccessReview> {
     adopted(change).into_iter().map(|(_, question)| question).collect()
 }
 
@@ -102,7 +102,7 @@ pub(crate) fn adoption_in_cel() -> String {
     places.join(" || ")
 }
 
-fn adopted(change: &Change<'_, AmaltheaSession>) -> Vec<(FieldPath, AccessQuestion)> {
+fn adopted(change: &Change<'_, AmaltheaSession>) -> Vec<(FieldPath, AccessReview)> {
     let Change { object: session, old, .. } = *change;
     let names = |spec: &AmaltheaSessionSpec| -> BTreeMap<String, FieldPath> {
         let references = secret_references(spec).into_iter();
@@ -120,10 +120,10 @@ fn adopted(change: &Change<'_, AmaltheaSession>) -> Vec<(FieldPath, AccessQuesti
 }
 
 /// May the requester delete the secret `name`?
-pub(crate) fn deletion_of(change: &Change<'_, AmaltheaSession>, name: &str) -> AccessQuestion {
+pub(crate) fn deletion_of(change: &Change<'_, AmaltheaSession>, name: &str) -> AccessReview {
     let Change { request, object: session, .. } = *change;
     let namespace = if request.namespace.is_empty() { session.namespace() } else { request.namespace };
-    AccessQuestion {
+    AccessReview {
         verb: "delete",
         group: "",
         resource: "secrets",

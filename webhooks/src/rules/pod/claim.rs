@@ -7,7 +7,7 @@ use super::amount;
 use super::labels::check_selector;
 use super::read::{is_set, list, text, text_if_set};
 use super::{Report, references};
-use crate::facts::KubernetesVersion;
+use crate::settings::KubernetesVersion;
 use crate::finding::{Code, FieldPath, seen};
 
 const MODES: [&str; 4] = ["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", ONE_POD];

@@ -6,7 +6,7 @@ use sojourn_crds::dns;
 use super::Report;
 use super::address::is_ip;
 use super::read::{is_set, list, text, texts};
-use crate::facts::KubernetesVersion;
+use crate::settings::KubernetesVersion;
 use crate::finding::{Code, FieldPath, seen};
 
 const CODE: Code = Code::PodInvalid;

@@ -5,7 +5,7 @@ use sojourn_crds::dns;
 
 use super::read::{is_set, list, text, text_if_set};
 use super::{Report, references};
-use crate::facts::KubernetesVersion;
+use crate::settings::KubernetesVersion;
 use crate::finding::{Code, FieldPath, seen};
 use crate::rules::metadata::is_qualified_name;
 

@@ -1,6 +1,6 @@
 //! Where the pod rules put what they find.
 
-use crate::facts::KubernetesVersion;
+use crate::settings::KubernetesVersion;
 use crate::finding::{Code, FieldPath, Finding, seen};
 
 /// The findings so far, and the cluster for which is judged.

@@ -1,7 +1,7 @@
 //! What the tests of the pod rules have in common.
 
 use super::Report;
-use crate::facts::KubernetesVersion;
+use crate::settings::KubernetesVersion;
 use crate::finding::FieldPath;
 
 /// The paths of what `check` finds for the newest Kubernetes, in order.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Report;
 use super::labels::{check_keys_not_twice, check_pod_keys, check_selector, selector_keys};
 use super::read::{integer, is_set, list, text, texts};
-use crate::facts::KubernetesVersion;
+use crate::settings::KubernetesVersion;
 use crate::finding::{Code, FieldPath, seen};
 
 const CODE: Code = Code::SelectorInvalid;

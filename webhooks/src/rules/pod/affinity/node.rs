@@ -6,7 +6,7 @@ use sojourn_crds::dns;
 use super::super::labels::{check_key, check_value};
 use super::super::read::{is_set, list, text, texts};
 use super::{CODE, PREFERRED, REQUIRED, Report, check_weight};
-use crate::facts::KubernetesVersion;
+use crate::settings::KubernetesVersion;
 use crate::finding::{FieldPath, seen};
 
 const OPERATORS: [&str; 6] = ["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"];

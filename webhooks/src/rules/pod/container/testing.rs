@@ -1,7 +1,7 @@
 //! What the tests of the container rules share.
 
 use super::at::At;
-use crate::facts::KubernetesVersion;
+use crate::settings::KubernetesVersion;
 use crate::rules::pod::Report;
 
 /// The paths of what a check finds at `x`, in order, on the newest server.

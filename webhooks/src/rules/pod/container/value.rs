@@ -134,7 +134,7 @@ pub(crate) fn leads_up(path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::KubernetesVersion;
+    use crate::settings::KubernetesVersion;
     use rstest::rstest;
     use serde_json::json;
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Report;
 use super::read::{integer, is_set, is_true, list, text, text_if_set};
-use crate::facts::KubernetesVersion;
+use crate::settings::KubernetesVersion;
 use crate::finding::{Code, FieldPath};
 
 const CODE: Code = Code::SecurityContextInvalid;

@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::Report;
 use super::read::{is_set, text};
-use crate::facts::KubernetesVersion;
+use crate::settings::KubernetesVersion;
 use crate::finding::{Code, FieldPath};
 
 pub(super) use files::descent_problem;

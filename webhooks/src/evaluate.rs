@@ -1,77 +1,77 @@
-//! From a request to a verdict: exemptions, rules and ratcheting in one place, for the webhook and for offline use.
+//! Evaluates requests: exemptions, rules and ratcheting, for the webhook and for offline commands.
 
 use json_patch::PatchOperation;
 
-use crate::facts::{AccessQuestion, Facts, GuardSettings};
+use crate::facts::{AccessReview, Facts};
 use crate::finding::{Code, FieldPath, Finding, Severity, seen};
 use crate::kind::Subject;
 use crate::object::ReadObjectError;
-use crate::request::Operation;
-use crate::request::Request;
+use crate::request::{Operation, Request};
 use crate::rules::code::Class;
+use crate::settings::AdmissionSettings;
 use crate::table::{NAMESPACE_BUDGET, Row, WebhookType};
 
-/// What is to be answered.
+/// The result of an evaluation.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Verdict {
-    /// All findings, sorted by rank of their codes and by path.
+    /// All findings, sorted by the rank of their codes and by path.
     pub findings: Vec<Finding>,
-    /// What is to be changed in the object.
+    /// The changes of the object.
     pub patch: Vec<PatchOperation>,
 }
 
 impl Verdict {
-    /// True when nothing speaks against the request.
+    /// True when the request is admitted.
     pub fn allowed(&self) -> bool {
         self.denials().next().is_none()
     }
 
-    /// The findings that speak against the request.
+    /// The findings that deny the request.
     pub fn denials(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| finding.severity == Severity::Deny)
     }
 
-    /// The findings that the requester is only told.
+    /// The findings that only warn the requester.
     pub fn warnings(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| finding.severity == Severity::Warn)
     }
 
-    /// The HTTP code of a refusal: 403 when all that is wrong is who asks, else 422.
+    /// The HTTP code of a refusal: 403 when only the rights of the requester are at fault, else 422.
     pub fn code(&self) -> u16 {
         if self.denials().all(|finding| finding.code.class() == Class::Forbidden) { 403 } else { 422 }
     }
 }
 
-/// A request that was read once and waits for its verdict.
+/// A request whose objects have been read, before its verdict.
 pub struct Evaluation<'a> {
     row: &'static Row,
     request: &'a Request<'a>,
     input: Input,
 }
 
-/// What there is to judge.
+/// What the rules are evaluated on.
 enum Input {
-    /// Nothing that the rules are about.
+    /// Nothing: the request is exempt.
     Nothing,
-    /// Objects of their kind.
+    /// The objects in the type of their kind.
     Subject(Box<dyn Subject>),
-    /// An object that does not fit its kind; the text says what does not.
+    /// An object that does not fit its kind; the text says why.
     Malformed(String),
 }
 
 impl<'a> Evaluation<'a> {
     /// Reads the objects of a request.
     ///
-    /// What is deleted, what only touches a subresource, and what the operator itself writes is never held up, and not
-    /// even read. Edits of an object that is being deleted are judged like others: what the operator does when an
-    /// object is deleted depends on its spec. Fails only for an object that is nested too deeply to be read at all.
+    /// Deletions, writes of a subresource and requests of the operator are exempt, and their objects are not read. An
+    /// edit of an object in deletion is evaluated like others: what the operator does when an object is deleted depends
+    /// on its spec. Fails only for an object that is nested too deeply to be read.
     pub fn open(
         row: &'static Row,
         request: &'a Request<'a>,
-        settings: &GuardSettings,
+        settings: &AdmissionSettings,
     ) -> Result<Self, ReadObjectError> {
-        let judged = request.judged().filter(|_| !settings.is_operator(request.user_name()));
-        let input = match judged.map(|new| (row.read)(new, request.before())) {
+        let evaluated = request.evaluated().filter(|_| !settings.is_operator(request.user_name()));
+        let input = match evaluated.map(|new| (row.read)(new, request.before())) {
             None => Input::Nothing,
             Some(Ok(subject)) => Input::Subject(subject),
             Some(Err(ReadObjectError::Shape(text))) => Input::Malformed(text),
@@ -80,7 +80,7 @@ impl<'a> Evaluation<'a> {
         Ok(Self { row, request, input })
     }
 
-    /// The name that stands in the object, or the one that its name will begin with.
+    /// The name of the object, or the beginning of a generated one.
     pub fn name(&self) -> &str {
         let written = match &self.input {
             Input::Subject(subject) => {
@@ -92,8 +92,8 @@ impl<'a> Evaluation<'a> {
         if self.request.name.is_empty() { written.unwrap_or_default() } else { self.request.name }
     }
 
-    /// What has to be asked of the API server before the verdict.
-    pub fn access_reviews(&self, facts: &dyn Facts) -> Vec<AccessQuestion> {
+    /// The accesses that the API server has to review before the verdict.
+    pub fn access_reviews(&self, facts: &dyn Facts) -> Vec<AccessReview> {
         match (&self.input, self.row.webhook_type) {
             (Input::Subject(_), _) if !self.row.needs_access_review => Vec::new(),
             (Input::Subject(subject), WebhookType::Validating) => subject.access_reviews(self.request),
@@ -104,10 +104,10 @@ impl<'a> Evaluation<'a> {
         }
     }
 
-    /// Judges by the rules of the row.
+    /// Evaluates the rules of the row.
     ///
-    /// On an update a finding that the old object has too is dropped: a rule that is newer than an object, or than its
-    /// session, must not freeze it.
+    /// On an update, findings that the old object has too are dropped: a rule that is newer than the object must not
+    /// block other changes of it.
     pub fn verdict(&self, facts: &dyn Facts) -> Verdict {
         match (&self.input, self.row.webhook_type) {
             (Input::Nothing, _) | (Input::Malformed(_), WebhookType::Mutating) => Verdict::default(),
@@ -123,7 +123,7 @@ impl<'a> Evaluation<'a> {
                     return Verdict { findings: vec![finding], patch: Vec::new() };
                 }
                 let mut findings = subject.findings(self.request, facts);
-                // What the old object gets wrong only matters beside something that the new one gets wrong.
+                // The findings of the old object only matter when the new object has some.
                 if !findings.is_empty() {
                     let known = subject.findings_before(self.request, facts);
                     findings.retain(|finding| {
@@ -140,7 +140,7 @@ impl<'a> Evaluation<'a> {
     /// A spec that is longer than the operator can hold of every session; one that was as long before may get shorter.
     fn too_large(&self) -> Option<Finding> {
         let limit = self.row.longest_spec?;
-        let length = self.request.judged()?.spec_length();
+        let length = self.request.evaluated()?.spec_length();
         if length <= limit || self.request.before().is_some_and(|old| length <= old.spec_length()) {
             return None;
         }
@@ -170,7 +170,7 @@ impl<'a> Evaluation<'a> {
         })
     }
 
-    /// Only an object of whose old self the same can be said is let through as it is.
+    /// The finding for a malformed object; none when the old object is malformed in the same way.
     fn malformed(&self, text: &str) -> Option<Finding> {
         let before = self.request.before().map(|old| (self.row.read)(old, None));
         let as_before = matches!(before, Some(Err(ReadObjectError::Shape(old))) if old == text);
@@ -186,8 +186,8 @@ impl<'a> Evaluation<'a> {
     }
 }
 
-/// Judges a request by the rules of one row.
-pub fn judge(row: &'static Row, request: &Request<'_>, facts: &dyn Facts) -> Verdict {
+/// Evaluates the rules of one row for a request.
+pub fn evaluate(row: &'static Row, request: &Request<'_>, facts: &dyn Facts) -> Verdict {
     match Evaluation::open(row, request, facts.settings()) {
         Ok(evaluation) => evaluation.verdict(facts),
         Err(error) => {
