@@ -192,6 +192,14 @@
   - update
 - apiGroups:
   - ""
+  resourceNames:
+  - {{ include "sojourn.approvalSecret" . }}
+  resources:
+  - secrets
+  verbs:
+  - get
+- apiGroups:
+  - ""
   resources:
   - secrets
   verbs:

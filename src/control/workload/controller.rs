@@ -8,7 +8,7 @@ use crate::{
 };
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
-use sojourn_webhooks::{AdmissionSettings, JobConstraints};
+use sojourn_webhooks::{AdmissionSettings, JobConstraints, facts::RouteHolder};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
