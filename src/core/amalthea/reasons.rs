@@ -12,7 +12,7 @@ reasons! {
         Failed "The session cannot continue. The field `error` of the status says why."
         Hibernated "The session is hibernated."
         Succeeded "The batch job has succeeded."
-        RunningDegraded "The original operator set this state. Sojourn does not."
+        RunningDegraded "Kept for clients that know it. It is never set."
     }
 }
 
