@@ -1,8 +1,8 @@
 //! `AmaltheaSession` as one of the kinds with children.
 
 use super::{
-    Checked, Measurements, Observed, PlanContext, adoption, blocking_findings, events, plan, status,
-    status::TimeoutAction, summary::Summary, validate,
+    Checked, Measurements, Observed, PlanContext, adoption, blocking_findings, deadlines, events, plan,
+    status, status::TimeoutAction, summary::Summary, validate,
 };
 use crate::core::{
     event::EventRecord,
@@ -73,6 +73,10 @@ impl WorkloadKind for AmaltheaSession {
 
     fn recorded(&self) -> Option<&AmaltheaSessionStatus> {
         self.status.as_ref()
+    }
+
+    fn has_result(status: &AmaltheaSessionStatus) -> bool {
+        deadlines::is_finished(status)
     }
 
     fn urgency(&self, new: &AmaltheaSessionStatus) -> Urgency {
