@@ -14,7 +14,7 @@ use crate::{
         certificates::{Clock, DebugView},
         context::Context,
         controller::{ApiContext, Controllers},
-        lease::{ApiLease, Election, LEASE_NAME, Leadership, elector::Timing},
+        lease::Candidate,
         watch::CacheSync,
     },
     http_server::Shutdown,
@@ -23,18 +23,17 @@ use crate::{
         admin::{self, Admin},
         ready::Readiness,
     },
-    settings::{LeaseSettings, Settings, flags::Flags},
+    settings::{Settings, flags::Flags},
     telemetry::{
         certificates::CertificateMetrics,
         ides::LogMetrics,
         log::{self, LogHandle},
-        metrics::{LeaseMetrics, Metrics},
+        metrics::Metrics,
     },
 };
 use anyhow::Context as _;
 use futures::FutureExt;
-use k8s_openapi::api::coordination::v1::Lease;
-use kube::{Api, Client};
+use kube::Client;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -205,37 +204,6 @@ pub async fn serve_with_clock(
         deregistration.run().await;
     }
     Ok(())
-}
-
-/// Who this replica is, and whether it leads.
-struct Candidate {
-    identity: String,
-    leadership: Leadership,
-    stop: CancellationToken,
-    election: JoinSet<()>,
-}
-
-impl Candidate {
-    fn start(settings: &LeaseSettings, client: &Client, metrics: LeaseMetrics) -> anyhow::Result<Self> {
-        let identity = format!("{}_{:08x}", settings.host, rand::random::<u32>());
-        let stop = CancellationToken::new();
-        let mut election = JoinSet::new();
-        let leadership = if settings.enabled {
-            let api: Api<Lease> = Api::namespaced(client.clone(), &settings.namespace);
-            let store = ApiLease::new(api, LEASE_NAME);
-            let (campaign, leadership) = Election::new(store, identity.clone(), Timing::default(), metrics)?;
-            election.spawn(campaign.run(stop.clone()));
-            leadership
-        } else {
-            Leadership::always()
-        };
-        Ok(Self { identity, leadership, stop, election })
-    }
-
-    async fn hand_over(self) {
-        self.stop.cancel();
-        self.election.join_all().await;
-    }
 }
 
 /// Serves probes, debug pages and metrics until `close`.

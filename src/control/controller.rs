@@ -195,15 +195,16 @@ mod tests {
     use super::*;
     use crate::{
         cmd::plan,
-        control::{lease::Leadership, rbac},
+        control::{lease::Leadership, rbac, release},
         settings::flags::Flags,
         telemetry::metrics::Metrics,
     };
     use clap::{Args, Command, FromArgMatches};
     use kube::Client;
+    use sojourn_crds::finalizers;
     use std::convert::Infallible;
 
-    fn controllers() -> Controllers {
+    fn installation() -> (Context, Settings) {
         let service = tower::service_fn(|_: http::Request<kube::client::Body>| async {
             Ok::<_, Infallible>(http::Response::new(kube::client::Body::empty()))
         });
@@ -215,7 +216,7 @@ mod tests {
         };
         let matches = Flags::augment_args(Command::new("run")).try_get_matches_from(["run"]).unwrap();
         let flags = Flags::from_arg_matches(&matches).unwrap();
-        Controllers::new(&context, &Settings::read(flags, &|_| None).unwrap())
+        (context, Settings::read(flags, &|_| None).unwrap())
     }
 
     fn names(crd: &Value) -> (&str, &str, &str) {
@@ -226,7 +227,9 @@ mod tests {
     /// Places that a new kind has a row in; see ARCHITECTURE.md.
     #[tokio::test]
     async fn no_table_forgets_a_kind() {
-        let controllers = controllers();
+        let (context, settings) = installation();
+        let controllers = Controllers::new(&context, &settings);
+        let settlers = release::settlers(&context, &settings);
         for (_, crd) in sojourn_crds::all_crds() {
             let (group, kind, plural) = names(&crd);
             let rows = sojourn_webhooks::table::TABLE.iter();
@@ -243,6 +246,11 @@ mod tests {
             let Some((metric, _)) = controller.waiting() else { continue };
             assert_eq!(format!("{metric:?}"), kind, "the queue of {kind} has another name in metrics");
             assert!(right(&format!("{resource}/status"), "patch"), "the status of {kind} may not be written");
+            let row = finalizers::TABLE.iter().find(|row| row.kind.is(group, kind));
+            let row = row.unwrap_or_else(|| panic!("nobody knows which finalizers {kind} has"));
+            assert!(row.on_sessions.is_empty() || right(&resource, "patch"), "{kind} may not be released");
+            let settled = settlers.iter().any(|settler| settler.kind() == kind);
+            assert!(row.on_jobs.is_empty() || settled, "results of {kind} are lost with its finalizers");
             let planned = plan::kinds().any(|planned| planned == kind);
             assert!(planned, "sojourn plan does not know {kind}");
         }

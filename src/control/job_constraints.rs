@@ -11,11 +11,7 @@ use super::{
     watch::{CacheSync, EventHandler, follow, parts},
 };
 use crate::settings::{Scope, Settings};
-use kube::{
-    Client,
-    core::{ApiResource, DynamicObject, GroupVersionKind},
-    runtime::watcher,
-};
+use kube::{Client, core::DynamicObject, runtime::watcher};
 use parking_lot::RwLock;
 use serde_json::{Value, json};
 use sojourn_crds::KindDescriptor;
@@ -52,9 +48,7 @@ impl Controller for GuardedKind {
     }
 
     fn watch(self: Arc<Self>, cache_sync: &CacheSync, tasks: &mut JoinSet<()>) {
-        let KindDescriptor { group, version, kind, plural, .. } = self.kind.descriptor;
-        let kind = GroupVersionKind::gvk(group, version, kind);
-        let resource = ApiResource::from_gvk_with_plural(&kind, plural);
+        let resource = api::described(self.kind.descriptor);
         for part in parts(&self.scope) {
             let api = api::of_resource(&self.client, &resource, part.as_deref());
             let handler = Sessions {

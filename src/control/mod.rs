@@ -19,6 +19,7 @@ pub mod key;
 pub mod lease;
 pub mod queue;
 pub mod rbac;
+pub mod release;
 pub mod version;
 pub mod watch;
 pub mod worker;

@@ -224,7 +224,7 @@ pub(crate) fn go_bool(text: &str) -> Result<bool, String> {
     }
 }
 
-fn go_duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn go_duration(text: &str) -> Result<Duration, String> {
     match sojourn_crds::duration::parse(text) {
         Ok(span) => u64::try_from(span.as_nanos())
             .map(Duration::from_nanos)

@@ -1,7 +1,7 @@
 //! `AmaltheaSession` as one of the kinds with children.
 
 use super::{
-    Checked, Measurements, Observed, PlanContext, adoption, blocking_findings, events, plan,
+    Checked, Measurements, Observed, PlanContext, adoption, blocking_findings, deadlines, events, plan,
     reasons::SessionEvent, status, status::TimeoutAction, summary::Summary, validate,
 };
 use crate::core::{
@@ -74,6 +74,10 @@ impl WorkloadKind for AmaltheaSession {
 
     fn recorded(&self) -> Option<&AmaltheaSessionStatus> {
         self.status.as_ref()
+    }
+
+    fn has_result(status: &AmaltheaSessionStatus) -> bool {
+        deadlines::is_finished(status)
     }
 
     fn urgency(&self, new: &AmaltheaSessionStatus) -> Urgency {

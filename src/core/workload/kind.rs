@@ -55,6 +55,9 @@ pub trait WorkloadKind:
     /// The status that is on record.
     fn recorded(&self) -> Option<&Self::Status>;
 
+    /// Whether a status holds the result of a session that has ended: its Job may go then.
+    fn has_result(status: &Self::Status) -> bool;
+
     /// How soon the status `new` of the session has to be written.
     fn urgency(&self, new: &Self::Status) -> Urgency;
 
