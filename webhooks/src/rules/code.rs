@@ -162,7 +162,7 @@ codes! {
         "A field of a container has a value that Kubernetes refuses. The original's workload is refused for ever."
     EnvironmentInvalid "environment-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
         "A variable of a container, or where it comes from, is not one that Kubernetes accepts. The original's workload is refused for ever."
-    PortInvalid "port-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
+    ContainerPortInvalid "container-port-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
         "A port of a container is not one that Kubernetes accepts. The original's workload is refused for ever."
     ProbeInvalid "probe-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
         "A probe or a lifecycle hook is not one that Kubernetes accepts. The original's workload is refused for ever."

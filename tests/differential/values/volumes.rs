@@ -1,0 +1,52 @@
+//! Sources of volumes.
+
+use super::{Row, row};
+
+pub(super) const ROWS: &[Row] = &[
+    row(
+        &["extraVolumes[].name"],
+        &["vol{n}"],
+        &["", "UPPER", "a.b", "a_b", "-a", "{63}", "{64}", "amalthea-volume", "amalthea-dev-shm", "amalthea-demo-ds-0", "amalthea-proxy-configuration-secret", "amalthea-own"],
+    ),
+    row(&["fsType"], &["ext4", "xfs"], &["", "../x", "a b"]),
+    row(&["partition", "lun"], &["0", "1"], &["-1", "255", "256"]),
+    row(&["cachingMode"], &["None", "ReadOnly", "ReadWrite"], &["", "none", "Other"]),
+    row(&["azureDisk.kind"], &["Shared", "Dedicated", "Managed"], &["", "shared", "Other"]),
+    row(&["azureDisk.diskURI"], &["https://a.blob.core.windows.net/vhds/a.vhd"], &["", "http://x", "/subscriptions/a", "x"]),
+    row(&["monitors[]"], &["10.0.0.1:6789"], &["", "a b"]),
+    row(&["cephfs.path", "nfs.path"], &["/data"], &["", "relative", "..", "/a/../b", "/a:b"]),
+    row(&["csi.driver"], &["csi.example.org"], &["", "UPPER.example.org", "a_b", "-a", "a..b", "{63}", "{64}", "kubernetes.io/x"]),
+    row(&["volumeAttributes{}", "options{}"], &["a=b"], &["=", "a=", "a b=c", "ü=ü", "kubernetes.io/x=y", "kubernetes.io/fsType=y", "k8s.io/a=y"]),
+    row(&["emptyDir.medium"], &["", "Memory"], &["Disk", "memory", "HugePages", "HugePages-2Mi", "HugePages-x"]),
+    // A template of a claim may have none of these.
+    row(&["volumeClaimTemplate.metadata.name", "volumeClaimTemplate.metadata.namespace"], &["claim"], &["", "UPPER"]),
+    row(&["finalizers[]"], &["example.org/keep"], &["", "a", "a/b/c"]),
+    row(&["accessModes[]"], &["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany"], &["", "ReadWriteOncePod", "readWriteOnce", "Other"]),
+    row(&["dataSource.apiGroup", "dataSourceRef.apiGroup"], &["snapshot.storage.k8s.io"], &["", "UPPER", "a b", "a_b", "{254}"]),
+    row(&["dataSource.kind", "dataSourceRef.kind"], &["VolumeSnapshot", "PersistentVolumeClaim"], &["", "a b", "Other"]),
+    row(&["dataSource.name", "dataSourceRef.name"], &["before"], &["", "UPPER", "a b", "a/b"]),
+    row(&["dataSourceRef.namespace"], &["team"], &["", "UPPER", "a.b"]),
+    row(&["storageClassName", "volumeAttributesClassName", "volumeName"], &["fast"], &["", "UPPER", "a_b", "{253}", "{254}"]),
+    row(&["volumeMode"], &["Filesystem", "Block"], &["", "block", "Other"]),
+    row(&["targetWWNs[]", "wwids[]"], &["50060e801049cfd1"], &["", "a b"]),
+    row(&["flexVolume.driver"], &["example/driver"], &["", "a/b/c", "a b"]),
+    row(&["datasetName", "datasetUUID"], &["set"], &["", "a/b"]),
+    row(&["gitRepo.directory"], &[".", "a"], &["", "..", "a/../b", "/abs", "..a", "./.."]),
+    row(&["hostPath.path"], &["/data"], &["", "relative", "..", "/a/../b", "/.."]),
+    row(
+        &["hostPath.type"],
+        &["", "DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice"],
+        &["directory", "Other"],
+    ),
+    row(&["initiatorName", "iscsi.iqn"], &["iqn.2024-01.org.example:target"], &["", "target", "IQN.2024-01.org.example", "iqn.2024-1.org", "eui.02004567A425678D", "eui.1", "naa.52004567BA64678D", "naa.x", "iqn.2024-01.org.example:a:b"]),
+    row(&["iscsi.targetPortal", "portals[]"], &["10.0.0.1:3260"], &["", "a b"]),
+    row(&["clusterTrustBundle.name"], &["bundle"], &["", "UPPER", "a_b", "a:b", "{254}"]),
+    row(&["signerName"], &["example.org/signer"], &["", "signer", "/", "a/b/c", "UPPER.org/x", "example.org/UPPER", "org/x"]),
+    row(&["serviceAccountToken.audience"], &["api"], &["", "a b"]),
+    row(&["expirationSeconds"], &["3600"], &["0", "-1", "599", "600", "4294967296", "4294967297"]),
+    row(&["quobyte.registry"], &["registry:7861"], &["", "registry", ":1", "a:1,b:2", "a:b:c", "a:1,b", "registry:"]),
+    row(&["quobyte.tenant"], &["tenant"], &["", "{64}", "{65}"]),
+    row(&["storageos.volumeName", "volumeNamespace"], &["volume"], &["", "UPPER", "a.b", "{64}"]),
+    row(&["storageMode"], &["ThinProvisioned", "ThickProvisioned"], &["", "Other"]),
+    row(&["nfs.server", "glusterfs.endpoints", "glusterfs.path", "gateway", "scaleIO.system"], &["server"], &["", "a b"]),
+];
