@@ -1,6 +1,6 @@
 //! Where ours and the API server's words differ, and what disagreements have in common.
 
-use crate::oracle::{Answer, Oracle, Refusal};
+use crate::oracle::{Oracle, Refusal};
 use crate::ours;
 use serde_json::Value;
 use sojourn_webhooks::Finding;
@@ -18,21 +18,31 @@ pub(crate) enum Cause {
 
 /// What both say about one session.
 pub(crate) struct Opinions {
-    /// The session as the API server took it.
-    pub(crate) session: Value,
     pub(crate) refusals: Vec<Refusal>,
     pub(crate) denials: Vec<Finding>,
 }
 
 /// What both say about a session; `None` if the schema refuses it.
 pub(crate) async fn opinions(oracle: &Oracle, session: &Value) -> Result<Option<Opinions>, String> {
-    Ok(match oracle.ask(session).await? {
-        Answer::BySchema => None,
-        Answer::Taken { session, refusals } => {
-            let denials = ours::denials(&session, oracle.kubernetes);
-            Some(Opinions { session, refusals, denials })
-        }
-    })
+    let Some(session) = oracle.take(session).await? else { return Ok(None) };
+    let denials = ours::denials(&session, oracle.kubernetes);
+    Ok(Some(Opinions { refusals: oracle.refusals(&session).await?, denials }))
+}
+
+/// For how many causes both disagree about a session, if `cause` is among them; else none. Asks no more than it takes
+/// to tell.
+pub(crate) async fn disagree(oracle: &Oracle, session: &Value, cause: &Cause) -> Result<usize, String> {
+    let Some(session) = oracle.take(session).await? else { return Ok(0) };
+    let denials = ours::denials(&session, oracle.kubernetes);
+    let hopeless = match cause {
+        Cause::Missed(..) => !denials.is_empty(),
+        Cause::Invented(..) => !denials.iter().any(|finding| invented(finding) == *cause),
+    };
+    if hopeless {
+        return Ok(0);
+    }
+    let causes = Opinions { refusals: oracle.refusals(&session).await?, denials }.causes();
+    Ok(if causes.contains(cause) { causes.len() } else { 0 })
 }
 
 impl Opinions {
@@ -52,9 +62,15 @@ impl Opinions {
 }
 
 fn missed(refusal: &Refusal) -> Cause {
-    // Template and pod are refused in the same words.
+    // Template and pod are refused in the same words, for the same field of the pod.
     let field = refusal.field.strip_prefix("spec.template.").unwrap_or(&refusal.field);
-    Cause::Missed(without_indexes(field), without_values(&refusal.message))
+    let message = refusal.message.replace(".spec.template.spec.", ".spec.");
+    // What cannot be decoded: `StatefulSet in version "v1" cannot be handled as a StatefulSet: ...`.
+    let message = match message.split_once(" cannot be handled as a ") {
+        Some((_, rest)) => rest.split_once(": ").map_or("", |(_, why)| why),
+        None => &message,
+    };
+    Cause::Missed(without_indexes(field), without_values(message))
 }
 
 fn invented(finding: &Finding) -> Cause {
@@ -129,6 +145,9 @@ fn what_differs_by_values_only_is_the_same() {
         without_values(r#"Invalid value: "a\"b": must be at most 63, not {"x"}"#),
         "Invalid value: …: must be at most N, not {…}"
     );
-    assert_eq!(without_values(r#"Unsupported value: "x": supported values: "A", "B2""#), r#"Unsupported value: …: supported values: "A", "B2""#);
+    assert_eq!(
+        without_values(r#"Unsupported value: "x": supported values: "A", "B2""#),
+        r#"Unsupported value: …: supported values: "A", "B2""#
+    );
     assert_eq!(without_values(r#"Invalid value: {"a":{"b":1}}: no"#), "Invalid value: …: no");
 }

@@ -32,14 +32,6 @@ pub(crate) struct Oracle {
     pub(crate) kubernetes: KubernetesVersion,
 }
 
-/// What the API server says to a session.
-pub(crate) enum Answer {
-    /// The schema refuses it.
-    BySchema,
-    /// The schema takes it; this became of it, and this is what its children are refused for.
-    Taken { session: Value, refusals: Vec<Refusal> },
-}
-
 /// One reason for which a child is refused.
 #[derive(Clone, Debug)]
 pub(crate) struct Refusal {
@@ -57,15 +49,19 @@ impl Oracle {
     /// `KUBEBUILDER_ASSETS` to say; see tests/cluster.
     pub(crate) async fn start() -> Self {
         rustls::crypto::ring::default_provider().install_default().ok();
-        let cluster = Cluster::start(Options { nodes: 1, metrics: false, ..Options::default() }).await.unwrap();
+        let cluster =
+            Cluster::start(Options { nodes: 1, metrics: false, ..Options::default() }).await.unwrap();
         let client = cluster.client().await.unwrap();
         let namespace = test_namespace(&client, "differential").await.unwrap();
-        let definitions = resource("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions");
+        let definitions =
+            resource("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions");
         let definitions: Api<DynamicObject> = Api::all_with(client.clone(), &definitions);
         let crd = serde_json::from_value(sojourn_crds::amalthea::crd()).unwrap();
         definitions.create(&PostParams::default(), &crd).await.unwrap();
         let sessions = sessions(&client, &namespace);
-        eventually("the kind is served", async || sessions.list(&Default::default()).await.is_ok()).await.unwrap();
+        eventually("the kind is served", async || sessions.list(&Default::default()).await.is_ok())
+            .await
+            .unwrap();
         let version = client.apiserver_version().await.unwrap();
         let number = |text: &str| text.trim_end_matches(|c: char| !c.is_ascii_digit()).parse().unwrap();
         let kubernetes = KubernetesVersion { major: number(&version.major), minor: number(&version.minor) };
@@ -78,25 +74,26 @@ impl Oracle {
         self.cluster.stop().await;
     }
 
-    /// What the API server says to `session`.
-    pub(crate) async fn ask(&self, session: &Value) -> Result<Answer, Broken> {
-        let session = match self.create(&sessions(&self.client, &self.namespace), session).await? {
-            Ok(session) => session,
-            Err(_) => return Ok(Answer::BySchema),
-        };
-        let children = match children(&session, &self.settings) {
+    /// What the API server makes of `session`; `None` if the schema refuses it.
+    pub(crate) async fn take(&self, session: &Value) -> Result<Option<Value>, Broken> {
+        Ok(self.create(&sessions(&self.client, &self.namespace), session).await?.ok())
+    }
+
+    /// What the children of a session are refused for. `session` is what [`Oracle::take`] made of it.
+    pub(crate) async fn refusals(&self, session: &Value) -> Result<Vec<Refusal>, Broken> {
+        let children = match children(session, &self.settings) {
             Ok(children) => children,
             // The operator cannot read it, so nothing is ever made of it.
             Err(error) => {
-                let refusal = Refusal { kind: Kind::StatefulSet, field: "spec".into(), message: error.to_string() };
-                return Ok(Answer::Taken { session, refusals: vec![refusal] });
+                let message = error.to_string();
+                return Ok(vec![Refusal { kind: Kind::StatefulSet, field: "spec".into(), message }]);
             }
         };
         let mut refusals = Vec::new();
         for answer in join_all(children.iter().map(|child| self.ask_about(child))).await {
             refusals.extend(answer?);
         }
-        Ok(Answer::Taken { session, refusals })
+        Ok(refusals)
     }
 
     async fn ask_about(&self, child: &Child) -> Result<Vec<Refusal>, Broken> {
@@ -124,7 +121,8 @@ impl Oracle {
         match answer.map_err(|_| "the API server did not answer".to_owned())? {
             Ok(object) => Ok(Ok(serde_json::to_value(object).map_err(|error| error.to_string())?)),
             Err(kube::Error::Api(status)) if matches!(status.code, 400 | 422) => {
-                let causes = status.details.as_ref().map(|details| details.causes.as_slice()).unwrap_or_default();
+                let causes =
+                    status.details.as_ref().map(|details| details.causes.as_slice()).unwrap_or_default();
                 if causes.is_empty() {
                     return Ok(Err(vec![(String::new(), status.message.clone())]));
                 }

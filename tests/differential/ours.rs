@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::UserInfo;
 use serde_json::Value;
 use sojourn_webhooks::{
-    Access, Code, Finding, GuardSettings, Object, Offline, Operation, Request, facts::KubernetesVersion, judge, table,
+    Access, Code, Finding, GuardSettings, Object, Offline, Operation, Request, facts::KubernetesVersion,
+    judge, table,
 };
 
 /// Codes that deny for what the children cannot show: the API server takes them, and the session would still never

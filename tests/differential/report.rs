@@ -3,7 +3,7 @@
 
 use crate::disagreement::{Cause, Opinions};
 use serde_json::{Value, json};
-use sojourn_webhooks::{Finding, table};
+use sojourn_webhooks::table;
 use std::fmt::Write as _;
 
 /// How many groups are shown when the test fails. All are in the report.
@@ -46,7 +46,8 @@ pub(crate) fn summary(groups: &[Group]) -> String {
 fn case(group: &Group) -> String {
     let mut out = String::new();
     for refusal in &group.opinions.refusals {
-        let _ = writeln!(out, "# {} refused, {}: {}", refusal.kind, refusal.field, one_line(&refusal.message));
+        let _ =
+            writeln!(out, "# {} refused, {}: {}", refusal.kind, refusal.field, one_line(&refusal.message));
     }
     for finding in &group.opinions.denials {
         let _ = writeln!(out, "# we deny: {} {}", finding.code, one_line(&finding.to_string()));
@@ -84,7 +85,9 @@ fn case(group: &Group) -> String {
 fn shortened(text: &str) -> String {
     const LONG: usize = 2000;
     let shorten = |line: &str| match line.chars().count() {
-        count if count > LONG => format!("{}… # {count} characters\n", line.chars().take(80).collect::<String>()),
+        count if count > LONG => {
+            format!("{}… # {count} characters\n", line.chars().take(80).collect::<String>())
+        }
         _ => format!("{line}\n"),
     };
     text.lines().map(shorten).collect()
@@ -92,10 +95,4 @@ fn shortened(text: &str) -> String {
 
 fn one_line(text: &str) -> String {
     text.chars().take(400).map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-/// What a denial says, for the message of a test.
-#[allow(dead_code, reason = "for debugging by hand")]
-pub(crate) fn said(findings: &[Finding]) -> String {
-    findings.iter().map(|finding| format!("{}\n", one_line(&finding.to_string()))).collect()
 }

@@ -57,8 +57,10 @@ impl<'a> Run<'a> {
         for _ in 0..ATTEMPTS {
             let (generator, number) = (self.generator, self.figures.specs);
             let never = self.never_set();
-            self.ask_about(never.iter().enumerate().map(|(index, leaf)| generator.session_with(leaf, number + index)))
-                .await;
+            self.ask_about(
+                never.iter().enumerate().map(|(index, leaf)| generator.session_with(leaf, number + index)),
+            )
+            .await;
         }
     }
 

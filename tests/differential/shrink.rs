@@ -1,13 +1,19 @@
-//! Makes a session that both disagree about as small as it can be while they disagree for the same cause.
+//! Makes a session that both disagree about as small as it can be while they disagree for the same cause, and for no
+//! more causes than before: a probe that loses its handler shows something else.
 
-use crate::disagreement::{Cause, Opinions, opinions};
+use crate::disagreement::{Cause, Opinions, disagree, opinions};
 use crate::oracle::Oracle;
 use serde_json::Value;
 
 /// The smallest session that was found, with what both say about it. Takes fields and items away as long as the cause
 /// stays, the outermost first.
-pub(crate) async fn shrink(oracle: &Oracle, session: Value, cause: &Cause) -> Result<(Value, Opinions), String> {
+pub(crate) async fn shrink(
+    oracle: &Oracle,
+    session: Value,
+    cause: &Cause,
+) -> Result<(Value, Opinions), String> {
     let mut smallest = session;
+    let mut causes = disagree(oracle, &smallest, cause).await?;
     // A field that had to stay may go once another has gone.
     loop {
         let mut progress = false;
@@ -16,8 +22,10 @@ pub(crate) async fn shrink(oracle: &Oracle, session: Value, cause: &Cause) -> Re
             let parts = parts(&smallest);
             let Some(part) = parts.get(next) else { break };
             let candidate = without(&smallest, part);
-            if disagrees(oracle, &candidate, cause).await? {
+            let left = disagree(oracle, &candidate, cause).await?;
+            if (1..=causes).contains(&left) {
                 smallest = candidate;
+                causes = left;
                 progress = true;
             } else {
                 next += 1;
@@ -29,11 +37,6 @@ pub(crate) async fn shrink(oracle: &Oracle, session: Value, cause: &Cause) -> Re
     }
     let last = opinions(oracle, &smallest).await?;
     Ok((smallest, last.ok_or("the schema refuses what it took before")?))
-}
-
-async fn disagrees(oracle: &Oracle, session: &Value, cause: &Cause) -> Result<bool, String> {
-    let opinions = opinions(oracle, session).await?;
-    Ok(opinions.is_some_and(|opinions| opinions.causes().contains(cause)))
 }
 
 /// JSON pointers of all fields and items below `spec`, by depth.

@@ -86,7 +86,8 @@ pub(super) fn minimal(schema: &Value, path: &str, rng: &mut StdRng) -> Value {
 
 /// Adds a field to the object at a pointer, whatever it excludes.
 pub(super) fn add_field(object: &mut Value, schema: &Value, path: &str, rng: &mut StdRng) {
-    let names: Vec<&String> = schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name).collect();
+    let names: Vec<&String> =
+        schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name).collect();
     if let (Some(name), true) = (names.choose(rng), object.is_object()) {
         object[name.as_str()] = minimal(&schema["properties"][name.as_str()], &format!("{path}.{name}"), rng);
     }

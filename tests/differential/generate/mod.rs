@@ -39,8 +39,8 @@ impl Generator {
         let targets: Vec<&str> =
             (first..first + TARGETS).map(|index| self.leaves[index % self.leaves.len()].as_str()).collect();
         let faults = match rng.random_range(0..100) {
-            0..42 => 0,
-            42..90 => 1,
+            0..18 => 0,
+            18..75 => 1,
             _ => rng.random_range(2..4),
         };
         self.make(&targets, faults, &mut rng)
@@ -72,7 +72,15 @@ impl Generator {
 /// A minimal session of some sort.
 fn base(rng: &mut StdRng) -> Value {
     let names = ["demo", "demo", "demo", "a-session-of-somebody"];
-    let odd_names = ["a.b", "1a", "a-name-of-fifty-three-letters-is-too-long-for-a-pod-set", "{63}", "{64}", "{53}", "{52}"];
+    let odd_names = [
+        "a.b",
+        "1a",
+        "a-name-of-fifty-three-letters-is-too-long-for-a-pod-set",
+        "{63}",
+        "{64}",
+        "{53}",
+        "{52}",
+    ];
     let name = match rng.random_range(0..25) {
         0 => odd_names.choose(rng).unwrap(),
         _ => names.choose(rng).unwrap(),

@@ -94,7 +94,10 @@ fn around(path: &str, value: &mut Value, targets: &[&str]) {
             fields.insert("diskURI".into(), json!("/subscriptions/a/disks/b"));
         }
     } else if ends_in(path, "iscsi") {
-        if ["chapAuthDiscovery", "chapAuthSession"].iter().any(|field| fields.get(*field) == Some(&json!(true))) {
+        if ["chapAuthDiscovery", "chapAuthSession"]
+            .iter()
+            .any(|field| fields.get(*field) == Some(&json!(true)))
+        {
             fields.entry("secretRef").or_insert(json!({"name": "chap"}));
         }
     } else if ends_in(path, "clusterTrustBundle") {
@@ -130,7 +133,8 @@ fn resources(fields: &mut serde_json::Map<String, Value>) {
 /// An init container with probes or hooks has to be one that goes on.
 fn sidecar(container: &mut Value) {
     let goes_on = ["livenessProbe", "readinessProbe", "startupProbe", "lifecycle"];
-    if goes_on.iter().any(|field| container.get(field).is_some()) && container.get("restartPolicy").is_none() {
+    if goes_on.iter().any(|field| container.get(field).is_some()) && container.get("restartPolicy").is_none()
+    {
         container["restartPolicy"] = json!("Always");
     }
 }
