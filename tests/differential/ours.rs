@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::UserInfo;
 use serde_json::Value;
 use sojourn_webhooks::{
-    Access, Code, Finding, GuardSettings, Object, Offline, Operation, Request, facts::KubernetesVersion,
-    judge, table,
+    Access, Code, Finding, AdmissionSettings, Object, Offline, Operation, Request, settings::KubernetesVersion,
+    evaluate, table,
 };
 
 /// Codes that deny for what the children cannot show: the API server takes them, and the session would still never
@@ -21,7 +21,7 @@ const FOR_OTHER_REASONS: [Code; 6] = [
 
 /// What our rules hold against a session. Nobody's rights are at fault here.
 pub(crate) fn denials(session: &Value, kubernetes: KubernetesVersion) -> Vec<Finding> {
-    let settings = GuardSettings { kubernetes, ..GuardSettings::default() };
+    let settings = AdmissionSettings { kubernetes, ..AdmissionSettings::default() };
     let mut facts = Offline::new(Timestamp::now(), settings);
     facts.answer_always(Access::Allowed);
     let user = UserInfo::default();
@@ -36,7 +36,7 @@ pub(crate) fn denials(session: &Value, kubernetes: KubernetesVersion) -> Vec<Fin
         dry_run: false,
     };
     let row = table::row(table::VALIDATE_SESSION).unwrap();
-    judge(row, &request, &facts).denials().cloned().collect()
+    evaluate(row, &request, &facts).denials().cloned().collect()
 }
 
 /// Whether a finding says that a child would be refused.
