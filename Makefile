@@ -6,7 +6,7 @@ SETUP := bash tests/cluster/setup.sh
 # Runs a step and notes how long it takes: $(TIMED) NAME COMMAND.
 TIMED := bash tests/cluster/timed.sh
 
-.PHONY: help demo test test-node bench instructions fuzz generate lint ci
+.PHONY: help demo test test-node differential bench instructions fuzz generate lint ci
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,6 +38,13 @@ test-node: ## Run the tests that need a real node (root)
 	$(TIMED) "restart" cargo test --test node -- restart::
 	$(TIMED) "lost nodes and takeover" cargo test --no-fail-fast --test node -- lost:: takeover::
 	@$(TIMED) --end
+
+differential: export SOJOURN_DIFFERENTIAL_SPECS ?= 20000
+differential: ## Compare our rules with a real API server on 20,000 generated sessions (SOJOURN_DIFFERENTIAL_SPECS=n, SOJOURN_DIFFERENTIAL_SEED=n)
+	@$(SETUP)
+	@# The rules judge for the version that the API server says it is. Binaries of another one: KUBEBUILDER_ASSETS=folder.
+	cargo run --quiet --package sojourn-cluster -- build
+	cargo test --package sojourn --test differential -- --nocapture
 
 bench: ## Measure, and print a table with the limit of each figure from the same run (BENCH="--only a,d": parts; BENCH="--only scale": 10,000 sessions)
 	@$(SETUP) --build

@@ -7,6 +7,7 @@
 //! * [`ide`]: the protocol by which an IDE is asked for run sessions
 //! * [`capture`]: what the sessions of an IDE write, kept in files
 //! * [`sidecar`]: the programs inside a session's pod
+//! * [`reason`]: the reasons of conditions and Events, with their meaning
 //! * [`settings`], [`telemetry`]: flags, logs, metrics
 //! * [`cmd`]: the commands of the binary
 
@@ -16,6 +17,7 @@ pub mod control;
 pub mod core;
 pub mod http_server;
 pub mod ide;
+pub mod reason;
 pub mod serve;
 pub mod settings;
 pub(crate) mod sidecar;

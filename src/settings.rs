@@ -19,7 +19,7 @@ use crate::core::{images::Rules, settings::SessionSettings};
 use address::Address;
 use flags::Flags;
 use sojourn_crds::dns::is_label;
-use sojourn_webhooks::facts::GuardSettings;
+use sojourn_webhooks::{AdmissionSettings, Severity, rules::operator_credentials::OwnCredentials};
 use std::{path::PathBuf, time::Duration};
 
 /// The original's constant. Another image restarts sessions that authenticate with it.
@@ -105,6 +105,10 @@ pub struct Settings {
     pub capture: CaptureSettings,
     /// Logging.
     pub log: LogSettings,
+    /// What becomes of a session with the address of an elder one.
+    pub ingress_conflicts: Severity,
+    /// Secret in the operator's namespace with the key for approved adoptions.
+    pub approval_secret: String,
     /// How many sessions are reconciled at a time.
     pub concurrency: u16,
     /// How long a terminating replica keeps serving.
@@ -115,12 +119,15 @@ pub struct Settings {
 
 impl Settings {
     /// What the admission rules depend on, but for the operator's own user.
-    pub fn guard(&self) -> GuardSettings {
+    pub fn admission(&self) -> AdmissionSettings {
         let trusted = self.webhook.iter().flat_map(|webhook| webhook.trusted_users.iter().cloned());
-        GuardSettings {
-            trusted_users: GuardSettings::default().trusted_users.into_iter().chain(trusted).collect(),
+        AdmissionSettings {
+            trusted_users: AdmissionSettings::default().trusted_users.into_iter().chain(trusted).collect(),
             on_deadline: self.sessions.on_deadline,
-            ..GuardSettings::default()
+            ingress_conflicts: self.ingress_conflicts,
+            own: self.sessions.own.clone(),
+            approval_key: self.sessions.approval_key.clone(),
+            ..AdmissionSettings::default()
         }
     }
 }
@@ -187,12 +194,22 @@ impl Settings {
                 on_deadline: flags.non_interactive_on_deadline,
                 ask_proxies: flags.ask_proxies,
                 idle_check_interval: flags.idle_check_interval,
+                own: OwnCredentials::of(
+                    operator_user.as_deref().unwrap_or_default(),
+                    vec![flags.webhook_secret.clone(), flags.approval_secret.clone()],
+                ),
+                approval_key: None,
             },
             ide: ide::read(&flags, &namespace, env, &mut problems),
             capture: capture(&flags, &var),
             log: log::read(&flags, &mut problems),
             cluster_domain: var("KUBERNETES_CLUSTER_DOMAIN").unwrap_or_else(|| "cluster.local".to_owned()),
             kubeconfig: flags.kubeconfig.clone(),
+            ingress_conflicts: match flags.ingress_conflicts.as_str() {
+                "Deny" => Severity::Deny,
+                _ => Severity::Warn,
+            },
+            approval_secret: flags.approval_secret.clone(),
             concurrency: flags.concurrency,
             shutdown_delay: flags.shutdown_delay,
             namespace,

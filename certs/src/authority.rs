@@ -1,18 +1,17 @@
-//! The certificate authority: made once, kept in a Secret, read by every replica, and judged by
-//! [`Authority::usable`], which names its reason.
+//! The certificate authority. It is generated once and stored in a Secret, and every replica reads it.
+//! [`Authority::usable`] says why one cannot be used.
 
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
     SerialNumber,
 };
-use x509_parser::prelude::{FromDer, X509Certificate};
 
-use crate::bundle::Fingerprint;
 use crate::dates::Validity;
+use crate::fingerprint::Fingerprint;
 use crate::key::{KeyError, PrivateKey};
 
-/// How long an authority lives.
+/// How long an authority is valid.
 pub const AUTHORITY_LIFE: SignedDuration = SignedDuration::from_hours(365 * 24);
 
 /// The authority's common name.
@@ -28,10 +27,10 @@ pub struct Authority {
     validity: Validity,
 }
 
-/// Why an authority has to be made anew.
+/// Why an authority has to be replaced.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Reason {
-    /// A part of the pair is absent.
+    /// A part of the pair is missing.
     #[error("`{0}` is missing")]
     Missing(&'static str),
     /// The certificate cannot be read.
@@ -46,30 +45,30 @@ pub enum Reason {
     /// The certificate may not sign others.
     #[error("the certificate is not an authority that may sign certificates")]
     NotAnAuthority,
-    /// The certificate's life has not begun.
+    /// The certificate is not valid yet.
     #[error("the certificate is not valid before {0}")]
     NotYetValid(Timestamp),
-    /// The certificate's life is over.
+    /// The certificate has expired.
     #[error("the certificate expired at {0}")]
     Expired(Timestamp),
 }
 
-/// Why an authority could not be made or used.
+/// Why an authority could not be generated or used.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorityError {
-    /// No key.
+    /// There is no usable key.
     #[error(transparent)]
     Key(#[from] KeyError),
     /// Signing the authority's own certificate failed.
     #[error("cannot sign the authority's certificate")]
     SignItself(#[source] rcgen::Error),
-    /// The stored certificate does not serve as an issuer.
+    /// The stored certificate cannot be used as an issuer.
     #[error("cannot use the stored certificate as an issuer")]
     Issuer(#[source] rcgen::Error),
 }
 
 impl Authority {
-    /// Makes a new authority whose life starts at `now`.
+    /// Generates a new authority that is valid from `now`.
     pub fn generate(now: Timestamp) -> Result<Self, AuthorityError> {
         let key = PrivateKey::generate()?;
         let validity = Validity::starting(now, AUTHORITY_LIFE);
@@ -91,7 +90,7 @@ impl Authority {
         })
     }
 
-    /// Reads an authority from its PEM pair, or says why this pair is none. Dates are not looked at: see
+    /// Reads an authority from its PEM pair, or says why the pair is not one. It does not check dates; see
     /// [`Authority::usable`].
     pub fn read(certificate_pem: &str, key_pem: &str) -> Result<Self, Reason> {
         let (_, pem) = x509_parser::pem::parse_x509_pem(certificate_pem.as_bytes())
@@ -106,13 +105,13 @@ impl Authority {
             return Err(Reason::NotAnAuthority);
         }
         let validity = Validity::of(&certificate);
-        // Only the certificate that was judged is kept: whatever follows it in the text is not ours to sign with.
+        // Only the first certificate was checked, so the rest of the text is dropped.
         let certificate_pem = first_block(certificate_pem).to_owned();
         let der = pem.contents.clone();
         Ok(Self { certificate_pem, fingerprint: Fingerprint::of(&der), der, key, validity })
     }
 
-    /// Says why the authority cannot be used at `now`, if it cannot. One that is only due for renewal can.
+    /// Returns why the authority cannot be used at `now`. An authority that is due for renewal can be used.
     pub fn usable(&self, now: Timestamp) -> Result<(), Reason> {
         if now < self.validity.not_before {
             return Err(Reason::NotYetValid(self.validity.not_before));
@@ -128,7 +127,7 @@ impl Authority {
         &self.der
     }
 
-    /// What the certificate is known by.
+    /// The fingerprint of the certificate.
     pub fn fingerprint(&self) -> Fingerprint {
         self.fingerprint.clone()
     }
@@ -148,7 +147,7 @@ impl Authority {
         self.validity.not_after
     }
 
-    /// When a third of the authority's life is left.
+    /// When a third of the authority's lifetime is left.
     pub fn renew_at(&self) -> Timestamp {
         self.validity.renew_at()
     }
@@ -158,14 +157,9 @@ impl Authority {
     }
 }
 
-/// A random serial number of 128 bits, so that two replicas never issue the same one.
+/// A random serial number of 128 bits, so that no two replicas issue the same one.
 pub(crate) fn random_serial() -> SerialNumber {
     SerialNumber::from_slice(&rand::random::<[u8; 16]>())
-}
-
-/// Reads the period of validity of a DER certificate.
-pub(crate) fn validity_of(der: &[u8]) -> Option<Validity> {
-    X509Certificate::from_der(der).ok().map(|(_, certificate)| Validity::of(&certificate))
 }
 
 fn first_block(pem: &str) -> &str {

@@ -1,48 +1,15 @@
-//! The CA bundle that webhook configurations publish: a set of certificates that is merged, pruned and compared
-//! by content, so that order, spacing and comments of the PEM text never cause a write.
+//! The CA bundle that webhook configurations publish. Bundles are sets of certificates: they are compared by content,
+//! so that the order, spacing and comments of the PEM text never cause a write.
 
 use std::fmt;
-use std::str::FromStr;
 
 use base64::Engine as _;
 use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;
-use sha2::{Digest, Sha256};
 use x509_parser::pem::Pem;
 
-use crate::authority::validity_of;
-use crate::dates::CLOCKS_DIFFER;
-
-/// What a certificate is known by: the SHA-256 digest of its DER form, in lower-case hexadecimal.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Fingerprint(String);
-
-/// The text is not a fingerprint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("64 hexadecimal digits were expected")]
-pub struct ReadFingerprintError;
-
-impl Fingerprint {
-    /// The fingerprint of a certificate in DER form.
-    pub fn of(der: &[u8]) -> Self {
-        Self(Sha256::digest(der).iter().map(|byte| format!("{byte:02x}")).collect())
-    }
-}
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for Fingerprint {
-    type Err = ReadFingerprintError;
-    fn from_str(text: &str) -> Result<Self, ReadFingerprintError> {
-        let digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-        let fits = text.len() == 64 && text.bytes().all(digit);
-        fits.then(|| Self(text.to_owned())).ok_or(ReadFingerprintError)
-    }
-}
+use crate::dates::{CLOCKS_DIFFER, Validity};
+use crate::fingerprint::Fingerprint;
 
 /// A set of CA certificates in the order in which they were added.
 #[derive(Debug, Clone, Default)]
@@ -59,7 +26,7 @@ struct Certificate {
 /// Why a bundle could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum BundleError {
-    /// The text breaks off or is not PEM.
+    /// The text is truncated or is not PEM.
     #[error("cannot read certificate {position} of the bundle")]
     Read {
         /// Which certificate, counted from 1.
@@ -68,15 +35,15 @@ pub enum BundleError {
         #[source]
         source: x509_parser::error::PEMError,
     },
-    /// A PEM block holds something else, for example a key.
+    /// A PEM block is something else, for example a key.
     #[error("block {position} of the bundle is not a certificate but `{label}`")]
     NotACertificate {
         /// Which block, counted from 1.
         position: usize,
-        /// What the block says it is.
+        /// The label of the block.
         label: String,
     },
-    /// A block says it is a certificate and is not.
+    /// A block is labelled as a certificate and is not one.
     #[error("block {position} of the bundle is not a readable certificate")]
     Malformed {
         /// Which block, counted from 1.
@@ -84,18 +51,25 @@ pub enum BundleError {
     },
 }
 
-/// Why a published bundle has to be written again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Publish {
-    /// Nothing is published; an upgrade of the configuration blanks it.
-    #[error("the bundle is empty")]
+/// Why a published bundle has to be replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PublishReason {
+    /// Nothing is published. An upgrade of the configuration clears the bundle.
     Blank,
-    /// What is published is not a bundle.
-    #[error("the published bundle cannot be read")]
+    /// The published text is not a bundle.
     Unreadable,
-    /// What is published is a different set of certificates.
-    #[error("the published bundle holds other certificates")]
+    /// The published bundle is a different set of certificates.
     Different,
+}
+
+impl fmt::Display for PublishReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Blank => "the bundle is empty",
+            Self::Unreadable => "the published bundle cannot be read",
+            Self::Different => "the published bundle holds other certificates",
+        })
+    }
 }
 
 impl Bundle {
@@ -108,7 +82,7 @@ impl Bundle {
             if block.label != "CERTIFICATE" {
                 return Err(BundleError::NotACertificate { position, label: block.label });
             }
-            if validity_of(&block.contents).is_none() {
+            if Validity::of_der(&block.contents).is_none() {
                 return Err(BundleError::Malformed { position });
             }
             bundle = bundle.with(&block.contents);
@@ -116,7 +90,7 @@ impl Bundle {
         Ok(bundle)
     }
 
-    /// All certificates of both bundles, each once, ours first.
+    /// All certificates of both bundles without duplicates, those of `self` first.
     pub fn merge(mut self, other: &Bundle) -> Self {
         for certificate in &other.certificates {
             if !self.certificates.contains(certificate) {
@@ -126,26 +100,26 @@ impl Bundle {
         self
     }
 
-    /// Without the certificates whose life is over at `now`, by whatever clock.
+    /// The bundle without the certificates that have expired at `now` by every clock.
     pub fn without_expired(mut self, now: Timestamp) -> Self {
         let over = now.saturating_sub(CLOCKS_DIFFER).unwrap_or(now);
-        self.certificates.retain(|it| validity_of(&it.der).is_some_and(|life| over < life.not_after));
+        self.certificates.retain(|it| Validity::of_der(&it.der).is_some_and(|life| over < life.not_after));
         self
     }
 
-    /// With one certificate more, in DER form.
+    /// The bundle with one more certificate, in DER form.
     pub fn with(self, certificate: &[u8]) -> Self {
         let certificate =
             Certificate { der: certificate.to_vec(), fingerprint: Fingerprint::of(certificate) };
         self.merge(&Self { certificates: vec![certificate] })
     }
 
-    /// True when the certificate is in it.
+    /// True when the bundle contains the certificate.
     pub fn contains(&self, fingerprint: &Fingerprint) -> bool {
         self.certificates.iter().any(|certificate| certificate.fingerprint == *fingerprint)
     }
 
-    /// True when every certificate of `other` is in it.
+    /// True when the bundle contains every certificate of `other`.
     pub fn covers(&self, other: &Bundle) -> bool {
         other.certificates.iter().all(|certificate| self.certificates.contains(certificate))
     }
@@ -155,22 +129,22 @@ impl Bundle {
         self.certificates.iter().map(|certificate| CertificateDer::from(certificate.der.as_slice()))
     }
 
-    /// True when both hold the same certificates, in whatever order.
+    /// True when both contain the same certificates, in any order.
     pub fn same_as(&self, other: &Bundle) -> bool {
         self.certificates.len() == other.certificates.len() && self.covers(other)
     }
 
-    /// How many certificates there are.
+    /// The number of certificates.
     pub fn len(&self) -> usize {
         self.certificates.len()
     }
 
-    /// True when there is no certificate.
+    /// True when the bundle is empty.
     pub fn is_empty(&self) -> bool {
         self.certificates.is_empty()
     }
 
-    /// What the certificates are known by.
+    /// The fingerprints of the certificates.
     pub fn fingerprints(&self) -> impl Iterator<Item = &Fingerprint> {
         self.certificates.iter().map(|certificate| &certificate.fingerprint)
     }
@@ -181,25 +155,25 @@ impl Bundle {
     }
 }
 
-/// How a published bundle is compared with the one that is wanted.
+/// How a published bundle is compared with the desired one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Match {
-    /// It is to hold these certificates and no others.
+    /// It has to contain the desired certificates and no others.
     Exactly,
-    /// It is to hold at least these: somebody may serve under another one that it holds.
+    /// It has to contain at least the desired certificates: a replica may serve under another one that it contains.
     AtLeast,
 }
 
-/// What to publish in the place of `live`, and why; `None` when that is good as it is.
-pub fn to_publish(live: &[u8], wanted: &Bundle, matching: Match) -> Option<(Publish, Bundle)> {
+/// What to publish in place of `live`, and why; `None` when `live` needs no change.
+pub fn to_publish(live: &[u8], wanted: &Bundle, matching: Match) -> Option<(PublishReason, Bundle)> {
     let blank = live.trim_ascii().is_empty();
     let (reason, found) = match Bundle::parse(live) {
-        Err(_) => (Publish::Unreadable, Bundle::default()),
-        Ok(found) if found.is_empty() && !blank => (Publish::Unreadable, found),
+        Err(_) => (PublishReason::Unreadable, Bundle::default()),
+        Ok(found) if found.is_empty() && !blank => (PublishReason::Unreadable, found),
         Ok(found) if found.same_as(wanted) => return None,
         Ok(found) if matching == Match::AtLeast && found.covers(wanted) => return None,
-        Ok(found) if blank => (Publish::Blank, found),
-        Ok(found) => (Publish::Different, found),
+        Ok(found) if blank => (PublishReason::Blank, found),
+        Ok(found) => (PublishReason::Different, found),
     };
     Some(match matching {
         Match::Exactly => (reason, wanted.clone()),
@@ -227,6 +201,7 @@ mod tests {
 
     use super::*;
     use crate::authority::Authority;
+    use crate::fingerprint::ReadFingerprintError;
 
     fn now() -> Timestamp {
         "2026-05-01T12:00:00Z".parse().unwrap()
@@ -256,7 +231,7 @@ mod tests {
         assert!(to_publish(odd.as_bytes(), &bundle(&pem), Match::Exactly).is_none());
     }
 
-    fn reason(live: &[u8], wanted: &Bundle) -> Option<Publish> {
+    fn reason(live: &[u8], wanted: &Bundle) -> Option<PublishReason> {
         to_publish(live, wanted, Match::Exactly).map(|(reason, publish)| {
             assert!(publish.same_as(wanted));
             reason
@@ -267,14 +242,14 @@ mod tests {
     fn every_way_to_be_wrong_is_named() {
         let wanted = bundle(authority().certificate_pem());
         let other = authority();
-        assert_eq!(reason(b"", &wanted), Some(Publish::Blank));
-        assert_eq!(reason(b"\n", &wanted), Some(Publish::Blank));
-        assert_eq!(reason(b"Cg==", &wanted), Some(Publish::Unreadable));
+        assert_eq!(reason(b"", &wanted), Some(PublishReason::Blank));
+        assert_eq!(reason(b"\n", &wanted), Some(PublishReason::Blank));
+        assert_eq!(reason(b"Cg==", &wanted), Some(PublishReason::Unreadable));
         let cut = &other.certificate_pem().as_bytes()[..120];
-        assert_eq!(reason(cut, &wanted), Some(Publish::Unreadable));
-        assert_eq!(reason(other.certificate_pem().as_bytes(), &wanted), Some(Publish::Different));
+        assert_eq!(reason(cut, &wanted), Some(PublishReason::Unreadable));
+        assert_eq!(reason(other.certificate_pem().as_bytes(), &wanted), Some(PublishReason::Different));
         let more = wanted.clone().merge(&bundle(other.certificate_pem())).to_pem();
-        assert_eq!(reason(more.as_bytes(), &wanted), Some(Publish::Different));
+        assert_eq!(reason(more.as_bytes(), &wanted), Some(PublishReason::Different));
     }
 
     #[test]
@@ -284,7 +259,7 @@ mod tests {
         let both = wanted.clone().merge(&other);
         assert!(at_least(&both).is_none());
         let (reason, publish) = at_least(&other).unwrap();
-        assert_eq!(reason, Publish::Different);
+        assert_eq!(reason, PublishReason::Different);
         assert!(publish.same_as(&both));
     }
 

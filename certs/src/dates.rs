@@ -1,16 +1,16 @@
-//! Validity periods: how long certificates live and when a third of that life is left.
+//! Validity periods: how long certificates are valid, and when a third of that time is left.
 
 use jiff::{SignedDuration, Timestamp};
 use rcgen::CertificateParams;
-use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// How far a clock may be off, in either direction: a day, and some.
+/// How far a clock may be off in either direction: a day and a little more.
 const OFF: SignedDuration = SignedDuration::from_hours(26);
 
-/// How much two clocks may differ, one being ahead and the other behind.
+/// How much two clocks may differ when one is ahead and the other behind.
 ///
-/// So far back starts the life of a certificate, or one that is made by a replica whose clock is ahead would
-/// not be valid yet for everybody else; and so late is something taken to be over for all.
+/// Certificates are backdated by this, so that the certificate of a replica whose clock is ahead is valid for all
+/// others. A certificate counts as expired for all this long after its end.
 pub const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_hours(2 * OFF.as_hours());
 
 /// The period in which a certificate is valid.
@@ -23,7 +23,8 @@ pub(crate) struct Validity {
 }
 
 impl Validity {
-    /// A period around `now`: backdated a little, and `life` long from now. Saturates at the calendar's end.
+    /// A period around `now`: backdated by [`CLOCKS_DIFFER`], and `life` long from `now`. Saturates at the calendar's
+    /// end.
     pub(crate) fn starting(now: Timestamp, life: SignedDuration) -> Self {
         Self {
             not_before: now.saturating_sub(CLOCKS_DIFFER).unwrap_or(now),
@@ -40,7 +41,12 @@ impl Validity {
         }
     }
 
-    /// The moment at which one third of the life is left.
+    /// Reads the period of a certificate in DER form.
+    pub(crate) fn of_der(der: &[u8]) -> Option<Self> {
+        X509Certificate::from_der(der).ok().map(|(_, certificate)| Self::of(&certificate))
+    }
+
+    /// When one third of the period is left.
     pub(crate) fn renew_at(&self) -> Timestamp {
         let third = self.not_after.duration_since(self.not_before) / 3;
         self.not_after.saturating_sub(third).unwrap_or(self.not_before)
@@ -48,7 +54,7 @@ impl Validity {
 
     /// Writes the period into the parameters of a certificate to be signed.
     pub(crate) fn write(&self, params: &mut CertificateParams) {
-        // The epoch plus seconds needs no direct dependency on the date library that the signer uses.
+        // Adding seconds to the epoch avoids a direct dependency on the date library of the signer.
         let moment = |at: Timestamp| {
             let seconds = u64::try_from(at.as_second()).unwrap_or(0);
             rcgen::date_time_ymd(1970, 1, 1) + std::time::Duration::from_secs(seconds)

@@ -1,10 +1,10 @@
-//! A private key that never shows itself: `Debug` is redacted and the PEM text comes out only on request.
+//! A private key that is never shown: `Debug` is redacted, and the PEM text has to be asked for.
 
 use std::fmt;
 
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 
-/// A private key. Made here it is ECDSA on P-256; read from PEM it may be of any kind that can sign.
+/// A private key. A generated key is ECDSA on P-256; a key that is read from PEM may be of any kind that can sign.
 pub struct PrivateKey(KeyPair);
 
 /// Why there is no usable private key.
@@ -19,7 +19,7 @@ pub enum KeyError {
 }
 
 impl PrivateKey {
-    /// Makes a new P-256 key.
+    /// Generates a P-256 key.
     pub fn generate() -> Result<Self, KeyError> {
         KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map(Self).map_err(KeyError::Generate)
     }
@@ -29,7 +29,7 @@ impl PrivateKey {
         KeyPair::from_pem(pem).map(Self).map_err(KeyError::Read)
     }
 
-    /// The key as PEM text, for the Secret and nothing else.
+    /// The key as PEM text, for the Secret only.
     pub fn to_pem(&self) -> String {
         self.0.serialize_pem()
     }

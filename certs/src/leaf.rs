@@ -1,4 +1,4 @@
-//! The leaf a replica serves with: issued in memory, for given names, never longer-lived than its authority.
+//! The leaf certificate that a replica serves with. It is issued in memory, and never outlives its authority.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::dates::Validity;
 use crate::key::{KeyError, PrivateKey};
 use crate::names::Names;
 
-/// How long a leaf lives at most.
+/// How long a leaf is valid at most.
 pub const LEAF_LIFE: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// A server certificate with its key.
@@ -32,10 +32,10 @@ pub enum LeafError {
     /// The caller gave no name.
     #[error("a server certificate needs at least one DNS name or address")]
     NoNames,
-    /// The authority's own life is over.
+    /// The authority has expired.
     #[error("the authority expired at {0}")]
     AuthorityExpired(Timestamp),
-    /// A name cannot stand in a certificate.
+    /// A name is not allowed in a certificate.
     #[error("`{name}` cannot be a DNS name of a certificate")]
     Name {
         /// The name.
@@ -44,7 +44,7 @@ pub enum LeafError {
         #[source]
         source: rcgen::Error,
     },
-    /// No key.
+    /// There is no usable key.
     #[error(transparent)]
     Key(#[from] KeyError),
     /// The authority cannot sign.
@@ -90,12 +90,12 @@ impl Leaf {
         self.validity.not_after
     }
 
-    /// When a third of the leaf's life is left and a new one is to be issued.
+    /// When a third of the leaf's lifetime is left, and a new leaf has to be issued.
     pub fn renew_at(&self) -> Timestamp {
         self.validity.renew_at()
     }
 
-    /// The certificate in DER form, for comparing with what the port really serves.
+    /// The certificate in DER form, for comparison with the one that the port serves.
     pub fn certificate(&self) -> &CertificateDer<'static> {
         &self.certificate
     }
@@ -110,8 +110,8 @@ impl Leaf {
         &self.key
     }
 
-    /// Certificate and key in the form that the TLS library serves. The authority is not part of the chain:
-    /// whoever verifies has it in its bundle.
+    /// Certificate and key in the form of the TLS library. The authority is not part of the chain: clients have it in
+    /// their bundle.
     pub fn certified_key(&self) -> Result<Arc<CertifiedKey>, LeafError> {
         let key = PrivateKeyDer::Pkcs8(self.key.pair().serialize_der().into());
         let provider = rustls::crypto::ring::default_provider();

@@ -1,16 +1,17 @@
-//! Certificates for the webhook server: what to sign, when to sign it again and what to publish.
+//! Certificates for the webhook server: what to sign, when to renew it, and what to publish.
 //!
-//! Every decision is a plain function of values with the present moment as an argument; there is no client,
-//! no file and no clock in this crate. Random numbers (keys, serials) are the one thing taken from outside.
+//! Every decision is a function of values, and the current time is an argument. This crate has no client, no file and
+//! no clock. Its only input from outside is random numbers, for keys and serials.
 //!
-//! Mode `self`: one authority in a Secret that all replicas share ([`store`]), one short-lived leaf per replica
-//! in memory ([`leaf`]), and the authority's certificate in the `caBundle` of every webhook configuration
-//! ([`bundle`]). How one authority follows another without a moment in which somebody is not verified is
-//! [`rotation`]. Mode `files`: a pair that somebody else keeps ([`pair`]).
+//! Mode `self`: all replicas share one authority in a Secret ([`store`]). Each replica has a short-lived leaf in memory
+//! ([`leaf`]). The certificate of the authority is in the `caBundle` of every webhook configuration ([`bundle`]).
+//! [`rotation`] replaces an authority while every replica stays verifiable. Mode `files`: another program, for example
+//! cert-manager, maintains a certificate and its key ([`pair`]).
 
 pub mod authority;
 pub mod bundle;
 mod dates;
+pub mod fingerprint;
 pub mod key;
 pub mod leaf;
 pub mod names;
@@ -22,8 +23,9 @@ pub mod store;
 pub mod verify;
 
 pub use authority::{Authority, Reason};
-pub use bundle::{Bundle, Fingerprint};
+pub use bundle::Bundle;
 pub use dates::CLOCKS_DIFFER;
+pub use fingerprint::Fingerprint;
 pub use key::PrivateKey;
 pub use leaf::Leaf;
 pub use names::Names;

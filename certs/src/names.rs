@@ -1,4 +1,4 @@
-//! The names a leaf is valid for: DNS names of the Service, and addresses for a server outside a cluster.
+//! The names that a leaf is valid for: DNS names of the Service, and addresses of a server outside the cluster.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -58,7 +58,7 @@ impl Names {
         self.ips.iter().copied()
     }
 
-    /// True when there is no name at all, which no certificate can be issued for.
+    /// True when there is no name. A certificate needs at least one.
     pub fn is_empty(&self) -> bool {
         self.dns.is_empty() && self.ips.is_empty()
     }

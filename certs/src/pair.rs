@@ -1,4 +1,4 @@
-//! A certificate with its key that somebody else keeps, in two files: judged before it is served.
+//! A certificate and its key, in two files that another program maintains. They are checked before they are served.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,18 +9,17 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 
-use crate::authority::validity_of;
-use crate::bundle::Fingerprint;
 use crate::dates::Validity;
+use crate::fingerprint::Fingerprint;
 
-/// A chain and its key, fit to be served.
+/// A chain and its key that can be served.
 #[derive(Clone)]
 pub struct Pair {
     key: Arc<CertifiedKey>,
     validity: Validity,
 }
 
-/// Why a pair is not fit to be served.
+/// Why a pair cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum JudgePairError {
     /// There is no certificate.
@@ -29,29 +28,29 @@ pub enum JudgePairError {
     /// There is no key.
     #[error("the key file holds no readable PEM private key")]
     NoKey,
-    /// They do not belong together, or are of a kind that is not known.
+    /// Certificate and key do not belong together, or are of an unknown kind.
     #[error("certificate and key do not fit together: {0}")]
     Mismatch(#[source] rustls::Error),
-    /// It is for another server.
+    /// The certificate is for another server.
     #[error("the certificate is not valid for {0}, the name that API servers call")]
     Name(String),
-    /// Its life has not begun.
+    /// The certificate is not valid yet.
     #[error("the certificate is not valid before {0}")]
     NotYetValid(Timestamp),
-    /// Its life is over.
+    /// The certificate has expired.
     #[error("the certificate expired at {0}")]
     Expired(Timestamp),
 }
 
 impl Pair {
-    /// Judges the content of both files for a server of this name, at `now`. The certificate may be followed by
-    /// those that lead to its authority.
+    /// Checks the content of both files for a server of this name at `now`. Intermediate certificates may follow the
+    /// certificate.
     pub fn read(certificate: &[u8], key: &[u8], name: &str, now: Timestamp) -> Result<Self, JudgePairError> {
         let chain: Vec<_> = CertificateDer::pem_slice_iter(certificate)
             .collect::<Result<_, _>>()
             .map_err(|_| JudgePairError::NoCertificate)?;
         let leaf = chain.first().ok_or(JudgePairError::NoCertificate)?.clone();
-        let validity = validity_of(&leaf).ok_or(JudgePairError::NoCertificate)?;
+        let validity = Validity::of_der(&leaf).ok_or(JudgePairError::NoCertificate)?;
         let parsed = ParsedCertificate::try_from(&leaf).map_err(|_| JudgePairError::NoCertificate)?;
         let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| JudgePairError::NoKey)?;
         let provider = rustls::crypto::ring::default_provider();
@@ -68,17 +67,17 @@ impl Pair {
         Ok(Self { key: Arc::new(key), validity })
     }
 
-    /// What the TLS library serves.
+    /// Certificate and key in the form of the TLS library.
     pub fn certified_key(&self) -> Arc<CertifiedKey> {
         Arc::clone(&self.key)
     }
 
-    /// The end of the certificate's life.
+    /// When the certificate expires.
     pub fn not_after(&self) -> Timestamp {
         self.validity.not_after
     }
 
-    /// What the certificate is known by.
+    /// The fingerprint of the certificate.
     pub fn fingerprint(&self) -> Option<Fingerprint> {
         self.key.cert.first().map(|leaf| Fingerprint::of(leaf))
     }

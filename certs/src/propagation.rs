@@ -1,18 +1,18 @@
-//! Since when all configurations have held a bundle, by a steady clock that is passed in.
+//! How long all configurations have held a bundle, by a monotonic clock that the caller passes in.
 
 use std::time::{Duration, Instant};
 
 use crate::bundle::Bundle;
 
-/// What was seen of the configurations so far.
+/// What has been observed of the configurations.
 #[derive(Debug, Clone, Default)]
 pub struct BundlePropagation {
     since: Option<(Bundle, Instant)>,
 }
 
 impl BundlePropagation {
-    /// Takes in what configurations publish at `now`. A bundle that is blanked, or another one that is wanted,
-    /// makes the time start anew.
+    /// Records what the configurations publish at `now`. The time starts again when a configuration loses the bundle,
+    /// or when another bundle is desired.
     pub fn see<'a>(
         &mut self,
         wanted: Option<&Bundle>,
@@ -28,7 +28,7 @@ impl BundlePropagation {
         }
     }
 
-    /// How long all of them have held it.
+    /// How long all configurations have held the bundle.
     pub fn held_for(&self, now: Instant) -> Option<Duration> {
         self.since.as_ref().map(|(_, since)| now.saturating_duration_since(*since))
     }

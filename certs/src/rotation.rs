@@ -1,50 +1,52 @@
-//! Which step comes next, as a plain function of the Secret, of what is published, of what this replica serves,
-//! and of now.
+//! The next step, as a function of the Secret, the published bundles, the certificate that this replica serves, and the
+//! current time.
 //!
-//! The promise: **whatever a replica serves verifies against every published bundle**, for any interleaving of
-//! any number of replicas, crashes and lost answers included, and with clocks that are a day off. A new
-//! authority comes in three phases, each one write of the Secret:
+//! The guarantee: **the certificate of every replica verifies against every published bundle**. It holds for any number
+//! of replicas in any interleaving, with crashes and lost responses, and with clocks that are a day off. The rotation
+//! to a new authority has three phases. Each is one write of the Secret:
 //!
-//! 1. [`Change::Begin`]: it is stored as the next one and published beside the old one.
-//! 2. [`Change::Promote`]: once every configuration was seen to hold it, and API servers had the time to see
-//!    that too, it signs. Each replica serves under it then, and says so in its report.
-//! 3. [`Change::Retire`]: once all reports name it, the old one is published no more.
+//! 1. [`Change::Begin`] stores the new authority as the next one. It is published beside the old one.
+//! 2. [`Change::Promote`] makes it sign, once every configuration holds it and API servers had the time to see that.
+//!    Each replica then serves under it and reports that.
+//! 3. [`Change::Retire`] removes the old authority from the bundle, once all reports name the new one.
 //!
-//! Why it holds: every write names the version of the Secret that the decision was made on. A replica serves
-//! only after its report is stored, and reports another authority only after it serves under that. So
-//! whoever drops an authority has seen, at that version, that nobody serves under it, and nobody who comes
-//! later will. No moment of another machine's clock takes part, but for reports of replicas that are gone:
-//! they count until the certificate that they speak of is over by every clock.
+//! Why the guarantee holds: every write names the version of the Secret that the decision was made on. A replica serves
+//! only after its report is stored, and reports another authority only after it serves under that. So a replica that
+//! removes an authority has seen, at that version, that no replica serves under it, and no later replica will.
+//! Clocks of other machines do not take part, with one exception: the report of a replica that is gone counts until its
+//! certificate has expired by every clock.
 
+use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::authority::{Authority, AuthorityError, Reason};
-use crate::bundle::{Bundle, Fingerprint, Match};
+use crate::bundle::{Bundle, Match};
+use crate::fingerprint::Fingerprint;
 use crate::leaf::LEAF_LIFE;
 use crate::store::{OWNER, OWNER_LABEL, ROTATE, ROTATED, Report, SecretData, Stored};
 
-/// A bundle does not grow beyond this, whatever is asked for: first the oldest replicas have to go.
+/// The largest number of authorities in a bundle. A further rotation waits until old replicas are gone.
 const MOST_AUTHORITIES: usize = 8;
 
-/// The name of the report that stands for replicas that nobody knows: those that served when the Secret went.
+/// The name of the report for unknown replicas: those that served when the Secret was lost.
 pub const UNKNOWN: &str = "unknown";
 
 /// What a replica serves.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Serving {
-    /// The certificate of the authority that signed, in DER form.
+    /// The certificate of the authority that signed the leaf, in DER form.
     pub authority: Vec<u8>,
-    /// Its fingerprint.
+    /// The fingerprint of that authority.
     pub fingerprint: Fingerprint,
-    /// When another leaf is to be issued.
+    /// When the next leaf has to be issued.
     pub renew_at: Timestamp,
-    /// The end of the leaf's life.
+    /// When the leaf expires.
     pub until: Timestamp,
 }
 
-/// All that is known when a replica asks what to do.
+/// The input of a decision.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
     /// Name of the replica.
@@ -53,91 +55,107 @@ pub struct View<'a> {
     pub stored: Option<&'a Stored>,
     /// All certificates that configurations publish.
     pub published: &'a Bundle,
-    /// How long, by a steady clock, all configurations have been seen to hold the whole stored bundle.
+    /// How long all configurations have held the whole stored bundle, by a monotonic clock.
     pub held_for: Option<Duration>,
     /// How long API servers may take to see a change of a configuration.
     pub propagation: Duration,
     /// What this replica serves.
     pub serving: Option<&'a Serving>,
-    /// The present moment by the clock of this replica.
+    /// The current time by the clock of this replica.
     pub now: Timestamp,
 }
 
-/// What to do next. When it is done, or turned out to be impossible, ask again.
+/// The next step. After it succeeded or failed, [`decide`] has to be called again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Create the Secret with what [`change`] makes of nothing.
+    /// Create the Secret with the content from [`create`].
     Create,
-    /// Write to the Secret what [`change`] makes of it, if it is still the version that was seen.
+    /// Write the content from [`change`] to the Secret, if it still has the version that was read.
     Write(Change),
     /// Issue a leaf under the authority that signs, and serve with it.
-    Serve(Renew),
-    /// Somebody else's Secret has our name and does not serve: touch nothing, go on with what there is.
+    Serve(RenewalReason),
+    /// The Secret is not ours and cannot be used: change nothing, and keep serving.
     Foreign(Reason),
-    /// Nothing, until something changes or time passes.
+    /// Wait until something changes or time passes.
     Wait(Phase),
 }
 
 /// A change of the Secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// Make a new authority, and publish it beside those that are published.
-    Begin(Why),
+    /// Generate a new authority, and publish it beside the present ones.
+    Begin(RotationReason),
     /// Sign with the next authority.
     Promote,
-    /// Publish nothing but the authority that signs.
+    /// Publish only the authority that signs.
     Retire,
-    /// Say under which authority this replica serves, or is about to.
+    /// Report the authority under which this replica serves or is about to serve.
     Report(Report),
-    /// Add the authority under which this replica serves: somebody made the Secret anew without it.
+    /// Add the authority under which this replica serves: the Secret was recreated without it.
     RepublishOwnCa,
-    /// Remove reports of replicas whose certificates are over by every clock.
+    /// Remove reports of replicas whose certificates have expired by every clock.
     Prune,
 }
 
-/// Why there is to be a new authority.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Why {
-    /// The one that signs cannot be used.
-    #[error("{0}")]
+/// Why a new authority is needed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RotationReason {
+    /// The authority that signs cannot be used.
     Unusable(Reason),
-    /// A third of its life is left.
-    #[error("less than a third of the authority's life is left: renewal was due at {0}")]
+    /// Less than a third of its lifetime is left.
     Due(Timestamp),
-    /// Somebody asked.
-    #[error("the annotation {ROTATE}={0:?} asks for it")]
+    /// The annotation asks for it.
     Asked(String),
 }
 
-/// Why there is to be a new leaf.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Renew {
+impl fmt::Display for RotationReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unusable(reason) => write!(f, "{reason}"),
+            Self::Due(due) => {
+                write!(f, "less than a third of the authority's life is left: renewal was due at {due}")
+            }
+            Self::Asked(value) => write!(f, "the annotation {ROTATE}={value:?} asks for it"),
+        }
+    }
+}
+
+/// Why a new leaf is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RenewalReason {
     /// Nothing is served yet.
-    #[error("nothing is served yet")]
     First,
     /// Another authority signs now.
-    #[error("another authority signs now")]
     Authority,
-    /// The leaf's life is coming to its end.
-    #[error("a third of the certificate's life is left")]
+    /// A third of the leaf's lifetime is left.
     Due,
 }
 
-/// Where the rotation of authorities is.
+impl fmt::Display for RenewalReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::First => "nothing is served yet",
+            Self::Authority => "another authority signs now",
+            Self::Due => "a third of the certificate's life is left",
+        })
+    }
+}
+
+/// The phase of the rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Phase {
-    /// One authority, known to all.
+    /// There is one authority, and it is published everywhere.
     Settled,
     /// The next authority is being published.
     Publishing,
-    /// Earlier authorities are still published, because some replica may serve under them.
+    /// Earlier authorities are still published, because a replica may serve under them.
     Retiring,
-    /// Somebody else keeps the authority.
+    /// The Secret is not ours: another program maintains the authority.
     Borrowed,
 }
 
 impl Stored {
-    /// Where the rotation of authorities is.
+    /// The phase of the rotation.
     pub fn phase(&self) -> Phase {
         if !self.ours {
             Phase::Borrowed
@@ -156,7 +174,7 @@ impl Stored {
     }
 }
 
-/// Says which step comes next.
+/// Returns the next step.
 pub fn decide(view: &View<'_>) -> Step {
     let Some(stored) = view.stored else { return Step::Create };
     let signer = stored.signer(view.now);
@@ -172,7 +190,7 @@ pub fn decide(view: &View<'_>) -> Step {
     let signer = match signer {
         Ok(signer) => signer,
         Err(_) if stored.next.is_some() => return advance(view, stored),
-        Err(reason) => return Step::Write(Change::Begin(Why::Unusable(reason))),
+        Err(reason) => return Step::Write(Change::Begin(RotationReason::Unusable(reason))),
     };
     if let Some(renew) = renewal(view, signer) {
         return Step::Serve(renew);
@@ -196,11 +214,11 @@ pub fn decide(view: &View<'_>) -> Step {
     Step::Wait(stored.phase())
 }
 
-/// What this replica owes the others before anything else: that the Secret knows what it serves.
+/// The write that comes before all others: the Secret has to say what this replica serves.
 fn stand_by(view: &View<'_>, stored: &Stored, signer: Option<&Authority>) -> Option<Change> {
     let mine = stored.report(view.me);
     let Some(serving) = view.serving else {
-        // Announced before the first leaf is served, so that its authority is not dropped meanwhile.
+        // The report comes before the first leaf, so that the authority is not removed in between.
         let signer = signer.filter(|_| mine.is_none())?;
         let until = view.now.saturating_add(LEAF_LIFE).unwrap_or(Timestamp::MAX);
         return Some(Change::Report(Report { authority: signer.fingerprint(), until }));
@@ -209,12 +227,12 @@ fn stand_by(view: &View<'_>, stored: &Stored, signer: Option<&Authority>) -> Opt
         return Some(Change::RepublishOwnCa);
     }
     let report = Report { authority: serving.fingerprint.clone(), until: serving.until };
-    // A later end than is on record would let others forget this replica too early; an earlier one does no harm.
+    // If the recorded end were too early, other replicas would drop this report too soon. A later one is harmless.
     let stale = mine.is_none_or(|mine| mine.authority != report.authority || mine.until < report.until);
     stale.then_some(Change::Report(report))
 }
 
-/// The next authority signs when everybody who verifies had the time to learn of it.
+/// The next authority signs once all API servers had the time to see it.
 fn advance(view: &View<'_>, stored: &Stored) -> Step {
     if view.held_for.is_some_and(|held| held >= view.propagation) {
         Step::Write(Change::Promote)
@@ -223,30 +241,30 @@ fn advance(view: &View<'_>, stored: &Stored) -> Step {
     }
 }
 
-fn wanted(view: &View<'_>, stored: &Stored, signer: &Authority) -> Option<Why> {
+fn wanted(view: &View<'_>, stored: &Stored, signer: &Authority) -> Option<RotationReason> {
     let due = signer.renew_at();
     match &stored.asked {
-        Some(asked) => Some(Why::Asked(asked.clone())),
-        None => (view.now >= due).then_some(Why::Due(due)),
+        Some(asked) => Some(RotationReason::Asked(asked.clone())),
+        None => (view.now >= due).then_some(RotationReason::Due(due)),
     }
 }
 
-/// Another authority counts only once it is published. For a Secret of ours that is so when it signs, unless
-/// somebody brought back an older Secret; for one of somebody else's nothing else says so.
-fn renewal(view: &View<'_>, signer: &Authority) -> Option<Renew> {
+/// A replica changes to another authority only once it is published. In a Secret of ours an authority is published
+/// before it signs, unless an older Secret was restored. In other Secrets nothing ensures the order.
+fn renewal(view: &View<'_>, signer: &Authority) -> Option<RenewalReason> {
     match view.serving {
-        None => (view.held_for.is_some() || view.published.is_empty()).then_some(Renew::First),
+        None => (view.held_for.is_some() || view.published.is_empty()).then_some(RenewalReason::First),
         Some(serving) if serving.fingerprint != signer.fingerprint() => {
-            view.held_for.is_some_and(|held| held >= view.propagation).then_some(Renew::Authority)
+            view.held_for.is_some_and(|held| held >= view.propagation).then_some(RenewalReason::Authority)
         }
-        // A leaf never outlives its authority: when that ends, another one would not live longer.
+        // A leaf never outlives its authority, so a new leaf would not expire later.
         Some(serving) => {
-            (view.now >= serving.renew_at && serving.until < signer.not_after()).then_some(Renew::Due)
+            (view.now >= serving.renew_at && serving.until < signer.not_after()).then_some(RenewalReason::Due)
         }
     }
 }
 
-/// Makes a change. What the Secret holds beside, such as labels of others, stays as it is.
+/// The content of the Secret after a change. Everything else in the Secret, such as other labels, is kept.
 pub fn change(view: &View<'_>, secret: &SecretData, change: &Change) -> Result<SecretData, AuthorityError> {
     let mut secret = secret.clone();
     let stored = Stored::read(&secret);
@@ -284,7 +302,7 @@ pub fn change(view: &View<'_>, secret: &SecretData, change: &Change) -> Result<S
     Ok(secret)
 }
 
-/// The Secret where there is none.
+/// The content of a new Secret.
 pub fn create(view: &View<'_>) -> Result<SecretData, AuthorityError> {
     let mut secret = SecretData::default();
     secret.labels.insert(OWNER_LABEL.to_owned(), OWNER.to_owned());
@@ -292,8 +310,8 @@ pub fn create(view: &View<'_>) -> Result<SecretData, AuthorityError> {
     Ok(secret)
 }
 
-/// Stores an authority that follows on none. It signs at once when nobody can be verified anyway; otherwise
-/// replicas may serve under what is published, and who they are is not known any more.
+/// Stores an authority that has no predecessor. It signs at once when no authority is published. Otherwise replicas
+/// that are not known any more may serve under the published ones.
 fn start_over(secret: &mut SecretData, known: Bundle, authority: &Authority, view: &View<'_>) {
     let served = view.serving.map(|serving| serving.authority.as_slice());
     let before = served.into_iter().fold(known, Bundle::with).merge(view.published).without_expired(view.now);
@@ -314,8 +332,8 @@ fn forget(secret: &mut SecretData, stored: &Stored, now: Timestamp) {
     }
 }
 
-/// How long until time alone changes what [`decide`] says, but for wall clocks, which are to be looked at each
-/// minute.
+/// How long until the result of [`decide`] changes without an event. This does not cover wall clocks, which the caller
+/// has to check each minute.
 pub fn wake(view: &View<'_>) -> Option<Duration> {
     view.propagation.checked_sub(view.held_for?).filter(|left| !left.is_zero())
 }

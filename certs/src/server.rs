@@ -1,5 +1,5 @@
-//! The TLS side of the server: a resolver whose certificate can be swapped while connections run, and the
-//! configuration that uses it.
+//! TLS for the server: a resolver whose certificate can be replaced while connections are open, and the configuration
+//! that uses it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use rustls::ServerConfig;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-/// Hands out the certificate that was set last. A swap concerns new connections only; running ones finish.
-/// As long as nothing is set, handshakes are refused.
+/// Returns the certificate that was set last. A replacement affects new connections only. Before the first one is set,
+/// handshakes are refused.
 #[derive(Default)]
 pub struct CertResolver {
     current: ArcSwapOption<CertifiedKey>,
@@ -22,7 +22,7 @@ impl CertResolver {
         self.current.store(Some(key));
     }
 
-    /// What is served now.
+    /// The current certificate.
     pub fn current(&self) -> Option<Arc<CertifiedKey>> {
         self.current.load_full()
     }
@@ -43,13 +43,13 @@ impl fmt::Debug for CertResolver {
 /// Why there is no TLS configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerConfigError {
-    /// The library offers none of the protocol versions that we serve.
+    /// The library supports none of the protocol versions that we serve.
     #[error("cannot choose the TLS protocol versions")]
     ProtocolVersions(#[source] rustls::Error),
 }
 
 /// The server's TLS configuration: 1.3 and 1.2, HTTP/2 and HTTP/1.1, certificates from `resolver`. The provider is
-/// named here, so that nothing depends on which one the process installed.
+/// explicit, so that the one that the process installed does not matter.
 pub fn server_config(resolver: Arc<CertResolver>) -> Result<Arc<ServerConfig>, ServerConfigError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)

@@ -1,14 +1,15 @@
-//! What the shared Secret holds. The caller reads and writes the Secret; this module only understands it.
+//! The content of the shared Secret. The caller reads and writes the Secret; this module parses and changes the
+//! content.
 //!
 //! | key | |
 //! |---|---|
-//! | `tls.crt`, `tls.key` | the authority that signs; empty while there is none yet |
-//! | `next.crt`, `next.key` | the one that will sign once everybody who verifies knows it |
+//! | `tls.crt`, `tls.key` | the authority that signs; empty while there is none |
+//! | `next.crt`, `next.key` | the authority that signs next, once all API servers know it |
 //! | `ca.crt` | the certificates to publish |
-//! | `replica.NAME` | under which authority a replica serves, and until when at most |
+//! | `replica.NAME` | the authority under which a replica serves, and when its certificate expires |
 //!
-//! The reports of the replicas are in the Secret, and not elsewhere, because then one comparison of versions
-//! covers both: an authority is dropped only in a write that saw that nobody serves under it any more.
+//! The reports of the replicas are in the same Secret, so that one version covers both: a write that removes an
+//! authority has seen that no replica serves under it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,36 +17,37 @@ use std::fmt;
 use jiff::Timestamp;
 
 use crate::authority::{Authority, Reason};
-use crate::bundle::{Bundle, Fingerprint};
+use crate::bundle::Bundle;
 use crate::dates::CLOCKS_DIFFER;
+use crate::fingerprint::Fingerprint;
 
 /// Data key of the certificate of the authority that signs.
 pub const CERTIFICATE: &str = "tls.crt";
 /// Data key of its private key.
 pub const KEY: &str = "tls.key";
-/// Data key of the certificate of the coming authority.
+/// Data key of the certificate of the next authority.
 pub const NEXT_CERTIFICATE: &str = "next.crt";
 /// Data key of its private key.
 pub const NEXT_KEY: &str = "next.key";
 /// Data key of the bundle to publish.
 pub const BUNDLE: &str = "ca.crt";
-/// Data keys of reports start with it; the name of the replica follows.
+/// Prefix of the data keys of reports; the name of the replica follows.
 pub const REPORT: &str = "replica.";
 /// Type of the Secret.
 pub const SECRET_TYPE: &str = "kubernetes.io/tls";
-/// Label that marks the Secret as written by us, and so as ours to change.
+/// Label of a Secret that we wrote and may change.
 pub const OWNER_LABEL: &str = "app.kubernetes.io/managed-by";
 /// Value of [`OWNER_LABEL`].
 pub const OWNER: &str = "sojourn";
-/// Annotation by which somebody asks for a new authority: with any value that it did not have before.
+/// Annotation that requests a new authority, by any new value.
 pub const ROTATE: &str = "sojourn.dev/rotate";
-/// Annotation with the last value of [`ROTATE`] that was answered.
+/// Annotation with the last value of [`ROTATE`] that was handled.
 pub const ROTATED: &str = "sojourn.dev/rotated";
 
 /// Data keys have at most 253 characters.
 const LONGEST_NAME: usize = 200;
 
-/// The content of the Secret as far as it matters here. `Debug` shows no data.
+/// The relevant content of the Secret. `Debug` shows no data.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct SecretData {
     /// Labels of the Secret.
@@ -56,47 +58,47 @@ pub struct SecretData {
     pub data: BTreeMap<String, Vec<u8>>,
 }
 
-/// What a replica says of itself.
+/// The report of a replica.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// The authority under which it serves, or is about to.
+    /// The authority under which the replica serves or is about to serve.
     pub authority: Fingerprint,
-    /// The end of its certificate's life.
+    /// When its certificate expires.
     pub until: Timestamp,
 }
 
-/// The content of the Secret, understood.
+/// The parsed content of the Secret.
 #[derive(Debug)]
 pub struct Stored {
-    /// Whether the Secret carries our label. Otherwise it is only read.
+    /// Whether the Secret has our label. A Secret without it is never written.
     pub ours: bool,
-    /// The authority that signs, or why there is none. Its dates are not judged.
+    /// The authority that signs, or why there is none. Its dates are not checked.
     pub signer: Result<Authority, Reason>,
-    /// The coming authority.
+    /// The next authority.
     pub next: Option<Authority>,
-    /// What is to be published: the stored bundle, and in any case both authorities.
+    /// The bundle to publish: the stored one and both authorities.
     pub bundle: Bundle,
-    /// What the replicas say, by name.
+    /// The reports by name of the replica.
     pub reports: BTreeMap<String, Report>,
-    /// A request for a new authority that is not answered yet.
+    /// A request for a new authority that is not handled yet.
     pub asked: Option<String>,
 }
 
 impl SecretData {
-    /// True when the Secret carries our label.
+    /// True when the Secret has our label.
     pub fn is_ours(&self) -> bool {
         self.labels.get(OWNER_LABEL).is_some_and(|owner| owner == OWNER)
     }
 
-    /// Puts an authority in the place of the one that signs, or takes that away.
+    /// Sets or removes the authority that signs.
     pub(crate) fn set_signer(&mut self, authority: Option<&Authority>) {
-        // The type of the Secret demands that the keys are there.
+        // The type of the Secret requires both keys.
         let (certificate, key) = pair(authority).unwrap_or_default();
         self.data.insert(CERTIFICATE.to_owned(), certificate);
         self.data.insert(KEY.to_owned(), key);
     }
 
-    /// Puts an authority in the place of the coming one, or takes that away.
+    /// Sets or removes the next authority.
     pub(crate) fn set_next(&mut self, authority: Option<&Authority>) {
         match pair(authority) {
             Some((certificate, key)) => {
@@ -115,7 +117,7 @@ impl SecretData {
         self.data.insert(BUNDLE.to_owned(), bundle.to_pem().into_bytes());
     }
 
-    /// Writes down what a replica says of itself, or takes its report away.
+    /// Sets or removes the report of a replica.
     pub fn set_report(&mut self, replica: &str, report: Option<&Report>) {
         let key = report_key(replica);
         match report {
@@ -134,7 +136,7 @@ impl SecretData {
 }
 
 impl Stored {
-    /// Understands the content of the Secret. What cannot be read counts as not there.
+    /// Parses the content of the Secret. Unreadable parts count as missing.
     pub fn read(secret: &SecretData) -> Self {
         let signer = secret.authority(CERTIFICATE, KEY);
         let next = secret.authority(NEXT_CERTIFICATE, NEXT_KEY).ok();
@@ -164,20 +166,19 @@ impl Stored {
         signer.usable(now).map(|()| signer)
     }
 
-    /// What a replica says of itself.
+    /// The report of a replica.
     pub fn report(&self, replica: &str) -> Option<&Report> {
         self.reports.get(report_name(replica).as_str())
     }
 
-    /// True when nobody can serve under anything but the authority that signs.
+    /// True when no replica can serve under any other authority than the one that signs.
     pub fn is_settled(&self) -> bool {
         self.ours && self.next.is_none() && self.signer.is_ok() && self.bundle.len() == 1
     }
 }
 
 impl Report {
-    /// True when a replica that said this and was never heard of again cannot be verified any more, by
-    /// whatever clock.
+    /// True when the certificate of the report has expired by every clock.
     pub fn is_over(&self, now: Timestamp) -> bool {
         now.saturating_sub(CLOCKS_DIFFER).unwrap_or(now) > self.until
     }
@@ -210,7 +211,7 @@ fn report_key(replica: &str) -> String {
     format!("{REPORT}{}", report_name(replica))
 }
 
-/// The name of a replica as it can stand in a data key.
+/// The name of a replica in the characters that a data key allows.
 fn report_name(replica: &str) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     replica.chars().map(|c| if fits(c) { c } else { '-' }).take(LONGEST_NAME).collect()

@@ -1,4 +1,4 @@
-//! Whether a served certificate would be believed: the question that an API server asks, asked beforehand.
+//! Verifies a served certificate as an API server does.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,24 +11,24 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 
 use crate::bundle::Bundle;
 
-/// Why a certificate would not be believed.
+/// Why a certificate does not verify.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
     /// There is no certificate.
     #[error("there is no certificate")]
     Nothing,
-    /// The name cannot be one of a server.
+    /// The name is not a valid server name.
     #[error("{0:?} is not the name of a server")]
     Name(String),
-    /// The bundle serves for nothing.
+    /// The bundle cannot be used.
     #[error("the bundle holds no authority that a certificate can be verified with")]
     Bundle,
-    /// It is not believed.
+    /// The certificate is not trusted.
     #[error("{0}")]
     Refused(#[source] rustls::Error),
 }
 
-/// Verifies a chain, leaf first, against a bundle, as a server of that name, at that moment.
+/// Verifies a chain, leaf first, against a bundle, for a server of that name at that time.
 pub fn verify(
     chain: &[CertificateDer<'_>],
     bundle: &Bundle,

@@ -10,6 +10,7 @@
 //! * [`kind`]: group, version, names and scope of a kind, and what the types of all kinds have in common
 //! * [`metadata`]: object metadata without managed fields
 //! * [`condition`]: a condition in a status
+//! * [`finalizers`]: which objects we hold with which finalizers, by kind
 //! * [`dns`]: names that Kubernetes accepts
 //! * [`duration`]: Go durations, as Go parses them, with the spelling to use when they are not
 //! * [`quantity`]: Kubernetes quantities, integers included
@@ -22,6 +23,7 @@ pub mod core_types;
 pub mod crd;
 pub mod dns;
 pub mod duration;
+pub mod finalizers;
 pub mod ide_session;
 pub mod kind;
 pub mod metadata;

@@ -10,19 +10,19 @@ pub mod problem;
 pub mod report;
 pub mod schema;
 
-use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 use jiff::Timestamp;
 use sojourn_crds::amalthea::OnDeadline;
-use sojourn_webhooks::GuardSettings;
+use sojourn_webhooks::AdmissionSettings;
 
 use self::examine::Input;
 use self::files::InputError;
 use self::kinds::Kinds;
 use self::report::Output;
+use super::terminal::{print, printable};
 use crate::settings::flags::on_deadline;
 
 /// Something is denied, or `--strict` and something is warned about.
@@ -57,12 +57,14 @@ impl Check {
         let mut errors = Vec::new();
         let inputs = read_all(&self.inputs, &mut errors);
         let old = read_all(&self.old, &mut errors);
-        let settings =
-            GuardSettings { on_deadline: self.non_interactive_on_deadline, ..GuardSettings::default() };
+        let settings = AdmissionSettings {
+            on_deadline: self.non_interactive_on_deadline,
+            ..AdmissionSettings::default()
+        };
         let examination = examine::examine(&Kinds::compiled()?, &inputs, &old, settings, Timestamp::now());
         print(&report::render(&examination, self.output)?)?;
         for error in &errors {
-            eprintln!("sojourn: {}", report::printable(&error.to_string()));
+            eprintln!("sojourn: {}", printable(&error.to_string()));
         }
         let denied = examination.denied > 0 || (self.strict && examination.warnings() > 0);
         Ok(ExitCode::from(match (errors.is_empty(), denied) {
@@ -79,13 +81,4 @@ fn read_all(arguments: &[PathBuf], errors: &mut Vec<InputError>) -> Vec<Input> {
         files::read(argument, &mut inputs, errors);
     }
     inputs
-}
-
-/// Writes to standard output. A reader that went away, such as `head`, is no failure.
-pub(in crate::cmd) fn print(text: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
-        _ => Ok(()),
-    }
 }

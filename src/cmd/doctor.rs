@@ -9,8 +9,8 @@ mod facts;
 mod judge;
 
 use super::{
-    check::{print, report::printable},
     connect::Cluster,
+    terminal::{print, printable},
 };
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};

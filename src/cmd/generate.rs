@@ -2,6 +2,7 @@
 
 mod cert_manager;
 mod chart;
+mod conditions;
 mod rights;
 
 use anyhow::Context as _;
@@ -52,5 +53,6 @@ pub fn files() -> anyhow::Result<Vec<(String, String)>> {
     files.push(("certs/yaml/cert-manager.yaml".to_owned(), cert_manager::page()?));
     files.push(("docs/rules.md".to_owned(), super::explain::page()?));
     files.push(("docs/rights.md".to_owned(), rights::page()));
+    files.push(("docs/conditions.md".to_owned(), conditions::page()));
     Ok(files)
 }

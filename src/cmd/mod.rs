@@ -6,8 +6,11 @@ pub mod doctor;
 pub mod explain;
 pub mod generate;
 pub mod plan;
+pub mod release;
 pub mod run;
 pub mod sidecar;
+mod terminal;
+mod topics;
 
 use crate::{
     settings::flags::{Flags, normalise},
@@ -36,6 +39,9 @@ enum Command {
     /// Examine an installation: configurations, certificate, endpoints, leader, CRDs, rights, and two dry runs. Exit
     /// code 0: nothing fails; 1: something does; 2: the cluster could not be asked.
     Doctor(doctor::Doctor),
+    /// Take off what waits for an operator that is gone, so that sessions and namespaces can be deleted; results that
+    /// would be lost are recorded. Exit code 0: nothing is held any more; 1: something is; 2: nothing could be done.
+    Release(Box<release::Release>),
     /// Say what a code of a finding means, with examples.
     Explain(explain::Explain),
     /// Write the files that are generated from the code: CRDs, webhook configurations, RBAC.
@@ -56,6 +62,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<ExitCode
         Command::Check(check) => check.run(),
         Command::Plan(plan) => plan.run(),
         Command::Doctor(doctor) => doctor.run(),
+        Command::Release(release) => release.run(),
         Command::Explain(explain) => explain.run(),
         Command::Generate(generate) => generate.run().map(|()| ExitCode::SUCCESS),
         Command::Sidecar(sidecar) => sidecar.run(),

@@ -16,10 +16,9 @@ use super::check::{
     examine::{self, Examination, Input},
     files,
     kinds::Kinds,
-    print,
-    report::printable,
 };
 use super::connect::Cluster;
+use super::terminal::{print, printable};
 use crate::{
     core::settings::SessionSettings,
     settings::{OAUTH2_PROXY_IMAGE, Settings, flags::Flags, flags::on_deadline},
@@ -31,7 +30,7 @@ use cluster::Known;
 use outline::{Outline, Standing, Subject};
 use report::Output;
 use sojourn_crds::amalthea::OnDeadline;
-use sojourn_webhooks::GuardSettings;
+use sojourn_webhooks::AdmissionSettings;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -209,8 +208,8 @@ fn examined(
     if let Some(namespace) = known.session.as_ref().and_then(|session| session["metadata"].get("namespace")) {
         new.object["metadata"]["namespace"] = namespace.clone();
     }
-    let guard = GuardSettings { on_deadline: settings.on_deadline, ..GuardSettings::default() };
-    Ok(examine::examine(kinds, &of(vec![new]), &of(old), guard, now))
+    let admission = AdmissionSettings { on_deadline: settings.on_deadline, ..AdmissionSettings::default() };
+    Ok(examine::examine(kinds, &of(vec![new]), &of(old), admission, now))
 }
 
 /// The kinds that plans are made for, as manifests name them.

@@ -9,11 +9,12 @@ use crate::telemetry::trace;
 use crate::{
     cmd::connect,
     control::{
+        approval_key,
         auth::TokenAuthorizer,
         certificates::{Clock, DebugView},
         context::Context,
         controller::{ApiContext, Controllers},
-        lease::{ApiLease, Election, LEASE_NAME, Leadership, elector::Timing},
+        lease::Candidate,
         watch::CacheSync,
     },
     http_server::Shutdown,
@@ -22,18 +23,17 @@ use crate::{
         admin::{self, Admin},
         ready::Readiness,
     },
-    settings::{LeaseSettings, Settings, flags::Flags},
+    settings::{Settings, flags::Flags},
     telemetry::{
         certificates::CertificateMetrics,
         ides::LogMetrics,
         log::{self, LogHandle},
-        metrics::{LeaseMetrics, Metrics},
+        metrics::Metrics,
     },
 };
 use anyhow::Context as _;
 use futures::FutureExt;
-use k8s_openapi::api::coordination::v1::Lease;
-use kube::{Api, Client};
+use kube::Client;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -99,7 +99,7 @@ pub async fn serve(
 
 /// Serves as [`serve`] does, and judges certificates by `clock`.
 pub async fn serve_with_clock(
-    settings: Settings,
+    mut settings: Settings,
     client: Client,
     log: LogHandle,
     stop: CancellationToken,
@@ -117,6 +117,12 @@ pub async fn serve_with_clock(
     let close = CancellationToken::new();
     let mut background = JoinSet::new();
 
+    tokio::select! {
+        key = approval_key::ensure(&client, &settings.namespace, &settings.approval_secret) => {
+            settings.sessions.approval_key = Some(key?);
+        }
+        () = stop.cancelled() => return Ok(()),
+    }
     let election = Candidate::start(&settings.lease, &client, metrics.lease.clone())?;
     let context = Context {
         client: client.clone(),
@@ -184,7 +190,7 @@ pub async fn serve_with_clock(
     stop.cancelled().await;
     tracing::info!("ending");
     staying.not_ready("the process ends");
-    // The writers end before the Lease is handed over: whoever has it next may begin at once.
+    // The writers end before the Lease is handed over: its next holder may start at once.
     controllers.stop(workers).await;
     election.hand_over().await;
     tokio::time::sleep(settings.shutdown_delay).await;
@@ -198,37 +204,6 @@ pub async fn serve_with_clock(
         deregistration.run().await;
     }
     Ok(())
-}
-
-/// Who this replica is, and whether it leads.
-struct Candidate {
-    identity: String,
-    leadership: Leadership,
-    stop: CancellationToken,
-    election: JoinSet<()>,
-}
-
-impl Candidate {
-    fn start(settings: &LeaseSettings, client: &Client, metrics: LeaseMetrics) -> anyhow::Result<Self> {
-        let identity = format!("{}_{:08x}", settings.host, rand::random::<u32>());
-        let stop = CancellationToken::new();
-        let mut election = JoinSet::new();
-        let leadership = if settings.enabled {
-            let api: Api<Lease> = Api::namespaced(client.clone(), &settings.namespace);
-            let store = ApiLease::new(api, LEASE_NAME);
-            let (campaign, leadership) = Election::new(store, identity.clone(), Timing::default(), metrics)?;
-            election.spawn(campaign.run(stop.clone()));
-            leadership
-        } else {
-            Leadership::always()
-        };
-        Ok(Self { identity, leadership, stop, election })
-    }
-
-    async fn hand_over(self) {
-        self.stop.cancel();
-        self.election.join_all().await;
-    }
 }
 
 /// Serves probes, debug pages and metrics until `close`.

@@ -5,9 +5,10 @@ use crate::core::{manifest::MANAGER, object::Kind};
 use kube::{
     Client,
     api::{Api, DeleteParams, ListParams, Patch, PatchParams, PostParams, Preconditions},
-    core::{ApiResource, DynamicObject, GroupVersionKind},
+    core::{ApiResource, DynamicObject, GroupVersionKind, ListMeta},
 };
 use serde_json::{Value, json};
+use sojourn_crds::KindDescriptor;
 use std::{future::Future, time::Duration};
 
 /// How long a call may take. The API server's own limit is a minute; a reconcile has other sessions to see.
@@ -24,6 +25,14 @@ pub fn of_resource(client: &Client, resource: &ApiResource, namespace: Option<&s
         Some(namespace) => Api::namespaced_with(client.clone(), namespace, resource),
         None => Api::all_with(client.clone(), resource),
     }
+}
+
+/// How a described kind is addressed.
+pub fn described(kind: &KindDescriptor) -> ApiResource {
+    ApiResource::from_gvk_with_plural(
+        &GroupVersionKind::gvk(kind.group, kind.version, kind.kind),
+        kind.plural,
+    )
 }
 
 /// How a kind is addressed.
@@ -98,6 +107,12 @@ pub async fn delete(
 pub async fn find(api: &Api<DynamicObject>, name: &str) -> Result<Option<DynamicObject>, CallError> {
     let params = ListParams::default().fields(&format!("metadata.name={name}"));
     Ok(within(api.list(&params)).await?.items.pop())
+}
+
+/// What to ask for after a page of a list; `None` when that was the last.
+pub fn next_page(params: &ListParams, page: &ListMeta) -> Option<ListParams> {
+    let token = page.continue_.as_deref().filter(|token| !token.is_empty())?;
+    Some(params.clone().continue_token(token))
 }
 
 /// The patch that takes over the rights of other writers, so that a field which we no longer apply goes.

@@ -1,7 +1,7 @@
 //! The kinds at work in one process: a table of controllers, which the commands start, end, measure and ask alike.
 
 use super::{
-    amalthea, context::Context, ide_session, job_constraints::GuardedKind, watch::CacheSync,
+    amalthea, context::Context, ide_session, job_constraints::GuardedKind, key::Key, watch::CacheSync,
     workload::WorkloadController,
 };
 use crate::{
@@ -18,7 +18,9 @@ use futures::future::BoxFuture;
 use prometheus_client::registry::Registry;
 use serde_json::{Map, Value};
 use sojourn_crds::amalthea::AmaltheaSession;
-use sojourn_webhooks::{JobConstraints, SESSION_KINDS, SessionKind, facts::GuardSettings};
+use sojourn_webhooks::{
+    AdmissionSettings, JobConstraints, SESSION_KINDS, SessionKind, facts::RouteHolder,
+};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -59,12 +61,24 @@ pub trait Controller: Send + Sync + 'static {
     /// What the debug page shows of the kind.
     fn debug(&self) -> Value;
 
+    /// Bytes that the sessions of a namespace take in memory.
+    fn held_bytes(&self, namespace: &str) -> usize {
+        let _ = namespace;
+        0
+    }
+
+    /// The eldest session of the kind that is reached at `route`, other than `own`.
+    fn route_holder(&self, route: &str, own: &Key) -> Option<RouteHolder> {
+        let _ = (route, own);
+        None
+    }
+
     /// What a session of the kind requires of its Job. `None` when there is no such session.
     fn job_constraints(
         &self,
         namespace: &str,
         name: &str,
-        settings: &GuardSettings,
+        settings: &AdmissionSettings,
     ) -> Option<JobConstraints> {
         let _ = (namespace, name, settings);
         None
@@ -148,13 +162,23 @@ impl Controllers {
         Value::Object(kinds.collect::<Map<_, _>>())
     }
 
+    /// Bytes that the sessions of a namespace take in memory.
+    pub fn held_bytes(&self, namespace: &str) -> usize {
+        self.0.iter().map(|controller| controller.held_bytes(namespace)).sum()
+    }
+
+    /// The eldest session that is reached at `route`, other than `own`.
+    pub fn route_holder(&self, route: &str, own: &Key) -> Option<RouteHolder> {
+        self.0.iter().find_map(|controller| controller.route_holder(route, own))
+    }
+
     /// What a session of `kind` requires of its Job. `None` when there is no such session.
     pub fn job_constraints(
         &self,
         kind: &SessionKind,
         namespace: &str,
         name: &str,
-        settings: &GuardSettings,
+        settings: &AdmissionSettings,
     ) -> Option<JobConstraints> {
         let controller = self.0.iter().find(|controller| controller.kind() == kind.descriptor.kind)?;
         controller.job_constraints(namespace, name, settings)
@@ -171,15 +195,16 @@ mod tests {
     use super::*;
     use crate::{
         cmd::plan,
-        control::{lease::Leadership, rbac},
+        control::{lease::Leadership, rbac, release},
         settings::flags::Flags,
         telemetry::metrics::Metrics,
     };
     use clap::{Args, Command, FromArgMatches};
     use kube::Client;
+    use sojourn_crds::finalizers;
     use std::convert::Infallible;
 
-    fn controllers() -> Controllers {
+    fn installation() -> (Context, Settings) {
         let service = tower::service_fn(|_: http::Request<kube::client::Body>| async {
             Ok::<_, Infallible>(http::Response::new(kube::client::Body::empty()))
         });
@@ -191,7 +216,7 @@ mod tests {
         };
         let matches = Flags::augment_args(Command::new("run")).try_get_matches_from(["run"]).unwrap();
         let flags = Flags::from_arg_matches(&matches).unwrap();
-        Controllers::new(&context, &Settings::read(flags, &|_| None).unwrap())
+        (context, Settings::read(flags, &|_| None).unwrap())
     }
 
     fn names(crd: &Value) -> (&str, &str, &str) {
@@ -202,7 +227,9 @@ mod tests {
     /// Places that a new kind has a row in; see ARCHITECTURE.md.
     #[tokio::test]
     async fn no_table_forgets_a_kind() {
-        let controllers = controllers();
+        let (context, settings) = installation();
+        let controllers = Controllers::new(&context, &settings);
+        let settlers = release::settlers(&context, &settings);
         for (_, crd) in sojourn_crds::all_crds() {
             let (group, kind, plural) = names(&crd);
             let rows = sojourn_webhooks::table::TABLE.iter();
@@ -219,6 +246,11 @@ mod tests {
             let Some((metric, _)) = controller.waiting() else { continue };
             assert_eq!(format!("{metric:?}"), kind, "the queue of {kind} has another name in metrics");
             assert!(right(&format!("{resource}/status"), "patch"), "the status of {kind} may not be written");
+            let row = finalizers::TABLE.iter().find(|row| row.kind.is(group, kind));
+            let row = row.unwrap_or_else(|| panic!("nobody knows which finalizers {kind} has"));
+            assert!(row.on_sessions.is_empty() || right(&resource, "patch"), "{kind} may not be released");
+            let settled = settlers.iter().any(|settler| settler.kind() == kind);
+            assert!(row.on_jobs.is_empty() || settled, "results of {kind} are lost with its finalizers");
             let planned = plan::kinds().any(|planned| planned == kind);
             assert!(planned, "sojourn plan does not know {kind}");
         }

@@ -1,13 +1,14 @@
-//! What the admission rules may know of the cluster: the sessions that the watches hold, and what the API
-//! server answers when asked whether somebody may do something.
+//! What the admission rules may know of the cluster: the sessions that the watches hold, and the
+//! access of users, which the API server reviews.
 
-use super::{auth::review_access, controller::Controllers, watch::CacheSync};
+use super::{auth::review_access, controller::Controllers, key::Key, watch::CacheSync};
 use crate::serve::auth::AccessRequest;
 use jiff::Timestamp;
 use k8s_openapi::api::{authentication::v1::UserInfo, authorization::v1::ResourceAttributes};
 use kube::Client;
 use sojourn_webhooks::{
-    facts::{Access, AccessQuestion, Answer, Authorizer, Facts, GuardSettings},
+    AdmissionSettings,
+    facts::{Access, AccessFuture, AccessReview, Authorizer, Facts, RouteHolder},
     session_kinds::{JobConstraints, SessionKind},
 };
 
@@ -18,7 +19,7 @@ pub struct ClusterFacts {
     /// Whether the watches have listed them all.
     pub cache_sync: CacheSync,
     /// How the operator is set up.
-    pub settings: GuardSettings,
+    pub settings: AdmissionSettings,
 }
 
 impl Facts for ClusterFacts {
@@ -26,7 +27,15 @@ impl Facts for ClusterFacts {
         self.controllers.job_constraints(kind, namespace, name, &self.settings)
     }
 
-    fn settings(&self) -> &GuardSettings {
+    fn route_holder(&self, route: &str, own: (&str, &str)) -> Option<RouteHolder> {
+        self.controllers.route_holder(route, &Key::new(own.0, own.1))
+    }
+
+    fn held_bytes(&self, namespace: &str) -> usize {
+        self.controllers.held_bytes(namespace)
+    }
+
+    fn settings(&self) -> &AdmissionSettings {
         &self.settings
     }
 
@@ -39,18 +48,18 @@ impl Facts for ClusterFacts {
     }
 }
 
-/// Asks the API server by SubjectAccessReview.
-pub struct AccessReviews(pub Client);
+/// Lets the API server review an access by a SubjectAccessReview.
+pub struct SubjectAccessReviews(pub Client);
 
-impl Authorizer for AccessReviews {
-    fn ask<'a>(&'a self, user: &'a UserInfo, question: &'a AccessQuestion) -> Answer<'a> {
+impl Authorizer for SubjectAccessReviews {
+    fn review<'a>(&'a self, user: &'a UserInfo, review: &'a AccessReview) -> AccessFuture<'a> {
         Box::pin(async move {
             let attributes = ResourceAttributes {
-                verb: Some(question.verb.into()),
-                group: Some(question.group.into()),
-                resource: Some(question.resource.into()),
-                namespace: Some(question.namespace.clone()),
-                name: Some(question.name.clone()),
+                verb: Some(review.verb.into()),
+                group: Some(review.group.into()),
+                resource: Some(review.resource.into()),
+                namespace: Some(review.namespace.clone()),
+                name: Some(review.name.clone()),
                 ..ResourceAttributes::default()
             };
             match review_access(&self.0, user.clone(), AccessRequest::Resource(Box::new(attributes))).await {

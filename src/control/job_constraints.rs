@@ -11,15 +11,11 @@ use super::{
     watch::{CacheSync, EventHandler, follow, parts},
 };
 use crate::settings::{Scope, Settings};
-use kube::{
-    Client,
-    core::{ApiResource, DynamicObject, GroupVersionKind},
-    runtime::watcher,
-};
+use kube::{Client, core::DynamicObject, runtime::watcher};
 use parking_lot::RwLock;
 use serde_json::{Value, json};
 use sojourn_crds::KindDescriptor;
-use sojourn_webhooks::{GuardSettings, JobConstraints, Object, SessionKind};
+use sojourn_webhooks::{AdmissionSettings, JobConstraints, Object, SessionKind};
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
@@ -34,14 +30,14 @@ pub struct GuardedKind {
     client: Client,
     kind: &'static SessionKind,
     scope: Scope,
-    settings: GuardSettings,
+    settings: AdmissionSettings,
     known: Arc<RwLock<HashMap<Key, Entry>>>,
 }
 
 impl GuardedKind {
     /// The sessions of `kind` in the scope of `settings`.
     pub fn new(client: Client, kind: &'static SessionKind, settings: &Settings) -> Self {
-        let (scope, settings) = (settings.scope.clone(), settings.guard());
+        let (scope, settings) = (settings.scope.clone(), settings.admission());
         Self { client, kind, scope, settings, known: Arc::default() }
     }
 }
@@ -52,9 +48,7 @@ impl Controller for GuardedKind {
     }
 
     fn watch(self: Arc<Self>, cache_sync: &CacheSync, tasks: &mut JoinSet<()>) {
-        let KindDescriptor { group, version, kind, plural, .. } = self.kind.descriptor;
-        let kind = GroupVersionKind::gvk(group, version, kind);
-        let resource = ApiResource::from_gvk_with_plural(&kind, plural);
+        let resource = api::described(self.kind.descriptor);
         for part in parts(&self.scope) {
             let api = api::of_resource(&self.client, &resource, part.as_deref());
             let handler = Sessions {
@@ -71,7 +65,7 @@ impl Controller for GuardedKind {
         json!({"sessions": self.known.read().len()})
     }
 
-    fn job_constraints(&self, namespace: &str, name: &str, _: &GuardSettings) -> Option<JobConstraints> {
+    fn job_constraints(&self, namespace: &str, name: &str, _: &AdmissionSettings) -> Option<JobConstraints> {
         self.known.read().get(&Key::new(namespace, name)).map(|(_, constraints)| constraints.clone())
     }
 }
@@ -80,7 +74,7 @@ impl Controller for GuardedKind {
 struct Sessions {
     known: Arc<RwLock<HashMap<Key, Entry>>>,
     kind: &'static SessionKind,
-    settings: GuardSettings,
+    settings: AdmissionSettings,
     namespace: Option<String>,
 }
 

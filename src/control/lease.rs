@@ -4,9 +4,12 @@
 //! check. Leadership ends before the Lease can expire, whatever the requests do. Losing the Lease ends leadership and
 //! not the process, which becomes a candidate again.
 
+pub mod candidate;
 pub mod elector;
 #[cfg(test)]
 mod simulation;
+
+pub use candidate::Candidate;
 
 use crate::telemetry::metrics::LeaseMetrics;
 use arc_swap::ArcSwapOption;

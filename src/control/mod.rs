@@ -5,6 +5,7 @@
 
 pub mod amalthea;
 pub mod api;
+pub mod approval_key;
 pub(crate) mod auth;
 pub mod certificates;
 pub mod context;
@@ -18,6 +19,7 @@ pub mod key;
 pub mod lease;
 pub mod queue;
 pub mod rbac;
+pub mod release;
 pub mod version;
 pub mod watch;
 pub mod worker;

@@ -5,7 +5,10 @@
 
 use super::{amalthea, ide_session, lease::LEASE_NAME};
 use k8s_openapi::api::rbac::v1::PolicyRule;
-use sojourn_crds::amalthea::{GROUP, KIND};
+use sojourn_crds::{
+    KindDescriptor,
+    amalthea::{GROUP, KIND},
+};
 use sojourn_webhooks::SESSION_KINDS;
 
 /// Names that the installation chooses.
@@ -13,6 +16,8 @@ use sojourn_webhooks::SESSION_KINDS;
 pub struct OwnNames {
     /// The Secret of the webhooks' authority, in the operator's namespace.
     pub webhook_secret: String,
+    /// The Secret with the key for approved adoptions, in the operator's namespace.
+    pub approval_secret: String,
     /// Both webhook configurations.
     pub webhook_configuration: String,
 }
@@ -34,6 +39,7 @@ pub(super) enum Objects {
     All,
     Lease,
     WebhookSecret,
+    ApprovalSecret,
     WebhookConfiguration,
 }
 
@@ -43,19 +49,40 @@ pub(super) struct Right {
     place: Place,
     group: &'static str,
     resource: &'static str,
+    /// Empty for the resource itself.
+    subresource: &'static str,
     verbs: &'static [&'static str],
     objects: Objects,
     reason: &'static str,
 }
 
+impl Right {
+    /// The resource in the form of a rule, with its subresource.
+    fn resource(&self) -> String {
+        match self.subresource {
+            "" => self.resource.to_owned(),
+            subresource => format!("{}/{subresource}", self.resource),
+        }
+    }
+}
+
 /// A right of a kind on its own objects, wherever sessions are served.
 pub(super) const fn on_sessions(
-    group: &'static str,
-    resource: &'static str,
+    kind: &'static KindDescriptor,
     verbs: &'static [&'static str],
     reason: &'static str,
 ) -> Right {
-    right(Place::Sessions, group, resource, verbs, Objects::All, reason)
+    on_subresource(kind, "", verbs, reason)
+}
+
+/// A right of a kind on a subresource of its own objects, wherever sessions are served.
+pub(super) const fn on_subresource(
+    kind: &'static KindDescriptor,
+    subresource: &'static str,
+    verbs: &'static [&'static str],
+    reason: &'static str,
+) -> Right {
+    Right { subresource, ..right(Place::Sessions, kind.group, kind.plural, verbs, Objects::All, reason) }
 }
 
 const fn right(
@@ -66,14 +93,14 @@ const fn right(
     objects: Objects,
     reason: &'static str,
 ) -> Right {
-    Right { place, group, resource, verbs, objects, reason }
+    Right { place, group, resource, subresource: "", verbs, objects, reason }
 }
 
-use Objects::{All, Lease, WebhookConfiguration, WebhookSecret};
+use Objects::{All, ApprovalSecret, Lease, WebhookConfiguration, WebhookSecret};
 use Place::{Cluster, Own, Sessions};
 
 /// Rights on the children of sessions, and those of the operator itself.
-const SHARED: [Right; 17] = [
+const SHARED: [Right; 18] = [
     right(
         Sessions,
         "",
@@ -152,9 +179,17 @@ const SHARED: [Right; 17] = [
         Own,
         "",
         "secrets",
+        &["get"],
+        ApprovalSecret,
+        "share the key by which adoptions of secrets are recorded as approved",
+    ),
+    right(
+        Own,
+        "",
+        "secrets",
         &["create"],
         All,
-        "the first replica makes the authority; creation has no name",
+        "the first replica makes the authority and the key; creation has no name",
     ),
     right(
         Own,
@@ -227,7 +262,11 @@ pub fn cluster_rules(names: &OwnNames) -> Vec<PolicyRule> {
 /// What holds wherever sessions are served: in the cluster, or in each of the served namespaces.
 pub fn namespaced_rules() -> Vec<PolicyRule> {
     let (_, namespaced) = of_webhooks();
-    let none = OwnNames { webhook_secret: String::new(), webhook_configuration: String::new() };
+    let none = OwnNames {
+        webhook_secret: String::new(),
+        approval_secret: String::new(),
+        webhook_configuration: String::new(),
+    };
     rules(Place::Sessions, &none).into_iter().chain(namespaced).collect()
 }
 
@@ -254,11 +293,7 @@ pub struct RightRow {
 /// The table, for documentation.
 pub fn rows() -> impl Iterator<Item = RightRow> {
     rights().map(|right| RightRow {
-        resource: [right.group, right.resource]
-            .map(str::to_owned)
-            .join("/")
-            .trim_start_matches('/')
-            .to_owned(),
+        resource: format!("{}/{}", right.group, right.resource()).trim_start_matches('/').to_owned(),
         place: match right.place {
             Place::Cluster => "cluster",
             Place::Sessions => "sessions",
@@ -282,13 +317,14 @@ fn rules(place: Place, names: &OwnNames) -> Vec<PolicyRule> {
         All => None,
         Lease => Some(LEASE_NAME.to_owned()),
         WebhookSecret => Some(names.webhook_secret.clone()),
+        ApprovalSecret => Some(names.approval_secret.clone()),
         WebhookConfiguration => Some(names.webhook_configuration.clone()),
     };
     rights()
         .filter(|right| right.place == place)
         .map(|right| PolicyRule {
             api_groups: Some(vec![right.group.to_owned()]),
-            resources: Some(vec![right.resource.to_owned()]),
+            resources: Some(vec![right.resource()]),
             verbs: right.verbs.iter().map(|verb| (*verb).to_owned()).collect(),
             resource_names: name(right.objects).map(|name| vec![name]),
             ..PolicyRule::default()
@@ -301,8 +337,11 @@ mod tests {
     use super::*;
 
     fn all() -> Vec<PolicyRule> {
-        let names =
-            OwnNames { webhook_secret: "secret".to_owned(), webhook_configuration: "guard".to_owned() };
+        let names = OwnNames {
+            webhook_secret: "secret".to_owned(),
+            approval_secret: "key".to_owned(),
+            webhook_configuration: "guard".to_owned(),
+        };
         [cluster_rules(&names), namespaced_rules(), own_rules(&names)].concat()
     }
 

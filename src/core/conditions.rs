@@ -1,11 +1,32 @@
 //! Conditions by the Kubernetes API conventions: `lastTransitionTime` moves only when `status` does.
 
+use crate::reason::ReasonRow;
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use sojourn_crds::condition::Condition;
 
 /// True on an object that failed for good: nothing changes before somebody changes the object. Absent otherwise. The
 /// name is that of the kstatus convention, by which Helm and Flux stop waiting.
 pub const STALLED: &str = "Stalled";
+
+/// A type of condition of a kind, for documentation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConditionType {
+    /// The type.
+    pub name: &'static str,
+    /// What each status means.
+    pub meaning: &'static str,
+    /// The reasons of the operator.
+    pub reasons: Vec<ReasonRow>,
+    /// The source of reasons that the operator passes on, if there is one.
+    pub further: Option<&'static str>,
+}
+
+impl ConditionType {
+    /// Whether the condition may have that reason.
+    pub fn has(&self, reason: &str) -> bool {
+        self.further.is_some() || self.reasons.iter().any(|row| row.name == reason)
+    }
+}
 
 /// A condition as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]

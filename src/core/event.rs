@@ -1,9 +1,45 @@
-//! What a person wants to read in `kubectl describe`: a Kubernetes Event on the object.
+//! Kubernetes Events on an object, as `kubectl describe` shows them.
+
+use crate::reason::Reason;
+
+/// The reasons of the Events on objects of a kind.
+pub trait EventReason: Reason {
+    /// Whether a person should look into it.
+    fn is_warning(self) -> bool;
+}
+
+/// Defines an enum of reasons of Events, each with the type of its Events: `Normal` or `Warning`.
+macro_rules! event_reasons {
+    ($(#[$about:meta])* $name:ident { $($kind:ident $reason:ident $text:literal)* }) => {
+        $crate::reason::reasons! { $(#[$about])* $name { $($reason $text)* } }
+
+        impl $crate::core::event::EventReason for $name {
+            fn is_warning(self) -> bool {
+                use $crate::core::event::EventType::*;
+                let kind = match self {
+                    $(Self::$reason => $kind,)*
+                };
+                kind == Warning
+            }
+        }
+    };
+}
+
+pub(crate) use event_reasons;
+
+/// The type of an Event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EventType {
+    /// The object is as it should be.
+    Normal,
+    /// A person should look into it.
+    Warning,
+}
 
 /// An Event to publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventRecord {
-    /// Whether somebody should look into it.
+    /// Whether a person should look into it.
     pub warning: bool,
     /// Why, in one word.
     pub reason: &'static str,
@@ -12,13 +48,17 @@ pub struct EventRecord {
 }
 
 impl EventRecord {
-    /// Something that went as it should.
-    pub fn normal(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { warning: false, reason, message: message.into() }
+    /// An Event with a documented reason, which decides its type.
+    pub fn new(reason: impl EventReason, message: impl Into<String>) -> Self {
+        Self { warning: reason.is_warning(), reason: reason.as_str(), message: message.into() }
     }
+}
 
-    /// Something that somebody should look into.
-    pub fn warning(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { warning: true, reason, message: message.into() }
+event_reasons! {
+    /// Reasons of the Events on the Secret of the webhooks' certificate.
+    CertificateEvent {
+        Warning CertificateNotKept "The operator cannot maintain the certificate. It keeps serving the present one."
+        Normal RotationBegan "A new certificate authority is published beside the present one."
+        Normal RotationDone "The new certificate authority signs."
     }
 }

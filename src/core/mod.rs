@@ -6,8 +6,9 @@
 //! * [`object`]: what the cluster holds, as small as we need it
 //! * [`packed`]: texts that are much alike, kept small
 //! * [`manifest`]: what we want it to hold, and how the two are compared
-//! * [`settings`], [`images`]: the choices of whoever installed the operator
+//! * [`settings`], [`images`]: the settings of the installation
 //! * [`conditions`], [`event`], [`error`]: what is said of an object, and what went wrong
+//! * [`release`]: what is done for an object so that nothing of ours holds it any more
 //! * [`amalthea`]: the decisions for `AmaltheaSession`
 //! * [`ide_session`]: the decisions for `IdeSession`
 
@@ -21,5 +22,6 @@ pub mod manifest;
 pub mod merge;
 pub mod object;
 pub mod packed;
+pub mod release;
 pub mod settings;
 pub mod workload;

@@ -6,6 +6,7 @@
 use super::images::Rules;
 use jiff::SignedDuration;
 use sojourn_crds::amalthea::OnDeadline;
+use sojourn_webhooks::{adoption::ApprovalKey, rules::operator_credentials::OwnCredentials};
 use std::time::Duration;
 
 /// Everything outside of a session's own spec that shapes its children and its life.
@@ -31,6 +32,10 @@ pub struct SessionSettings {
     pub ask_proxies: bool,
     /// How often the CPU use of running sessions is looked at.
     pub idle_check_interval: Duration,
+    /// What the operator authenticates with: nothing that a session in its namespace may use.
+    pub own: OwnCredentials,
+    /// The key that admission records approved adoptions with. Without one no adopted secret is deleted.
+    pub approval_key: Option<ApprovalKey>,
 }
 
 impl SessionSettings {

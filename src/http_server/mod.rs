@@ -8,13 +8,13 @@
 //! has to be cut off after seconds, but a connection that waits for its client's next request has to be kept for longer
 //! than an API server keeps it.
 
-mod activity_stream;
 mod connections;
+pub(crate) mod observed_stream;
+mod state;
 mod streaming_body;
 
 pub use connections::ConnectionSlot;
 
-use activity_stream::ActivityStream;
 use bytes::Bytes;
 use connections::Connections;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version, header};
@@ -26,6 +26,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
 };
+use observed_stream::ObservedStream;
 use socket2::{SockRef, TcpKeepalive};
 use std::{convert::Infallible, error::Error, io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 use streaming_body::StreamingBody;
@@ -273,7 +274,7 @@ where
             // Its frames begin no request: some come while the connection is idle.
             return self.answer_all(stream, peer).await;
         }
-        let stream = ActivityStream::new(stream, peer.slot.clone());
+        let stream = ObservedStream::new(stream, peer.slot.clone());
         self.answer_all(stream, peer).await
     }
 

@@ -11,6 +11,7 @@ use super::{
     instance::InstanceId,
     launch::RunRequest,
     notification::{Notification, Skip},
+    reason::ConnectionReason,
     request::Client,
     session::SessionId,
     socket,
@@ -18,6 +19,7 @@ use super::{
     timing::Timing,
     version::Agreed,
 };
+use crate::reason::Reason;
 use http::{Method, StatusCode};
 use parking_lot::Mutex;
 use std::{
@@ -373,9 +375,9 @@ impl ConnectionState {
     /// The reason of the condition that reports the state.
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::Connected(_) => "Connected",
-            Self::Closed => "Closed",
-            Self::Connecting { why: None, .. } => "Connecting",
+            Self::Connected(_) => ConnectionReason::Connected.as_str(),
+            Self::Closed => ConnectionReason::Closed.as_str(),
+            Self::Connecting { why: None, .. } => ConnectionReason::Connecting.as_str(),
             Self::Connecting { why: Some(why), .. } => why.reason(),
         }
     }

@@ -22,6 +22,7 @@ pub(crate) mod instance;
 pub mod launch;
 pub mod notification;
 pub(crate) mod problem;
+mod reason;
 mod request;
 pub(crate) mod session;
 mod socket;
@@ -37,6 +38,7 @@ pub use endpoint::Endpoint;
 pub use instance::InstanceId;
 pub use launch::{Launch, RunRequest};
 pub use notification::{Notification, Payload};
+pub use reason::ConnectionReason;
 pub use session::SessionId;
 pub use start::{Start, StartError, StartErrorKind, Started};
 

@@ -7,9 +7,11 @@ use super::{
     connection::{ConnectionState, Shared},
     dial::DialError,
     notification,
+    reason::ConnectionReason,
     request::{RequestError, Subscription},
     version::{Agreed, Info, NegotiateVersionError},
 };
+use crate::reason::Reason;
 use futures::{SinkExt, StreamExt};
 use http::{Method, StatusCode};
 use hyper::upgrade::Upgraded;
@@ -80,22 +82,30 @@ fn way_out(status: StatusCode) -> &'static str {
 impl ConnectError {
     /// The reason of the condition that reports it.
     pub fn reason(&self) -> &'static str {
+        self.connection_reason().as_str()
+    }
+
+    fn connection_reason(&self) -> ConnectionReason {
         match self {
-            Self::Version(_) => "VersionTooOld",
+            Self::Version(_) => ConnectionReason::VersionTooOld,
             Self::Ask(error) | Self::Subscribe(error) => match error {
-                RequestError::Dial(DialError::Egress(_)) => "AddressNotAllowed",
-                RequestError::Dial(DialError::Refused { .. }) => "ConnectionRefused",
-                RequestError::Dial(DialError::Trust(_) | DialError::Tls(_)) => "CertificateRefused",
+                RequestError::Dial(DialError::Egress(_)) => ConnectionReason::AddressNotAllowed,
+                RequestError::Dial(DialError::Refused { .. }) => ConnectionReason::ConnectionRefused,
+                RequestError::Dial(DialError::Trust(_) | DialError::Tls(_)) => {
+                    ConnectionReason::CertificateRefused
+                }
                 RequestError::Dial(DialError::Resolve { .. } | DialError::Connect { .. })
-                | RequestError::Timeout(_) => "Unreachable",
-                RequestError::Exchange(_) | RequestError::Write(_) | RequestError::TooLarge => "BadAnswer",
+                | RequestError::Timeout(_) => ConnectionReason::Unreachable,
+                RequestError::Exchange(_) | RequestError::Write(_) | RequestError::TooLarge => {
+                    ConnectionReason::BadAnswer
+                }
             },
             Self::NotTold { status, .. } | Self::NotSubscribed { status, .. } => match *status {
-                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => "TokenRefused",
-                _ => "BadAnswer",
+                StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ConnectionReason::TokenRefused,
+                _ => ConnectionReason::BadAnswer,
             },
-            Self::Read(_) => "BadAnswer",
-            Self::Disconnected(_) => "ConnectionLost",
+            Self::Read(_) => ConnectionReason::BadAnswer,
+            Self::Disconnected(_) => ConnectionReason::ConnectionLost,
         }
     }
 }

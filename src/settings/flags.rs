@@ -96,6 +96,12 @@ pub struct Flags {
     /// Secret in the operator's namespace that holds the authority of the webhook certificates.
     #[arg(long, default_value = "sojourn-webhook", value_name = "NAME", help_heading = OURS)]
     pub webhook_secret: String,
+    /// What becomes of a session with the host and path of an elder one: Warn or Deny.
+    #[arg(long, default_value = "Warn", value_name = "ACTION", value_parser = ["Warn", "Deny"], help_heading = OURS)]
+    pub ingress_conflicts: String,
+    /// Secret in the operator's namespace that holds the key by which adoptions of secrets are recorded as approved.
+    #[arg(long, default_value = "sojourn-approvals", value_name = "NAME", help_heading = OURS)]
+    pub approval_secret: String,
     /// Name of the validating and of the mutating webhook configuration.
     #[arg(long, default_value = "sojourn", value_name = "NAME", help_heading = OURS)]
     pub webhook_configuration: String,
@@ -218,7 +224,7 @@ pub(crate) fn go_bool(text: &str) -> Result<bool, String> {
     }
 }
 
-fn go_duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn go_duration(text: &str) -> Result<Duration, String> {
     match sojourn_crds::duration::parse(text) {
         Ok(span) => u64::try_from(span.as_nanos())
             .map(Duration::from_nanos)

@@ -60,6 +60,7 @@ pub(super) fn read(flags: &Flags, namespace: &str, problems: &mut Problems) -> O
     };
     for (flag, name) in [
         ("--webhook-secret", &flags.webhook_secret),
+        ("--approval-secret", &flags.approval_secret),
         ("--webhook-configuration", &flags.webhook_configuration),
     ] {
         if !name.split('.').all(is_label) {

@@ -5,6 +5,7 @@
 
 mod release;
 mod rendered;
+mod uninstall;
 
 use serde_json::Value;
 use sojourn_cluster::Output;
@@ -49,8 +50,17 @@ async fn template(args: &[&str]) -> Output {
     helm(&helm_binary().await, None, &[&common, args].concat())
 }
 
-/// The rendered objects of a kind.
+/// The rendered objects of a kind that belong to the release.
 fn of_kind(rendered: &str, kind: &str) -> Vec<Value> {
-    let objects = rendered.split("\n---").filter_map(|text| serde_saphyr::from_str::<Value>(text).ok());
-    objects.filter(|object| object["kind"] == kind).collect()
+    let own = objects(rendered).filter(|object| hook_of(object).is_none());
+    own.filter(|object| object["kind"] == kind).collect()
+}
+
+fn objects(rendered: &str) -> impl Iterator<Item = Value> {
+    rendered.split("\n---").filter_map(|text| serde_saphyr::from_str::<Value>(text).ok())
+}
+
+/// At what an object comes that does not belong to the release.
+fn hook_of(object: &Value) -> Option<&str> {
+    object["metadata"]["annotations"]["helm.sh/hook"].as_str()
 }

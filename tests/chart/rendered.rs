@@ -133,6 +133,8 @@ async fn values_without_a_meaning_are_refused() {
         ("replicas=-1", "replicas"),
         ("nonInteractive.onDeadline=Stop", "onDeadline"),
         ("webhooks.url=http://example.org", "url"),
+        ("uninstall.release=maybe", "release"),
+        ("uninstall.wait=1m", "uninstall"),
         ("namespaces={A_b}", "namespaces"),
         ("networkPolicy.webhooksFrom[0].cidr=1.2.3.4/32", "networkPolicy"),
         ("priorityClass.value=2000000000", "priorityClass"),

@@ -53,22 +53,57 @@ async fn admitted(scene: &Scene, user: &str, manifest: &Value) {
     eventually("the role counts, and the session is admitted", apply).await.unwrap();
 }
 
+/// A role of the scene's default account.
+fn grants(scene: &Scene, name: &str, group: &str, resource: &str, verbs: &[&str]) -> Value {
+    json!({"apiVersion": "v1", "kind": "List", "items": [
+        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": name},
+         "rules": [{"apiGroups": [group], "resources": [resource], "verbs": verbs}]},
+        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": name},
+         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+         "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": scene.namespace}]},
+    ]})
+}
+
+/// A tenant with rights on sessions alone edits one that is being deleted: the edit is judged, and what it adopts was
+/// never approved.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_adopted_during_deletion() {
+    let scene = scene("adopt-late").await;
+    secret(&scene, "victim").await;
+    let user = format!("system:serviceaccount:{}:default", scene.namespace);
+    let verbs = ["get", "create", "patch", "update", "delete"];
+    must(scene.apply(&grants(&scene, "sessions", "amalthea.dev", "amaltheasessions", &verbs)).await);
+    let mut held = session("held", json!({}));
+    // A finalizer of the tenant's own keeps the session for as long as the tenant likes.
+    held["metadata"]["finalizers"] = json!(["amalthea.dev/secrets-finalizer", "example.org/held"]);
+    admitted(&scene, &user, &held).await;
+    must(scene.kubectl_as(&user, &["delete", "ams", "held", "--wait=false"], None).await);
+    let patch = json!({"spec": pulls(&[("victim", true)])}).to_string();
+    let refused =
+        scene.kubectl_as(&user, &["patch", "ams", "held", "--type=merge", "-p", &patch], None).await;
+    assert!(refused.stderr.contains("may not delete secret"), "{}", refused.stderr);
+    // The right comes too late: nothing is recorded any more.
+    must(scene.apply(&grants(&scene, "secrets", "", "secrets", &["delete"])).await);
+    let patched = async || {
+        let patch = ["patch", "ams", "held", "--type=merge", "-p", &patch];
+        scene.kubectl_as(&user, &patch, None).await.success()
+    };
+    eventually("the edit is admitted", patched).await.unwrap();
+    // A finalizer comes off unjudged.
+    let free = json!({"metadata": {"finalizers": null}}).to_string();
+    must(scene.kubectl_as(&user, &["patch", "ams", "held", "--type=merge", "-p", &free], None).await);
+    scene.gone("ams", "held").await;
+    let kept = scene.json("secret", "victim").await;
+    assert!(!kept.is_null() && kept["metadata"]["deletionTimestamp"].is_null(), "the victim stays");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn only_who_may_delete_a_secret_may_have_it_adopted() {
     let scene = scene("adopt-rights").await;
     secret(&scene, "precious").await;
-    let grants = |name: &str, group: &str, resource: &str, verbs: &[&str]| {
-        json!({"apiVersion": "v1", "kind": "List", "items": [
-            {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": name},
-             "rules": [{"apiGroups": [group], "resources": [resource], "verbs": verbs}]},
-            {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": name},
-             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
-             "subjects": [{"kind": "ServiceAccount", "name": "default", "namespace": scene.namespace}]},
-        ]})
-    };
     let user = format!("system:serviceaccount:{}:default", scene.namespace);
-    let sessions =
-        grants("sessions", "amalthea.dev", "amaltheasessions", &["get", "create", "patch", "update"]);
+    let verbs = ["get", "create", "patch", "update"];
+    let sessions = grants(&scene, "sessions", "amalthea.dev", "amaltheasessions", &verbs);
     must(scene.apply(&sessions).await);
     let plain = session("plain", pulls(&[("precious", false)]));
     admitted(&scene, &user, &plain).await;
@@ -85,7 +120,7 @@ async fn only_who_may_delete_a_secret_may_have_it_adopted() {
         scene.kubectl_as(&user, &["patch", "ams", "plain", "--type=merge", "-p", &patch], None).await;
     assert!(refused.stderr.contains("may not delete secret"), "{}", refused.stderr);
 
-    must(scene.apply(&grants("secrets", "", "secrets", &["delete"])).await);
+    must(scene.apply(&grants(&scene, "secrets", "", "secrets", &["delete"])).await);
     admitted(&scene, &user, &greedy).await;
     scene.reaches("greedy", State::Running).await;
     scene.delete_session("plain").await;

@@ -20,7 +20,7 @@ use sojourn::{
 };
 use sojourn_certs::{Authority, CertResolver, Leaf, Names};
 use sojourn_webhooks::{
-    GuardSettings, Offline,
+    AdmissionSettings, Offline,
     http::{WebhookState, router},
     table::{VALIDATE_SESSION, row},
 };
@@ -30,7 +30,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// A cluster without sessions.
 fn guard() -> WebhookState {
-    let facts = Arc::new(Offline::new(Timestamp::UNIX_EPOCH, GuardSettings::default()));
+    let facts = Arc::new(Offline::new(Timestamp::UNIX_EPOCH, AdmissionSettings::default()));
     WebhookState { facts: facts.clone(), authorizer: facts, metrics: Arc::default() }
 }
 

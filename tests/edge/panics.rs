@@ -4,35 +4,20 @@ use crate::{Served, client::Protocol, good_review, guard};
 use rstest::rstest;
 use serde_json::json;
 use sojourn::http_server::Limits;
-use sojourn_crds::{KindDescriptor, ResourceScope};
+use sojourn_crds::{DescribedKind, KindDescriptor, amalthea::AmaltheaSession};
 use sojourn_webhooks::{
     http::{router, router_of},
-    table::{FailurePolicy, Row, WebhookType},
+    table::Row,
 };
 use tokio_util::sync::CancellationToken;
 
-const THINGS: KindDescriptor = KindDescriptor {
-    group: "",
-    version: "v1",
-    api_version: "v1",
-    kind: "Thing",
-    plural: "things",
-    singular: "thing",
-    short_names: &[],
-    scope: ResourceScope::Namespaced,
-};
+const THINGS: KindDescriptor =
+    KindDescriptor { group: "", api_version: "v1", plural: "things", ..*AmaltheaSession::DESCRIPTOR };
 
 static PANICKING: [Row; 1] = [Row {
-    name: "panics.test",
     descriptor: &THINGS,
-    webhook_type: WebhookType::Validating,
-    operations: &[],
-    failure_policy: FailurePolicy::Fail,
-    timeout_seconds: 5,
-    conditions: &[],
-    needs_sessions: false,
-    needs_access_review: false,
     read: |_, _| panic!("as the test wants it"),
+    ..Row::validating::<AmaltheaSession>("panics.test")
 }];
 
 #[rstest]

@@ -10,6 +10,7 @@ mod doctor;
 mod ides;
 mod load;
 mod metrics;
+mod release;
 mod replica;
 mod rollout;
 mod secrets;

@@ -2,11 +2,11 @@
 
 use crate::{
     line::{Fault, Lag, Line, Said},
-    operator::{Life, MEASURED},
+    operator::{Life, MEASURED, approval_key},
     plots::{Act, NAME, Plot, Scene},
     stage::Stage,
 };
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::{api::core::v1::Secret, jiff::Timestamp};
 use kube::{
     Api,
     api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams},
@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use sojourn::{control::api, core::object::Kind};
 use sojourn_cluster::{ContainerUsage, PATIENCE, eventually, set_pod_usage};
 use sojourn_crds::amalthea::AmaltheaSession;
+use sojourn_webhooks::adoption::{self, Binding};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, Mutex},
@@ -167,9 +168,15 @@ impl Story<'_> {
         let secret = Secret { metadata: ObjectMeta { name, ..ObjectMeta::default() }, ..Secret::default() };
         let secrets: Api<Secret> = Api::namespaced(self.stage.client.clone(), &self.namespace);
         insist(async || secrets.create(&CREATION, &secret).await).await;
+        // As the mutating webhook records it.
+        let binding = Binding::Created(Timestamp::now());
+        let record =
+            adoption::record(&approval_key(), &self.namespace, binding, ["adopted".to_owned()].into());
         let session = serde_json::from_value(json!({
             "apiVersion": "amalthea.dev/v1alpha1", "kind": "AmaltheaSession",
-            "metadata": {"name": NAME, "namespace": self.namespace}, "spec": spec,
+            "metadata": {"name": NAME, "namespace": self.namespace,
+                         "annotations": {adoption::ANNOTATION: record}},
+            "spec": spec,
         }))
         .unwrap();
         insist(async || self.sessions.create(&CREATION, &session).await).await;

@@ -1,5 +1,5 @@
-//! One case of the corpus in `webhooks/cases`: a request, the facts around it, and what is to come out. The format is
-//! described beside the cases. Reading YAML is left to the caller.
+//! One case of the corpus in `webhooks/cases`: a request, the facts, and the expected result. A page beside the cases
+//! describes the format. The caller parses the YAML.
 
 use std::collections::BTreeMap;
 
@@ -9,15 +9,18 @@ use serde_json::{Value, json};
 use sojourn_crds::amalthea::OnDeadline;
 use sojourn_crds::ambient::Limits;
 
-use crate::facts::{Access, DEFAULT_TRUSTED_USERS, GuardSettings, Offline};
+use crate::adoption::ApprovalKey;
+use crate::facts::{Access, Offline};
 use crate::finding::{Finding, Severity};
 use crate::object::Object;
 use crate::request::{Operation, Request};
+use crate::rules::operator_credentials::OwnCredentials;
+use crate::settings::{AdmissionSettings, DEFAULT_TRUSTED_USERS, KubernetesVersion};
 use crate::{review, table};
 
-/// The namespace of requests that are made from cases.
+/// The namespace of the requests of cases.
 pub const NAMESPACE: &str = "sessions";
-/// The user of cases that name none.
+/// The user of cases that do not name one.
 pub const USER: &str = "somebody";
 
 /// A case.
@@ -26,64 +29,67 @@ pub const USER: &str = "somebody";
 pub struct Case {
     /// What the case shows.
     pub about: String,
-    /// Name of the row that judges.
+    /// Name of the row whose rules are evaluated.
     pub webhook: String,
-    /// What is being done.
+    /// The operation of the request.
     pub operation: Operation,
-    /// Who asks.
+    /// The user who sends the request.
     #[serde(default)]
     pub user: Option<String>,
-    /// True when the schema of the kind refuses the object before the webhook is asked.
+    /// True when the schema of the kind refuses the object before the webhook is called.
     #[serde(default)]
     pub schema_refuses: bool,
-    /// What is known.
+    /// The facts.
     #[serde(default)]
     pub facts: CaseFacts,
-    /// The object as it is.
+    /// The old object.
     #[serde(default)]
     pub old: Option<Value>,
-    /// The object as it shall be.
+    /// The new object.
     #[serde(default)]
     pub object: Option<Value>,
-    /// What is to come out.
+    /// The expected result.
     pub expect: Expect,
 }
 
-/// What a case knows. The clock stands still.
+/// The facts of a case. The clock stands still.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CaseFacts {
-    /// The present moment, in RFC 3339; absent: the first of January 2026, noon.
+    /// The current time in RFC 3339; by default noon of the first of January 2026.
     #[serde(default)]
     pub now: Option<String>,
     /// Sessions of the namespace.
     #[serde(default)]
     pub sessions: Vec<Value>,
-    /// By name of a secret, whether the requester may do with it what the session would do.
+    /// Bytes that the sessions of the namespace take in the operator's memory.
+    #[serde(default)]
+    pub held_bytes: usize,
+    /// The result of access reviews, by name of the secret.
     #[serde(default)]
     pub access: BTreeMap<String, CaseAccess>,
-    /// How the operator is set up.
+    /// The settings of the operator.
     #[serde(default)]
     pub settings: CaseSettings,
 }
 
-/// An answer to a question of access.
+/// The result of an access review.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CaseAccess {
-    /// Yes.
+    /// The requester has the access.
     Allowed,
-    /// No.
+    /// The requester does not have the access.
     Denied,
-    /// Nobody can say.
+    /// The review has no result.
     Unknown,
 }
 
-/// How the operator is set up.
+/// The settings of the operator.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct CaseSettings {
-    /// The user that the operator itself is.
+    /// The user of the operator.
     #[serde(default)]
     pub operator_user: String,
     /// `Fail` or `Hibernate`.
@@ -92,6 +98,26 @@ pub struct CaseSettings {
     /// Whether `timeout` ends the sessions of agents.
     #[serde(default)]
     pub enforce_timeout: bool,
+    /// Whether the operator runs in the namespace of the request, with the account `sojourn` and the Secret
+    /// `sojourn-webhook`.
+    #[serde(default)]
+    pub operator_lives_here: bool,
+    /// `Warn` or `Deny`.
+    #[serde(default)]
+    pub ingress_conflicts: CaseConflicts,
+    /// Minor version of Kubernetes 1; absent: the newest that is supported.
+    #[serde(default)]
+    pub kubernetes_minor: Option<u16>,
+}
+
+/// What becomes of a session with the address of an elder one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum CaseConflicts {
+    /// It is admitted with a warning.
+    #[default]
+    Warn,
+    /// It is refused.
+    Deny,
 }
 
 /// What happens when a batch session reaches its `maxAge`.
@@ -104,11 +130,11 @@ pub enum CaseOnDeadline {
     Hibernate,
 }
 
-/// What is to come out of a case.
+/// The expected result of a case.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
-    /// Whether the request goes on.
+    /// Whether the request is admitted.
     pub allowed: bool,
     /// The HTTP code of a refusal.
     #[serde(default)]
@@ -121,7 +147,7 @@ pub struct Expect {
     pub patch: Value,
 }
 
-/// A finding that is to come out of a case.
+/// An expected finding.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExpectFinding {
@@ -131,13 +157,13 @@ pub struct ExpectFinding {
     pub path: String,
     /// `Deny` or `Warn`.
     pub severity: String,
-    /// A part of its text.
+    /// A part of its message.
     #[serde(default)]
     pub says: String,
 }
 
 impl ExpectFinding {
-    /// True when `finding` is the one.
+    /// True when `finding` is the expected one.
     pub fn is(&self, finding: &Finding) -> bool {
         let severity = match finding.severity {
             Severity::Deny => "Deny",
@@ -151,17 +177,17 @@ impl ExpectFinding {
 }
 
 impl Case {
-    /// The name of the user who asks.
+    /// The name of the user who sends the request.
     pub fn user(&self) -> &str {
         self.user.as_deref().unwrap_or(USER)
     }
 
-    /// The user who asks.
+    /// The user who sends the request.
     pub fn user_info(&self) -> UserInfo {
         UserInfo { username: Some(self.user().to_owned()), ..UserInfo::default() }
     }
 
-    /// The request, as the pure judge takes it.
+    /// The request, as [`crate::evaluate()`] takes it.
     pub fn request<'a>(&'a self, user: &'a UserInfo) -> Request<'a> {
         Request {
             operation: self.operation,
@@ -193,7 +219,7 @@ impl Case {
         })
     }
 
-    /// The namespace of the request; none for a kind that belongs to none.
+    /// The namespace of the request; empty for a cluster-scoped kind.
     fn namespace(&self) -> &'static str {
         let in_none = table::row(&self.webhook).is_some_and(|row| !row.descriptor.is_namespaced());
         if in_none { "" } else { NAMESPACE }
@@ -206,9 +232,9 @@ impl Case {
 }
 
 impl CaseFacts {
-    /// The facts in the form that the rules take, with the sessions in `namespace`.
+    /// The facts for the rules, with the sessions in `namespace`.
     pub fn known(&self, namespace: &str) -> Result<Offline, jiff::Error> {
-        let settings = GuardSettings {
+        let settings = AdmissionSettings {
             operator_user: self.settings.operator_user.clone(),
             trusted_users: DEFAULT_TRUSTED_USERS.map(str::to_owned).to_vec(),
             on_deadline: match self.settings.on_deadline {
@@ -216,19 +242,38 @@ impl CaseFacts {
                 CaseOnDeadline::Hibernate => OnDeadline::Hibernate,
             },
             agentic: Limits { enforce_timeout: self.settings.enforce_timeout, ..Limits::default() },
+            kubernetes: self
+                .settings
+                .kubernetes_minor
+                .map_or_else(KubernetesVersion::default, |minor| KubernetesVersion { major: 1, minor }),
+            ingress_conflicts: match self.settings.ingress_conflicts {
+                CaseConflicts::Warn => Severity::Warn,
+                CaseConflicts::Deny => Severity::Deny,
+            },
+            own: OwnCredentials {
+                namespace: if self.settings.operator_lives_here {
+                    namespace.to_owned()
+                } else {
+                    String::new()
+                },
+                service_account: "sojourn".to_owned(),
+                secrets: vec!["sojourn-webhook".to_owned()],
+            },
+            approval_key: Some(ApprovalKey::new([0; ApprovalKey::LENGTH])),
         };
         let now = self.now.as_deref().unwrap_or("2026-01-01T12:00:00Z").parse()?;
         let mut known = Offline::new(now, settings);
+        known.hold(self.held_bytes);
         for session in &self.sessions {
             known.know(namespace, session);
         }
-        for (name, answer) in &self.access {
-            let access = match answer {
+        for (name, result) in &self.access {
+            let access = match result {
                 CaseAccess::Allowed => Access::Allowed,
                 CaseAccess::Denied => Access::Denied,
                 CaseAccess::Unknown => Access::Unknown,
             };
-            known.answer(name, access);
+            known.set_access(name, access);
         }
         Ok(known)
     }

@@ -1,4 +1,4 @@
-//! The webhook configurations that the API server reads, from the table.
+//! The webhook configurations for the API server, made from the table.
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::admissionregistration::v1::{
@@ -7,12 +7,14 @@ use k8s_openapi::api::admissionregistration::v1::{
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement, ObjectMeta};
 
+use sojourn_crds::amalthea::names::RESULT_FINALIZER;
+
 use crate::table::{Row, TABLE, WebhookType};
 
-/// Name of both configurations, unless the installation says otherwise.
+/// Default name of both configurations.
 pub const CONFIGURATION_NAME: &str = "sojourn";
 
-/// How the API server reaches us.
+/// How the API server reaches the webhook server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Endpoint {
     /// Through a Service of the cluster.
@@ -28,32 +30,32 @@ pub enum Endpoint {
     Url(String),
 }
 
-/// Which namespaces are guarded.
+/// The namespaces whose objects are sent to the webhooks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Scope {
-    /// All but those that Kubernetes itself lives in.
+    /// All namespaces but those of Kubernetes itself.
     #[default]
     Cluster,
-    /// These only.
+    /// These namespaces only.
     Namespaces(Vec<String>),
 }
 
-/// What the configurations depend on.
+/// The settings of the configurations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigSettings {
     /// Name of both configurations.
     pub name: String,
-    /// How the API server reaches us.
+    /// How the API server reaches the webhook server.
     pub endpoint: Endpoint,
-    /// CA certificates in PEM that the API server verifies us with; empty when they are written later.
+    /// CA bundle in PEM with which the API server verifies the webhook server; empty when it is written later.
     pub ca_bundle: Vec<u8>,
-    /// The user that the operator itself is.
+    /// The user of the operator.
     pub operator_user: String,
-    /// Which namespaces are guarded.
+    /// The namespaces whose objects are sent to the webhooks.
     pub scope: Scope,
 }
 
-/// The configuration of the rows that validate.
+/// The configuration of the validating rows.
 pub fn validating(settings: &ConfigSettings) -> ValidatingWebhookConfiguration {
     let rows = rows(WebhookType::Validating, &settings.scope);
     let webhooks = rows.map(|row| ValidatingWebhook {
@@ -72,7 +74,7 @@ pub fn validating(settings: &ConfigSettings) -> ValidatingWebhookConfiguration {
     ValidatingWebhookConfiguration { metadata: metadata(settings), webhooks: Some(webhooks.collect()) }
 }
 
-/// The configuration of the rows that mutate.
+/// The configuration of the mutating rows.
 pub fn mutating(settings: &ConfigSettings) -> MutatingWebhookConfiguration {
     let rows = rows(WebhookType::Mutating, &settings.scope);
     let webhooks = rows.map(|row| MutatingWebhook {
@@ -84,7 +86,7 @@ pub fn mutating(settings: &ConfigSettings) -> MutatingWebhookConfiguration {
         match_policy: Some("Equivalent".to_owned()),
         namespace_selector: Some(namespaces(&settings.scope)),
         object_selector: Some(LabelSelector::default()),
-        // What is filled in depends on nothing that another webhook writes.
+        // The patches do not depend on what other webhooks write.
         reinvocation_policy: Some("Never".to_owned()),
         rules: Some(vec![rule(row)]),
         side_effects: "None".to_owned(),
@@ -93,8 +95,8 @@ pub fn mutating(settings: &ConfigSettings) -> MutatingWebhookConfiguration {
     MutatingWebhookConfiguration { metadata: metadata(settings), webhooks: Some(webhooks.collect()) }
 }
 
-/// The configurations as they stand in `webhooks/yaml`, by file name: for an installation of the default name, without a
-/// CA bundle, which the operator writes.
+/// The files of `webhooks/yaml` by name: the configurations with the default name and without a CA bundle, which the
+/// operator writes.
 pub fn generated() -> Result<Vec<(&'static str, serde_json::Value)>, serde_json::Error> {
     let settings = ConfigSettings {
         name: CONFIGURATION_NAME.to_owned(),
@@ -113,8 +115,8 @@ pub fn generated() -> Result<Vec<(&'static str, serde_json::Value)>, serde_json:
     ])
 }
 
-/// The rows that are asked. An operator of some namespaces neither serves nor guards what belongs to none: whoever else
-/// in the cluster writes it must not depend on that operator.
+/// The rows of the configuration. An operator of some namespaces does not handle cluster-scoped objects: their clients
+/// elsewhere in the cluster must not depend on it.
 fn rows(webhook_type: WebhookType, scope: &Scope) -> impl Iterator<Item = &'static Row> {
     let everywhere = *scope == Scope::Cluster;
     TABLE
@@ -156,8 +158,9 @@ fn rule(row: &Row) -> RuleWithOperations {
     }
 }
 
-/// What every row leaves alone, then the row's own conditions: the operator itself, status, and what is being deleted,
-/// so that a finalizer comes off even when nobody answers.
+/// What every row leaves alone, then the row's own conditions: the operator itself, status, and edits of an object that
+/// is being deleted unless they change what the operator acts on. So a finalizer of anybody else comes off even when
+/// no replica answers.
 fn conditions(row: &Row, settings: &ConfigSettings) -> Vec<MatchCondition> {
     let condition = |name: &str, expression: String| MatchCondition { name: name.to_owned(), expression };
     // A JSON string is a CEL string.
@@ -165,17 +168,30 @@ fn conditions(row: &Row, settings: &ConfigSettings) -> Vec<MatchCondition> {
     let mut all = vec![
         condition("not-the-operator", format!("request.userInfo.username != {operator}")),
         condition("not-a-subresource", "!has(request.subResource) || request.subResource == ''".to_owned()),
-        condition(
-            "not-being-deleted",
-            "object == null || !has(object.metadata.deletionTimestamp)".to_owned(),
-        ),
+        condition("more-than-finalizers-if-being-deleted", changes_while_being_deleted()),
     ];
     all.extend(row.conditions.iter().map(|own| condition(own.name, (own.expression)())));
     all
 }
 
-/// The operator's own namespace is not left out: sessions may live there, and no rule concerns what the operator needs
-/// to start.
+/// CEL: the object is not being deleted, or the edit changes more than finalizers, or takes our finalizer off a Job.
+fn changes_while_being_deleted() -> String {
+    let changed = ["spec", "metadata.?labels", "metadata.?annotations", "metadata.?ownerReferences"]
+        .map(|field| {
+            let field = if field == "spec" { format!("?{field}") } else { field.to_owned() };
+            format!("object.{field} != oldObject.{field}")
+        })
+        .join(" || ");
+    let result = serde_json::Value::from(RESULT_FINALIZER);
+    let keeps =
+        |object: &str| format!("{object}.metadata.?finalizers.orValue([]).exists(name, name == {result})");
+    let released = format!("({} && !{})", keeps("oldObject"), keeps("object"));
+    let exists = "object == null || oldObject == null || !has(object.metadata.deletionTimestamp)";
+    format!("{exists} || {changed} || {released}")
+}
+
+/// The operator's own namespace is included: sessions may live there, and no rule concerns the objects that the
+/// operator needs to start.
 fn namespaces(scope: &Scope) -> LabelSelector {
     let (operator, values) = match scope {
         Scope::Cluster => ("NotIn", vec!["kube-system".to_owned(), "kube-node-lease".to_owned()]),
@@ -232,8 +248,17 @@ mod tests {
     #[test]
     fn jobs_of_nobody_are_kept_away() {
         let made = mutating(&settings(Endpoint::Url(String::new()))).webhooks.unwrap();
-        let names: Vec<_> = made[0].match_conditions.iter().flatten().map(|c| c.name.as_str()).collect();
-        assert_eq!(names, ["not-the-operator", "not-a-subresource", "not-being-deleted", "claims-a-session"]);
+        let of_jobs = made.iter().find(|webhook| webhook.name == crate::table::MUTATE_JOB).unwrap();
+        let names: Vec<_> = of_jobs.match_conditions.iter().flatten().map(|c| c.name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "not-the-operator",
+                "not-a-subresource",
+                "more-than-finalizers-if-being-deleted",
+                "claims-a-session"
+            ]
+        );
     }
 
     #[test]

@@ -1,85 +1,60 @@
-//! What rules may know beyond the object they judge, and how the one question that needs the API server is asked.
+//! What rules may know beyond the object that they evaluate, and how the API server reviews the access of a user.
 
 use std::collections::BTreeMap;
 use std::pin::Pin;
 
 use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::UserInfo;
+use serde::Deserialize;
 use serde_json::Value;
-use sojourn_crds::amalthea::OnDeadline;
-use sojourn_crds::ambient::Limits;
+use sojourn_crds::DescribedKind;
+use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionSpec};
 
 use crate::object::Object;
+use crate::rules::amalthea_session::ingress::route;
 use crate::session_kinds::{JobConstraints, SESSION_KINDS, SessionKind};
+use crate::settings::AdmissionSettings;
 
-/// What rules may know. Answers come from memory at once: no call leaves the process from here.
+/// What rules may know. All of it is in memory: these methods make no calls.
 pub trait Facts: Send + Sync {
-    /// What a session that was last seen means for its Jobs. `owner` says of which kind it is.
+    /// What the last known state of a session means for its Jobs. `owner` is the kind of the session.
     fn job_constraints(&self, owner: &SessionKind, namespace: &str, name: &str) -> Option<JobConstraints>;
-    /// How the operator is set up.
-    fn settings(&self) -> &GuardSettings;
-    /// The present moment.
+    /// The eldest session that is reached at `route` (host and path), other than `own` (namespace and name).
+    fn route_holder(&self, route: &str, own: (&str, &str)) -> Option<RouteHolder> {
+        let _ = (route, own);
+        None
+    }
+    /// Bytes that the sessions of a namespace take in the operator's memory.
+    fn held_bytes(&self, namespace: &str) -> usize {
+        let _ = namespace;
+        0
+    }
+    /// The settings of the operator.
+    fn settings(&self) -> &AdmissionSettings;
+    /// The current time.
     fn now(&self) -> Timestamp;
-    /// False as long as sessions may exist that [`Facts::job_constraints`] does not know yet.
+    /// False while there may be sessions that [`Facts::job_constraints`] does not know yet.
     fn synced(&self) -> bool;
-    /// What was answered to `question` before. Stores of sessions leave this alone: the router gathers the answers.
-    fn may(&self, question: &AccessQuestion) -> Access {
-        let _ = question;
+    /// The result of `review`. Stores of sessions keep this default: the router collects the results of a request.
+    fn access(&self, review: &AccessReview) -> Access {
+        let _ = review;
         Access::Unknown
     }
 }
 
-/// How the operator is set up, as far as the rules depend on it.
+/// A session that is reached at an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GuardSettings {
-    /// The user that the operator itself is; its requests are not judged.
-    pub operator_user: String,
-    /// Controllers that may do to a session's Job what nobody else may.
-    pub trusted_users: Vec<String>,
-    /// What happens when a batch session reaches its `maxAge`.
-    pub on_deadline: OnDeadline,
-    /// How long sessions of agents may live.
-    pub agentic: Limits,
+pub struct RouteHolder {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
 }
 
-/// Service accounts of Kubernetes' own controllers that touch Jobs, and of the queueing controller that toggles
-/// `suspend`. A cluster with other ones adds them to [`GuardSettings::trusted_users`].
-pub const DEFAULT_TRUSTED_USERS: [&str; 7] = [
-    "system:kube-controller-manager",
-    "system:serviceaccount:kube-system:job-controller",
-    "system:serviceaccount:kube-system:generic-garbage-collector",
-    "system:serviceaccount:kube-system:ttl-after-finished-controller",
-    "system:serviceaccount:kube-system:namespace-controller",
-    "system:serviceaccount:kube-system:cronjob-controller",
-    "system:serviceaccount:kueue-system:kueue-controller-manager",
-];
-
-impl Default for GuardSettings {
-    fn default() -> Self {
-        Self {
-            operator_user: String::new(),
-            trusted_users: DEFAULT_TRUSTED_USERS.map(str::to_owned).to_vec(),
-            on_deadline: OnDeadline::default(),
-            agentic: Limits::default(),
-        }
-    }
-}
-
-impl GuardSettings {
-    /// True for the operator and the controllers that it trusts.
-    pub fn trusts(&self, user: &str) -> bool {
-        self.is_operator(user) || self.trusted_users.iter().any(|trusted| trusted == user)
-    }
-
-    /// True for the operator itself.
-    pub fn is_operator(&self, user: &str) -> bool {
-        !self.operator_user.is_empty() && self.operator_user == user
-    }
-}
-
-/// May the requester do this? The fields are those of a SubjectAccessReview's resource attributes.
+/// An access that the API server is asked to review for the requester. The fields are those of a SubjectAccessReview's
+/// resource attributes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AccessQuestion {
+pub struct AccessReview {
     /// For example `delete`.
     pub verb: &'static str,
     /// API group; empty for the core group.
@@ -92,41 +67,49 @@ pub struct AccessQuestion {
     pub name: String,
 }
 
-/// The answer to an [`AccessQuestion`].
+/// The result of an [`AccessReview`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Access {
-    /// Yes.
+    /// The user has the access.
     Allowed,
-    /// No.
+    /// The user does not have the access.
     Denied,
-    /// Nobody could say, for example because the API server did not answer in time.
+    /// The review has no result, for example because the API server did not answer in time.
     #[default]
     Unknown,
 }
 
-/// A future that answers one question.
-pub type Answer<'a> = Pin<Box<dyn Future<Output = Access> + Send + 'a>>;
+/// A review in progress.
+pub type AccessFuture<'a> = Pin<Box<dyn Future<Output = Access> + Send + 'a>>;
 
-/// Asks the API server. Implemented where there is a client; the router puts a deadline around each call.
+/// Lets the API server review an access. Implemented where there is a client; the router sets a deadline for each call.
 pub trait Authorizer: Send + Sync {
-    /// May `user` do what `question` says? Failures are [`Access::Unknown`].
-    fn ask<'a>(&'a self, user: &'a UserInfo, question: &'a AccessQuestion) -> Answer<'a>;
+    /// Whether `user` has the access. A failure is [`Access::Unknown`].
+    fn review<'a>(&'a self, user: &'a UserInfo, review: &'a AccessReview) -> AccessFuture<'a>;
 }
 
-/// Facts together with the answers that were gathered for one request.
-pub struct Answered<'a> {
-    /// Everything else.
+/// Facts together with the reviews of one request.
+pub struct Reviewed<'a> {
+    /// The other facts.
     pub facts: &'a dyn Facts,
-    /// The answers.
-    pub answers: BTreeMap<AccessQuestion, Access>,
+    /// The reviews and their results.
+    pub reviews: BTreeMap<AccessReview, Access>,
 }
 
-impl Facts for Answered<'_> {
+impl Facts for Reviewed<'_> {
     fn job_constraints(&self, owner: &SessionKind, namespace: &str, name: &str) -> Option<JobConstraints> {
         self.facts.job_constraints(owner, namespace, name)
     }
 
-    fn settings(&self) -> &GuardSettings {
+    fn route_holder(&self, route: &str, own: (&str, &str)) -> Option<RouteHolder> {
+        self.facts.route_holder(route, own)
+    }
+
+    fn held_bytes(&self, namespace: &str) -> usize {
+        self.facts.held_bytes(namespace)
+    }
+
+    fn settings(&self) -> &AdmissionSettings {
         self.facts.settings()
     }
 
@@ -138,33 +121,42 @@ impl Facts for Answered<'_> {
         self.facts.synced()
     }
 
-    fn may(&self, question: &AccessQuestion) -> Access {
-        self.answers.get(question).copied().unwrap_or_else(|| self.facts.may(question))
+    fn access(&self, review: &AccessReview) -> Access {
+        self.reviews.get(review).copied().unwrap_or_else(|| self.facts.access(review))
     }
 }
 
-/// What is known without a cluster: the sessions that somebody names, at one moment.
+/// Facts without a cluster: given sessions at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Offline {
     now: Timestamp,
-    settings: GuardSettings,
+    settings: AdmissionSettings,
     job_constraints: BTreeMap<(&'static str, String, String), JobConstraints>,
     access: BTreeMap<String, Access>,
-    otherwise: Access,
+    default_access: Access,
+    routes: BTreeMap<String, RouteHolder>,
+    held: usize,
 }
 
 impl Offline {
-    /// Nothing is known but the moment and how the operator is set up.
-    pub fn new(now: Timestamp, settings: GuardSettings) -> Self {
+    /// Facts without any session.
+    pub fn new(now: Timestamp, settings: AdmissionSettings) -> Self {
         Self { now, settings, ..Self::default() }
     }
 
-    /// Takes in an object of `namespace`, if it is a session that can have Jobs. Later ones of a name win.
+    /// Adds an object of `namespace`, if it is a session that can have Jobs. A later object of the same name wins.
     pub fn know(&mut self, namespace: &str, object: &Value) {
         let text = |field: &str| object[field].as_str().unwrap_or_default();
         let group = text("apiVersion").split_once('/').map_or("", |(group, _)| group);
         let owner = SESSION_KINDS.iter().find(|owner| owner.descriptor.is(group, text("kind")));
         let name = object["metadata"]["name"].as_str();
+        let spec = || AmaltheaSessionSpec::deserialize(&object["spec"]).ok();
+        if let Some(name) = name.filter(|_| AmaltheaSession::DESCRIPTOR.is(group, text("kind")))
+            && let Some(route) = spec().as_ref().and_then(route)
+        {
+            let holder = RouteHolder { namespace: namespace.to_owned(), name: name.to_owned() };
+            self.routes.entry(route).or_insert(holder);
+        }
         if let (Some(owner), Some(name)) = (owner, name)
             && let Ok(terms) = (owner.job_constraints)(Object::Value(object), &self.settings)
         {
@@ -173,14 +165,18 @@ impl Offline {
         }
     }
 
-    /// Says what is answered when it is asked whether somebody may do something, unless [`Offline::answer`] says
-    /// something else. Until then nobody can say.
-    pub fn answer_always(&mut self, access: Access) {
-        self.otherwise = access;
+    /// Says how many bytes the sessions of every namespace take.
+    pub fn hold(&mut self, bytes: usize) {
+        self.held = bytes;
     }
 
-    /// Says what is answered when it is asked whether somebody may do something to the object `name`.
-    pub fn answer(&mut self, name: &str, access: Access) {
+    /// Sets the result of every review that [`Offline::set_access`] sets none for. It is unknown by default.
+    pub fn set_default_access(&mut self, access: Access) {
+        self.default_access = access;
+    }
+
+    /// Sets the result of every review that concerns the object `name`.
+    pub fn set_access(&mut self, name: &str, access: Access) {
         self.access.insert(name.to_owned(), access);
     }
 }
@@ -190,7 +186,16 @@ impl Facts for Offline {
         self.job_constraints.get(&(owner.descriptor.kind, namespace.to_owned(), name.to_owned())).cloned()
     }
 
-    fn settings(&self) -> &GuardSettings {
+    fn route_holder(&self, route: &str, own: (&str, &str)) -> Option<RouteHolder> {
+        let holder = self.routes.get(route)?;
+        (own != (holder.namespace.as_str(), holder.name.as_str())).then(|| holder.clone())
+    }
+
+    fn held_bytes(&self, _: &str) -> usize {
+        self.held
+    }
+
+    fn settings(&self) -> &AdmissionSettings {
         &self.settings
     }
 
@@ -202,13 +207,13 @@ impl Facts for Offline {
         true
     }
 
-    fn may(&self, question: &AccessQuestion) -> Access {
-        self.access.get(&question.name).copied().unwrap_or(self.otherwise)
+    fn access(&self, review: &AccessReview) -> Access {
+        self.access.get(&review.name).copied().unwrap_or(self.default_access)
     }
 }
 
 impl Authorizer for Offline {
-    fn ask<'a>(&'a self, _user: &'a UserInfo, question: &'a AccessQuestion) -> Answer<'a> {
-        Box::pin(async { self.may(question) })
+    fn review<'a>(&'a self, _user: &'a UserInfo, review: &'a AccessReview) -> AccessFuture<'a> {
+        Box::pin(async { self.access(review) })
     }
 }

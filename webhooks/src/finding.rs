@@ -1,10 +1,10 @@
-//! What a rule has to say about an object: where, what, how bad, and the way out.
+//! Findings of rules: the field, the message, the severity, and a hint.
 
 use std::fmt;
 
 pub use crate::rules::code::{Code, Severity};
 
-/// Where in an object, in the notation of Kubernetes: `spec.extraContainers[1].name`, `metadata.labels[a/b]`.
+/// The path of a field in the notation of Kubernetes: `spec.extraContainers[1].name`, `metadata.labels[a/b]`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct FieldPath(String);
 
@@ -14,17 +14,17 @@ impl FieldPath {
         Self(path.to_owned())
     }
 
-    /// The member `name` of this.
+    /// The path of the member `name`.
     pub fn child(&self, name: &str) -> Self {
         if self.0.is_empty() { Self::new(name) } else { Self(format!("{}.{name}", self.0)) }
     }
 
-    /// The item at `index` of this list.
+    /// The path of the item at `index` of a list.
     pub fn index(&self, index: usize) -> Self {
         Self(format!("{}[{index}]", self.0))
     }
 
-    /// The entry `key` of this map, whose keys may hold dots and slashes.
+    /// The path of the entry `key` of a map, whose keys may contain dots and slashes.
     pub fn key(&self, key: &str) -> Self {
         Self(format!("{}[{key}]", self.0))
     }
@@ -41,16 +41,16 @@ impl fmt::Display for FieldPath {
     }
 }
 
-/// One thing that a rule found. The message names the value seen and the value allowed, the hint the way out.
+/// One finding. The message names the value that was seen and the allowed ones; the hint says what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// Where.
+    /// The field.
     pub path: FieldPath,
-    /// Which rule; stable and documented.
+    /// The code of the rule; stable and documented.
     pub code: Code,
-    /// How bad.
+    /// The severity.
     pub severity: Severity,
-    /// What is wrong.
+    /// What is wrong with the field.
     pub message: String,
     /// What to do about it; may be empty.
     pub hint: String,
@@ -67,7 +67,7 @@ impl Finding {
         in_one(&self.message, &self.hint)
     }
 
-    /// What findings are sorted by.
+    /// The sort key of findings.
     pub(crate) fn order(&self) -> (u8, &FieldPath, Code, &str) {
         (self.code.rank(), &self.path, self.code, &self.message)
     }
@@ -84,7 +84,7 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Message and hint as one text. A message in an original's words may be a sentence of its own.
+/// Message and hint as one text. A message in the words of an original may already end as a sentence.
 pub fn in_one(message: &str, hint: &str) -> String {
     match (hint.is_empty(), message.ends_with('.')) {
         (true, _) => message.to_owned(),
@@ -93,7 +93,7 @@ pub fn in_one(message: &str, hint: &str) -> String {
     }
 }
 
-/// Quotes a value that a user wrote, cut when it is long, so that a message stays one readable line.
+/// Quotes a value of a user and truncates it, so that a message stays one readable line.
 pub(crate) fn seen(value: &str) -> String {
     const LONGEST: usize = 60;
     if value.chars().count() <= LONGEST {

@@ -1,8 +1,8 @@
 //! The router: one route per row of the table.
 //!
-//! It promises an answer to everything. A verdict is HTTP 200 and carries the request's uid; 4xx is for what is not a
-//! review at all; 503 while the facts are not known. A rule that panics is answered by the row's failure policy. Bodies
-//! are bounded and never logged.
+//! Every request gets a response. A verdict has the status 200 and the uid of the request; a body that is not a review
+//! has 4xx; while the facts are not synced the status is 503. When a rule panics, the failure policy of the row
+//! decides. Bodies are bounded and never logged.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,56 +16,56 @@ use axum::response::{IntoResponse, Response as HttpResponse};
 use axum::routing::post;
 use tokio::time::{Instant, timeout_at};
 
-use crate::facts::{Access, AccessQuestion, Answered, Authorizer, Facts};
-use crate::judge::{Evaluation, Verdict};
+use crate::evaluate::{Evaluation, Verdict};
+use crate::facts::{Access, AccessReview, Authorizer, Facts, Reviewed};
 use crate::metrics::{Metrics, Outcome};
 use crate::request::Request;
 use crate::review::{self, Response};
 use crate::table::{FailurePolicy, Row, TABLE};
 
-/// The largest body that is read: an update carries two objects, each up to 3 MiB, and some envelope.
+/// The largest body that is read: an update has two objects, each up to 3 MiB, and an envelope.
 pub const BODY_LIMIT: usize = 7 * 1024 * 1024;
 
-/// What the router works with.
+/// The state of the router.
 #[derive(Clone)]
 pub struct WebhookState {
-    /// What rules may know.
+    /// The facts for the rules.
     pub facts: Arc<dyn Facts>,
-    /// Who asks the API server.
+    /// Lets the API server review accesses.
     pub authorizer: Arc<dyn Authorizer>,
-    /// What is counted.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
 }
 
 /// The router of all webhooks.
-pub fn router(guard: WebhookState) -> Router {
-    router_of(&TABLE, guard)
+pub fn router(state: WebhookState) -> Router {
+    router_of(&TABLE, state)
 }
 
 /// The router of some rows.
-pub fn router_of(rows: &'static [Row], guard: WebhookState) -> Router {
+pub fn router_of(rows: &'static [Row], state: WebhookState) -> Router {
     rows.iter().fold(Router::new(), |router, row| {
-        let guard = guard.clone();
-        router.route(&row.path(), post(async move |request| answer(row, &guard, request).await))
+        let state = state.clone();
+        router.route(&row.path(), post(async move |request| answer(row, &state, request).await))
     })
 }
 
-/// An answer and what to count it as.
+/// A response and its outcome for the metrics.
 type Ended = (HttpResponse, Outcome);
 
-async fn answer(row: &'static Row, guard: &WebhookState, request: HttpRequest<Body>) -> HttpResponse {
+async fn answer(row: &'static Row, state: &WebhookState, request: HttpRequest<Body>) -> HttpResponse {
     let started = Instant::now();
-    let _in_flight = guard.metrics.enter();
+    let _in_flight = state.metrics.enter();
     let deadline = started + deadline(row, request.uri().query());
     let (response, outcome) = match body(request, deadline).await {
-        Ok(body) => decide(row, guard, &body, started, deadline).await,
+        Ok(body) => decide(row, state, &body, started, deadline).await,
         Err(ended) => ended,
     };
-    guard.metrics.answered(row.name, outcome, started.elapsed().as_secs_f64());
+    state.metrics.answered(row.name, outcome, started.elapsed().as_secs_f64());
     response
 }
 
-/// How long there is: what the API server says it waits, or what the configuration told it, less a tenth.
+/// The time for a response: the timeout in the query or else of the row, less a tenth.
 fn deadline(row: &Row, query: Option<&str>) -> Duration {
     let configured = Duration::from_secs(u64::from(row.timeout_seconds.unsigned_abs()));
     let parameters = query.unwrap_or_default().split('&');
@@ -73,7 +73,7 @@ fn deadline(row: &Row, query: Option<&str>) -> Duration {
     told.unwrap_or(configured).mul_f64(0.9)
 }
 
-/// The API server writes whole seconds, for example `5s`.
+/// Parses a timeout of the API server, which is in whole seconds, for example `5s`.
 fn seconds(text: &str) -> Option<Duration> {
     let span = sojourn_crds::duration::parse(text).ok()?;
     let nanos = u64::try_from(span.as_nanos()).ok()?;
@@ -120,7 +120,7 @@ fn refuse(status: StatusCode, text: &str, outcome: Outcome) -> Ended {
 
 async fn decide(
     row: &'static Row,
-    guard: &WebhookState,
+    state: &WebhookState,
     body: &[u8],
     started: Instant,
     deadline: Instant,
@@ -130,7 +130,7 @@ async fn decide(
         Err(error) => return refuse(StatusCode::BAD_REQUEST, &error.to_string(), Outcome::Malformed),
     };
     let uid = envelope.uid.as_str();
-    if row.needs_sessions && !guard.facts.synced() {
+    if row.needs_sessions && !state.facts.synced() {
         let text = "sessions are not known yet; try again";
         let response = no_verdict(row, uid, 503, "ServiceUnavailable", text);
         return (
@@ -139,7 +139,7 @@ async fn decide(
         );
     }
     let request = envelope.request();
-    let evaluation = match caught(|| Evaluation::open(row, &request, guard.facts.settings())) {
+    let evaluation = match caught(|| Evaluation::open(row, &request, state.facts.settings())) {
         Some(Ok(evaluation)) => evaluation,
         Some(Err(error)) => {
             let response = no_verdict(row, uid, 400, "BadRequest", &error.to_string());
@@ -147,11 +147,11 @@ async fn decide(
         }
         None => return panicked(row, uid),
     };
-    let answers = match caught(|| evaluation.access_reviews()) {
-        Some(questions) => ask(guard, &request, questions, deadline).await,
+    let reviews = match caught(|| evaluation.access_reviews(&*state.facts)) {
+        Some(reviews) => review_access(state, &request, reviews, deadline).await,
         None => return panicked(row, uid),
     };
-    let facts = Answered { facts: &*guard.facts, answers };
+    let facts = Reviewed { facts: &*state.facts, reviews };
     let Some(verdict) = caught(|| evaluation.verdict(&facts)) else { return panicked(row, uid) };
     log(row, uid, &request, &verdict, started);
     let response = Response::verdict(row, uid, evaluation.name(), &verdict);
@@ -163,7 +163,7 @@ async fn decide(
     (axum::Json(response.review()).into_response(), outcome)
 }
 
-/// Runs `step` and turns a panic into `None`. The rules hold no state that a panic could leave half-changed.
+/// Runs `step` and returns `None` when it panics. The rules have no state that a panic could leave inconsistent.
 fn caught<T>(step: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(step)).ok()
 }
@@ -175,30 +175,30 @@ fn panicked(row: &Row, uid: &str) -> Ended {
     (axum::Json(response.review()).into_response(), Outcome::Panicked)
 }
 
-/// The answer of a row that cannot judge: what its failure policy says.
+/// The response of a row without a verdict: what its failure policy says.
 fn no_verdict(row: &Row, uid: &str, code: u16, reason: &str, text: &str) -> Response {
     Response::without_verdict(uid, row.failure_policy == FailurePolicy::Ignore, code, reason, text)
 }
 
-/// Asks all questions at once. What is not answered in time is unknown, and the rule that asked refuses.
-async fn ask(
-    guard: &WebhookState,
+/// Starts all reviews at once. The result of one that misses the deadline is unknown, and its rule refuses.
+async fn review_access(
+    state: &WebhookState,
     request: &Request<'_>,
-    questions: Vec<AccessQuestion>,
+    reviews: Vec<AccessReview>,
     deadline: Instant,
-) -> BTreeMap<AccessQuestion, Access> {
-    let asked = questions.into_iter().map(async |question| {
-        let answer = timeout_at(deadline, guard.authorizer.ask(request.user, &question)).await;
-        let answer = answer.unwrap_or_else(|_| {
-            guard.metrics.question_timed_out();
+) -> BTreeMap<AccessReview, Access> {
+    let started = reviews.into_iter().map(async |review| {
+        let access = timeout_at(deadline, state.authorizer.review(request.user, &review)).await;
+        let access = access.unwrap_or_else(|_| {
+            state.metrics.access_review_timed_out();
             Access::Unknown
         });
-        (question, answer)
+        (review, access)
     });
-    futures::future::join_all(asked).await.into_iter().collect()
+    futures::future::join_all(started).await.into_iter().collect()
 }
 
-/// One line a verdict; only a refusal is worth the attention of somebody who reads logs.
+/// Logs a verdict. Only refusals have the level of information.
 fn log(row: &Row, uid: &str, request: &Request<'_>, verdict: &Verdict, started: Instant) {
     let codes: Vec<_> = verdict.findings.iter().map(|finding| finding.code.id()).collect();
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);

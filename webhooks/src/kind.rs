@@ -1,26 +1,26 @@
-//! What every kind that is judged looks like to the judge: how it is read, what has to be asked, what is found.
+//! What every kind looks like to [`crate::evaluate()`]: how it is read, which access is reviewed, what is found.
 //!
-//! The judge does not know the types of the kinds. A row of the table says how its objects are read; what comes out is
-//! a [`Subject`], which hands them to the rules of their kind.
+//! The evaluation does not know the types of the kinds. A row of the table says how its objects are read; what comes
+//! out is a [`Subject`], which hands them to the rules of their kind.
 
 use json_patch::PatchOperation;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::de::DeserializeOwned;
 use sojourn_crds::DescribedKind;
 
-use crate::facts::{AccessQuestion, Facts};
+use crate::facts::{AccessReview, Facts};
 use crate::finding::Finding;
 use crate::object::{Object, ReadObjectError};
 use crate::request::{Operation, Request};
 
-/// A change to an object of kind `K`: what it was, what it shall be, and who asks.
+/// A change to an object of kind `K`.
 #[derive(Debug)]
 pub struct Change<'a, K> {
-    /// Who asks, and for what.
+    /// The request.
     pub request: &'a Request<'a>,
-    /// The object as it shall be.
+    /// The new object.
     pub object: &'a K,
-    /// The object as it is, on an update that it could be read for.
+    /// The old object of an update, if it could be read.
     pub old: Option<&'a K>,
 }
 
@@ -29,16 +29,22 @@ pub trait AdmissionRules: DescribedKind + DeserializeOwned + Send + 'static {
     /// The metadata of the object.
     fn metadata(&self) -> &ObjectMeta;
 
-    /// What has to be asked of the API server before the rules can judge.
-    fn access_reviews(change: &Change<'_, Self>) -> Vec<AccessQuestion> {
+    /// The accesses that the API server has to review before the rules are evaluated.
+    fn access_reviews(change: &Change<'_, Self>) -> Vec<AccessReview> {
         let _ = change;
         Vec::new()
     }
 
-    /// What is wrong, or probably not meant.
+    /// The findings for the change.
     fn findings(change: &Change<'_, Self>, facts: &dyn Facts) -> Vec<Finding>;
 
-    /// What is to be filled in, for kinds with a row that mutates.
+    /// The accesses that the API server has to review before [`AdmissionRules::patch`].
+    fn access_reviews_for_patch(change: &Change<'_, Self>, facts: &dyn Facts) -> Vec<AccessReview> {
+        let _ = (change, facts);
+        Vec::new()
+    }
+
+    /// The changes of the object, for kinds with a mutating row.
     fn patch(change: &Change<'_, Self>, facts: &dyn Facts) -> Vec<PatchOperation> {
         let _ = (change, facts);
         Vec::new()
@@ -47,23 +53,25 @@ pub trait AdmissionRules: DescribedKind + DeserializeOwned + Send + 'static {
 
 /// The objects of one request, whatever their kind.
 pub trait Subject: Send {
-    /// Metadata of the object as it shall be.
+    /// The metadata of the new object.
     fn metadata(&self) -> &ObjectMeta;
     /// See [`AdmissionRules::access_reviews`].
-    fn access_reviews(&self, request: &Request<'_>) -> Vec<AccessQuestion>;
+    fn access_reviews(&self, request: &Request<'_>) -> Vec<AccessReview>;
+    /// See [`AdmissionRules::access_reviews_for_patch`].
+    fn access_reviews_for_patch(&self, request: &Request<'_>, facts: &dyn Facts) -> Vec<AccessReview>;
     /// See [`AdmissionRules::findings`].
     fn findings(&self, request: &Request<'_>, facts: &dyn Facts) -> Vec<Finding>;
-    /// What the rules would find in the old object if it were created now; nothing without an old object.
+    /// The findings for the old object as if it were created now; none without an old object.
     fn findings_before(&self, request: &Request<'_>, facts: &dyn Facts) -> Vec<Finding>;
     /// See [`AdmissionRules::patch`].
     fn patch(&self, request: &Request<'_>, facts: &dyn Facts) -> Vec<PatchOperation>;
 }
 
-/// How the objects of a row are read.
+/// Reads the objects of a row.
 pub type Read = fn(Object<'_>, Option<Object<'_>>) -> Result<Box<dyn Subject>, ReadObjectError>;
 
-/// Reads the new object, and the old one of an update, as kind `K`. An old object that does not fit is as good as none:
-/// nothing excuses the new one then.
+/// Reads the new object, and the old one of an update, as kind `K`. An old object that does not fit counts as
+/// absent: it excuses no finding.
 pub fn read<K: AdmissionRules>(
     new: Object<'_>,
     old: Option<Object<'_>>,
@@ -87,8 +95,12 @@ impl<K: AdmissionRules> Subject for Pair<K> {
         self.new.metadata()
     }
 
-    fn access_reviews(&self, request: &Request<'_>) -> Vec<AccessQuestion> {
+    fn access_reviews(&self, request: &Request<'_>) -> Vec<AccessReview> {
         K::access_reviews(&self.change(request))
+    }
+
+    fn access_reviews_for_patch(&self, request: &Request<'_>, facts: &dyn Facts) -> Vec<AccessReview> {
+        K::access_reviews_for_patch(&self.change(request), facts)
     }
 
     fn findings(&self, request: &Request<'_>, facts: &dyn Facts) -> Vec<Finding> {

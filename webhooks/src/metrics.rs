@@ -1,4 +1,5 @@
-//! What the webhooks count. Labels are closed sets: rows of the table and verdicts, never names or users.
+//! The metrics of the webhooks. Labels have a fixed set of values: rows of the table and verdicts, never names or
+//! users.
 
 use std::sync::atomic::AtomicI64;
 
@@ -9,33 +10,34 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-/// Seconds; from a hundred microseconds, which a verdict takes, to ten seconds, which no API server waits.
+/// Buckets in seconds, from a hundred microseconds, the time of a verdict, to ten seconds, more than any API server
+/// waits.
 const BUCKETS: [f64; 16] =
     [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// Let go, unchanged.
+    /// Admitted without a patch.
     Allowed,
-    /// Let go, with a patch.
+    /// Admitted with a patch.
     Patched,
     /// Refused.
     Denied,
-    /// Not understood.
+    /// The body is not a review.
     Malformed,
     /// The body was too large.
     TooLarge,
-    /// The facts are not known yet.
+    /// The facts are not synced yet.
     NotReady,
-    /// The body did not come in time.
+    /// The body missed the deadline.
     TimedOut,
     /// A rule panicked.
     Panicked,
 }
 
 impl Outcome {
-    /// As the label says it.
+    /// The value of the label.
     pub const fn as_str(self) -> &'static str {
         match self {
             Outcome::Allowed => "allowed",
@@ -86,7 +88,7 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Enters the metrics into a registry.
+    /// Registers the metrics.
     pub fn register(&self, registry: &mut Registry) {
         let webhook = registry.sub_registry_with_prefix("sojourn_webhook");
         webhook.register("requests", "Admission requests by webhook and verdict", self.requests.clone());
@@ -97,7 +99,7 @@ impl Metrics {
         webhook.register("timeouts", "Requests or questions not answered in time", self.timeouts.clone());
     }
 
-    /// Counts a request as being answered until the guard is dropped.
+    /// Counts a request as in flight until the returned value is dropped.
     pub(crate) fn enter(&self) -> InFlight<'_> {
         self.in_flight.inc();
         InFlight(self)
@@ -115,13 +117,13 @@ impl Metrics {
         };
     }
 
-    /// Counts a question that was not answered in time.
-    pub(crate) fn question_timed_out(&self) {
+    /// Counts an access review that missed the deadline.
+    pub(crate) fn access_review_timed_out(&self) {
         self.timeouts.inc();
     }
 }
 
-/// A request that is being answered.
+/// A request in flight.
 pub(crate) struct InFlight<'a>(&'a Metrics);
 
 impl Drop for InFlight<'_> {

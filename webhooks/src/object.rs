@@ -1,8 +1,9 @@
-//! An object of a request, not read yet: text as it came by wire, or a value that somebody holds.
+//! An object of a request before it is parsed: text from the wire, or a value of the caller.
 //!
-//! It is read straight into the type that a rule works with. Nothing else of it is ever built in memory: managed
-//! fields alone can be half of an object.
+//! It is parsed straight into the type that a rule uses. No other representation is built in memory: managed fields
+//! alone can be half of an object.
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -10,19 +11,19 @@ use serde_json::value::RawValue;
 /// See the module.
 #[derive(Debug, Clone, Copy)]
 pub enum Object<'a> {
-    /// As it came by wire: well-formed JSON, however deep.
+    /// Text from the wire: well-formed JSON of any depth.
     Text(&'a RawValue),
-    /// As somebody holds it.
+    /// A value of the caller.
     Value(&'a Value),
 }
 
-/// Why an object is not what it should be.
+/// Why an object cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadObjectError {
-    /// It is no object in the sense of JSON, or nested too deeply to be read at all.
+    /// The JSON is not an object, or is nested too deeply to be read.
     #[error("the object is not one in JSON, or is nested too deeply to be read")]
     Syntax,
-    /// It does not fit its type. The text says what does not.
+    /// The object does not fit its type. The text says why.
     #[error("{0}")]
     Shape(String),
 }
@@ -30,7 +31,7 @@ pub enum ReadObjectError {
 impl Object<'_> {
     /// Reads the object as `T`.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, ReadObjectError> {
-        // A type would also be read from a list of its fields.
+        // Serde would also read a type from a list of its fields.
         if self.is_scrap() {
             return Err(ReadObjectError::Syntax);
         }
@@ -44,7 +45,23 @@ impl Object<'_> {
         })
     }
 
-    /// True for anything but an object in the sense of JSON.
+    /// How many bytes of JSON the spec has, as it came by wire; 0 without one.
+    pub fn spec_length(&self) -> usize {
+        #[derive(Deserialize)]
+        struct Spec<'a> {
+            #[serde(borrow)]
+            spec: Option<&'a RawValue>,
+        }
+        match self {
+            Object::Text(text) => serde_json::from_str::<Spec<'_>>(text.get())
+                .ok()
+                .and_then(|object| object.spec)
+                .map_or(0, |spec| spec.get().len()),
+            Object::Value(value) => value.get("spec").map_or(0, |spec| spec.to_string().len()),
+        }
+    }
+
+    /// True when the JSON is not an object.
     fn is_scrap(&self) -> bool {
         match self {
             Object::Text(text) => !text.get().starts_with('{'),
@@ -53,7 +70,7 @@ impl Object<'_> {
     }
 }
 
-/// The text of an error without line and column, which mean nothing to somebody who wrote YAML.
+/// The text of an error without line and column, which do not help an author of YAML.
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());

@@ -1,4 +1,4 @@
-//! The access rights that the rows of the table need, and no others.
+//! The access rights that the rows of the table need.
 
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use sojourn_crds::amalthea::AmaltheaSession;
@@ -6,7 +6,7 @@ use sojourn_crds::{DescribedKind, KindDescriptor};
 
 use crate::table::{Row, TABLE};
 
-/// What the webhooks need to read and to ask.
+/// The rights to watch sessions and to create access reviews.
 pub fn policy_rules() -> Vec<PolicyRule> {
     rules_of(&TABLE)
 }
@@ -15,7 +15,7 @@ fn rules_of(rows: &[Row]) -> Vec<PolicyRule> {
     let mut rules = Vec::new();
     if rows.iter().any(|row| row.needs_sessions) {
         let KindDescriptor { group, plural, .. } = AmaltheaSession::DESCRIPTOR;
-        rules.push(rule(group, plural, &["get", "list", "watch"]));
+        rules.push(rule(group, plural, &["list", "watch"]));
     }
     if rows.iter().any(|row| row.needs_access_review) {
         rules.push(rule("authorization.k8s.io", "subjectaccessreviews", &["create"]));

@@ -1,26 +1,26 @@
-//! One admission request as the rules see it, without the wire around it.
+//! One admission request, without its wire format.
 
 use k8s_openapi::api::authentication::v1::UserInfo;
 use serde::{Deserialize, Serialize};
 
 use crate::object::Object;
 
-/// What is being done to the object.
+/// The operation of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Operation {
-    /// A new object.
+    /// An object is created.
     Create,
-    /// A changed object.
+    /// An object is changed.
     Update,
-    /// An object that goes.
+    /// An object is deleted.
     Delete,
-    /// A connection to an object, for example `exec`.
+    /// A connection to an object is opened, for example by `exec`.
     Connect,
 }
 
 impl Operation {
-    /// As the API writes it.
+    /// The operation as the API writes it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Operation::Create => "CREATE",
@@ -34,32 +34,32 @@ impl Operation {
 /// One admission request.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
-    /// What is being done.
+    /// The operation.
     pub operation: Operation,
     /// The subresource that is written, if any.
     pub subresource: Option<&'a str>,
     /// Namespace of the object.
     pub namespace: &'a str,
-    /// Name of the object; empty when the server is to generate it.
+    /// Name of the object; empty when the API server generates it.
     pub name: &'a str,
-    /// Who asks.
+    /// The user who sends the request.
     pub user: &'a UserInfo,
-    /// The object as it is.
+    /// The old object.
     pub old: Option<Object<'a>>,
-    /// The object as it shall be.
+    /// The new object.
     pub new: Option<Object<'a>>,
-    /// True when nothing will be stored.
+    /// True for a dry run.
     pub dry_run: bool,
 }
 
 impl<'a> Request<'a> {
-    /// Name of the user who asks.
+    /// Name of the user who sends the request.
     pub fn user_name(&self) -> &'a str {
         self.user.username.as_deref().unwrap_or_default()
     }
 
-    /// The object that is written, unless nothing is, or only a subresource.
-    pub fn judged(&self) -> Option<Object<'a>> {
+    /// The object that is created or updated; none for other operations and for subresources.
+    pub fn evaluated(&self) -> Option<Object<'a>> {
         let writes = matches!(self.operation, Operation::Create | Operation::Update);
         let whole = self.subresource.is_none_or(str::is_empty);
         self.new.filter(|_| writes && whole)

@@ -1,26 +1,26 @@
-//! The wire form of `admission.k8s.io/v1 AdmissionReview`: read what came, write what is answered.
+//! The wire format of `admission.k8s.io/v1 AdmissionReview`: reads requests and writes responses.
 //!
-//! The objects are left unread until the envelope is known, so that an answer can carry the request's uid even when an
-//! object is nested too deeply. A patch is the base64 text that the API documents.
+//! The objects are read after the envelope, so that a response has the uid of the request even when an object is nested
+//! too deeply. A patch is base64 text, as the API documents.
 
 use base64::Engine as _;
 use k8s_openapi::api::authentication::v1::UserInfo;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::judge::Verdict;
+use crate::evaluate::Verdict;
 use crate::object::Object;
 use crate::request::{Operation, Request};
 use crate::table::Row;
 
-/// The version of the protocol that is spoken.
+/// The version of the protocol.
 pub const API_VERSION: &str = "admission.k8s.io/v1";
 /// The kind of both messages.
 pub const KIND: &str = "AdmissionReview";
-/// A warning is cut to this many characters, which is what Kubernetes asks for.
+/// A warning is truncated to this many characters, as Kubernetes recommends.
 pub const LONGEST_WARNING: usize = 120;
 
-/// A review as it came.
+/// A review as it is received.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Incoming<'a> {
@@ -36,9 +36,9 @@ pub struct Incoming<'a> {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Envelope<'a> {
-    /// Identifies the request; the answer repeats it.
+    /// The uid of the request, which the response repeats.
     pub uid: String,
-    /// What is being done.
+    /// The operation.
     pub operation: Operation,
     #[serde(default)]
     sub_resource: Option<String>,
@@ -48,7 +48,7 @@ pub struct Envelope<'a> {
     /// Name of the object.
     #[serde(default)]
     pub name: Option<String>,
-    /// Who asks.
+    /// The user who sends the request.
     #[serde(default)]
     pub user_info: UserInfo,
     #[serde(default)]
@@ -59,18 +59,18 @@ pub struct Envelope<'a> {
     old_object: Option<&'a RawValue>,
 }
 
-/// Why a body is not a review that we understand.
+/// Why a body cannot be read as a review.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadReviewError {
-    /// Not JSON, or not of that shape.
+    /// The body is not JSON, or not of the shape of a review.
     #[error("cannot read the body as an AdmissionReview")]
     Parse(#[source] serde_json::Error),
-    /// Another version or kind.
+    /// The version or kind is another one.
     #[error("cannot answer {kind} of {api_version}; only {KIND} of {API_VERSION} is understood")]
     Version {
-        /// The version that came.
+        /// The version of the body.
         api_version: String,
-        /// The kind that came.
+        /// The kind of the body.
         kind: String,
     },
     /// There is no request in the review.
@@ -88,7 +88,7 @@ pub fn read(body: &[u8]) -> Result<Envelope<'_>, ReadReviewError> {
 }
 
 impl Envelope<'_> {
-    /// The request as the rules see it.
+    /// The request for the rules.
     pub fn request(&self) -> Request<'_> {
         Request {
             operation: self.operation,
@@ -103,25 +103,25 @@ impl Envelope<'_> {
     }
 }
 
-/// A review as it is answered.
+/// A review as it is sent.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Outgoing {
     api_version: String,
     kind: String,
-    /// The answer.
+    /// The response.
     pub response: Response,
 }
 
-/// The answer to a request.
+/// The response to a request.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Response {
     /// The uid of the request.
     pub uid: String,
-    /// Whether the request may go on.
+    /// Whether the request is admitted.
     pub allowed: bool,
-    /// Why not.
+    /// Why the request is denied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
     /// `JSONPatch` when there is a patch.
@@ -130,22 +130,22 @@ pub struct Response {
     /// The patch, JSON in base64.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub patch: Option<String>,
-    /// What the requester is told although the request may go on.
+    /// Warnings for the requester.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
-    /// What is noted in the audit log.
+    /// Annotations for the audit log.
     #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     pub audit_annotations: std::collections::BTreeMap<String, String>,
 }
 
-/// A refusal in the form that the API server passes on.
+/// A refusal in the form that the API server returns to its client.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Status {
-    /// HTTP code.
+    /// The HTTP code.
     pub code: u16,
-    /// Machine-readable reason.
+    /// A machine-readable reason.
     pub reason: String,
-    /// For people.
+    /// A message for people.
     pub message: String,
     /// Each field that is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -168,16 +168,16 @@ pub struct Details {
 /// One field that is wrong.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cause {
-    /// Machine-readable reason.
+    /// A machine-readable reason.
     pub reason: String,
     /// Path of the field.
     pub field: String,
-    /// For people.
+    /// A message for people.
     pub message: String,
 }
 
 impl Response {
-    /// The answer that carries a verdict.
+    /// The response with a verdict.
     pub fn verdict(row: &Row, uid: &str, name: &str, verdict: &Verdict) -> Self {
         let mut response = Self { uid: uid.to_owned(), allowed: verdict.allowed(), ..Self::default() };
         response.warnings = verdict.warnings().map(|finding| warning(&finding.to_string())).collect();
@@ -190,7 +190,7 @@ impl Response {
         if !response.allowed {
             response.status = Some(refusal(row, name, verdict));
         } else if !verdict.patch.is_empty() {
-            // Serializing operations that hold plain values does not fail; if it did, no patch is the answer.
+            // Operations with plain values can always be serialized. If that failed, the response would have no patch.
             if let Ok(patch) = serde_json::to_vec(&verdict.patch) {
                 response.patch_type = Some("JSONPatch".to_owned());
                 response.patch = Some(base64::engine::general_purpose::STANDARD.encode(patch));
@@ -199,7 +199,7 @@ impl Response {
         response
     }
 
-    /// The answer when there is no verdict: refused with that code, or let go with a warning.
+    /// The response without a verdict: denied with that code, or admitted with a warning.
     pub fn without_verdict(uid: &str, allowed: bool, code: u16, reason: &str, message: &str) -> Self {
         let mut response = Self { uid: uid.to_owned(), allowed, ..Self::default() };
         if allowed {
@@ -211,7 +211,7 @@ impl Response {
         response
     }
 
-    /// The answer in its envelope.
+    /// The response in its envelope.
     pub fn review(self) -> Outgoing {
         Outgoing { api_version: API_VERSION.to_owned(), kind: KIND.to_owned(), response: self }
     }

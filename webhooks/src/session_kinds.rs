@@ -1,26 +1,26 @@
 //! The kinds whose sessions have Jobs, and what a session means for its Job.
 //!
-//! One row a kind. The guard of Jobs, the condition under which the API server sends us a Job at all, and the offline
-//! commands read this table; a new kind of session is guarded by a row more.
+//! There is one row for each kind. The rules for Jobs, the match condition of their webhook, and the offline commands
+//! use this table. A new kind of session needs one more row.
 
 use sojourn_crds::amalthea::{AmaltheaSession, lifetime, names};
 use sojourn_crds::ambient::{self, AgenticSession};
 use sojourn_crds::notebook::{self, Notebook};
 use sojourn_crds::{DescribedKind, KindDescriptor};
 
-use crate::facts::GuardSettings;
 use crate::object::{Object, ReadObjectError};
+use crate::settings::AdmissionSettings;
 
-/// What the guard has to know of the session that a Job claims.
+/// What the rules for Jobs need to know of the session that a Job claims.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct JobConstraints {
-    /// UID of the session; empty when it is not known.
+    /// UID of the session; empty when it is unknown.
     pub uid: String,
-    /// The least `activeDeadlineSeconds` of the Job; none when the session may live for ever.
+    /// The smallest allowed `activeDeadlineSeconds` of the Job; none when the lifetime of the session is unlimited.
     pub least_deadline: Option<i64>,
-    /// The `ttlSecondsAfterFinished` of a Job that names none; none when its end decides nothing.
+    /// The default `ttlSecondsAfterFinished` of the Job; none when the session does not depend on its end.
     pub ttl: Option<i64>,
-    /// True while the session is asked to rest, so that its Job stays suspended.
+    /// True while the session is hibernated on request, so that its Job stays suspended.
     pub hibernated: bool,
 }
 
@@ -28,19 +28,19 @@ pub struct JobConstraints {
 pub struct SessionKind {
     /// The kind of the session.
     pub descriptor: &'static KindDescriptor,
-    /// Labels by which a Job without owner reference claims a session: one with the session's name, one with a fixed
-    /// value.
+    /// The labels by which a Job without an owner reference claims a session: one with the name of the session, and one
+    /// with a fixed value.
     pub name_label: &'static str,
     /// See [`SessionKind::name_label`].
     pub selector: (&'static str, &'static str),
-    /// Labels that tie the Job to its session and so stay as they are.
+    /// Labels that connect the Job to its session and cannot be changed.
     pub immutable_labels: &'static [&'static str],
-    /// What limits the session's life, in words.
+    /// What limits the lifetime of the session, in words.
     pub limit: &'static str,
-    /// The field by which a session rests.
+    /// The field that hibernates a session.
     pub suspend_field: &'static str,
     /// What a session of the kind means for its Job.
-    pub job_constraints: fn(Object<'_>, &GuardSettings) -> Result<JobConstraints, ReadObjectError>,
+    pub job_constraints: fn(Object<'_>, &AdmissionSettings) -> Result<JobConstraints, ReadObjectError>,
 }
 
 /// The table.
@@ -67,7 +67,7 @@ const AGENTIC_SESSION: SessionKind = SessionKind {
     selector: (ambient::names::LABEL_APP, ambient::names::APP_RUNNER),
     immutable_labels: &[ambient::names::LABEL_SESSION, ambient::names::LABEL_APP],
     limit: "the operator's limit for all sessions",
-    // A session of this kind is stopped, and its Job with it deleted.
+    // A session of this kind is stopped instead, which deletes its Job.
     suspend_field: "",
     job_constraints: |object, settings| Ok(agentic_job_constraints(&object.read()?, settings)),
 };
@@ -83,7 +83,7 @@ const NOTEBOOK: SessionKind = SessionKind {
 };
 
 /// What an `AmaltheaSession` means for its Job.
-pub fn amalthea_job_constraints(session: &AmaltheaSession, settings: &GuardSettings) -> JobConstraints {
+pub fn amalthea_job_constraints(session: &AmaltheaSession, settings: &AdmissionSettings) -> JobConstraints {
     let spec = session.spec.as_ref();
     JobConstraints {
         uid: session.uid().to_owned(),
@@ -93,8 +93,8 @@ pub fn amalthea_job_constraints(session: &AmaltheaSession, settings: &GuardSetti
     }
 }
 
-/// What a `Notebook` means for a Job that belongs to it. The Job works for the notebook and not in its place, so a stop
-/// of the notebook decides nothing.
+/// What a `Notebook` means for a Job that belongs to it. The Job is not the workload of the notebook, so stopping the
+/// notebook does not affect it.
 pub fn notebook_job_constraints(notebook: &Notebook) -> JobConstraints {
     JobConstraints {
         uid: notebook.uid().to_owned(),
@@ -105,7 +105,7 @@ pub fn notebook_job_constraints(notebook: &Notebook) -> JobConstraints {
 }
 
 /// What an `AgenticSession` means for its Job.
-fn agentic_job_constraints(session: &AgenticSession, settings: &GuardSettings) -> JobConstraints {
+fn agentic_job_constraints(session: &AgenticSession, settings: &AdmissionSettings) -> JobConstraints {
     JobConstraints {
         uid: session.uid().to_owned(),
         least_deadline: Some(ambient::lifetime::job_deadline_seconds(&session.spec, settings.agentic)),
@@ -114,8 +114,8 @@ fn agentic_job_constraints(session: &AgenticSession, settings: &GuardSettings) -
     }
 }
 
-/// The condition in CEL that a Job claims a session. Old and new object count, so that a claim cannot be taken off
-/// unseen.
+/// The CEL expression that a Job claims a session. It checks the old and the new object, so that the webhook sees when
+/// a claim is removed.
 pub(crate) fn claim_in_cel() -> String {
     let owned = SESSION_KINDS.iter().map(|session_kind| {
         let KindDescriptor { kind, group, .. } = session_kind.descriptor;

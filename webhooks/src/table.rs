@@ -9,6 +9,7 @@ use sojourn_crds::notebook::Notebook;
 
 use crate::kind::{self, AdmissionRules, Read};
 use crate::request::Operation;
+use crate::rules::amalthea_session;
 use crate::rules::job::SessionJob;
 use crate::session_kinds;
 
@@ -79,6 +80,8 @@ pub struct Row {
     pub needs_sessions: bool,
     /// Whether the rules need to know what the requester may do, by a SubjectAccessReview.
     pub needs_access_review: bool,
+    /// The longest spec in bytes of JSON, for kinds of which the operator keeps objects in memory.
+    pub longest_spec: Option<usize>,
     /// Reads the objects of a request as the type of the kind, with its rules.
     pub read: Read,
 }
@@ -96,6 +99,7 @@ impl Row {
             conditions: &[],
             needs_sessions: false,
             needs_access_review: false,
+            longest_spec: Some(LONGEST_SPEC),
             read: kind::read::<K>,
         }
     }
@@ -117,12 +121,18 @@ impl Row {
     }
 }
 
-/// The API server does not call us for Jobs that claim no session.
+/// The API server does not call the webhook for Jobs that claim no session.
 const CLAIMS_A_SESSION: Condition =
     Condition { name: "claims-a-session", expression: session_kinds::claim_in_cel };
 
+/// The API server calls the mutating webhook only for sessions that adopt a secret, so that the others cost no call.
+const ADOPTS_A_SECRET: Condition =
+    Condition { name: "adopts-a-secret", expression: amalthea_session::secrets::adoption_in_cel };
+
 /// Name of the webhook that validates `AmaltheaSession`s.
 pub const VALIDATE_SESSION: &str = "amaltheasession.validate.sojourn.dev";
+/// Name of the webhook that records which adoptions of an `AmaltheaSession` are approved.
+pub const MUTATE_SESSION: &str = "amaltheasession.mutate.sojourn.dev";
 /// Name of the webhook that validates `IdeSession`s.
 pub const VALIDATE_IDE_SESSION: &str = "idesession.validate.sojourn.dev";
 /// Name of the webhook that validates `AgenticSession`s.
@@ -136,15 +146,31 @@ pub const MUTATE_JOB: &str = "job.mutate.sojourn.dev";
 /// Name of the webhook that validates `Notebook`s.
 pub const VALIDATE_NOTEBOOK: &str = "notebook.validate.sojourn.dev";
 
+/// The longest spec of a session in bytes of JSON. Sessions of real installations have up to about 11 KB. The operator
+/// keeps each session and its workload in memory, packed; what cannot be packed takes twice this: 128 MiB for 2,000
+/// sessions of the largest size, within the 256 MiB of the chart.
+pub const LONGEST_SPEC: usize = 32 << 10;
+
+/// Bytes that the packed sessions of one namespace may take before no more are admitted there: 20,000 sessions as they
+/// are in practice, or 1,000 of the largest size. Beyond that one namespace would use up the memory of all.
+pub const NAMESPACE_BUDGET: usize = 32 << 20;
+
 /// The table. Its order is that of the generated configurations.
-pub static TABLE: [Row; 7] = [
+pub static TABLE: [Row; 8] = [
     Row { needs_access_review: true, ..Row::validating::<AmaltheaSession>(VALIDATE_SESSION) },
+    // What is not recorded is not deleted with the session.
+    Row {
+        conditions: &[ADOPTS_A_SECRET],
+        needs_access_review: true,
+        ..Row::mutating::<AmaltheaSession>(MUTATE_SESSION)
+    },
     Row { needs_access_review: true, ..Row::validating::<IdeSession>(VALIDATE_IDE_SESSION) },
     Row::validating::<AgenticSession>(VALIDATE_AGENTIC_SESSION),
     Row::validating::<ProjectSettings>(VALIDATE_PROJECT_SETTINGS),
     Row {
         conditions: &[CLAIMS_A_SESSION],
         needs_sessions: true,
+        longest_spec: None,
         ..Row::validating::<SessionJob>(VALIDATE_JOB)
     },
     // The reconciler fills in the fields of a Job that was admitted without this webhook.

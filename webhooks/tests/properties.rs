@@ -11,7 +11,7 @@ use sojourn_webhooks::case::{CaseFacts, NAMESPACE};
 use sojourn_webhooks::table::{
     MUTATE_JOB, TABLE, VALIDATE_IDE_SESSION, VALIDATE_JOB, VALIDATE_NOTEBOOK, row,
 };
-use sojourn_webhooks::{Code, Object, Offline, Operation, Request, Verdict, judge};
+use sojourn_webhooks::{Code, Object, Offline, Operation, Request, Verdict, evaluate};
 
 /// Any JSON, with keys that the rules look for more often than chance would have it.
 fn any_json() -> impl Strategy<Value = Value> {
@@ -165,7 +165,7 @@ fn verdict(name: &str, old: Option<&Value>, new: &Value) -> Verdict {
         dry_run: false,
     };
     let row = row(name).unwrap();
-    judge(row, &request, &known())
+    evaluate(row, &request, &known())
 }
 
 proptest! {

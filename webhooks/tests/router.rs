@@ -12,14 +12,14 @@ use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::UserInfo;
 use rstest::rstest;
 use serde_json::{Value, json};
-use sojourn_crds::{KindDescriptor, ResourceScope};
-use sojourn_webhooks::facts::{Access, AccessQuestion, Answer, Authorizer, Facts, GuardSettings};
+use sojourn_crds::{DescribedKind, KindDescriptor, amalthea::AmaltheaSession};
+use sojourn_webhooks::AdmissionSettings;
+use sojourn_webhooks::facts::{Access, AccessFuture, AccessReview, Authorizer, Facts};
 use sojourn_webhooks::http::{BODY_LIMIT, WebhookState, router, router_of};
 use sojourn_webhooks::metrics::Metrics;
 use sojourn_webhooks::session_kinds::{JobConstraints, SessionKind};
 use sojourn_webhooks::table::{
-    FailurePolicy, MUTATE_JOB, Row, TABLE, VALIDATE_IDE_SESSION, VALIDATE_JOB, VALIDATE_SESSION, WebhookType,
-    row,
+    FailurePolicy, MUTATE_JOB, Row, TABLE, VALIDATE_IDE_SESSION, VALIDATE_JOB, VALIDATE_SESSION, row,
 };
 use tower::ServiceExt;
 
@@ -27,14 +27,14 @@ use tower::ServiceExt;
 struct Empty {
     synced: bool,
     delay: Duration,
-    settings: GuardSettings,
+    settings: AdmissionSettings,
 }
 
 impl Facts for Empty {
     fn job_constraints(&self, _: &SessionKind, _: &str, _: &str) -> Option<JobConstraints> {
         None
     }
-    fn settings(&self) -> &GuardSettings {
+    fn settings(&self) -> &AdmissionSettings {
         &self.settings
     }
     fn now(&self) -> Timestamp {
@@ -46,7 +46,7 @@ impl Facts for Empty {
 }
 
 impl Authorizer for Empty {
-    fn ask<'a>(&'a self, _: &'a UserInfo, _: &'a AccessQuestion) -> Answer<'a> {
+    fn review<'a>(&'a self, _: &'a UserInfo, _: &'a AccessReview) -> AccessFuture<'a> {
         Box::pin(async {
             tokio::time::sleep(self.delay).await;
             Access::Allowed
@@ -55,7 +55,7 @@ impl Authorizer for Empty {
 }
 
 fn guard(synced: bool, delay: Duration) -> WebhookState {
-    let empty = Arc::new(Empty { synced, delay, settings: GuardSettings::default() });
+    let empty = Arc::new(Empty { synced, delay, settings: AdmissionSettings::default() });
     WebhookState { facts: empty.clone(), authorizer: empty, metrics: Arc::new(Metrics::default()) }
 }
 
@@ -279,16 +279,8 @@ async fn a_question_that_is_not_answered_in_time_is_a_refusal_that_says_so() {
 static PANICKING: [Row; 2] =
     [panicking("a.test", &THINGS, FailurePolicy::Fail), panicking("b.test", &OTHERS, FailurePolicy::Ignore)];
 
-const THINGS: KindDescriptor = KindDescriptor {
-    group: "",
-    version: "v1",
-    api_version: "v1",
-    kind: "Thing",
-    plural: "things",
-    singular: "thing",
-    short_names: &[],
-    scope: ResourceScope::Namespaced,
-};
+const THINGS: KindDescriptor =
+    KindDescriptor { group: "", api_version: "v1", plural: "things", ..*AmaltheaSession::DESCRIPTOR };
 
 const OTHERS: KindDescriptor = KindDescriptor { plural: "others", ..THINGS };
 
@@ -298,16 +290,10 @@ const fn panicking(
     failure_policy: FailurePolicy,
 ) -> Row {
     Row {
-        name,
         descriptor,
-        webhook_type: WebhookType::Validating,
-        operations: &[],
         failure_policy,
-        timeout_seconds: 5,
-        conditions: &[],
-        needs_sessions: false,
-        needs_access_review: false,
         read: |_, _| panic!("as the test wants it"),
+        ..Row::validating::<AmaltheaSession>(name)
     }
 }
 

@@ -121,7 +121,7 @@ fn the_first_replica_makes_the_secret_reports_and_serves() {
     let steps = scene.run();
     assert_eq!(steps[0], Step::Create);
     assert!(matches!(&steps[1], Step::Write(Change::Report(_))), "before anything is served: {steps:?}");
-    assert_eq!(steps[2], Step::Serve(Renew::First));
+    assert_eq!(steps[2], Step::Serve(RenewalReason::First));
     assert_eq!(scene.step(), Step::Wait(Phase::Settled));
     assert!(scene.stored().is_settled());
 }
@@ -131,7 +131,7 @@ fn a_rotation_that_is_asked_for_goes_through_its_phases_once() {
     let mut scene = Scene::settled();
     let old = scene.serving.clone().unwrap();
     scene.ask("now");
-    assert_eq!(scene.run(), [Step::Write(Change::Begin(Why::Asked("now".to_owned())))]);
+    assert_eq!(scene.run(), [Step::Write(Change::Begin(RotationReason::Asked("now".to_owned())))]);
     assert_eq!(scene.step(), Step::Wait(Phase::Publishing));
     assert_eq!((scene.stored().bundle.len(), scene.serving.as_ref()), (2, Some(&old)));
 
@@ -141,7 +141,7 @@ fn a_rotation_that_is_asked_for_goes_through_its_phases_once() {
     assert_eq!(scene.view(wake), Some(PROPAGATION / 2));
     scene.held_for = Some(PROPAGATION);
     let steps = scene.run();
-    assert_eq!(steps[..2], [Step::Write(Change::Promote), Step::Serve(Renew::Authority)]);
+    assert_eq!(steps[..2], [Step::Write(Change::Promote), Step::Serve(RenewalReason::Authority)]);
     assert!(
         matches!(&steps[2..], [Step::Write(Change::Report(_)), Step::Write(Change::Retire)]),
         "{steps:?}"
@@ -185,7 +185,7 @@ fn authority_and_leaf_are_renewed_in_time() {
     assert_eq!(scene.step(), Step::Wait(Phase::Settled));
     scene.now = later(20);
     let steps = scene.run();
-    assert_eq!(steps[0], Step::Serve(Renew::Due));
+    assert_eq!(steps[0], Step::Serve(RenewalReason::Due));
     assert!(
         matches!(&steps[1..], [Step::Write(Change::Report(_))]),
         "the longer life is reported: {steps:?}"
@@ -206,7 +206,7 @@ fn a_leaf_at_the_end_of_its_authority_is_not_issued_over_and_over() {
     let end = scene.stored().signer.unwrap().not_after();
     scene.now = end - SignedDuration::from_hours(5);
     scene.serving.as_mut().unwrap().until = end;
-    assert!(!scene.run().contains(&Step::Serve(Renew::Due)));
+    assert!(!scene.run().contains(&Step::Serve(RenewalReason::Due)));
 }
 
 #[test]
@@ -248,7 +248,7 @@ fn our_own_scrap_is_replaced_and_what_is_served_goes_on() {
         let served = scene.serving.clone().unwrap();
         scene.secret.as_mut().unwrap().data.insert(key.to_owned(), b"scrap".to_vec());
         let steps = scene.run();
-        assert!(matches!(writes(&steps)[..], [Change::Begin(Why::Unusable(_))]), "{steps:?}");
+        assert!(matches!(writes(&steps)[..], [Change::Begin(RotationReason::Unusable(_))]), "{steps:?}");
         assert!(scene.stored().bundle.contains(&served.fingerprint));
         assert_eq!(scene.serving.as_ref(), Some(&served));
     }
@@ -279,7 +279,7 @@ fn somebody_elses_secret_is_used_when_good_and_never_written() {
     secret.labels.clear();
     secret.annotations.insert(ROTATE.to_owned(), "now".to_owned());
     scene.serving = None;
-    assert_eq!(scene.run(), [Step::Serve(Renew::First)]);
+    assert_eq!(scene.run(), [Step::Serve(RenewalReason::First)]);
     scene.now = later(19);
     assert_eq!(scene.step(), Step::Wait(Phase::Borrowed));
 
@@ -290,7 +290,7 @@ fn somebody_elses_secret_is_used_when_good_and_never_written() {
     assert_eq!(scene.step(), Step::Wait(Phase::Borrowed));
     assert_eq!(scene.stored().matching(), Match::AtLeast);
     scene.held_for = Some(PROPAGATION);
-    assert_eq!(scene.run(), [Step::Serve(Renew::Authority)]);
+    assert_eq!(scene.run(), [Step::Serve(RenewalReason::Authority)]);
 
     scene.now = later(400);
     assert!(matches!(scene.step(), Step::Foreign(Reason::Expired(_))));
@@ -305,7 +305,7 @@ fn a_day_more_or_less_makes_no_difference() {
         scene.now = later(days);
         assert_eq!(scene.step(), Step::Wait(Phase::Settled));
         scene.serving = None;
-        assert!(scene.run().contains(&Step::Serve(Renew::First)));
+        assert!(scene.run().contains(&Step::Serve(RenewalReason::First)));
     }
 }
 

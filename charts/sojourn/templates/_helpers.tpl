@@ -35,6 +35,10 @@
 {{- include "sojourn.fullname" . }}-webhook
 {{- end }}
 
+{{- define "sojourn.approvalSecret" -}}
+{{- include "sojourn.fullname" . }}-approvals
+{{- end }}
+
 {{- /* The Secret with the pair that is mounted, when the operator does not make it itself. */ -}}
 {{- define "sojourn.certificateSecret" -}}
 {{- .Values.webhooks.certificates.secretName | default (printf "%s-webhook-tls" (include "sojourn.fullname" .)) }}
@@ -139,6 +143,18 @@ app.kubernetes.io/component: operator
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{- /* Labels of what comes after the operators: no Service and no policy takes its pod for one of them. */ -}}
+{{- define "sojourn.releaseLabels" -}}
+{{- merge (dict "app.kubernetes.io/component" "release") (include "sojourn.labels" . | fromYaml) | toYaml }}
+{{- end }}
+
+{{- /* What makes an object one that comes when the release is gone, and then goes: called with its weight. */ -}}
+{{- define "sojourn.releaseHook" -}}
+helm.sh/hook: post-delete
+helm.sh/hook-weight: {{ . | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
 {{- end }}
 
 {{- /* The image beside a session. Half of a name is completed as the original's chart would. */ -}}

@@ -175,7 +175,6 @@
   resources:
   - amaltheasessions
   verbs:
-  - get
   - list
   - watch
 {{- end }}
@@ -191,6 +190,14 @@
   - list
   - watch
   - update
+- apiGroups:
+  - ""
+  resourceNames:
+  - {{ include "sojourn.approvalSecret" . }}
+  resources:
+  - secrets
+  verbs:
+  - get
 - apiGroups:
   - ""
   resources:

@@ -9,8 +9,15 @@
     name: not-the-operator
   - expression: "!has(request.subResource) || request.subResource == ''"
     name: not-a-subresource
-  - expression: object == null || !has(object.metadata.deletionTimestamp)
-    name: not-being-deleted
+  - expression: >-
+      object == null || oldObject == null || !has(object.metadata.deletionTimestamp)
+      || object.?spec != oldObject.?spec || object.metadata.?labels !=
+      oldObject.metadata.?labels || object.metadata.?annotations != oldObject.metadata.?annotations ||
+      object.metadata.?ownerReferences != oldObject.metadata.?ownerReferences ||
+      (oldObject.metadata.?finalizers.orValue([]).exists(name, name == "sojourn.dev/result")
+      && !object.metadata.?finalizers.orValue([]).exists(name, name ==
+      "sojourn.dev/result"))
+    name: more-than-finalizers-if-being-deleted
   matchPolicy: Equivalent
   name: amaltheasession.validate.sojourn.dev
   namespaceSelector: {{- include "sojourn.namespaceSelector" . | nindent 4 }}
@@ -37,8 +44,15 @@
     name: not-the-operator
   - expression: "!has(request.subResource) || request.subResource == ''"
     name: not-a-subresource
-  - expression: object == null || !has(object.metadata.deletionTimestamp)
-    name: not-being-deleted
+  - expression: >-
+      object == null || oldObject == null || !has(object.metadata.deletionTimestamp)
+      || object.?spec != oldObject.?spec || object.metadata.?labels !=
+      oldObject.metadata.?labels || object.metadata.?annotations != oldObject.metadata.?annotations ||
+      object.metadata.?ownerReferences != oldObject.metadata.?ownerReferences ||
+      (oldObject.metadata.?finalizers.orValue([]).exists(name, name == "sojourn.dev/result")
+      && !object.metadata.?finalizers.orValue([]).exists(name, name ==
+      "sojourn.dev/result"))
+    name: more-than-finalizers-if-being-deleted
   matchPolicy: Equivalent
   name: agenticsession.validate.sojourn.dev
   namespaceSelector: {{- include "sojourn.namespaceSelector" . | nindent 4 }}
@@ -65,8 +79,15 @@
     name: not-the-operator
   - expression: "!has(request.subResource) || request.subResource == ''"
     name: not-a-subresource
-  - expression: object == null || !has(object.metadata.deletionTimestamp)
-    name: not-being-deleted
+  - expression: >-
+      object == null || oldObject == null || !has(object.metadata.deletionTimestamp)
+      || object.?spec != oldObject.?spec || object.metadata.?labels !=
+      oldObject.metadata.?labels || object.metadata.?annotations != oldObject.metadata.?annotations ||
+      object.metadata.?ownerReferences != oldObject.metadata.?ownerReferences ||
+      (oldObject.metadata.?finalizers.orValue([]).exists(name, name == "sojourn.dev/result")
+      && !object.metadata.?finalizers.orValue([]).exists(name, name ==
+      "sojourn.dev/result"))
+    name: more-than-finalizers-if-being-deleted
   matchPolicy: Equivalent
   name: projectsettings.validate.sojourn.dev
   namespaceSelector: {{- include "sojourn.namespaceSelector" . | nindent 4 }}
@@ -93,8 +114,15 @@
     name: not-the-operator
   - expression: "!has(request.subResource) || request.subResource == ''"
     name: not-a-subresource
-  - expression: object == null || !has(object.metadata.deletionTimestamp)
-    name: not-being-deleted
+  - expression: >-
+      object == null || oldObject == null || !has(object.metadata.deletionTimestamp)
+      || object.?spec != oldObject.?spec || object.metadata.?labels !=
+      oldObject.metadata.?labels || object.metadata.?annotations != oldObject.metadata.?annotations ||
+      object.metadata.?ownerReferences != oldObject.metadata.?ownerReferences ||
+      (oldObject.metadata.?finalizers.orValue([]).exists(name, name == "sojourn.dev/result")
+      && !object.metadata.?finalizers.orValue([]).exists(name, name ==
+      "sojourn.dev/result"))
+    name: more-than-finalizers-if-being-deleted
   - expression: "[object, oldObject].exists(o, o != null && ((has(o.metadata.ownerReferences) && o.metadata.ownerReferences.exists(r, (r.kind == 'AmaltheaSession' && r.apiVersion.startsWith('amalthea.dev/')) || (r.kind == 'AgenticSession' && r.apiVersion.startsWith('vteam.ambient-code/')) || (r.kind == 'Notebook' && r.apiVersion.startsWith('sojourn.dev/')))) || (has(o.metadata.labels) && (('app.kubernetes.io/instance' in o.metadata.labels && 'app.kubernetes.io/name' in o.metadata.labels && o.metadata.labels['app.kubernetes.io/name'] == 'AmaltheaSession') || ('agentic-session' in o.metadata.labels && 'app' in o.metadata.labels && o.metadata.labels['app'] == 'ambient-code-runner') || ('app.kubernetes.io/instance' in o.metadata.labels && 'app.kubernetes.io/name' in o.metadata.labels && o.metadata.labels['app.kubernetes.io/name'] == 'Notebook')))))"
     name: claims-a-session
   matchPolicy: Equivalent
@@ -123,8 +151,15 @@
     name: not-the-operator
   - expression: "!has(request.subResource) || request.subResource == ''"
     name: not-a-subresource
-  - expression: object == null || !has(object.metadata.deletionTimestamp)
-    name: not-being-deleted
+  - expression: >-
+      object == null || oldObject == null || !has(object.metadata.deletionTimestamp)
+      || object.?spec != oldObject.?spec || object.metadata.?labels !=
+      oldObject.metadata.?labels || object.metadata.?annotations != oldObject.metadata.?annotations ||
+      object.metadata.?ownerReferences != oldObject.metadata.?ownerReferences ||
+      (oldObject.metadata.?finalizers.orValue([]).exists(name, name == "sojourn.dev/result")
+      && !object.metadata.?finalizers.orValue([]).exists(name, name ==
+      "sojourn.dev/result"))
+    name: more-than-finalizers-if-being-deleted
   matchPolicy: Equivalent
   name: notebook.validate.sojourn.dev
   namespaceSelector: {{- include "sojourn.namespaceSelector" . | nindent 4 }}
@@ -153,8 +188,15 @@
     name: not-the-operator
   - expression: "!has(request.subResource) || request.subResource == ''"
     name: not-a-subresource
-  - expression: object == null || !has(object.metadata.deletionTimestamp)
-    name: not-being-deleted
+  - expression: >-
+      object == null || oldObject == null || !has(object.metadata.deletionTimestamp)
+      || object.?spec != oldObject.?spec || object.metadata.?labels !=
+      oldObject.metadata.?labels || object.metadata.?annotations != oldObject.metadata.?annotations ||
+      object.metadata.?ownerReferences != oldObject.metadata.?ownerReferences ||
+      (oldObject.metadata.?finalizers.orValue([]).exists(name, name == "sojourn.dev/result")
+      && !object.metadata.?finalizers.orValue([]).exists(name, name ==
+      "sojourn.dev/result"))
+    name: more-than-finalizers-if-being-deleted
   matchPolicy: Equivalent
   name: idesession.validate.sojourn.dev
   namespaceSelector: {{- include "sojourn.namespaceSelector" . | nindent 4 }}
@@ -176,6 +218,52 @@
 {{- define "sojourn.mutatingWebhooks" -}}
 - admissionReviewVersions:
   - v1
+  clientConfig: {{- include "sojourn.clientConfig" (list . "/mutate/amalthea.dev/v1alpha1/amaltheasessions") | nindent 4 }}
+  failurePolicy: Ignore
+  matchConditions:
+  - expression: request.userInfo.username != "{{ include "sojourn.operatorUser" . }}"
+    name: not-the-operator
+  - expression: "!has(request.subResource) || request.subResource == ''"
+    name: not-a-subresource
+  - expression: >-
+      object == null || oldObject == null || !has(object.metadata.deletionTimestamp)
+      || object.?spec != oldObject.?spec || object.metadata.?labels !=
+      oldObject.metadata.?labels || object.metadata.?annotations != oldObject.metadata.?annotations ||
+      object.metadata.?ownerReferences != oldObject.metadata.?ownerReferences ||
+      (oldObject.metadata.?finalizers.orValue([]).exists(name, name == "sojourn.dev/result")
+      && !object.metadata.?finalizers.orValue([]).exists(name, name ==
+      "sojourn.dev/result"))
+    name: more-than-finalizers-if-being-deleted
+  - expression: >-
+      object.?spec.?ingress.?tlsSecret.?adopt.orValue(false) ||
+      object.?spec.?authentication.?secretRef.?adopt.orValue(false) ||
+      object.?spec.?session.?remoteSecretRef.?adopt.orValue(false) || object.?spec.?dataSources.orValue([]).exists(one,
+      one.?secretRef.?adopt.orValue(false)) ||
+      object.?spec.?codeRepositories.orValue([]).exists(one, one.?cloningConfigSecretRef.?adopt.orValue(false)) ||
+      object.?spec.?codeRepositories.orValue([]).exists(one,
+      one.?configSecretRef.?adopt.orValue(false)) || object.?spec.?imagePullSecrets.orValue([]).exists(one,
+      one.?adopt.orValue(false))
+    name: adopts-a-secret
+  matchPolicy: Equivalent
+  name: amaltheasession.mutate.sojourn.dev
+  namespaceSelector: {{- include "sojourn.namespaceSelector" . | nindent 4 }}
+  objectSelector: {}
+  reinvocationPolicy: Never
+  rules:
+  - apiGroups:
+    - amalthea.dev
+    apiVersions:
+    - v1alpha1
+    operations:
+    - CREATE
+    - UPDATE
+    resources:
+    - amaltheasessions
+    scope: Namespaced
+  sideEffects: None
+  timeoutSeconds: 3
+- admissionReviewVersions:
+  - v1
   clientConfig: {{- include "sojourn.clientConfig" (list . "/mutate/batch/v1/jobs") | nindent 4 }}
   failurePolicy: Ignore
   matchConditions:
@@ -183,8 +271,15 @@
     name: not-the-operator
   - expression: "!has(request.subResource) || request.subResource == ''"
     name: not-a-subresource
-  - expression: object == null || !has(object.metadata.deletionTimestamp)
-    name: not-being-deleted
+  - expression: >-
+      object == null || oldObject == null || !has(object.metadata.deletionTimestamp)
+      || object.?spec != oldObject.?spec || object.metadata.?labels !=
+      oldObject.metadata.?labels || object.metadata.?annotations != oldObject.metadata.?annotations ||
+      object.metadata.?ownerReferences != oldObject.metadata.?ownerReferences ||
+      (oldObject.metadata.?finalizers.orValue([]).exists(name, name == "sojourn.dev/result")
+      && !object.metadata.?finalizers.orValue([]).exists(name, name ==
+      "sojourn.dev/result"))
+    name: more-than-finalizers-if-being-deleted
   - expression: "[object, oldObject].exists(o, o != null && ((has(o.metadata.ownerReferences) && o.metadata.ownerReferences.exists(r, (r.kind == 'AmaltheaSession' && r.apiVersion.startsWith('amalthea.dev/')) || (r.kind == 'AgenticSession' && r.apiVersion.startsWith('vteam.ambient-code/')) || (r.kind == 'Notebook' && r.apiVersion.startsWith('sojourn.dev/')))) || (has(o.metadata.labels) && (('app.kubernetes.io/instance' in o.metadata.labels && 'app.kubernetes.io/name' in o.metadata.labels && o.metadata.labels['app.kubernetes.io/name'] == 'AmaltheaSession') || ('agentic-session' in o.metadata.labels && 'app' in o.metadata.labels && o.metadata.labels['app'] == 'ambient-code-runner') || ('app.kubernetes.io/instance' in o.metadata.labels && 'app.kubernetes.io/name' in o.metadata.labels && o.metadata.labels['app.kubernetes.io/name'] == 'Notebook')))))"
     name: claims-a-session
   matchPolicy: Equivalent

@@ -18,6 +18,7 @@ pub use spec::*;
 pub use status::*;
 
 use crate::crd::Column;
+use crate::finalizers::Finalizers;
 use crate::kind::DescribedKind;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
@@ -29,6 +30,12 @@ pub const GROUP: &str = AmaltheaSession::DESCRIPTOR.group;
 pub const API_VERSION: &str = AmaltheaSession::DESCRIPTOR.api_version;
 /// The kind.
 pub const KIND: &str = AmaltheaSession::DESCRIPTOR.kind;
+/// What holds sessions and their Jobs.
+pub const FINALIZERS: Finalizers = Finalizers {
+    kind: AmaltheaSession::DESCRIPTOR,
+    on_sessions: &[names::SECRETS_FINALIZER],
+    on_jobs: &[names::RESULT_FINALIZER],
+};
 
 const COLUMNS: [Column; 6] = [
     Column {

@@ -16,6 +16,17 @@ pub struct SecretReference<'a> {
     pub needed: bool,
 }
 
+/// Where in a spec references stand: the list, if they stand in one, and the fields that lead to the reference.
+pub const PLACES: [(Option<&str>, &[&str]); 7] = [
+    (None, &["ingress", "tlsSecret"]),
+    (None, &["authentication", "secretRef"]),
+    (None, &["session", "remoteSecretRef"]),
+    (Some("dataSources"), &["secretRef"]),
+    (Some("codeRepositories"), &["cloningConfigSecretRef"]),
+    (Some("codeRepositories"), &["configSecretRef"]),
+    (Some("imagePullSecrets"), &[]),
+];
+
 /// All references of a session. Those of an authentication that is disabled do not count.
 pub fn secret_references(spec: &AmaltheaSessionSpec) -> Vec<SecretReference<'_>> {
     let remote = spec.location == Location::Remote;
@@ -94,5 +105,25 @@ mod tests {
         assert!(references.iter().all(|reference| reference.adopt && reference.name == "a"));
         let known: BTreeSet<String> = references.into_iter().map(|reference| reference.path).collect();
         assert_eq!(known, expected);
+        let places = PLACES.iter().map(|(list, fields)| {
+            let list = list.map(|list| format!("{list}[0]"));
+            let parts: Vec<_> = list.as_deref().into_iter().chain(fields.iter().copied()).collect();
+            format!("spec.{}", parts.join("."))
+        });
+        assert_eq!(places.collect::<BTreeSet<_>>(), expected);
+    }
+
+    /// The pod of such a session has no proxy, so it uses no secret.
+    #[test]
+    fn a_disabled_authentication_refers_to_no_secret() {
+        let spec = |enabled: bool| -> AmaltheaSessionSpec {
+            serde_json::from_value(json!({
+                "session": {"image": "debian"},
+                "authentication": {"enabled": enabled, "type": "token", "secretRef": {"name": "a", "adopt": true}},
+            }))
+            .unwrap()
+        };
+        assert_eq!(secret_references(&spec(true)).len(), 1);
+        assert_eq!(secret_references(&spec(false)), []);
     }
 }

@@ -15,6 +15,7 @@ pub use state::{DesiredState, State};
 pub use status::*;
 
 use crate::crd::Column;
+use crate::finalizers::Finalizers;
 use crate::kind::DescribedKind;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Deserialize;
@@ -28,6 +29,9 @@ pub const API_VERSION: &str = IdeSession::DESCRIPTOR.api_version;
 pub const KIND: &str = IdeSession::DESCRIPTOR.kind;
 /// Finalizer of every session: the IDE is asked to end what it runs before the object goes.
 pub const FINALIZER: &str = "usvc-dev.developer.microsoft.com/ide-session-reconciler";
+/// What holds sessions. They have no Jobs.
+pub const FINALIZERS: Finalizers =
+    Finalizers { kind: IdeSession::DESCRIPTOR, on_sessions: &[FINALIZER], on_jobs: &[] };
 
 const COLUMNS: [Column; 4] = [
     Column { name: "State", kind: "string", path: ".status.state", description: "What the session does now" },

@@ -96,7 +96,7 @@ async fn files_are_made_never_taken() {
     symlink(&victim, &path).unwrap();
     assert!(matches!(capture.open(&owner()).await, Err(OpenCaptureError::Begin { .. })));
     assert!(capture.read(&owner(), Stream::Stdout).is_err());
-    // Neither a second name of a file, nor what would block whoever opens it.
+    // Neither a second name of a file, nor a file that blocks its reader.
     fs::remove_file(&path).unwrap();
     fs::hard_link(&victim, &path).unwrap();
     assert!(matches!(capture.open(&owner()).await, Err(OpenCaptureError::Begin { .. })));

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::UserInfo;
 use serde_json::Value;
-use sojourn_webhooks::{Access, Facts, GuardSettings, Object, Offline, Operation, Request, judge};
+use sojourn_webhooks::{Access, AdmissionSettings, Facts, Object, Offline, Operation, Request, evaluate};
 
 use super::document::{Document, Place};
 use super::kinds::{Kind, Kinds, Known};
@@ -66,9 +66,9 @@ impl Examination {
 
 /// What is known offline: the sessions of the input. Whether somebody may do something is the cluster's to say, so
 /// nothing is refused for it.
-fn known(inputs: &[&[Input]], settings: GuardSettings, now: Timestamp) -> Offline {
+fn known(inputs: &[&[Input]], settings: AdmissionSettings, now: Timestamp) -> Offline {
     let mut facts = Offline::new(now, settings);
-    facts.answer_always(Access::Allowed);
+    facts.set_default_access(Access::Allowed);
     for document in inputs.iter().copied().flatten().flat_map(|input| &input.documents) {
         facts.know(namespace(&document.object), &document.object);
     }
@@ -84,7 +84,7 @@ pub fn examine(
     kinds: &Kinds,
     inputs: &[Input],
     old: &[Input],
-    settings: GuardSettings,
+    settings: AdmissionSettings,
     now: Timestamp,
 ) -> Examination {
     // The input is the newer truth about a session that both have.
@@ -184,7 +184,7 @@ pub fn verdict(kinds: &Kinds, kind: &Kind, request: &Request<'_>, facts: &dyn Fa
     let mut problems = kinds.judge_shape(kind, &mut object, old.as_ref());
     let malformed = problems.iter().any(|problem| problem.denies() && problem.code == SCHEMA_INVALID);
     let request = Request { new: Some(Object::Value(&object)), ..*request };
-    for finding in kind.rows().iter().flat_map(|row| judge(row, &request, facts).findings) {
+    for finding in kind.rows().iter().flat_map(|row| evaluate(row, &request, facts).findings) {
         let immutable = finding.code.is_about_the_change();
         let problem = Problem::from(finding);
         // The schema has said in which fields.

@@ -1,4 +1,4 @@
-//! What `sojourn check` says about one field of one object, whoever found it: the schema, a rule in CEL, or ours.
+//! What `sojourn check` says about one field of one object, found by the schema, by a rule in CEL, or by our rules.
 
 use sojourn_webhooks::{FieldPath, Finding, Severity};
 

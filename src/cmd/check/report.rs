@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sojourn_webhooks::{Severity, finding::in_one};
 
 use super::examine::{Examination, Located};
-use crate::cmd::explain::topics;
+use crate::cmd::{terminal::printable, topics::topics};
 
 /// How the result is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -60,11 +60,6 @@ fn subject(located: &Located) -> String {
     let namespace =
         if located.namespace.is_empty() { String::new() } else { format!("{}/", located.namespace) };
     format!("{} {namespace}{}", located.kind, located.name)
-}
-
-/// Control characters could rewrite what a terminal shows.
-pub(in crate::cmd) fn printable(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
 /// A problem as people read it, its hint below.

@@ -138,8 +138,11 @@ impl Questions<'_> {
             found.lease = Some(self.lease(home).await);
         }
         if let (Some(user), Some(home)) = (&user, home) {
+            // The chart derives the names of both Secrets from the same name as the Service's. Without a Service they
+            // are not known.
+            let release = service.as_ref().and_then(|service| service.name.strip_suffix("-webhook"));
             let names = OwnNames {
-                // The chart gives the Secret the Service's name. Without one nobody knows it.
+                approval_secret: release.map(|name| format!("{name}-approvals")).unwrap_or_default(),
                 webhook_secret: service.map(|service| service.name).unwrap_or_default(),
                 webhook_configuration: name.to_owned(),
             };

@@ -89,6 +89,7 @@ pub(super) fn judge(facts: &Facts) -> Vec<Health> {
         found.extend(installation.endpoints.as_ref().map(endpoints));
         found.extend(installation.lease.as_ref().map(|seen| lease(seen, facts.now)));
         found.push(rights(installation));
+        found.extend(shared_namespace(installation));
         found.push(bad_trial(installation, &facts.me));
         found.push(good_trial(installation));
         let several = facts.installations.len() > 1;
@@ -252,6 +253,21 @@ fn rights(installation: &Installation) -> Health {
         format!("the operator may not {}", missing.join(", ")),
         "helm upgrade brings the chart's roles back; docs/rights.md says what each is for",
     )
+}
+
+/// Sessions beside the operator are in reach of what else is in its namespace. Where all namespaces are served, it is up
+/// to who may write sessions there.
+fn shared_namespace(installation: &Installation) -> Option<Health> {
+    let user = installation.operator_user()?;
+    let (home, _) = user.strip_prefix("system:serviceaccount:")?.split_once(':')?;
+    let shared = installation.namespaces()?.iter().any(|namespace| namespace == home);
+    shared.then(|| {
+        warn(
+            "namespace of sessions",
+            format!("sessions live in {home}, beside the operator"),
+            "give them a namespace of their own: helm upgrade --set namespaces={sessions} --set createNamespaces=true",
+        )
+    })
 }
 
 /// What the API server says when it could not get an answer from a webhook.

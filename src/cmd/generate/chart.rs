@@ -58,6 +58,7 @@ pub(super) fn rules() -> anyhow::Result<String> {
     let mut holes = Holes::default();
     let names = OwnNames {
         webhook_secret: holes.make(r#"{{ include "sojourn.webhookSecret" . }}"#),
+        approval_secret: holes.make(r#"{{ include "sojourn.approvalSecret" . }}"#),
         webhook_configuration: holes.make(r#"{{ include "sojourn.webhookConfiguration" . }}"#),
     };
     Ok([

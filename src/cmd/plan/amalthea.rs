@@ -7,7 +7,7 @@ use super::{
     workload::{steps, text, until, whole},
 };
 use crate::{
-    cmd::check::report::printable,
+    cmd::terminal::printable,
     control::amalthea::Index,
     core::{
         amalthea::{Observed, PlanContext, Preview, deadlines::Decision, events::rule, preview},

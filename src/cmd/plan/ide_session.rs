@@ -6,7 +6,7 @@ use super::{
     report::conditions_text,
 };
 use crate::{
-    cmd::check::report::printable,
+    cmd::terminal::printable,
     core::{
         ide_session::{Command, Preview, preview},
         settings::SessionSettings,

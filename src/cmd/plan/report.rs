@@ -4,7 +4,10 @@ use super::{
     kind::KINDS,
     outline::{Outline, Standing, Subject},
 };
-use crate::cmd::check::report::{object as problem_object, printable, text as problem_text};
+use crate::cmd::{
+    check::report::{object as problem_object, text as problem_text},
+    terminal::printable,
+};
 use anyhow::Context as _;
 use clap::ValueEnum;
 use serde_json::{Value, json};

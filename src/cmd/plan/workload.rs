@@ -1,14 +1,14 @@
 //! Plans for kinds with children: what is shown of their children.
 
 use crate::{
-    cmd::check::report::printable,
+    cmd::terminal::printable,
     core::{
         manifest::{
             Write,
             changes::{Change, changes, shown},
         },
         object::Kind,
-        workload::{Observed, Plan, WorkloadKind},
+        workload::{KeepReason, KeptSecret, Observed, Plan, WorkloadKind},
     },
 };
 use jiff::Timestamp;
@@ -52,8 +52,13 @@ pub(super) fn text<K: WorkloadKind>(plan: &Plan, observed: &Observed<K>, keep: &
     for name in &plan.delete_secrets {
         line("-", format!("Secret {name}, which the session adopted"));
     }
-    for name in &plan.keep_secrets {
-        line("=", format!("Secret {name}, which the session adopted: other sessions refer to it"));
+    for KeptSecret { name, reason } in &plan.keep_secrets {
+        let why = match reason {
+            KeepReason::Shared => "other sessions refer to it",
+            // Only the operator has the key that records are verified with.
+            KeepReason::NotApproved => "deleted only if the operator finds a record that this was approved",
+        };
+        line("=", format!("Secret {name}, which the session adopted: {why}"));
     }
     if let Some(finalizers) = &plan.finalizers {
         line("~", format!("finalizers of the session: {}", finalizers.join(", ")));
@@ -94,7 +99,7 @@ pub(super) fn steps<K: WorkloadKind>(
         entry
     }));
     children.extend(plan.delete_secrets.iter().map(|name| child("delete", Kind::Secret, name)));
-    children.extend(plan.keep_secrets.iter().map(|name| child("keep", Kind::Secret, name)));
+    children.extend(plan.keep_secrets.iter().map(|kept| child("keep", Kind::Secret, &kept.name)));
     children
 }
 

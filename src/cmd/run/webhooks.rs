@@ -5,7 +5,7 @@ use crate::{
     control::{
         certificates::deregistration::Deregistration,
         controller::Controllers,
-        facts::{AccessReviews, ClusterFacts},
+        facts::{ClusterFacts, SubjectAccessReviews},
         watch::CacheSync,
     },
     http_server::Shutdown,
@@ -24,8 +24,8 @@ use kube::{
 };
 use sojourn_certs::server::CertResolver;
 use sojourn_webhooks::{
+    AdmissionSettings,
     config::{self, ConfigSettings, Endpoint},
-    facts::GuardSettings,
     http::WebhookState,
     metrics::Metrics,
 };
@@ -74,18 +74,18 @@ impl Server<'_> {
             webhook.bind.bind().await.with_context(|| format!("cannot listen on {}", webhook.bind))?;
         let resolver = Arc::new(CertResolver::default());
         let address = listener.local_addr()?;
-        let guard = GuardSettings { operator_user: operator_user.clone(), ..settings.guard() };
+        let admission = AdmissionSettings { operator_user: operator_user.clone(), ..settings.admission() };
         let facts = ClusterFacts {
             controllers: controllers.clone(),
             cache_sync: cache_sync.clone(),
-            settings: guard,
+            settings: admission,
         };
-        let guard = WebhookState {
+        let state = WebhookState {
             facts: Arc::new(facts),
-            authorizer: Arc::new(AccessReviews(client.clone())),
+            authorizer: Arc::new(SubjectAccessReviews(client.clone())),
             metrics,
         };
-        let task = tokio::spawn(serve_webhooks(listener, resolver.clone(), guard, apis, ending));
+        let task = tokio::spawn(serve_webhooks(listener, resolver.clone(), state, apis, ending));
         let deregistration =
             certificate::start(client, (settings, webhook), (address, resolver), watchers, background);
         if webhook.install {
@@ -93,7 +93,7 @@ impl Server<'_> {
             let configuration = ConfigSettings {
                 name: webhook.configuration.clone(),
                 endpoint: endpoint(&webhook.target),
-                // Written by whoever keeps the certificate.
+                // Written by the source of the certificate.
                 ca_bundle: Vec::new(),
                 operator_user,
                 scope: guarded(&settings.scope),

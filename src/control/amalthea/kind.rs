@@ -3,14 +3,17 @@
 use super::{Reconciler, gauges::Gauges, requests::last_request, usage};
 use crate::{
     control::{context::ReconciledKind, key::Key, workload::ControlledKind},
-    core::amalthea::{Observed, PlanContext, Requests, idle, validate},
+    core::amalthea::{Observed, PlanContext, Requests, UNREADABLE, idle, validate},
     settings::{MetricsSettings, Scope},
     telemetry::{metrics, sessions::SessionCollector},
 };
 use kube::core::DynamicObject;
 use prometheus_client::registry::Registry;
 use sojourn_crds::amalthea::{AmaltheaSession, KIND};
-use sojourn_webhooks::{JobConstraints, facts::GuardSettings, session_kinds::amalthea_job_constraints};
+use sojourn_webhooks::{
+    AdmissionSettings, JobConstraints, adoption, session_kinds::amalthea_job_constraints,
+    table::LONGEST_SPEC,
+};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -23,14 +26,26 @@ impl ControlledKind for AmaltheaSession {
     fn read(object: DynamicObject) -> Result<Self, serde_json::Error> {
         let DynamicObject { mut metadata, mut data, .. } = object;
         metadata.managed_fields = None;
+        // Users may write as much here as they like; one annotation is read.
         if let Some(annotations) = &mut metadata.annotations {
-            annotations.remove(sojourn_crds::metadata::LAST_APPLIED);
+            annotations.retain(|key, _| key == adoption::ANNOTATION);
         }
         let spec = data.get_mut("spec").map(serde_json::Value::take).filter(|spec| !spec.is_null());
+        let length = spec.as_ref().map_or(0, |spec| spec.to_string().len());
+        let spec = spec.filter(|_| length <= LONGEST_SPEC);
+        if length > LONGEST_SPEC {
+            let reason = format!(
+                "the spec has {length} bytes as JSON, and at most {LONGEST_SPEC} are allowed; keep large content in a \
+                 ConfigMap or Secret"
+            );
+            metadata.annotations.get_or_insert_default().insert(UNREADABLE.to_owned(), reason);
+        }
         let status = data.get_mut("status").map(serde_json::Value::take).filter(|status| !status.is_null());
         let spec = spec.and_then(|spec| match serde_json::from_value(spec) {
             Ok(spec) => Some(spec),
             Err(error) => {
+                let reason = format!("the spec cannot be read: {error}");
+                metadata.annotations.get_or_insert_default().insert(UNREADABLE.to_owned(), reason);
                 tracing::warn!(%error, session = metadata.name, namespace = metadata.namespace, "unreadable spec");
                 None
             }
@@ -67,7 +82,7 @@ impl ControlledKind for AmaltheaSession {
         registry.register_collector(Box::new(SessionCollector::new(gauges, settings.per_session)));
     }
 
-    fn job_constraints(&self, settings: &GuardSettings) -> Option<JobConstraints> {
+    fn job_constraints(&self, settings: &AdmissionSettings) -> Option<JobConstraints> {
         Some(amalthea_job_constraints(self, settings))
     }
 }

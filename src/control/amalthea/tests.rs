@@ -103,6 +103,8 @@ fn settings() -> SessionSettings {
         on_deadline: Default::default(),
         ask_proxies: false,
         idle_check_interval: Duration::from_secs(30),
+        own: Default::default(),
+        approval_key: None,
     }
 }
 

@@ -68,7 +68,7 @@ async fn list(reconciler: &Reconciler, namespace: Option<&str>) -> Result<PodMet
     api::within(reconciler.context.client.request::<PodMetricsList>(request)).await
 }
 
-/// Takes in what was measured and scheduled_decisions the sessions for which it changes something.
+/// Stores the measurements, and requests a reconcile of the sessions for which they change something.
 fn take_in(reconciler: &Reconciler, list: PodMetricsList) {
     let now = Timestamp::now();
     for pod in list.items {

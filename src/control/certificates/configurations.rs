@@ -18,7 +18,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use sojourn_certs::{
     Bundle,
-    bundle::{Match, Publish, to_publish},
+    bundle::{Match, PublishReason, to_publish},
 };
 use std::fmt::Debug;
 
@@ -66,7 +66,7 @@ impl LiveConfiguration {
     }
 
     /// What to write for each webhook, and why; `None` when all are good.
-    fn to_publish(&self, wanted: &Bundle, matching: Match) -> Option<(Publish, Vec<Value>)> {
+    fn to_publish(&self, wanted: &Bundle, matching: Match) -> Option<(PublishReason, Vec<Value>)> {
         let stale: Vec<_> = self.bundles.iter().map(|pem| to_publish(pem, wanted, matching)).collect();
         let reason = stale.iter().flatten().map(|(reason, _)| *reason).next()?;
         let writes = stale.into_iter().enumerate().filter_map(|(index, write)| {
@@ -249,7 +249,7 @@ mod tests {
         let (wanted, other) = (bundle(), bundle());
         let (reason, writes) =
             live(&[&wanted, &Bundle::default(), &other]).to_publish(&wanted, Match::Exactly).unwrap();
-        assert_eq!(reason, Publish::Blank);
+        assert_eq!(reason, PublishReason::Blank);
         let paths: Vec<_> = writes.iter().map(|write| write["path"].as_str().unwrap()).collect();
         assert_eq!(paths, ["/webhooks/1/clientConfig/caBundle", "/webhooks/2/clientConfig/caBundle"]);
         assert!(live(&[&wanted, &wanted]).to_publish(&wanted, Match::Exactly).is_none());

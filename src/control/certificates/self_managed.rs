@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     control::{errors::CallError, event},
-    core::event::EventRecord,
+    core::event::{CertificateEvent, EventRecord},
     telemetry::certificates::{CertificateRole, Failure, Phase},
 };
 use futures::StreamExt;
@@ -19,9 +19,8 @@ use k8s_openapi::api::core::v1::{ObjectReference, Secret};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 use sojourn_certs::{
-    Bundle, Leaf, Names,
+    Bundle, Fingerprint, Leaf, Names,
     authority::{AuthorityError, Reason},
-    bundle::Fingerprint,
     leaf::LeafError,
     propagation::BundlePropagation,
     rotation::{self, Change, Serving, Step, View},
@@ -157,7 +156,7 @@ impl SelfManaged {
             Err(error) => {
                 self.server.metrics.failed(error.failure());
                 tracing::error!(%error, "the webhooks' certificate; what is served goes on being served");
-                self.publish_event(true, "CertificateNotKept", error.to_string()).await;
+                self.publish_event(CertificateEvent::CertificateNotKept, error.to_string()).await;
                 requeue_after = RETRY.saturating_mul(1 << self.failures.min(6)).min(MAX_RETRY);
                 self.failures += 1;
             }
@@ -293,12 +292,16 @@ impl SelfManaged {
         match change {
             Change::Begin(why) => {
                 tracing::info!(%why, "a new authority of the webhooks' certificates is published");
-                self.publish_event(false, "RotationBegan", format!("Publishing a new authority: {why}"))
-                    .await;
+                self.publish_event(
+                    CertificateEvent::RotationBegan,
+                    format!("Publishing a new authority: {why}"),
+                )
+                .await;
             }
             Change::Promote => {
                 tracing::info!("the new authority of the webhooks' certificates signs");
-                self.publish_event(false, "RotationDone", "The new authority signs".to_owned()).await;
+                self.publish_event(CertificateEvent::RotationDone, "The new authority signs".to_owned())
+                    .await;
             }
             Change::Retire => tracing::info!("the old authority of the webhooks' certificates is dropped"),
             Change::RepublishOwnCa => {
@@ -310,7 +313,7 @@ impl SelfManaged {
 
     /// Publishes an Event about the Secret, unless the last one has the same message. One that cannot be published is
     /// lost; it repeats logs, metrics and the readiness page.
-    async fn publish_event(&mut self, warning: bool, reason: &'static str, message: String) {
+    async fn publish_event(&mut self, reason: CertificateEvent, message: String) {
         let Some(Some(version)) = &self.secret else { return };
         if self.last_event.as_ref() == Some(&message) {
             return;
@@ -323,7 +326,7 @@ impl SelfManaged {
             uid: version.object.metadata.uid.clone(),
             ..ObjectReference::default()
         };
-        let note = EventRecord { warning, reason, message: message.clone() };
+        let note = EventRecord::new(reason, message.clone());
         event::publish(&self.config.client, about, &self.config.replica, "KeepCertificate", &note).await;
         self.last_event = Some(message);
     }

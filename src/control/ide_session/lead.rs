@@ -28,8 +28,8 @@ impl Reconciler {
         }
     }
 
-    /// Waits for a moment until the outcome of every start that was sent is on record: whoever comes next must take it
-    /// for failed. The workers must still be at work.
+    /// Waits for a short time until the outcome of every start that was sent is on record: the next leader has to treat
+    /// one without an outcome as failed. The workers must still run.
     pub async fn settle(&self) {
         let settled = async {
             while self.context.leadership.is_leader() && self.runs.is_starting() {

@@ -1,4 +1,4 @@
-//! What whoever reads a log has to know of its session.
+//! What the log server has to know of a session.
 
 use super::Reconciler;
 use crate::{

@@ -3,7 +3,7 @@
 use super::runs::Output;
 use crate::{
     capture::{Capture, NameOwnerError, OpenCaptureError, Owner, Stream, Writer},
-    core::ide_session::{self, Files},
+    core::ide_session::{self, Files, reasons::LogsReason},
     settings::CaptureSettings,
 };
 use futures::future::BoxFuture;
@@ -55,7 +55,7 @@ impl Outputs {
             Some(Ok(_)) => return ide_session::Capture::Kept(self.files(&owner)),
             Some(Err(message)) => {
                 let message = format!("What the session writes cannot be kept: {message}");
-                return ide_session::Capture::Unavailable { reason: "CaptureFailed", message };
+                return ide_session::Capture::Unavailable { reason: LogsReason::CaptureFailed, message };
             }
             None => {}
         }

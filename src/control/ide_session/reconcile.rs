@@ -14,7 +14,7 @@ use crate::{
         lease::Leadership,
         worker::{Action, Reconcile, Workqueue},
     },
-    core::ide_session::{Command, Observed, events, plan, status},
+    core::ide_session::{Command, Observed, PlanContext, events, plan, status},
     ide::dial::SystemLookup,
     settings::Settings,
     telemetry::metrics,
@@ -75,7 +75,8 @@ impl Reconcile for Reconciler {
         let Some(observed) = self.observe(key).instrument(debug_span!("observe")).await else {
             return Ok(Action::await_change());
         };
-        let plan = debug_span!("plan").in_scope(|| plan(&observed, now));
+        let context = PlanContext { now, patience: self.patience };
+        let plan = debug_span!("plan").in_scope(|| plan(&observed, &context));
         let next = Action::requeue_at(plan.requeue_at, now);
         let begun = self.apply(&observed, plan.first).instrument(debug_span!("apply")).await?;
         if let Some(finalizers) = &plan.finalizers {
@@ -84,7 +85,7 @@ impl Reconcile for Reconciler {
         }
         let status = debug_span!("status").in_scope(|| status(&observed, &plan.step, now));
         let wrote = self.report(&observed.session, &status).instrument(debug_span!("report")).await?;
-        // At once: what is on record as about to be sent is taken for sent by whoever comes next.
+        // At once: the next leader treats a request that is recorded as about to be sent as sent.
         self.apply(&observed, plan.then).instrument(debug_span!("apply")).await?;
         self.tell(&observed.session, events::for_status(&observed, &status)).await;
         // What follows from what is on record, or known, by now is for the next pass.
@@ -132,7 +133,7 @@ impl Reconciler {
         let session = self.index.read().session(key)?;
         let (endpoint, run) = self.runs.observe(&session);
         let capture = self.outputs.of(&session).await;
-        Some(Observed { session, endpoint, run, capture, patience: self.patience })
+        Some(Observed { session, endpoint, run, capture })
     }
 
     /// Carries commands out, in their order. Returns whether there were any.

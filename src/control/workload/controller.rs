@@ -8,7 +8,7 @@ use crate::{
 };
 use prometheus_client::registry::Registry;
 use serde_json::{Value, json};
-use sojourn_webhooks::{JobConstraints, facts::GuardSettings};
+use sojourn_webhooks::{AdmissionSettings, JobConstraints, facts::RouteHolder};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
@@ -63,11 +63,21 @@ impl<K: ControlledKind> Controller for WorkloadController<K> {
         })
     }
 
+    fn route_holder(&self, route: &str, own: &Key) -> Option<RouteHolder> {
+        let index = self.reconciler.index.read();
+        let holder = index.route_holders(route).find(|holder| *holder != own)?;
+        Some(RouteHolder { namespace: holder.namespace.to_string(), name: holder.name.to_string() })
+    }
+
+    fn held_bytes(&self, namespace: &str) -> usize {
+        self.reconciler.index.read().held(namespace)
+    }
+
     fn job_constraints(
         &self,
         namespace: &str,
         name: &str,
-        settings: &GuardSettings,
+        settings: &AdmissionSettings,
     ) -> Option<JobConstraints> {
         let session = self.reconciler.index.read().session(&Key::new(namespace, name))?;
         session.job_constraints(settings)

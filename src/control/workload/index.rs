@@ -4,6 +4,7 @@
 //! lists the API server for an answer that is here. Objects are packed until a reconcile looks at them.
 
 mod entry;
+mod routes;
 
 use crate::{
     control::{
@@ -13,17 +14,16 @@ use crate::{
     core::{
         object::{CachedObject, Kind, PackedObject, Uid},
         packed::Form,
-        workload::{Observed, Warning, WorkloadKind, diagnosis},
+        workload::{Observed, SameRoute, Warning, WorkloadKind, diagnosis},
     },
 };
 use entry::{Entry, PackedSession, pod_owners};
+use routes::Routes;
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
 };
 
-/// Warnings that are kept at most; a cluster in trouble makes more than a person reads.
-const MOST_WARNINGS: usize = 20_000;
 /// Warnings that are kept of one object.
 const MOST_WARNINGS_EACH: usize = 4;
 
@@ -32,13 +32,23 @@ pub struct Index<K: WorkloadKind> {
     entries: HashMap<Key, Entry<K>>,
     warnings: HashMap<Uid, Vec<Warning>>,
     owners: HashMap<Uid, Key>,
+    /// Bytes of packed sessions by namespace.
+    held: HashMap<Arc<str>, usize>,
+    routes: Routes,
     /// What the sessions have in common.
     form: Form,
 }
 
 impl<K: WorkloadKind> Default for Index<K> {
     fn default() -> Self {
-        Self { entries: HashMap::new(), warnings: HashMap::new(), owners: HashMap::new(), form: Form::new() }
+        Self {
+            entries: HashMap::new(),
+            warnings: HashMap::new(),
+            owners: HashMap::new(),
+            held: HashMap::new(),
+            routes: Routes::default(),
+            form: Form::new(),
+        }
     }
 }
 
@@ -52,16 +62,74 @@ impl<K: WorkloadKind> Index<K> {
         if known.is_some_and(|known| !is_newer(version, known.version)) {
             return None;
         }
-        entry.session = Some(PackedSession::new(&session, &self.form));
+        let new = PackedSession::new(&session, &self.form);
+        let (length, route, created) = (new.len(), new.route.clone(), new.created);
+        if let Some(old) = entry.session.replace(new) {
+            self.session_removed(&key, &old);
+        }
+        *self.held.entry(key.namespace.clone()).or_default() += length;
+        if let Some(route) = route {
+            self.routes.add(&route, &key, created);
+        }
         Some(key)
+    }
+
+    /// Takes a session out of what is counted and found beside the entries.
+    fn session_removed(&mut self, key: &Key, session: &PackedSession<K>) {
+        if let Some(held) = self.held.get_mut(&key.namespace) {
+            *held = held.saturating_sub(session.len());
+            if *held == 0 {
+                self.held.remove(&key.namespace);
+            }
+        }
+        if let Some(route) = &session.route {
+            self.routes.remove(route, key);
+        }
+    }
+
+    /// The sessions that have a route, the eldest first.
+    pub fn route_holders(&self, route: &str) -> impl Iterator<Item = &Key> {
+        self.routes.holders(route)
+    }
+
+    /// The other sessions that have the route of this one.
+    pub fn sharers(&self, key: &Key) -> Vec<Key> {
+        let session = self.entries.get(key).and_then(|entry| entry.session.as_ref());
+        let route = session.and_then(|session| session.route.as_deref());
+        let holders = route.into_iter().flat_map(|route| self.routes.holders(route));
+        holders.filter(|holder| *holder != key).cloned().collect()
+    }
+
+    fn same_route(&self, key: &Key) -> Vec<SameRoute> {
+        let session = self.entries.get(key).and_then(|entry| entry.session.as_ref());
+        let Some(route) = session.and_then(|session| session.route.as_deref()) else { return Vec::new() };
+        let mut is_older = true;
+        let mut others = Vec::new();
+        for holder in self.routes.holders(route) {
+            if holder == key {
+                is_older = false;
+            } else {
+                let (namespace, name) = (holder.namespace.to_string(), holder.name.to_string());
+                others.push(SameRoute { namespace, name, is_older });
+            }
+        }
+        others
+    }
+
+    /// Bytes that the sessions of a namespace take in memory. Their workloads take about as much again.
+    pub fn held(&self, namespace: &str) -> usize {
+        self.held.get(namespace).copied().unwrap_or_default()
     }
 
     /// Forgets a session.
     pub fn remove_session(&mut self, key: &Key) {
         if let Some(entry) = self.entries.get_mut(key) {
-            entry.session = None;
+            let session = entry.session.take();
             entry.gone = None;
             entry.measurements = K::Measurements::default();
+            if let Some(session) = session {
+                self.session_removed(key, &session);
+            }
             self.tidy(key);
         }
     }
@@ -74,7 +142,13 @@ impl<K: WorkloadKind> Index<K> {
         let objects = self.entries.entry(key.clone()).or_default().objects(new.kind);
         match objects.iter_mut().find(|known| known.kind == new.kind && known.name == new.name) {
             Some(known) if known.uid == new.uid && !is_newer(new.version, known.version) => return None,
-            Some(known) => *known = new,
+            Some(known) => {
+                let old = std::mem::replace(known, new);
+                if old.uid != known.uid {
+                    self.owners.remove(&old.uid);
+                    self.warnings.remove(&old.uid);
+                }
+            }
             None => {
                 objects.reserve_exact(1);
                 objects.push(new);
@@ -113,18 +187,16 @@ impl<K: WorkloadKind> Index<K> {
         }
     }
 
-    /// Stores a warning about an object. Returns the key of the object's session, if that is known.
+    /// Stores a warning about a child or pod. Returns the key of its session. Anybody may write Events: what is about
+    /// other objects is not kept.
     pub fn apply_warning(&mut self, uid: &str, warning: Warning) -> Option<Key> {
-        if self.warnings.len() >= MOST_WARNINGS {
-            let owners = &self.owners;
-            self.warnings.retain(|uid, _| owners.contains_key(uid));
-        }
         let uid = Uid::new(uid);
+        let key = self.owners.get(&uid)?.clone();
         let known = self.warnings.entry(uid).or_default();
         known.retain(|old| old.reason != warning.reason);
         known.insert(0, warning);
         known.truncate(MOST_WARNINGS_EACH);
-        self.owners.get(&uid).cloned()
+        Some(key)
     }
 
     /// Changes what was measured of a session.
@@ -144,20 +216,38 @@ impl<K: WorkloadKind> Index<K> {
     ) -> Vec<Key> {
         let seen: HashSet<Uid> = seen.iter().map(|uid| Uid::new(uid)).collect();
         let mut changed = Vec::new();
+        let mut gone = Vec::new();
+        let mut removed = Vec::new();
         let in_scope = |key: &Key| namespace.is_none_or(|namespace| namespace == &*key.namespace);
         for (key, entry) in self.entries.iter_mut().filter(|(key, _)| in_scope(key)) {
             let lost = match kind {
-                None => entry.session.take_if(|session| !seen.contains(&session.uid)).is_some(),
+                None => {
+                    let lost = entry.session.take_if(|session| !seen.contains(&session.uid));
+                    let is_lost = lost.is_some();
+                    removed.extend(lost.map(|session| (key.clone(), session)));
+                    is_lost
+                }
                 Some(kind) => {
                     let objects = entry.objects(kind);
                     let before = objects.len();
-                    objects.retain(|object| object.kind != kind || seen.contains(&object.uid));
+                    objects.retain(|object| {
+                        let stays = object.kind != kind || seen.contains(&object.uid);
+                        gone.extend((!stays).then_some(object.uid));
+                        stays
+                    });
                     objects.len() < before
                 }
             };
             if lost {
                 changed.push(key.clone());
             }
+        }
+        for (key, session) in removed {
+            self.session_removed(&key, &session);
+        }
+        for uid in &gone {
+            self.owners.remove(uid);
+            self.warnings.remove(uid);
         }
         for key in &changed {
             self.tidy(key);
@@ -221,6 +311,7 @@ impl<K: WorkloadKind> Index<K> {
             warnings,
             measurements: K::Measurements::default(),
             shared_secrets: if packed.is_deleting { self.secrets_of_others(key) } else { Vec::new() },
+            same_route: self.same_route(key),
         };
         observed.measurements = K::current(&entry.measurements, observed.pod());
         Some(observed)

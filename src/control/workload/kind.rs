@@ -8,7 +8,7 @@ use crate::{
 };
 use kube::core::DynamicObject;
 use prometheus_client::registry::Registry;
-use sojourn_webhooks::{JobConstraints, facts::GuardSettings};
+use sojourn_webhooks::{AdmissionSettings, JobConstraints};
 use std::{future::Future, sync::Arc};
 use tokio::task::JoinSet;
 
@@ -38,5 +38,5 @@ pub trait ControlledKind: WorkloadKind + ReconciledKind {
     fn register(reconciler: &Arc<Reconciler<Self>>, registry: &mut Registry, settings: &MetricsSettings);
 
     /// What the session requires of its Job. `None` for kinds without Jobs.
-    fn job_constraints(&self, settings: &GuardSettings) -> Option<JobConstraints>;
+    fn job_constraints(&self, settings: &AdmissionSettings) -> Option<JobConstraints>;
 }

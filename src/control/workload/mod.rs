@@ -8,6 +8,7 @@ pub mod kind;
 mod progress;
 pub mod reconcile;
 pub mod report;
+pub mod settle;
 pub mod warnings;
 pub mod watch;
 

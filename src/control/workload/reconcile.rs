@@ -90,7 +90,7 @@ impl<K: ControlledKind> Reconciler<K> {
         }
     }
 
-    fn plan_context(&self, now: Timestamp) -> PlanContext<'_, K::Settings> {
+    pub(super) fn plan_context(&self, now: Timestamp) -> PlanContext<'_, K::Settings> {
         PlanContext { now, entropy: rand::random(), settings: &self.settings }
     }
 

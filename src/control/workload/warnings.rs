@@ -1,17 +1,26 @@
 //! Warning Events of Kubernetes about the children and pods of sessions.
 
 use super::{ControlledKind, Reconciler};
-use crate::core::{object::Kind, workload::Warning};
+use crate::{
+    control::watch::CacheSync,
+    core::{object::Kind, workload::Warning},
+};
 use futures::{Stream, StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Event as CoreEvent;
 use kube::runtime::{WatchStreamExt, watcher};
 use std::sync::Arc;
 
-/// Warnings are hints: a watch that is interrupted loses some, and the next ones tell the same.
+/// Characters of a message that are kept. Kubelets write a few hundred; other clients may write Events of any size.
+const LONGEST_MESSAGE: usize = 1024;
+
+/// Warnings are hints: a watch that is interrupted loses some, and the next ones tell the same. It begins when all
+/// children and pods are known, since warnings about other objects are not kept.
 pub(super) async fn follow<K: ControlledKind>(
     reconciler: Arc<Reconciler<K>>,
+    cache_sync: CacheSync,
     stream: impl Stream<Item = watcher::Result<watcher::Event<CoreEvent>>> + Send,
 ) {
+    cache_sync.wait().await;
     let stream = stream.default_backoff().applied_objects().into_stream();
     let mut stream = std::pin::pin!(stream);
     while let Some(event) = stream.next().await {
@@ -20,6 +29,13 @@ pub(super) async fn follow<K: ControlledKind>(
         if let Some(key) = reconciler.index.write().apply_warning(&uid, warning) {
             reconciler.workqueue.queue.add(key);
         }
+    }
+}
+
+fn shortened(message: String) -> String {
+    match message.char_indices().nth(LONGEST_MESSAGE) {
+        None => message,
+        Some((end, _)) => format!("{}…", &message[..end]),
     }
 }
 
@@ -44,6 +60,6 @@ fn warning(event: CoreEvent) -> Option<(String, Warning)> {
         .or_else(|| event.event_time.map(|time| time.0))?;
     Some((
         event.involved_object.uid?,
-        Warning { kind, name, reason, message: event.message.unwrap_or_default(), at },
+        Warning { kind, name, reason, message: shortened(event.message.unwrap_or_default()), at },
     ))
 }

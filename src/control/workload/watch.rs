@@ -3,7 +3,7 @@
 //! Children and pods are watched by the operator's own label, warnings by type: nothing of other people's
 //! workloads is held, or even received.
 
-use super::{ControlledKind, Reconciler, warnings};
+use super::{ControlledKind, Index, Reconciler, warnings};
 use crate::{
     control::{
         api,
@@ -43,7 +43,7 @@ pub fn start<K: ControlledKind>(
             None => Api::all(client.clone()),
         };
         let stream = watcher(events, watcher::Config::default().fields("type=Warning"));
-        tasks.spawn(warnings::follow(reconciler.clone(), stream));
+        tasks.spawn(warnings::follow(reconciler.clone(), cache_sync.clone(), stream));
     }
 }
 
@@ -53,6 +53,22 @@ struct Sessions<K: ControlledKind> {
     namespace: Option<String>,
 }
 
+impl<K: ControlledKind> Sessions<K> {
+    /// Changes what is known of a session, and has those reconciled with which it begins or ceases to share its route.
+    fn with_sharers<T>(&self, key: &Key, change: impl FnOnce(&mut Index<K>) -> T) -> T {
+        let mut index = self.reconciler.index.write();
+        let before = index.sharers(key);
+        let result = change(&mut index);
+        let after = index.sharers(key);
+        drop(index);
+        if before != after {
+            let queue = &self.reconciler.workqueue.queue;
+            before.into_iter().chain(after).for_each(|sharer| queue.add(sharer));
+        }
+        result
+    }
+}
+
 impl<K: ControlledKind> EventHandler for Sessions<K> {
     fn kind(&self) -> &'static str {
         K::NAME
@@ -60,7 +76,10 @@ impl<K: ControlledKind> EventHandler for Sessions<K> {
 
     fn apply(&self, object: DynamicObject) -> Option<Key> {
         match K::read(object) {
-            Ok(session) => self.reconciler.index.write().apply_session(session),
+            Ok(session) => {
+                let key = Key::new(session.namespace(), session.name());
+                self.with_sharers(&key, |index| index.apply_session(session))
+            }
             Err(error) => {
                 tracing::warn!(%error, "a session cannot be read; it is left alone");
                 None
@@ -70,7 +89,7 @@ impl<K: ControlledKind> EventHandler for Sessions<K> {
 
     fn remove(&self, object: DynamicObject) -> Option<Key> {
         let key = Key::of(&object)?;
-        self.reconciler.index.write().remove_session(&key);
+        self.with_sharers(&key, |index| index.remove_session(&key));
         Some(key)
     }
 

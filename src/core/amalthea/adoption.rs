@@ -2,14 +2,27 @@
 
 use crate::core::object::StringMap;
 use sojourn_crds::amalthea::{
-    AmaltheaSessionSpec, names,
+    AmaltheaSession, AmaltheaSessionSpec, names,
     secrets::{SecretReference, secret_references},
 };
+use sojourn_webhooks::adoption::ApprovalKey;
 use std::collections::BTreeSet;
 
 /// Names of the secrets that a session adopted.
 pub fn adopted(spec: &AmaltheaSessionSpec) -> BTreeSet<&str> {
     named(spec).filter(|reference| reference.adopt).map(|reference| reference.name).collect()
+}
+
+/// Names of the secrets that go with the session: it adopted them, and admission recorded that whoever had them adopted
+/// may delete them. A record cannot be made later: nothing is recorded of a session that is being deleted.
+pub fn approved<'a>(
+    session: &AmaltheaSession,
+    spec: &'a AmaltheaSessionSpec,
+    key: Option<&ApprovalKey>,
+) -> BTreeSet<&'a str> {
+    let approved = key.map(|key| sojourn_webhooks::adoption::approved(key, &session.metadata));
+    let approved = approved.unwrap_or_default();
+    adopted(spec).into_iter().filter(|name| approved.contains(*name)).collect()
 }
 
 /// Names of all secrets that a session refers to.

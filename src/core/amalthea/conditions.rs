@@ -1,5 +1,17 @@
 //! The conditions of a session, and what each says.
 
+use super::reasons::{
+    FinishedReason, ReadyReason, ReconciledReason, RouteConflictReason, RoutingReason, StalledReason,
+};
+use crate::{
+    core::{
+        conditions::{ConditionType, STALLED},
+        error::ErrorClass,
+        workload::diagnosis::InterruptionReason,
+    },
+    reason::{Reason, ReasonRow},
+};
+
 /// True while the session can be used, or its batch job is at work.
 pub const READY: &str = "Ready";
 /// True while there is a way to the session from outside.
@@ -11,3 +23,69 @@ pub const FINISHED: &str = "Finished";
 /// True when what ran in the current run of an interactive session was ended, and why. It stays for as long as
 /// the run does: the next pod comes at once, and then nothing else would tell.
 pub const INTERRUPTED: &str = "Interrupted";
+/// True when another session is to be reached at the same address, so that one of both is not.
+pub const ROUTE_CONFLICT: &str = "RouteConflict";
+
+/// The reasons that Kubernetes gives a failed Job.
+const OF_JOBS: &str =
+    "the reason of the failed Job, for example `DeadlineExceeded` or `BackoffLimitExceeded`";
+
+/// The conditions of a session.
+pub fn condition_types() -> Vec<ConditionType> {
+    let errors = |lasting: fn(ErrorClass) -> bool| {
+        ErrorClass::ALL.iter().copied().filter(move |class| lasting(*class)).map(ReasonRow::of)
+    };
+    let mut reconciled = ReasonRow::all::<ReconciledReason>();
+    reconciled.extend(errors(|class| !class.passes()));
+    let mut stalled = ReasonRow::all::<StalledReason>();
+    stalled.extend(errors(ErrorClass::is_final));
+    vec![
+        ConditionType {
+            name: READY,
+            meaning: "`True` while the session can be used, or its batch job runs.",
+            reasons: ReasonRow::all::<ReadyReason>(),
+            further: None,
+        },
+        ConditionType {
+            name: ROUTING_READY,
+            meaning: "`True` while the session has an Ingress.",
+            reasons: ReasonRow::all::<RoutingReason>(),
+            further: None,
+        },
+        ConditionType {
+            name: RECONCILED,
+            meaning: "`True` while all children of the session are as its spec says. `False` when a child cannot be \
+                      written; the message names it.",
+            reasons: reconciled,
+            further: None,
+        },
+        ConditionType {
+            name: FINISHED,
+            meaning: "`True` after the batch job of the session has ended. Absent before, and for interactive sessions.",
+            reasons: ReasonRow::all::<FinishedReason>(),
+            further: Some(OF_JOBS),
+        },
+        ConditionType {
+            name: INTERRUPTED,
+            meaning: "`True` after the pod of an interactive session, or a container in it, was ended, until the end of \
+                      the run. Absent otherwise.",
+            reasons: ReasonRow::all::<InterruptionReason>(),
+            further: Some(
+                "the reason in the status of the pod, for example `Evicted`, or in its condition `DisruptionTarget`, for \
+                 example `EvictionByEvictionAPI`",
+            ),
+        },
+        ConditionType {
+            name: ROUTE_CONFLICT,
+            meaning: "`True` while another session has the same `ingress.host` and `ingress.pathPrefix`. Absent otherwise.",
+            reasons: ReasonRow::all::<RouteConflictReason>(),
+            further: None,
+        },
+        ConditionType {
+            name: STALLED,
+            meaning: "`True` on a session that has failed and changes only if a client changes it. Absent otherwise.",
+            reasons: stalled,
+            further: Some(OF_JOBS),
+        },
+    ]
+}

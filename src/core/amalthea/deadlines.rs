@@ -185,8 +185,7 @@ pub fn scheduled_decisions(
     context: &PlanContext,
 ) -> Vec<ScheduledDecision> {
     let dues = hibernations(checked, observed, status, context);
-    // What idleness asked for while nobody can tell waits for the next measurement, which scheduled_decisions the
-    // session.
+    // While idleness is unknown, its hibernation waits for the next measurement, which reconciles the session.
     let hibernation = decisive(&dues, checked, observed, context);
     let scheduling = status
         .failed_scheduling_since

@@ -2,20 +2,30 @@
 
 use super::{
     deadlines::TimeoutReason,
+    reasons::SessionEvent,
     status::{Report, TimeoutAction},
 };
-use crate::core::{event::EventRecord, workload::Plan};
+use crate::core::{
+    event::EventRecord,
+    workload::{KeepReason, Plan},
+};
 use sojourn_crds::amalthea::{AmaltheaSession, State};
 
 /// What to tell of a plan.
 pub fn for_plan(plan: &Plan) -> Vec<EventRecord> {
-    let resumed =
-        plan.begin_run.as_ref().map(|_| EventRecord::normal("Resumed", "The session starts a new run"));
-    let kept = plan.keep_secrets.iter().map(|name| {
-        EventRecord::warning(
-            "SecretKept",
-            format!("The adopted secret {name} stays: other sessions refer to it"),
-        )
+    let resumed = plan
+        .begin_run
+        .as_ref()
+        .map(|_| EventRecord::new(SessionEvent::Resumed, "The session starts a new run"));
+    let kept = plan.keep_secrets.iter().map(|kept| {
+        let reason = match kept.reason {
+            KeepReason::Shared => "other sessions refer to it",
+            KeepReason::NotApproved => {
+                "there is no record that a user who may delete it had it adopted; delete it if nothing needs it"
+            }
+        };
+        let message = format!("The adopted secret {} stays: {reason}", kept.name);
+        EventRecord::new(SessionEvent::SecretKept, message)
     });
     resumed.into_iter().chain(kept).collect()
 }
@@ -26,21 +36,30 @@ pub fn for_report(session: &AmaltheaSession, report: &Report) -> Vec<EventRecord
     let mut events = Vec::new();
     let changed = old.is_none_or(|old| old.state != report.status.state || old.error != report.status.error);
     match (&report.status.error, report.status.state) {
-        (Some(error), State::Failed) if changed => events.push(EventRecord::warning("Failed", error.clone())),
-        (Some(error), _) if changed => events.push(EventRecord::warning("Waiting", error.clone())),
+        (Some(error), State::Failed) if changed => {
+            events.push(EventRecord::new(SessionEvent::Failed, error.clone()))
+        }
+        (Some(error), _) if changed => events.push(EventRecord::new(SessionEvent::Waiting, error.clone())),
         (None, State::Succeeded) if changed => {
-            events.push(EventRecord::normal("Succeeded", "The batch job ended well"))
+            events.push(EventRecord::new(SessionEvent::Succeeded, "The batch job ended well"))
         }
         // Whoever asked for it: of what a timeout asked for, the reason was told before.
         (None, State::Hibernated) if old.is_some_and(|old| old.state != State::Hibernated) => {
-            events.push(EventRecord::normal("Hibernated", "The session does not run; its files are kept"));
+            events.push(EventRecord::new(
+                SessionEvent::Hibernated,
+                "The session does not run; its files are kept",
+            ));
         }
         _ => {}
     }
     let over = |why: TimeoutReason| format!("{} is over", rule(session, why));
     match &report.timeout_action {
-        Some(TimeoutAction::Hibernate(due)) => events.push(EventRecord::normal("Hibernating", over(due.why))),
-        Some(TimeoutAction::Delete(due)) => events.push(EventRecord::normal("Deleting", over(due.why))),
+        Some(TimeoutAction::Hibernate(due)) => {
+            events.push(EventRecord::new(SessionEvent::Hibernating, over(due.why)))
+        }
+        Some(TimeoutAction::Delete(due)) => {
+            events.push(EventRecord::new(SessionEvent::Deleting, over(due.why)))
+        }
         None => {}
     }
     events

@@ -1,8 +1,8 @@
 //! `AmaltheaSession` as one of the kinds with children.
 
 use super::{
-    Checked, Measurements, Observed, PlanContext, adoption, blocking_findings, events, plan, status,
-    status::TimeoutAction, summary::Summary, validate,
+    Checked, Measurements, Observed, PlanContext, adoption, blocking_findings, deadlines, events, plan,
+    reasons::SessionEvent, status, status::TimeoutAction, summary::Summary, validate,
 };
 use crate::core::{
     event::EventRecord,
@@ -12,6 +12,7 @@ use crate::core::{
 };
 use serde_json::json;
 use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionStatus, State, names};
+use sojourn_webhooks::rules::amalthea_session::ingress::route;
 
 impl WorkloadKind for AmaltheaSession {
     const SELECTOR: (&'static str, &'static str) = (names::LABEL_PART_OF, names::PART_OF_VALUE);
@@ -33,7 +34,7 @@ impl WorkloadKind for AmaltheaSession {
     type Status = AmaltheaSessionStatus;
 
     fn validate<'a>(session: &'a Self, context: &PlanContext) -> Option<Checked<'a>> {
-        let findings = blocking_findings(session, context.settings.on_deadline, context.now);
+        let findings = blocking_findings(session, context.settings, context.now);
         validate(session, findings)
     }
 
@@ -75,10 +76,14 @@ impl WorkloadKind for AmaltheaSession {
         self.status.as_ref()
     }
 
+    fn has_result(status: &AmaltheaSessionStatus) -> bool {
+        deadlines::is_finished(status)
+    }
+
     fn urgency(&self, new: &AmaltheaSessionStatus) -> Urgency {
-        let Some(old) = &self.status else {
-            return if new.state == State::NotReady { Urgency::Progress } else { Urgency::Now };
-        };
+        // The API server gives a new session a status of defaults.
+        let unreported = AmaltheaSessionStatus::default();
+        let old = self.status.as_ref().unwrap_or(&unreported);
         let with_old_counts = AmaltheaSessionStatus {
             container_counts: old.container_counts,
             init_container_counts: old.init_container_counts,
@@ -88,7 +93,8 @@ impl WorkloadKind for AmaltheaSession {
             return Urgency::Counts;
         }
         let starts = (old.state, new.state) == (State::NotReady, State::NotReady);
-        let starts = starts && self.metadata.deletion_timestamp.is_none() && old.run_id == new.run_id;
+        let same_run = old.run_id == new.run_id || old.observed_generation.is_none();
+        let starts = starts && self.metadata.deletion_timestamp.is_none() && same_run;
         if starts { Urgency::Progress } else { Urgency::Now }
     }
 
@@ -105,6 +111,10 @@ impl WorkloadKind for AmaltheaSession {
         Summary::of(self)
     }
 
+    fn route(&self) -> Option<String> {
+        self.spec.as_ref().and_then(route)
+    }
+
     fn secrets(&self) -> Vec<String> {
         let spec = self.spec.as_ref();
         spec.map(|spec| adoption::referenced(spec).into_iter().map(str::to_owned).collect())
@@ -115,6 +125,6 @@ impl WorkloadKind for AmaltheaSession {
         let reason =
             adoption::reason_to_keep(self.name(), self.uid(), secret.owner.as_deref(), &secret.labels)?;
         let message = format!("The adopted secret {} stays: {reason}", secret.name);
-        Some(EventRecord::warning("SecretKept", message))
+        Some(EventRecord::new(SessionEvent::SecretKept, message))
     }
 }

@@ -12,6 +12,7 @@ pub mod observed;
 pub mod plan;
 pub mod preview;
 mod prune;
+pub mod reasons;
 pub mod run;
 pub mod status;
 pub mod summary;
@@ -23,6 +24,9 @@ pub use plan::plan;
 pub use preview::{Preview, preview};
 pub use status::status;
 pub use validate::{Checked, blocking_findings, validate};
+
+/// Annotation under which a session in memory says why its spec could not be kept. It is never written to the cluster.
+pub const UNREADABLE: &str = "sojourn.dev/unreadable-spec";
 
 #[cfg(test)]
 mod tests;

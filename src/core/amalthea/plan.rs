@@ -9,7 +9,7 @@ use crate::core::{
     manifest::{self, DesiredObject},
     object::{CachedObject, Kind},
     workload::{
-        Delete, Plan, Release,
+        Delete, KeepReason, KeptSecret, Plan, Release,
         job::{Outcome, is_of_run, outcome},
         plan,
     },
@@ -22,7 +22,7 @@ use sojourn_crds::amalthea::{
 pub fn plan(checked: &Checked, observed: &Observed, context: &PlanContext) -> Plan {
     let session = checked.session;
     if session.metadata.deletion_timestamp.is_some() {
-        return finalize(checked, observed);
+        return finalize(checked, observed, context);
     }
     let unrecorded =
         observed.owned(Kind::Job, session.name()).and_then(|job| result(job, context.settings.on_deadline));
@@ -159,7 +159,7 @@ pub(super) fn without_spec(session: &AmaltheaSession) -> Plan {
 }
 
 /// What a session that is being deleted leaves to do. The rest goes by its owner references.
-fn finalize(checked: &Checked, observed: &Observed) -> Plan {
+fn finalize(checked: &Checked, observed: &Observed, context: &PlanContext) -> Plan {
     let holds = checked
         .session
         .metadata
@@ -167,11 +167,19 @@ fn finalize(checked: &Checked, observed: &Observed) -> Plan {
         .iter()
         .flatten()
         .any(|finalizer| finalizer == names::SECRETS_FINALIZER);
-    let (keep, go): (Vec<String>, Vec<String>) = adoption::adopted(checked.spec)
-        .into_iter()
-        .filter(|_| holds)
-        .map(str::to_owned)
-        .partition(|name| observed.shared_secrets.contains(name));
+    let adopted = adoption::adopted(checked.spec).into_iter().filter(|_| holds);
+    let approved = adoption::approved(checked.session, checked.spec, context.settings.approval_key.as_ref());
+    let (mut keep, mut go) = (Vec::new(), Vec::new());
+    for name in adopted {
+        let name = name.to_owned();
+        if !approved.contains(name.as_str()) {
+            keep.push(KeptSecret { name, reason: KeepReason::NotApproved });
+        } else if observed.shared_secrets.contains(&name) {
+            keep.push(KeptSecret { name, reason: KeepReason::Shared });
+        } else {
+            go.push(name);
+        }
+    }
     Plan {
         release: observed
             .owned(Kind::Job, checked.session.name())

@@ -4,15 +4,16 @@
 //! down) harms no other session: a duration that cannot be read means that its rule is off, and what makes
 //! children impossible keeps them from being written, with the reason in the status.
 
+use crate::core::settings::SessionSettings;
 use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::UserInfo;
 use sojourn_crds::{
-    amalthea::{AmaltheaSession, AmaltheaSessionSpec, Culling, OnDeadline, SessionType},
+    amalthea::{AmaltheaSession, AmaltheaSessionSpec, Culling, SessionType},
     duration::{GoDuration, Span},
 };
 
 use sojourn_webhooks::{
-    facts::{GuardSettings, Offline},
+    AdmissionSettings, Offline,
     kind::{AdmissionRules, Change},
     request::{Operation, Request},
 };
@@ -80,7 +81,11 @@ pub fn validate(session: &AmaltheaSession, findings: Vec<String>) -> Option<Chec
 
 /// What the admission rules would say against the session if it were created now, as far as it prevents a
 /// workload. The rules are those of the webhook, so that a session that got past it is told the same.
-pub fn blocking_findings(session: &AmaltheaSession, on_deadline: OnDeadline, now: Timestamp) -> Vec<String> {
+pub fn blocking_findings(
+    session: &AmaltheaSession,
+    settings: &SessionSettings,
+    now: Timestamp,
+) -> Vec<String> {
     let request = Request {
         operation: Operation::Create,
         subresource: None,
@@ -91,7 +96,12 @@ pub fn blocking_findings(session: &AmaltheaSession, on_deadline: OnDeadline, now
         new: None,
         dry_run: false,
     };
-    let facts = Offline::new(now, GuardSettings { on_deadline, ..GuardSettings::default() });
+    let guard = AdmissionSettings {
+        on_deadline: settings.on_deadline,
+        own: settings.own.clone(),
+        ..AdmissionSettings::default()
+    };
+    let facts = Offline::new(now, guard);
     let change = Change { request: &request, object: session, old: None };
     let findings = AmaltheaSession::findings(&change, &facts);
     findings.iter().filter(|finding| finding.code.prevents_workload()).map(|finding| finding.text()).collect()

@@ -1,7 +1,14 @@
 //! The conditions of a session, and what each says. They tell a person why nothing happens, and what to do.
 
-use super::observed::{Capture, EndpointFacts, Observed, StartFacts, StopFacts};
-use crate::core::conditions::{ConditionUpdate, set, set_stalled};
+use super::{
+    observed::{Capture, EndpointFacts, Observed, StartFacts, StopFacts},
+    reasons::{ConnectedReason, EndpointReason, LogsReason, ReadyReason, StalledReason},
+};
+use crate::{
+    core::conditions::{ConditionType, ConditionUpdate, STALLED, set, set_stalled},
+    ide::ConnectionReason,
+    reason::{Reason, ReasonRow},
+};
 use k8s_openapi::jiff::Timestamp;
 use sojourn_crds::ide_session::{DesiredState, IdeSessionStatus, State};
 
@@ -13,6 +20,45 @@ pub const IDE_CONNECTED: &str = "IDEConnected";
 pub const READY: &str = "Ready";
 /// True while what the session wrote can be read.
 pub const LOGS_AVAILABLE: &str = "LogsAvailable";
+
+/// The conditions of a session.
+pub fn condition_types() -> Vec<ConditionType> {
+    let mut connected = ReasonRow::all::<ConnectionReason>();
+    connected.extend(ReasonRow::all::<ConnectedReason>());
+    vec![
+        ConditionType {
+            name: READY,
+            meaning: "`True` while the IDE has the session.",
+            reasons: ReasonRow::all::<ReadyReason>(),
+            further: None,
+        },
+        ConditionType {
+            name: ENDPOINT_READY,
+            meaning: "`True` while the endpoint of the IDE is known. Absent once the session has ended, and before it is \
+                      requested to run.",
+            reasons: ReasonRow::all::<EndpointReason>(),
+            further: None,
+        },
+        ConditionType {
+            name: IDE_CONNECTED,
+            meaning: "`True` while the IDE is connected. Absent once the session has ended, and before it starts.",
+            reasons: connected,
+            further: None,
+        },
+        ConditionType {
+            name: LOGS_AVAILABLE,
+            meaning: "`True` while the output of the session can be read. Absent before the session runs.",
+            reasons: ReasonRow::all::<LogsReason>(),
+            further: None,
+        },
+        ConditionType {
+            name: STALLED,
+            meaning: "`True` on a session that has failed. Absent otherwise.",
+            reasons: ReasonRow::all::<StalledReason>(),
+            further: None,
+        },
+    ]
+}
 
 /// Says in `status`, which has its new state, what is known beside it. What concerns nobody any more goes.
 pub(super) fn say(observed: &Observed, status: &mut IdeSessionStatus, now: Timestamp) {
@@ -36,16 +82,16 @@ pub(super) fn say(observed: &Observed, status: &mut IdeSessionStatus, now: Times
 /// A session that failed is never started again.
 fn stalled(status: &IdeSessionStatus) -> Option<(&'static str, String)> {
     let message = status.message.clone().unwrap_or_default();
-    (status.state == State::Failed).then_some(("Failed", message))
+    (status.state == State::Failed).then_some((StalledReason::Failed.as_str(), message))
 }
 
 fn say_of<'a>(
     kind: &'a str,
     holds: bool,
-    reason: &'a str,
+    reason: impl Reason,
     message: impl Into<String>,
 ) -> ConditionUpdate<'a> {
-    ConditionUpdate { kind, holds, reason, message: message.into() }
+    ConditionUpdate { kind, holds, reason: reason.as_str(), message: message.into() }
 }
 
 fn ready<'a>(observed: &Observed, status: &IdeSessionStatus) -> ConditionUpdate<'a> {
@@ -53,25 +99,27 @@ fn ready<'a>(observed: &Observed, status: &IdeSessionStatus) -> ConditionUpdate<
     match status.state {
         State::Initial => unstarted(observed),
         State::Starting if waits_for_ide(observed) => not_yet(
-            "WaitingForIDE",
+            ReadyReason::WaitingForIDE,
             "The session starts when its IDE is connected; see the condition IDEConnected",
         ),
-        State::Starting => not_yet("Starting", "The IDE is being asked to create the session"),
-        State::Running => say_of(READY, true, "Running", "The IDE has accepted the session"),
+        State::Starting => not_yet(ReadyReason::Starting, "The IDE is being asked to create the session"),
+        State::Running => say_of(READY, true, ReadyReason::Running, "The IDE has accepted the session"),
         State::Stopping => match observed.run.as_ref().map(|run| &run.stop) {
             Some(StopFacts::Failed { message, .. }) => say_of(
                 READY,
                 false,
-                "StopFailed",
+                ReadyReason::StopFailed,
                 format!("The IDE did not end the session and is asked again: {message}"),
             ),
-            _ => not_yet("Stopping", "The IDE is being asked to end the session"),
+            _ => not_yet(ReadyReason::Stopping, "The IDE is being asked to end the session"),
         },
         State::Stopped => {
             let code = status.exit_code.map(|code| format!(" with exit code {code}")).unwrap_or_default();
-            say_of(READY, false, "Stopped", format!("The session has ended{code}"))
+            say_of(READY, false, ReadyReason::Stopped, format!("The session has ended{code}"))
         }
-        State::Failed => say_of(READY, false, "Failed", status.message.clone().unwrap_or_default()),
+        State::Failed => {
+            say_of(READY, false, ReadyReason::Failed, status.message.clone().unwrap_or_default())
+        }
     }
 }
 
@@ -79,15 +127,15 @@ fn ready<'a>(observed: &Observed, status: &IdeSessionStatus) -> ConditionUpdate<
 fn unstarted<'a>(observed: &Observed) -> ConditionUpdate<'a> {
     let (reason, message) = match observed.session.spec.desired().unwrap_or_default() {
         DesiredState::Unset => (
-            "NotRequested",
+            ReadyReason::NotRequested,
             "The session has not been asked to run; set spec.desiredState to Running to start it",
         ),
         DesiredState::Running => (
-            "WaitingForEndpoint",
+            ReadyReason::WaitingForEndpoint,
             "The session starts when it is known how its IDE is reached; see the condition EndpointReady",
         ),
         DesiredState::Stopped => (
-            "NeverStarted",
+            ReadyReason::NeverStarted,
             "The session was stopped before it had begun, and cannot run any more; create another IdeSession",
         ),
     };
@@ -113,13 +161,13 @@ fn needs_ide(observed: &Observed, state: State) -> bool {
 
 fn endpoint<'a>(observed: &Observed, state: State) -> Option<ConditionUpdate<'a>> {
     needs_ide(observed, state).then(|| match &observed.endpoint {
-        EndpointFacts::Missing { reason, message } => say_of(ENDPOINT_READY, false, reason, message),
+        EndpointFacts::Missing { reason, message } => say_of(ENDPOINT_READY, false, *reason, message),
         EndpointFacts::Known { secret_uid, .. } => {
             let from = match secret_uid {
                 Some(_) => "The Secret of the IDE says how it is reached",
                 None => "The operator's environment says how the IDE is reached",
             };
-            say_of(ENDPOINT_READY, true, "EndpointKnown", from)
+            say_of(ENDPOINT_READY, true, EndpointReason::EndpointKnown, from)
         }
     })
 }
@@ -130,10 +178,10 @@ fn connected<'a>(observed: &Observed, state: State) -> Option<ConditionUpdate<'a
     concerned.then(|| match &observed.endpoint {
         EndpointFacts::Missing { .. } => {
             let message = "It is not known how the IDE is reached; see the condition EndpointReady";
-            say_of(IDE_CONNECTED, false, "EndpointNotReady", message)
+            say_of(IDE_CONNECTED, false, ConnectedReason::EndpointNotReady, message)
         }
         EndpointFacts::Known { connected, reason, message, .. } => {
-            say_of(IDE_CONNECTED, *connected, reason, message)
+            ConditionUpdate { kind: IDE_CONNECTED, holds: *connected, reason, message: message.clone() }
         }
     })
 }
@@ -144,13 +192,13 @@ fn logs<'a>(observed: &Observed, status: &IdeSessionStatus) -> Option<ConditionU
     }
     match &observed.capture {
         Capture::Kept(_) => {
-            Some(say_of(LOGS_AVAILABLE, true, "Captured", "What the session writes can be read"))
+            Some(say_of(LOGS_AVAILABLE, true, LogsReason::Captured, "What the session writes can be read"))
         }
-        Capture::Unavailable { reason, message } => Some(say_of(LOGS_AVAILABLE, false, reason, message)),
+        Capture::Unavailable { reason, message } => Some(say_of(LOGS_AVAILABLE, false, *reason, message)),
         Capture::None if status.std_out_file.is_some() => {
             let message = "What the session wrote is not where this operator keeps it; it was lost when the \
                            operator moved, or is with another replica";
-            Some(say_of(LOGS_AVAILABLE, false, "NotHere", message))
+            Some(say_of(LOGS_AVAILABLE, false, LogsReason::NotHere, message))
         }
         Capture::None => None,
     }

@@ -3,10 +3,15 @@
 use super::{
     conditions::{ENDPOINT_READY, IDE_CONNECTED},
     observed::Observed,
+    reasons::SessionEvent,
 };
-use crate::core::{
-    conditions::{find, holds},
-    event::EventRecord,
+use crate::{
+    core::{
+        conditions::{find, holds},
+        event::EventRecord,
+    },
+    ide::ConnectionReason,
+    reason::Reason,
 };
 use sojourn_crds::ide_session::{IdeSessionStatus, State};
 
@@ -19,9 +24,11 @@ pub fn for_status(observed: &Observed, new: &IdeSessionStatus) -> Vec<EventRecor
         events.extend(arrived(new));
         events.extend(left_behind(observed, old, new));
     } else if new.message != old.message {
-        events.extend(new.message.clone().map(|message| EventRecord::warning("IDEError", message)));
+        events.extend(new.message.clone().map(|message| EventRecord::new(SessionEvent::IDEError, message)));
     }
-    events.extend(not_so(old, new, ENDPOINT_READY).map(|why| EventRecord::warning("EndpointNotReady", why)));
+    events.extend(
+        not_so(old, new, ENDPOINT_READY).map(|why| EventRecord::new(SessionEvent::EndpointNotReady, why)),
+    );
     events.extend(ide_away(old, new));
     events
 }
@@ -31,17 +38,19 @@ fn arrived(new: &IdeSessionStatus) -> Option<EventRecord> {
     match new.state {
         State::Initial => None,
         State::Starting if new.start_attempt_time.is_none() => {
-            Some(EventRecord::normal("Starting", "The session starts when its IDE is connected"))
+            Some(EventRecord::new(SessionEvent::Starting, "The session starts when its IDE is connected"))
         }
         State::Starting => {
-            Some(EventRecord::normal("Starting", "The IDE is being asked to create the session"))
+            Some(EventRecord::new(SessionEvent::Starting, "The IDE is being asked to create the session"))
         }
         State::Running => {
-            Some(EventRecord::normal("Started", format!("The IDE has accepted the session {id}")))
+            Some(EventRecord::new(SessionEvent::Started, format!("The IDE has accepted the session {id}")))
         }
-        State::Stopping => Some(EventRecord::normal("Stopping", "The session is to end")),
-        State::Stopped => Some(EventRecord::normal("Stopped", "The session has ended")),
-        State::Failed => Some(EventRecord::warning("Failed", new.message.clone().unwrap_or_default())),
+        State::Stopping => Some(EventRecord::new(SessionEvent::Stopping, "The session is to end")),
+        State::Stopped => Some(EventRecord::new(SessionEvent::Stopped, "The session has ended")),
+        State::Failed => {
+            Some(EventRecord::new(SessionEvent::Failed, new.message.clone().unwrap_or_default()))
+        }
     }
 }
 
@@ -54,7 +63,7 @@ fn left_behind(observed: &Observed, old: &IdeSessionStatus, new: &IdeSessionStat
         _ if unknown => "The IDE may run a session that was created for this object; end it there".to_owned(),
         _ => return None,
     };
-    Some(EventRecord::warning("SessionMayRemain", text))
+    Some(EventRecord::new(SessionEvent::SessionMayRemain, text))
 }
 
 /// An IDE that is lost, or one that is waited for and cannot be connected.
@@ -64,10 +73,10 @@ fn ide_away(old: &IdeSessionStatus, new: &IdeSessionStatus) -> Option<EventRecor
     let why = not_so(old, new, IDE_CONNECTED).filter(|_| concerned)?;
     let reason = find(&new.conditions, IDE_CONNECTED).and_then(|condition| condition.reason.as_deref());
     match reason {
-        _ if lost => Some(EventRecord::warning("IDEDisconnected", why)),
+        _ if lost => Some(EventRecord::new(SessionEvent::IDEDisconnected, why)),
         // It may yet go well.
-        Some("Connecting") => None,
-        _ => Some(EventRecord::warning("IDENotConnected", why)),
+        Some(reason) if reason == ConnectionReason::Connecting.as_str() => None,
+        _ => Some(EventRecord::new(SessionEvent::IDENotConnected, why)),
     }
 }
 

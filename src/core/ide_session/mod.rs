@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! observe   -> Observed                           what is known of one session                 (I/O)
-//! plan      (&Observed, now) -> Plan              what it becomes, and what to do before and after that is on record
+//! plan      (&Observed, &context) -> Plan          what it becomes, and what to do before and after that is on record
 //! apply     (Plan.first)                       what comes before                            (I/O)
 //! status    (&Observed, &Step, now) -> Status     what to report
 //! report    write it if it differs                                                          (I/O)
@@ -18,11 +18,12 @@ pub mod events;
 pub mod observed;
 pub mod plan;
 pub mod preview;
+pub mod reasons;
 pub mod status;
 pub mod step;
 
 pub use observed::{
-    Capture, Command, EndFacts, EndpointFacts, Files, Observed, RunFacts, StartFacts, StopFacts,
+    Capture, Command, EndFacts, EndpointFacts, Files, Observed, PlanContext, RunFacts, StartFacts, StopFacts,
 };
 pub use plan::{Plan, plan};
 pub use preview::{Preview, preview};

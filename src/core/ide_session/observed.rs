@@ -1,8 +1,9 @@
 //! What a decision is made of: the session, what is known of its IDE and of its run, and what can be done.
 //!
-//! These values are all that the decisions and those who carry them out share. Facts come from whoever talks to
-//! IDEs, by the UID of the session, so that an object of the same name never gets those of another.
+//! The decisions and the code that carries them out share these values only. The facts come from the connections to
+//! IDEs, by the UID of the session, so that a new object of the same name never gets those of an earlier one.
 
+use super::reasons::{EndpointReason, LogsReason};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use sojourn_crds::ide_session::IdeSession;
 use std::sync::Arc;
@@ -18,7 +19,14 @@ pub struct Observed {
     pub run: Option<RunFacts>,
     /// What it wrote.
     pub capture: Capture,
-    /// How long it waits for its IDE to be connected.
+}
+
+/// What a decision may know beside what was observed.
+#[derive(Clone, Copy, Debug)]
+pub struct PlanContext {
+    /// The moment that the decision is made for.
+    pub now: Timestamp,
+    /// How long a session waits for its IDE to be connected.
     pub patience: SignedDuration,
 }
 
@@ -28,7 +36,7 @@ pub enum EndpointFacts {
     /// There is none, or none that may be used.
     Missing {
         /// Why, in one word.
-        reason: &'static str,
+        reason: EndpointReason,
         /// Why, and what to do about it. The same as long as nothing changes: it is written into the status.
         message: String,
     },
@@ -158,7 +166,7 @@ pub enum Capture {
     /// It cannot be captured, or is not there any more.
     Unavailable {
         /// Why, in one word.
-        reason: &'static str,
+        reason: LogsReason,
         /// Why, for people. The same as long as nothing changes.
         message: String,
     },

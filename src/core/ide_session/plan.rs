@@ -4,7 +4,7 @@
 //! session goes on record, then its notifications are let through.
 
 use super::{
-    observed::{Command, Observed, RunFacts, StartFacts, StopFacts},
+    observed::{Command, Observed, PlanContext, RunFacts, StartFacts, StopFacts},
     step::{Step, give_up, retry, step},
 };
 use k8s_openapi::jiff::Timestamp;
@@ -26,8 +26,9 @@ pub struct Plan {
     pub requeue_at: Option<Timestamp>,
 }
 
-/// What to do for a session at `now`. Planning again on the observed as it is then plans nothing.
-pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
+/// What to do for a session. Planning again on the observed as it is then plans nothing.
+pub fn plan(observed: &Observed, context: &PlanContext) -> Plan {
+    let now = context.now;
     let state = observed.session.state();
     let stay = Plan { step: Step { to: state, ..Step::default() }, ..Plan::default() };
     let release = observed.run.as_ref().map(|_| Command::Release);
@@ -41,12 +42,12 @@ pub fn plan(observed: &Observed, now: Timestamp) -> Plan {
         }
         _ => {}
     }
-    let step = step(observed, now);
+    let step = step(observed, context);
     Plan {
         finalizers: None,
         first: before(observed, &step),
         then: after(observed, &step, now),
-        requeue_at: look_again(observed, &step).filter(|at| *at > now),
+        requeue_at: look_again(observed, &step, context).filter(|at| *at > now),
         step,
     }
 }
@@ -99,11 +100,11 @@ fn stop(observed: &Observed, step: &Step) -> Option<Command> {
 }
 
 /// When time alone decides: a stop is tried again, or it is not waited for the IDE any longer.
-fn look_again(observed: &Observed, step: &Step) -> Option<Timestamp> {
+fn look_again(observed: &Observed, step: &Step, context: &PlanContext) -> Option<Timestamp> {
     let run = observed.run.as_ref()?;
     match (&run.stop, &run.start) {
         (StopFacts::Failed { tries, at, .. }, _) if step.to == State::Stopping => retry(*tries, *at),
-        (_, StartFacts::NotAsked) if step.to == State::Starting => give_up(observed),
+        (_, StartFacts::NotAsked) if step.to == State::Starting => give_up(observed, context),
         _ => None,
     }
 }

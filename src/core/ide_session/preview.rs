@@ -5,11 +5,12 @@
 
 use super::{
     conditions::{ENDPOINT_READY, IDE_CONNECTED, LOGS_AVAILABLE},
-    observed::{Capture, EndpointFacts, Files, Observed, RunFacts, StartFacts, StopFacts},
+    observed::{Capture, EndpointFacts, Files, Observed, PlanContext, RunFacts, StartFacts, StopFacts},
     plan::{Plan, plan},
+    reasons::{ConnectedReason, EndpointReason},
     status::status,
 };
-use crate::core::conditions::find;
+use crate::{core::conditions::find, reason::Reason};
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use sojourn_crds::ide_session::{Endpoint, IdeSession, IdeSessionStatus, State};
 use std::sync::Arc;
@@ -27,7 +28,8 @@ pub struct Preview {
 
 /// What the next passes over a session would do, as far as they depend on nobody else.
 pub fn preview(session: &IdeSession, now: Timestamp) -> Preview {
-    let first = plan(&supposed(session.clone()), now);
+    let context = PlanContext { now, patience: SignedDuration::MAX };
+    let first = plan(&supposed(session.clone()), &context);
     let deleting = session.metadata.deletion_timestamp.is_some();
     let (finalizers, session) = match &first.finalizers {
         Some(finalizers) if !deleting => {
@@ -38,7 +40,7 @@ pub fn preview(session: &IdeSession, now: Timestamp) -> Preview {
         _ => (None, session.clone()),
     };
     let supposition = supposed(session);
-    let plan = plan(&supposition, now);
+    let plan = plan(&supposition, &context);
     let status = keep_seen(&supposition.session, status(&supposition, &plan.step, now));
     Preview { finalizers, plan, status }
 }
@@ -64,13 +66,13 @@ fn supposed(session: IdeSession) -> Observed {
     let Endpoint { secret_uid, instance_id } = status.endpoint.clone().unwrap_or_default();
     let endpoint = if not(ENDPOINT_READY) {
         let message = "It is not known how the IDE is reached".to_owned();
-        EndpointFacts::Missing { reason: "OnRecord", message }
+        EndpointFacts::Missing { reason: EndpointReason::OnRecord, message }
     } else {
         EndpointFacts::Known {
             secret_uid,
             instance_id: instance_id.unwrap_or_default(),
             connected: !not(IDE_CONNECTED),
-            reason: "Supposed",
+            reason: ConnectedReason::Supposed.as_str(),
             message: "It is supposed that the IDE is connected".to_owned(),
         }
     };
@@ -85,5 +87,5 @@ fn supposed(session: IdeSession) -> Observed {
         (Some(std_out), Some(std_err)) => Capture::Kept(Files { std_out, std_err }),
         _ => Capture::None,
     };
-    Observed { session: Arc::new(session), endpoint, run, capture, patience: SignedDuration::MAX }
+    Observed { session: Arc::new(session), endpoint, run, capture }
 }

@@ -5,7 +5,7 @@
 
 use super::{
     conditions::IDE_CONNECTED,
-    observed::{EndFacts, EndpointFacts, Observed, RunFacts, StartFacts, StopFacts},
+    observed::{EndFacts, EndpointFacts, Observed, PlanContext, RunFacts, StartFacts, StopFacts},
 };
 use crate::core::conditions::find;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
@@ -59,12 +59,13 @@ impl Step {
     }
 }
 
-/// What the session becomes at `now`.
-pub fn step(observed: &Observed, now: Timestamp) -> Step {
+/// What the session becomes.
+pub fn step(observed: &Observed, context: &PlanContext) -> Step {
+    let now = context.now;
     let from = observed.session.state();
     let step = match from {
         State::Initial => initial(observed, now),
-        State::Starting => starting(observed, now),
+        State::Starting => starting(observed, context),
         State::Running => running(observed),
         State::Stopping => stopping(observed, now),
         State::Stopped | State::Failed => Step::stay(from),
@@ -79,7 +80,7 @@ fn initial(observed: &Observed, now: Timestamp) -> Step {
     }
 }
 
-/// The request is about to be sent when the IDE is there to take it. Until then nothing is at stake, whoever goes on.
+/// The request is about to be sent when the IDE is there to take it. Until then every leader can continue safely.
 fn begin(observed: &Observed, now: Timestamp) -> Step {
     let starting = Step::stay(State::Starting);
     let EndpointFacts::Known { secret_uid, instance_id, connected, .. } = &observed.endpoint else {
@@ -90,12 +91,13 @@ fn begin(observed: &Observed, now: Timestamp) -> Step {
 }
 
 /// A session whose start was not asked for yet.
-fn unasked(observed: &Observed, now: Timestamp) -> Step {
+fn unasked(observed: &Observed, context: &PlanContext) -> Step {
+    let now = context.now;
     if observed.is_to_end() {
         // There is nothing to ask the IDE for.
         return Step::stay(State::Stopping);
     }
-    if give_up(observed).is_some_and(|at| at <= now) {
+    if give_up(observed, context).is_some_and(|at| at <= now) {
         let failure =
             "IdeSession could not be started: run session could not be started: the IDE is not connected";
         return Step { startup: Some(now), ..Step::failed(failure, now) };
@@ -104,27 +106,27 @@ fn unasked(observed: &Observed, now: Timestamp) -> Step {
 }
 
 /// When it is not waited for the IDE any longer. It counts from when it was last seen to be away.
-pub fn give_up(observed: &Observed) -> Option<Timestamp> {
+pub fn give_up(observed: &Observed, context: &PlanContext) -> Option<Timestamp> {
     let status = observed.session.status.as_ref().filter(|status| status.state == State::Starting)?;
     let away = matches!(
         observed.endpoint,
         EndpointFacts::Missing { .. } | EndpointFacts::Known { connected: false, .. }
     );
     let since = find(&status.conditions, IDE_CONNECTED).filter(|said| away && said.status == "False")?;
-    since.last_transition_time.as_ref()?.0.checked_add(observed.patience).ok()
+    since.last_transition_time.as_ref()?.0.checked_add(context.patience).ok()
 }
 
-fn starting(observed: &Observed, now: Timestamp) -> Step {
+fn starting(observed: &Observed, context: &PlanContext) -> Step {
     let Some(run) = &observed.run else {
         return match observed.session_id() {
             Some(_) => Step::stay(State::Running),
             // A request to create cannot be repeated.
-            None if observed.may_have_been_sent() => Step::failed(START_OUTCOME_UNKNOWN, now),
-            None => unasked(observed, now),
+            None if observed.may_have_been_sent() => Step::failed(START_OUTCOME_UNKNOWN, context.now),
+            None => unasked(observed, context),
         };
     };
     match &run.start {
-        StartFacts::NotAsked => unasked(observed, now),
+        StartFacts::NotAsked => unasked(observed, context),
         StartFacts::Cancelled => Step::stay(State::Stopping),
         StartFacts::Waiting | StartFacts::Sent => Step::stay(State::Starting),
         StartFacts::Accepted { session_id, at } => Step::stay(State::Running).created(session_id, *at),

@@ -8,7 +8,10 @@ pub use claim::of_claims;
 pub use container::before_restart;
 
 use super::{Observed, WorkloadKind};
-use crate::core::object::{CachedObject, Kind};
+use crate::{
+    core::object::{CachedObject, Kind},
+    reason::{Reason, reasons},
+};
 use container::of_container;
 use k8s_openapi::{
     api::{
@@ -17,6 +20,15 @@ use k8s_openapi::{
     },
     jiff::Timestamp,
 };
+
+reasons! {
+    /// Reasons why a pod or a container was ended, where Kubernetes gives none.
+    InterruptionReason {
+        ContainerFailed "A container ended in a pod that kept running."
+        PodFailed "The pod failed, and its status has no reason."
+        Disrupted "Kubernetes ended the pod, and its condition `DisruptionTarget` has no reason."
+    }
+}
 
 /// Why a pod fails.
 pub fn of_pod(pod: &PodStatus, live: Option<&CachedObject>) -> Option<String> {
@@ -36,12 +48,12 @@ pub fn of_pod(pod: &PodStatus, live: Option<&CachedObject>) -> Option<String> {
         .or_else(|| rejected(pod, live))
 }
 
-/// TimeoutReason Kubernetes ends a pod that is none the worse: in one word, and for people.
+/// Why Kubernetes ends a pod that has not failed: a reason in one word, and a message.
 pub fn disruption(pod: &PodStatus) -> Option<(&str, &str)> {
     let mut conditions = pod.conditions.iter().flatten();
     let disrupted =
         conditions.find(|condition| condition.type_ == "DisruptionTarget" && condition.status == "True")?;
-    let reason = disrupted.reason.as_deref().unwrap_or("Disrupted");
+    let reason = disrupted.reason.as_deref().unwrap_or(InterruptionReason::Disrupted.as_str());
     Some((reason, disrupted.message.as_deref().unwrap_or(reason)))
 }
 
@@ -61,7 +73,10 @@ pub fn interruption(live: &CachedObject) -> Option<(String, String)> {
     let reason = pod.reason.clone().filter(|reason| !reason.is_empty());
     let on_request = live.deleting && reason.is_none();
     if pod.phase.as_deref() == Some("Failed") && !on_request {
-        return Some((reason.unwrap_or_else(|| "PodFailed".into()), of_pod(&pod, Some(live))?));
+        return Some((
+            reason.unwrap_or_else(|| InterruptionReason::PodFailed.as_str().into()),
+            of_pod(&pod, Some(live))?,
+        ));
     }
     let (reason, message) = disruption(&pod)?;
     Some((reason.to_owned(), format!("the pod {} was ended: {message}", live.name)))

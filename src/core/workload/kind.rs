@@ -55,6 +55,9 @@ pub trait WorkloadKind:
     /// The status that is on record.
     fn recorded(&self) -> Option<&Self::Status>;
 
+    /// Whether a status holds the result of a session that has ended: its Job may go then.
+    fn has_result(status: &Self::Status) -> bool;
+
     /// How soon the status `new` of the session has to be written.
     fn urgency(&self, new: &Self::Status) -> Urgency;
 
@@ -63,6 +66,11 @@ pub trait WorkloadKind:
 
     /// What is read of all sessions at once.
     fn summary(&self) -> Self::Summary;
+
+    /// The address at which the session is reached from outside: host and path. `None` for sessions and kinds without one.
+    fn route(&self) -> Option<String> {
+        None
+    }
 
     /// Names of the secrets that the session refers to. Those that another session refers to are not deleted.
     fn secrets(&self) -> Vec<String>;

@@ -23,7 +23,7 @@ pub mod urgency;
 
 pub use applied::{Applied, ChildError};
 pub use kind::{PlanContext, WorkloadKind};
-pub use observed::{Observed, Warning};
-pub use plan::{Delete, Plan, Release};
+pub use observed::{Observed, SameRoute, Warning};
+pub use plan::{Delete, KeepReason, KeptSecret, Plan, Release};
 pub use report::{Report, SessionAction};
 pub use urgency::Urgency;

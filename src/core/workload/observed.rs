@@ -25,6 +25,19 @@ pub struct Observed<K: WorkloadKind> {
     pub measurements: K::Measurements,
     /// Names of secrets that other sessions of the namespace refer to. Known only of a session that is being deleted.
     pub shared_secrets: Vec<String>,
+    /// Other sessions with the same route.
+    pub same_route: Vec<SameRoute>,
+}
+
+/// Another session that is to be reached at the same address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SameRoute {
+    /// Namespace of the other session.
+    pub namespace: String,
+    /// Name of the other session.
+    pub name: String,
+    /// Whether the other session is the older one.
+    pub is_older: bool,
 }
 
 /// A warning event of Kubernetes about an object of the session.

@@ -20,12 +20,30 @@ pub struct Plan {
     pub write: Vec<Write>,
     /// Adopted secrets that are deleted with the session.
     pub delete_secrets: Vec<String>,
-    /// Adopted secrets that stay when the session is deleted, because other sessions use them.
-    pub keep_secrets: Vec<String>,
+    /// Adopted secrets that stay when the session is deleted.
+    pub keep_secrets: Vec<KeptSecret>,
     /// The finalizers that the session should have, when they differ from those that it has.
     pub finalizers: Option<Vec<String>>,
     /// Children that cannot be written because their names are taken.
     pub blocked: Vec<ChildError>,
+}
+
+/// An adopted secret that is not deleted with its session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptSecret {
+    /// Name of the secret.
+    pub name: String,
+    /// Why it stays.
+    pub reason: KeepReason,
+}
+
+/// Why an adopted secret is not deleted with its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeepReason {
+    /// Other sessions refer to it.
+    Shared,
+    /// No admission webhook recorded that its deletion is approved.
+    NotApproved,
 }
 
 /// A child to delete, and only that very object.

@@ -188,26 +188,21 @@ mod tests {
         }
     }
 
-    const ALL: Query = Query {
-        source: Source::File(Stream::Stdout),
-        follow: false,
-        timestamps: false,
-        line_numbers: false,
-        limit: None,
-        tail: None,
-        skip: 0,
-    };
+    /// The query without parameters.
+    fn all() -> Query {
+        Query::read("").unwrap()
+    }
 
     #[test]
     fn lines_of_others_and_a_line_that_was_cut_off_come_out_as_they_are() {
         let long = "y".repeat(2 * MAX_HEAD);
         let file = format!("short\n\n{long} with blanks\n1 now text\n2 no");
-        assert_eq!(cut(&[file.as_bytes()], &ALL, 5), format!("short\n\n{long} with blanks\ntext\n2 no"));
+        assert_eq!(cut(&[file.as_bytes()], &all(), 5), format!("short\n\n{long} with blanks\ntext\n2 no"));
     }
 
     #[test]
     fn a_filter_at_its_limit_is_done() {
-        let mut cut = LineFilter::new(&Query { limit: Some(1), ..ALL }, 0);
+        let mut cut = LineFilter::new(&Query { limit: Some(1), ..all() }, 0);
         let mut out = Vec::new();
         cut.feed(b"1 now a", &mut out);
         assert!(!cut.is_over());

@@ -2,17 +2,12 @@
 //!
 //! Pings of websockets do not count: browsers answer them by themselves, also in a forgotten tab.
 
+use crate::http_server::observed_stream::StreamObserver;
 use jiff::Timestamp;
-use std::{
-    io,
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-    task::{Context, Poll},
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
 };
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// The time of the last use. Clones share it.
 #[derive(Clone, Debug)]
@@ -84,63 +79,35 @@ impl Frames {
     }
 }
 
-/// The client's end of a tunnel, which records use.
-pub(super) struct TrackedStream<T> {
-    inner: T,
+/// Records the use of a tunnel, from the bytes at the client's end.
+pub(super) struct TunnelObserver {
     activity: Activity,
     /// From and to the client; none for a protocol that is not known, of which everything counts.
     frames: Option<(Frames, Frames)>,
 }
 
-impl<T> TrackedStream<T> {
-    /// Watches `inner`.
-    pub(super) fn new(inner: T, activity: Activity, websocket: bool) -> Self {
-        Self { inner, activity, frames: websocket.then(Default::default) }
+impl TunnelObserver {
+    /// Observes a tunnel of websockets, or of another protocol.
+    pub(super) fn new(activity: Activity, websocket: bool) -> Self {
+        Self { activity, frames: websocket.then(Default::default) }
     }
 
-    fn saw(&mut self, bytes: &[u8], from_client: bool) {
-        let used = match &mut self.frames {
-            Some((from, to)) => if from_client { from } else { to }.message(bytes),
-            None => !bytes.is_empty(),
-        };
+    fn touch_if(&self, used: bool) {
         if used {
             self.activity.touch(Timestamp::now());
         }
     }
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for TrackedStream<T> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.inner).poll_read(context, buffer);
-        self.saw(&buffer.filled()[before..], true);
-        polled
-    }
-}
-
-impl<T: AsyncWrite + Unpin> AsyncWrite for TrackedStream<T> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.inner).poll_write(context, bytes);
-        if let Poll::Ready(Ok(written)) = polled {
-            self.saw(&bytes[..written], false);
-        }
-        polled
+impl StreamObserver for TunnelObserver {
+    fn received(&mut self, bytes: &[u8]) {
+        let used = self.frames.as_mut().is_none_or(|(from, _)| from.message(bytes));
+        self.touch_if(used);
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(context)
+    fn sent(&mut self, bytes: &[u8]) {
+        let used = self.frames.as_mut().is_none_or(|(_, to)| to.message(bytes));
+        self.touch_if(used);
     }
 }
 

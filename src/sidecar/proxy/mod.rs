@@ -16,9 +16,9 @@ use super::{
     listen::{self, BUFFER, Body, full},
     web::error_chain,
 };
-use crate::http_server::Peer;
+use crate::http_server::{Peer, observed_stream::ObservedStream};
 use access::{Access, AccessError};
-use activity::{Activity, TrackedStream};
+use activity::{Activity, TunnelObserver};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper::{body::Incoming, upgrade::OnUpgrade};
@@ -211,7 +211,8 @@ impl Proxy {
 async fn tunnel(client: OnUpgrade, session: OnUpgrade, activity: Activity, websocket: bool, peer: Peer) {
     let carry = async {
         let (client, session) = (client.await?, session.await?);
-        let mut client = TrackedStream::new(TokioIo::new(client), activity, websocket);
+        let observer = TunnelObserver::new(activity, websocket);
+        let mut client = ObservedStream::new(TokioIo::new(client), observer);
         let mut session = TokioIo::new(session);
         copy_bidirectional_with_sizes(&mut client, &mut session, TUNNEL, TUNNEL).await?;
         Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())

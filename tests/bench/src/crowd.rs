@@ -9,7 +9,7 @@ use crate::{
     script,
     sessions::{is_running, objects, pods_are_ready},
     table::{Bound, Row, Table},
-    together::{self, Arrived},
+    together::{Arrived, Together},
 };
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::core::ApiResource;
@@ -75,7 +75,7 @@ async fn by_script(size: usize) -> anyhow::Result<Way> {
     let all = objects(size, script::stateful_set);
     let before = api_server(&cluster)?;
     let arrived =
-        together::all_at_once(&client, &sets, &namespace, all, script::beside, pods_are_ready).await?;
+        Together::new(&client, &sets, &namespace, pods_are_ready).beside(script::beside).at_once(all).await?;
     let way = Way { arrived, api_server: api_server(&cluster)? - before };
     cluster.stop().await;
     Ok(way)
@@ -88,8 +88,7 @@ async fn by_operator(cluster: &Cluster, operator: &Operator, size: usize) -> any
     let all = objects(size, fixture::small_session);
     let audit = cluster.audit()?;
     let (before, start) = (api_server(cluster)?, audit.cursor()?);
-    let arrived =
-        together::all_at_once(&client, &sessions, &namespace, all, together::nothing, is_running).await?;
+    let arrived = Together::new(&client, &sessions, &namespace, is_running).at_once(all).await?;
     let way = Way { arrived, api_server: api_server(cluster)? - before };
     tokio::time::sleep(SETTLE).await;
     let requests = Requests::count(&audit.since(start)?.0);

@@ -6,7 +6,7 @@ use crate::{
     operator::Operator,
     sessions::objects,
     table::{Bound, Row, Table},
-    together,
+    together::Together,
 };
 use kube::core::{ApiResource, DynamicObject};
 use serde_json::Value;
@@ -34,7 +34,7 @@ pub(crate) async fn run(table: &mut Table) -> anyhow::Result<()> {
     let namespace = test_namespace(&client, "hibernated").await?;
     let resource = ApiResource::erase::<AmaltheaSession>(&());
     let all = objects(SESSIONS, session);
-    together::all_at_once(&client, &resource, &namespace, all, together::nothing, is_hibernated).await?;
+    Together::new(&client, &resource, &namespace, is_hibernated).at_once(all).await?;
     operator.until_quiet().await?;
     let grown = operator.usage()?;
     add("memory as they come", "MiB", grown.resident, MEMORY);

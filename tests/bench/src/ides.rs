@@ -5,7 +5,7 @@ use crate::{
     operator::{self, Operator},
     requests::Requests,
     table::{Bound, Row, Table},
-    together,
+    together::Together,
 };
 use anyhow::Context as _;
 use jiff::Timestamp;
@@ -71,7 +71,7 @@ async fn many(
     let audit = cluster.audit()?;
     let (before, start) = (operator.usage()?, audit.cursor()?);
     let sessions = (0..SESSIONS).map(|number| session(&format!("s{number}"))).collect();
-    let arrived = together::until_all(client, &resource, "", sessions, together::nothing, is_running).await?;
+    let arrived = Together::new(client, &resource, "", is_running).paced(sessions).await?;
     tokio::time::sleep(SETTLE).await;
     let after = operator.usage()?;
     let (entries, _) = audit.since(start)?;

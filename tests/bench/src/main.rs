@@ -11,6 +11,7 @@ mod crowd;
 mod fixture;
 mod hibernated;
 mod ides;
+mod input;
 mod instructions;
 mod load;
 mod memory;

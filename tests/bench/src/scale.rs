@@ -6,7 +6,7 @@ use crate::{
     operator::Operator,
     sessions::{objects, ours, pods_are_ready},
     table::{Bound, Row, Table},
-    together,
+    together::Together,
 };
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::core::ApiResource;
@@ -29,8 +29,10 @@ pub(crate) async fn run(table: &mut Table, idle: u64) -> anyhow::Result<()> {
         let namespace = test_namespace(&client, "by-hand").await?;
         let sets = ApiResource::erase::<StatefulSet>(&());
         let by_hand = objects(size, fixture::complete_stateful_set);
-        let by_hand =
-            together::until_all(&client, &sets, &namespace, by_hand, fixture::beside, pods_are_ready).await?;
+        let by_hand = Together::new(&client, &sets, &namespace, pods_are_ready)
+            .beside(fixture::beside)
+            .paced(by_hand)
+            .await?;
         cluster.stop().await;
 
         let cluster = many_nodes().await?;

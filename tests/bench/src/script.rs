@@ -1,14 +1,13 @@
 //! What the operator makes for a session, for a script that makes the same without it.
 
-use crate::{fixture, steps};
+use crate::{fixture, input};
 use serde_json::Value;
 use sojourn::core::{
-    amalthea::{Observed, PlanContext, plan, validate},
+    amalthea::{plan, validate},
     manifest::Write,
     object::Kind,
 };
 use sojourn_crds::amalthea::AmaltheaSession;
-use std::{collections::BTreeMap, sync::Arc};
 
 /// The StatefulSet of a small session.
 pub(crate) fn stateful_set(name: &str) -> Value {
@@ -30,17 +29,9 @@ fn of_session(name: &str) -> Vec<(Kind, Value)> {
     let mut session = fixture::small_session(name);
     session["metadata"]["uid"] = fixture::UID.into();
     let Ok(session) = serde_json::from_value::<AmaltheaSession>(session) else { return Vec::new() };
-    let observed = Observed {
-        session: Arc::new(session),
-        children: BTreeMap::new(),
-        pods: Vec::new(),
-        warnings: Vec::new(),
-        measurements: Default::default(),
-        gone: None,
-        shared_secrets: Vec::new(),
-    };
-    let settings = steps::settings();
-    let context = PlanContext { now: jiff::Timestamp::now(), entropy: [7; 32], settings: &settings };
+    let observed = input::new_session(session);
+    let settings = input::settings();
+    let context = input::context(&settings, jiff::Timestamp::now());
     let Some(checked) = validate(&observed.session, Vec::new()) else { return Vec::new() };
     let writes = plan(&checked, &observed, &context).write.into_iter();
     let made = writes.filter_map(|write| match write {

@@ -7,7 +7,7 @@ use crate::{
     process::Usage,
     requests::Requests,
     table::{Bound, Row, Table},
-    together::{self, Arrived},
+    together::{self, Arrived, Together},
 };
 use k8s_openapi::api::{
     apps::v1::StatefulSet,
@@ -41,21 +41,20 @@ pub(crate) async fn run(table: &mut Table, sessions: usize, idle: u64) -> anyhow
     // The controllers start slowly: what is measured first would be measured cold.
     let warm_up = test_namespace(&client, "warm-up").await?;
     let few = objects(50, fixture::bare_stateful_set);
-    together::until_all(&client, stateful_sets, &warm_up, few, together::nothing, pods_are_ready).await?;
+    Together::new(&client, stateful_sets, &warm_up, pods_are_ready).paced(few).await?;
     together::clear(&client, stateful_sets, &warm_up, &kinds).await?;
 
     let namespace = test_namespace(&client, "bare").await?;
     let bare = objects(sessions, fixture::bare_stateful_set);
-    let bare =
-        together::until_all(&client, stateful_sets, &namespace, bare, together::nothing, pods_are_ready)
-            .await?;
+    let bare = Together::new(&client, stateful_sets, &namespace, pods_are_ready).paced(bare).await?;
     together::clear(&client, stateful_sets, &namespace, &kinds).await?;
 
     let namespace = test_namespace(&client, "complete").await?;
     let complete = objects(sessions, fixture::complete_stateful_set);
-    let complete =
-        together::until_all(&client, stateful_sets, &namespace, complete, fixture::beside, pods_are_ready)
-            .await?;
+    let complete = Together::new(&client, stateful_sets, &namespace, pods_are_ready)
+        .beside(fixture::beside)
+        .paced(complete)
+        .await?;
     together::clear(&client, stateful_sets, &namespace, &kinds[..2]).await?;
 
     let operator = Operator::start(&cluster).await?;
@@ -134,8 +133,7 @@ pub(crate) async fn ours(
     let resource = ApiResource::erase::<AmaltheaSession>(&());
     let client = cluster.client().await?;
     let all = objects(sessions, fixture::small_session);
-    let arrived =
-        together::until_all(&client, &resource, namespace, all, together::nothing, is_running).await?;
+    let arrived = Together::new(&client, &resource, namespace, is_running).paced(all).await?;
     let running = operator.usage()?;
     tokio::time::sleep(SETTLE).await;
     let (entries, settled) = audit.since(start)?;

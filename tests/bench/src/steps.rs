@@ -2,30 +2,24 @@
 //! JSON, which nothing that decides about it can do without.
 
 use crate::{
-    fixture,
+    fixture, input,
     table::{Bound, Row, Table},
 };
 use anyhow::Context as _;
 use k8s_openapi::api::authentication::v1::UserInfo;
 use kube::core::DynamicObject;
 use serde_json::{Value, json};
-use sojourn::{
-    core::{
-        amalthea::{Applied, Observed, PlanContext, plan, status, validate},
-        manifest::Write,
-        object::CachedObject,
-        settings::SessionSettings,
-    },
-    settings::OAUTH2_PROXY_IMAGE,
+use sojourn::core::{
+    amalthea::{Applied, Observed, PlanContext, plan, status, validate},
+    manifest::Write,
+    object::CachedObject,
 };
-use sojourn_crds::amalthea::{AmaltheaSession, OnDeadline};
+use sojourn_crds::amalthea::AmaltheaSession;
 use sojourn_webhooks::{
-    GuardSettings, Object, Offline, Operation, Request, TABLE,
-    judge::judge,
+    AdmissionSettings, Object, Offline, Operation, Request, TABLE, evaluate,
     table::{MUTATE_JOB, VALIDATE_SESSION},
 };
 use std::{
-    collections::BTreeMap,
     hint::black_box,
     sync::Arc,
     time::{Duration, Instant},
@@ -46,25 +40,17 @@ pub(crate) fn run(table: &mut Table) -> anyhow::Result<()> {
     let text = object.to_string();
     let user = UserInfo { username: Some("somebody".into()), ..UserInfo::default() };
     let parse = time(|| serde_json::from_str::<Value>(black_box(&text)));
-    let mut facts = Offline::new(now, GuardSettings::default());
+    let mut facts = Offline::new(now, AdmissionSettings::default());
     let row = row(VALIDATE_SESSION)?;
     let create = request(&user, None, &object);
-    add("validate a session on creation", time(|| judge(row, black_box(&create), &facts)), parse);
+    add("validate a session on creation", time(|| evaluate(row, black_box(&create), &facts)), parse);
     let update = request(&user, Some(&object), &object);
-    add("validate a session on update", time(|| judge(row, black_box(&update), &facts)), parse);
+    add("validate a session on update", time(|| evaluate(row, black_box(&update), &facts)), parse);
 
     let session: AmaltheaSession = serde_json::from_value(object)?;
-    let settings = settings();
-    let context = PlanContext { now, entropy: [7; 32], settings: &settings };
-    let fresh = Observed {
-        session: Arc::new(session),
-        children: BTreeMap::new(),
-        pods: Vec::new(),
-        warnings: Vec::new(),
-        measurements: Default::default(),
-        gone: None,
-        shared_secrets: Vec::new(),
-    };
+    let settings = input::settings();
+    let context = input::context(&settings, now);
+    let fresh = input::new_session(session);
     let steady = steady(&fresh, &context)?;
     let nothing = Applied::default();
     let checked = |observed: &Observed| {
@@ -83,10 +69,10 @@ pub(crate) fn run(table: &mut Table) -> anyhow::Result<()> {
     let row = self::row(MUTATE_JOB)?;
     let create = request(&user, None, &job);
     anyhow::ensure!(
-        judge(row, &create, &facts).patch.len() == 2,
+        evaluate(row, &create, &facts).patch.len() == 2,
         "the Job of the fixture is to be completed"
     );
-    add("mutate a Job", time(|| judge(row, black_box(&create), &facts)), parse);
+    add("mutate a Job", time(|| evaluate(row, black_box(&create), &facts)), parse);
     Ok(())
 }
 
@@ -125,22 +111,6 @@ fn request<'a>(user: &'a UserInfo, old: Option<&'a Value>, new: &'a Value) -> Re
         old: old.map(Object::Value),
         new: Some(Object::Value(new)),
         dry_run: false,
-    }
-}
-
-/// The choices of whoever installed an operator.
-pub(crate) fn settings() -> SessionSettings {
-    SessionSettings {
-        rclone_storage_class: "csi-rclone-secret-annotation".into(),
-        sidecars_image: "renku/sidecars:latest".into(),
-        oauth2_proxy_image: OAUTH2_PROXY_IMAGE.into(),
-        pull_secrets: Vec::new(),
-        none_same_site_cookie: false,
-        https_ingress: false,
-        image_rewrite: None,
-        on_deadline: OnDeadline::default(),
-        ask_proxies: true,
-        idle_check_interval: Duration::from_secs(30),
     }
 }
 

@@ -34,86 +34,91 @@ pub(crate) struct Arrived {
     pub(crate) median: f64,
 }
 
-/// Creates objects, each after what `beside` makes for its name, and waits until each has arrived. With an empty
-/// namespace they belong to none. Only so many are on their way at a time.
-pub(crate) async fn until_all(
-    client: &Client,
-    resource: &ApiResource,
-    namespace: &str,
-    objects: Vec<Value>,
+/// Objects of one kind that are created together.
+pub(crate) struct Together<'a> {
+    client: &'a Client,
+    resource: &'a ApiResource,
+    namespace: &'a str,
     beside: fn(&str) -> Vec<Value>,
     has_arrived: fn(&DynamicObject) -> bool,
-) -> anyhow::Result<Arrived> {
-    arrive(client, resource, namespace, objects, beside, has_arrived, UNDER_WAY).await
 }
 
-/// The same, but nobody waits for what is on its way.
-pub(crate) async fn all_at_once(
-    client: &Client,
-    resource: &ApiResource,
-    namespace: &str,
-    objects: Vec<Value>,
-    beside: fn(&str) -> Vec<Value>,
-    has_arrived: fn(&DynamicObject) -> bool,
-) -> anyhow::Result<Arrived> {
-    let under_way = objects.len();
-    arrive(client, resource, namespace, objects, beside, has_arrived, under_way).await
-}
+impl<'a> Together<'a> {
+    /// Objects in a namespace, which is empty for a cluster-scoped kind. `has_arrived` says when one counts as arrived.
+    pub(crate) fn new(
+        client: &'a Client,
+        resource: &'a ApiResource,
+        namespace: &'a str,
+        has_arrived: fn(&DynamicObject) -> bool,
+    ) -> Self {
+        Self { client, resource, namespace, beside: |_| Vec::new(), has_arrived }
+    }
 
-async fn arrive(
-    client: &Client,
-    resource: &ApiResource,
-    namespace: &str,
-    objects: Vec<Value>,
-    beside: fn(&str) -> Vec<Value>,
-    has_arrived: fn(&DynamicObject) -> bool,
-    under_way: usize,
-) -> anyhow::Result<Arrived> {
-    let api: Api<DynamicObject> = match namespace {
-        "" => Api::all_with(client.clone(), resource),
-        _ => Api::namespaced_with(client.clone(), namespace, resource),
-    };
-    let objects: Vec<DynamicObject> =
-        objects.into_iter().map(serde_json::from_value).collect::<Result<_, _>>()?;
-    let wanted = objects.len();
-    let room = &Arc::new(Semaphore::new(under_way));
-    let (watched, free) = (api.clone(), room.clone());
-    let watching = tokio::spawn(async move {
-        let arrived = arrivals(watched, wanted, has_arrived, &free).await;
-        // Nobody waits for room when there is nobody any more who sees what arrives.
-        free.close();
-        arrived
-    });
-    // The watch stands before anything happens.
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    let started = Instant::now();
-    let created: HashMap<String, Instant> = stream::iter(objects)
-        .map(|object| {
-            let api = api.clone();
-            async move {
-                // Given back when it arrives.
-                room.acquire().await?.forget();
-                let at = Instant::now();
-                for object in beside(object.metadata.name.as_deref().unwrap_or_default()) {
-                    create(client, namespace, object).await?;
+    /// The same, with other objects that are created before each, by its name.
+    pub(crate) fn beside(self, beside: fn(&str) -> Vec<Value>) -> Self {
+        Self { beside, ..self }
+    }
+
+    /// Creates objects and waits until each has arrived. Only some have not arrived at any time.
+    pub(crate) async fn paced(&self, objects: Vec<Value>) -> anyhow::Result<Arrived> {
+        self.arrive(objects, UNDER_WAY).await
+    }
+
+    /// Creates objects without waiting for earlier ones, and then waits until each has arrived.
+    pub(crate) async fn at_once(&self, objects: Vec<Value>) -> anyhow::Result<Arrived> {
+        let under_way = objects.len();
+        self.arrive(objects, under_way).await
+    }
+
+    async fn arrive(&self, objects: Vec<Value>, under_way: usize) -> anyhow::Result<Arrived> {
+        let &Self { client, resource, namespace, beside, has_arrived } = self;
+        let api: Api<DynamicObject> = match namespace {
+            "" => Api::all_with(client.clone(), resource),
+            _ => Api::namespaced_with(client.clone(), namespace, resource),
+        };
+        let objects: Vec<DynamicObject> =
+            objects.into_iter().map(serde_json::from_value).collect::<Result<_, _>>()?;
+        let wanted = objects.len();
+        let room = &Arc::new(Semaphore::new(under_way));
+        let (watched, free) = (api.clone(), room.clone());
+        let watching = tokio::spawn(async move {
+            let arrived = arrivals(watched, wanted, has_arrived, &free).await;
+            // Nobody waits for room when there is nobody any more who sees what arrives.
+            free.close();
+            arrived
+        });
+        // The watch stands before anything happens.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let started = Instant::now();
+        let created: HashMap<String, Instant> = stream::iter(objects)
+            .map(|object| {
+                let api = api.clone();
+                async move {
+                    // Given back when it arrives.
+                    room.acquire().await?.forget();
+                    let at = Instant::now();
+                    for object in beside(object.metadata.name.as_deref().unwrap_or_default()) {
+                        create(client, namespace, object).await?;
+                    }
+                    let made = api.create(&PostParams::default(), &object).await?;
+                    anyhow::Ok((made.metadata.name.unwrap_or_default(), at))
                 }
-                let made = api.create(&PostParams::default(), &object).await?;
-                anyhow::Ok((made.metadata.name.unwrap_or_default(), at))
-            }
+            })
+            .buffer_unordered(AT_A_TIME)
+            .try_collect()
+            .await?;
+        let arrived =
+            tokio::time::timeout(PATIENCE, watching).await.context("not all arrived in time")???;
+        let last = arrived.values().max().context("nothing arrived")?;
+        let mut waited: Vec<Duration> =
+            arrived.iter().filter_map(|(name, at)| Some(at.duration_since(*created.get(name)?))).collect();
+        ensure!(waited.len() == wanted, "{} of {wanted} arrived", waited.len());
+        waited.sort_unstable();
+        Ok(Arrived {
+            rate: wanted as f64 / last.duration_since(started).as_secs_f64(),
+            median: waited[wanted / 2].as_secs_f64(),
         })
-        .buffer_unordered(AT_A_TIME)
-        .try_collect()
-        .await?;
-    let arrived = tokio::time::timeout(PATIENCE, watching).await.context("not all arrived in time")???;
-    let last = arrived.values().max().context("nothing arrived")?;
-    let mut waited: Vec<Duration> =
-        arrived.iter().filter_map(|(name, at)| Some(at.duration_since(*created.get(name)?))).collect();
-    ensure!(waited.len() == wanted, "{} of {wanted} arrived", waited.len());
-    waited.sort_unstable();
-    Ok(Arrived {
-        rate: wanted as f64 / last.duration_since(started).as_secs_f64(),
-        median: waited[wanted / 2].as_secs_f64(),
-    })
+    }
 }
 
 /// Creates an object of any kind.
@@ -124,11 +129,6 @@ async fn create(client: &Client, namespace: &str, object: Value) -> anyhow::Resu
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
     api.create(&PostParams::default(), &object).await?;
     Ok(())
-}
-
-/// Nothing beside an object.
-pub(crate) fn nothing(_: &str) -> Vec<Value> {
-    Vec::new()
 }
 
 async fn arrivals(

@@ -6,7 +6,7 @@ use serde_json::json;
 use sojourn::{http_server::Limits, serve::webhooks::serve_router};
 use sojourn_certs::{Authority, CertResolver, Leaf, Names};
 use sojourn_webhooks::{
-    GuardSettings, Offline,
+    AdmissionSettings, Offline,
     http::{WebhookState, router},
 };
 use std::{
@@ -48,7 +48,7 @@ impl Webhooks {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         // A cluster without sessions. Nothing that is measured here asks for rights.
-        let facts = Arc::new(Offline::new(now, GuardSettings::default()));
+        let facts = Arc::new(Offline::new(now, AdmissionSettings::default()));
         let guard = WebhookState { facts: facts.clone(), authorizer: facts, metrics: Arc::default() };
         let read = Arc::new(AtomicUsize::default());
         let counted = read.clone();

@@ -12,7 +12,7 @@ use json_patch::Patch;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sojourn_webhooks::{
-    GuardSettings, Offline, Row, TABLE,
+    AdmissionSettings, Offline, Row, TABLE,
     case::{CaseFacts, NAMESPACE, USER},
     http::{WebhookState, router},
     review::LONGEST_WARNING,
@@ -26,7 +26,7 @@ const UID: &str = "the-uid";
 /// Any body, sent to every webhook.
 pub(crate) fn review() -> impl Fn(&[u8]) + Send + Sync {
     let runtime = runtime();
-    let routes = routes(Offline::new(Timestamp::UNIX_EPOCH, GuardSettings::default()));
+    let routes = routes(Offline::new(Timestamp::UNIX_EPOCH, AdmissionSettings::default()));
     move |input| {
         for row in &TABLE {
             let (status, answer) = send(&runtime, &routes, row, input.to_vec());

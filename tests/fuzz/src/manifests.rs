@@ -7,7 +7,7 @@ use sojourn::cmd::check::{
     kinds::Kinds,
     report::{Output, render},
 };
-use sojourn_webhooks::GuardSettings;
+use sojourn_webhooks::AdmissionSettings;
 
 /// The target.
 pub(crate) fn check() -> impl Fn(&[u8]) + Send + Sync {
@@ -15,7 +15,7 @@ pub(crate) fn check() -> impl Fn(&[u8]) + Send + Sync {
     move |input| {
         let Ok(documents) = document::parse(input) else { return };
         let inputs = [Input { file: "manifest.yaml".to_owned(), documents }];
-        let settings = GuardSettings::default;
+        let settings = AdmissionSettings::default;
         let examination = examine(&kinds, &inputs, &[], settings(), Timestamp::UNIX_EPOCH);
         assert!(examination.denied <= examination.checked);
         let render = |output| render(&examination, output).expect("it can be written");

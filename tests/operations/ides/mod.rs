@@ -44,7 +44,7 @@ fn on_create(ide: &FakeIde, name: &str, steps: Vec<Step>) {
 
 impl Stage {
     /// Starts an operator that is to be connected to `ide`, and waits until it serves.
-    async fn connected_to(&self, ide: &FakeIde, more: &[&str]) -> Replica {
+    pub(crate) async fn connected_to(&self, ide: &FakeIde, more: &[&str]) -> Replica {
         let mut variables = ide.variables();
         let files = self.cluster.dir().join("ide-sessions");
         std::fs::create_dir_all(&files).unwrap();
@@ -60,7 +60,7 @@ impl Stage {
     }
 
     /// Kills an operator, and waits until the Service knows.
-    async fn kill(&self, mut replica: Replica) {
+    pub(crate) async fn kill(&self, mut replica: Replica) {
         replica.child.kill().unwrap();
         replica.child.wait().unwrap();
         self.left(&replica).await;
@@ -111,11 +111,11 @@ impl Stage {
         must(self.kubectl(&["patch", "idesession", name, "--type=merge", "-p", &patch]).await);
     }
 
-    async fn delete(&self, name: &str) {
+    pub(crate) async fn delete(&self, name: &str) {
         self.ide_sessions().delete(name, &DeleteParams::default()).await.unwrap();
     }
 
-    async fn session(&self, name: &str) -> Option<IdeSession> {
+    pub(crate) async fn session(&self, name: &str) -> Option<IdeSession> {
         self.ide_sessions().get_opt(name).await.unwrap()
     }
 
@@ -133,13 +133,13 @@ impl Stage {
     }
 
     /// A session that runs. Returns the IDE's name for it.
-    async fn running(&self, name: &str) -> String {
+    pub(crate) async fn running(&self, name: &str) -> String {
         self.create(name, "Running", None).await;
         self.reaches(name, State::Running).await.status.unwrap().session_id.unwrap()
     }
 
     /// Waits until a session's object is gone.
-    async fn gone(&self, name: &str) {
+    pub(crate) async fn gone(&self, name: &str) {
         let gone = eventually(&format!("{name} is gone"), async || self.session(name).await.is_none()).await;
         assert!(gone.is_ok(), "{}; it is {:#?}", gone.unwrap_err(), self.session(name).await);
     }

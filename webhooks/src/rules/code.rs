@@ -72,6 +72,10 @@ macro_rules! codes {
 codes! {
     SpecMissing "spec-missing" Deny Invalid FieldValueInvalid 3 Allows Object
         "The session has no spec. The original accepts it and then fails for ever."
+    SpecTooLarge "spec-too-large" Deny Invalid FieldValueInvalid 3 Prevents Object
+        "The spec is larger than the operator can keep of every session. The original has no limit, and runs out of memory."
+    NamespaceFull "namespace-full" Deny Forbidden FieldValueForbidden 3 Allows Change
+        "The sessions of the namespace take as much of the operator's memory as one namespace may. The original has no limit."
     SchemaInvalid "schema-invalid" Deny Invalid FieldValueInvalid 3 Allows Object
         "The object does not have the shape of its kind. On a cluster the schema says so first; offline this does."
     LocationImmutable "location-immutable" Deny Invalid FieldValueInvalid 3 Allows Change
@@ -158,6 +162,38 @@ codes! {
         "A remote session reaches its pod through the Ingress; without one it never gets ready."
     TemplateInvalid "template-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
         "A label or annotation of `template` is not one that Kubernetes accepts. The original's children are refused for ever."
+    ContainerInvalid "container-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
+        "A field of a container has a value that Kubernetes refuses. The original's workload is refused for ever."
+    EnvironmentInvalid "environment-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
+        "A variable of a container, or where it comes from, is not one that Kubernetes accepts. The original's workload is refused for ever."
+    ContainerPortInvalid "container-port-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
+        "A port of a container is not one that Kubernetes accepts. The original's workload is refused for ever."
+    ProbeInvalid "probe-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
+        "A probe or a lifecycle hook is not one that Kubernetes accepts. The original's workload is refused for ever."
+    ResourcesInvalid "resources-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
+        "Requests and limits of a container are not ones that Kubernetes accepts. The original's workload is refused for ever."
+    SecurityContextInvalid "security-context-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
+        "A security context is not one that Kubernetes accepts. The original's workload is refused for ever."
+    MountInvalid "mount-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
+        "A mount or device of a container is not one that Kubernetes accepts. The original's workload is refused for ever."
+    VolumeInvalid "volume-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
+        "A volume has no source, several, or one that Kubernetes refuses. The original's workload is refused for ever."
+    TolerationInvalid "toleration-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
+        "A toleration is not one that Kubernetes accepts. The original's workload is refused for ever."
+    SelectorInvalid "selector-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
+        "A node selector, an affinity or a topology constraint is not one that Kubernetes accepts. The original's workload is refused for ever."
+    ReferenceInvalid "reference-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
+        "The name of an account, a class, a secret or a config map is not one that such an object can have. The original's children are refused for ever."
+    PodInvalid "pod-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
+        "A field of the pod has a value that Kubernetes refuses. The original's workload is refused for ever."
+    ClaimInvalid "claim-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
+        "The claim of a volume is not one that Kubernetes accepts. The original's claim is refused for ever."
+    IngressInvalid "ingress-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
+        "A field of the Ingress or the Service has a value that Kubernetes refuses. The original's child is refused for ever."
+    OperatorCredentials "operator-credentials" Deny Forbidden FieldValueForbidden 3 Prevents Object
+        "A session in the operator's own namespace uses the operator's service account or one of its Secrets. With these the webhooks could be taken out."
+    RouteTaken "route-taken" Warn Invalid FieldValueInvalid 3 Allows Change
+        "Another session has the same `ingress.host` and `ingress.pathPrefix`, so one of both is not reached. The setting `ingress.conflicts` says whether it is refused. The original admits it silently."
     AdoptionForbidden "adoption-forbidden" Deny Forbidden FieldValueForbidden 3 Allows Change
         "The requester may not delete the secret that the session is to adopt. The original deletes any secret for anybody."
     JobSessionUnknown "job-session-unknown" Warn Invalid FieldValueInvalid 3 Allows Object

@@ -1,10 +1,10 @@
-//! Durations are ones that Go can read.
+//! Durations can be parsed by Go.
 
 use sojourn_crds::duration::{GoDuration, Span};
 
 use crate::finding::{Code, FieldPath, Finding, seen};
 
-/// The duration at `path`; one that cannot be read is found.
+/// The duration at `path`. An unreadable one is a finding.
 pub(crate) fn read(path: &FieldPath, duration: &GoDuration, findings: &mut Vec<Finding>) -> Option<Span> {
     let error = match duration.parse() {
         Ok(span) => return Some(span),

@@ -1,16 +1,16 @@
 //! URLs that git can clone from.
 //!
-//! A URL may hold a password, and what is said of it ends up in logs: no text here repeats one.
+//! A URL may contain a password, and findings end up in logs. So no text here repeats a password.
 
 use crate::finding::{Code, FieldPath, Finding, seen};
 
 /// Schemes of URLs that git clones over a network.
 const SCHEMES: [&str; 6] = ["https", "http", "ssh", "git", "git+ssh", "ssh+git"];
 
-/// How tokens of the common hosts begin.
+/// Prefixes of the tokens of common hosts.
 const TOKENS: [&str; 5] = ["ghp_", "gho_", "ghs_", "github_pat_", "glpat-"];
 
-/// The parts of a URL that input.
+/// The parts of a URL that are checked.
 struct Parts<'a> {
     scheme: &'a str,
     user: &'a str,
@@ -19,7 +19,7 @@ struct Parts<'a> {
     path: &'a str,
 }
 
-/// Splits `scheme://user:password@host/path`, and git's own `user@host:path`, which has no scheme.
+/// Splits `scheme://user:password@host/path`, and the form of git, `user@host:path`, which has no scheme.
 fn parts(url: &str) -> Parts<'_> {
     let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
     let separator = if scheme.is_empty() { ':' } else { '/' };
@@ -29,7 +29,7 @@ fn parts(url: &str) -> Parts<'_> {
     Parts { scheme, user, password, host, path }
 }
 
-/// Says what is wrong with the URL at `path`. True when git can clone from it.
+/// Reports what is wrong with the URL at `path`. Returns whether git can clone from it.
 pub(crate) fn check_url(path: &FieldPath, url: &str, findings: &mut Vec<Finding>) -> bool {
     let parts = parts(url);
     if !parts.password.is_empty() || TOKENS.iter().any(|token| parts.user.starts_with(token)) {
@@ -57,7 +57,7 @@ fn problem(url: &str, parts: &Parts<'_>) -> Option<(String, String)> {
         return Some(("contains a space".to_owned(), none));
     }
     if parts.scheme.is_empty() && (parts.host.contains('/') || parts.path.is_empty()) {
-        // The commonest slip: github.com/somebody/something.
+        // The most common mistake: github.com/owner/repository.
         let host = url.split('/').next().unwrap_or_default();
         let hint = if host.contains('.') { "write https:// first" } else { "write https://host/path" };
         return Some((format!("{} has no scheme", shown(url)), hint.to_owned()));
@@ -72,7 +72,7 @@ fn problem(url: &str, parts: &Parts<'_>) -> Option<(String, String)> {
     None
 }
 
-/// The URL for a message: short, and without what may be a password.
+/// The URL for a message: truncated, and without a possible password.
 fn shown(url: &str) -> String {
     const LONGEST: usize = 30;
     let public = url.rsplit('@').next().unwrap_or_default();
@@ -83,7 +83,7 @@ fn shown(url: &str) -> String {
     }
 }
 
-/// The directory that a clone of `url` is given, which git can clone from.
+/// The directory of a clone of `url`, from which git can clone.
 pub(crate) fn directory(url: &str) -> &str {
     let url = url.trim_end_matches('/');
     let name = url.rsplit(['/', ':']).next().unwrap_or(url);

@@ -1,9 +1,8 @@
-//! The guard of a session's Job: whoever writes it, it lives at least as long as the session may, stays the session's
-//! own, and keeps its result until that is recorded.
-//!
-//! A Job claims a session by an owner reference or by labels; [`SESSION_KINDS`] says which kinds of session there are. The
-//! originals guard nothing: an edit that shortens a deadline, resumes a hibernated session or tears the Job from its
-//! session goes through and breaks the session.
+//! The rules for the Job of a session. For every writer, they ensure that the Job lives as long as the session may,
+//! stays the Job of that session, and keeps its result until that is recorded. A Job claims a session by an owner
+//! reference or by labels; [`SESSION_KINDS`] lists the kinds of sessions. The original operators have no such rules: an
+//! edit that shortens a deadline, resumes a hibernated session or removes the owner of the Job succeeds and breaks the
+//! session.
 
 use json_patch::{AddOperation, PatchOperation, jsonptr::PointerBuf};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
@@ -18,7 +17,7 @@ use crate::finding::{Code, FieldPath, Finding, seen};
 use crate::kind::{AdmissionRules, Change};
 use crate::session_kinds::{JobConstraints, SESSION_KINDS, SessionKind};
 
-/// What the guard reads of a Job.
+/// The fields of a Job that the rules read.
 #[derive(Debug, Deserialize)]
 pub struct SessionJob {
     #[serde(deserialize_with = "sojourn_crds::metadata::lean")]
@@ -89,17 +88,17 @@ impl SessionJob {
     }
 }
 
-/// The session that a Job claims to belong to.
+/// The session that a Job claims.
 struct Claim<'a> {
     owner: &'static SessionKind,
     session: &'a str,
-    /// Empty when the claim names none.
+    /// Empty when the claim has no UID.
     uid: &'a str,
     path: FieldPath,
 }
 
 impl Claim<'_> {
-    /// What is known of the session. One of the same name with another UID is another session.
+    /// The constraints of the session. A session with the same name and another UID is a different one.
     fn job_constraints(&self, namespace: &str, facts: &dyn Facts) -> Option<JobConstraints> {
         let job_constraints = facts.job_constraints(self.owner, namespace, self.session)?;
         let same = self.uid.is_empty() || job_constraints.uid.is_empty() || job_constraints.uid == self.uid;
@@ -114,7 +113,7 @@ impl AdmissionRules for SessionJob {
 
     fn findings(change: &Change<'_, Self>, facts: &dyn Facts) -> Vec<Finding> {
         let Change { request, object: new, old } = *change;
-        // On an update the session that the Job belonged to so far is the one to protect.
+        // On an update, the session of the old Job is the one to protect.
         let Some(claim) = old.and_then(Self::claim).or_else(|| new.claim()) else { return Vec::new() };
         let Some(job_constraints) = claim.job_constraints(request.namespace, facts) else {
             let kind = claim.owner.descriptor.kind;
@@ -135,8 +134,7 @@ impl AdmissionRules for SessionJob {
         findings
     }
 
-    /// Fills in what the Job of a session needs and nobody wrote: its deadline, and how long it is kept. What is
-    /// written stays as it is.
+    /// Fills in missing fields of the Job of a session: its deadline and its TTL. Values that are present stay.
     fn patch(change: &Change<'_, Self>, facts: &dyn Facts) -> Vec<PatchOperation> {
         let job = change.object;
         let job_constraints =
@@ -151,8 +149,8 @@ impl AdmissionRules for SessionJob {
     }
 }
 
-/// The original writes the deadline too, but lets anybody shorten it: the session then fails before its time. A Job
-/// without a deadline lives long enough; removing one is refused, since it is the backstop of the session's lifetime.
+/// The original sets the deadline too, but every user can shorten it: the session then fails too early. A Job without a
+/// deadline lives long enough. Removing a deadline is refused, since it is the backstop of the session's lifetime.
 fn check_deadline(
     change: &Change<'_, SessionJob>,
     claim: &Claim<'_>,
@@ -186,7 +184,7 @@ fn check_deadline(
     }
 }
 
-/// The original has no guard: the Job runs while its session says `Hibernated`.
+/// The original has no such rule: the Job runs while its session is `Hibernated`.
 fn check_resume(
     new: &SessionJob,
     old: &SessionJob,
@@ -204,8 +202,8 @@ fn check_resume(
     }
 }
 
-/// The original looks its Job up by name, labels and owner. A Job torn from its session is not collected with it, or is
-/// collected early and then run again.
+/// The original finds its Job by name, labels and owner. A Job without its owner reference is not collected with its
+/// session; one with another owner may be collected early and then runs again.
 fn check_ties(new: &SessionJob, old: &SessionJob, owner: &SessionKind, findings: &mut Vec<Finding>) {
     if let Some((index, was, owner)) = old.owner() {
         let is = new.owner().map(|(_, reference, _)| reference);
@@ -234,7 +232,7 @@ fn check_ties(new: &SessionJob, old: &SessionJob, owner: &SessionKind, findings:
     }
 }
 
-/// The original has no finalizer: a Job that is deleted as soon as it ends takes its result along.
+/// The original has no finalizer: the result of a Job that is deleted as soon as it ends is lost.
 fn check_result(new: &SessionJob, old: &SessionJob, findings: &mut Vec<Finding>) {
     if old.keeps_result() && !new.keeps_result() {
         findings.push(Finding::new(

@@ -1,4 +1,4 @@
-//! Labels and annotations that are copied onto something are ones that Kubernetes accepts.
+//! Labels and annotations that are copied to children are accepted by Kubernetes.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use sojourn_crds::dns;
 
 use crate::finding::{Code, FieldPath, Finding, seen};
 
-/// Says which labels and annotations of the metadata at `path` are not.
+/// Reports the labels and annotations of the metadata at `path` that Kubernetes does not accept.
 pub(crate) fn check(
     path: &FieldPath,
     labels: Option<&BTreeMap<String, String>>,
@@ -40,14 +40,15 @@ pub(crate) fn check(
 }
 
 /// `[prefix/]name`, where the prefix is a DNS name.
-fn is_qualified_name(key: &str) -> bool {
+pub(crate) fn is_qualified_name(key: &str) -> bool {
     match key.split_once('/') {
         None => is_name(key),
         Some((prefix, name)) => dns::is_subdomain(prefix) && is_name(name),
     }
 }
 
-fn is_name(name: &str) -> bool {
+/// A name as in labels and annotations, without a prefix.
+pub(crate) fn is_name(name: &str) -> bool {
     let edge = |b: u8| b.is_ascii_alphanumeric();
     name.len() <= 63
         && name.bytes().next().is_some_and(edge)

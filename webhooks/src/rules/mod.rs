@@ -1,4 +1,4 @@
-//! The rules, one concept a file. A rule is a plain function of the request and the facts.
+//! The rules, with one file for each concept. A rule is a function of the request and the facts.
 
 pub mod agentic_session;
 pub mod amalthea_session;
@@ -11,6 +11,8 @@ pub(crate) mod metadata;
 pub(crate) mod mount_paths;
 pub mod notebook;
 pub(crate) mod object_name;
+pub mod operator_credentials;
+pub(crate) mod pod;
 pub mod project_settings;
 pub(crate) mod unique_names;
 pub(crate) mod variables;

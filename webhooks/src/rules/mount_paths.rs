@@ -1,4 +1,4 @@
-//! Where the volumes of one container are mounted: each path can be taken once.
+//! Mount paths of the volumes of one container. Each path can be used once.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ pub(crate) struct Paths {
 }
 
 impl Paths {
-    /// Takes a path that a user wrote, and says what is wrong with it.
+    /// Adds a path of the user, and reports what is wrong with it.
     pub(crate) fn add(&mut self, at: FieldPath, path: &str, findings: &mut Vec<Finding>) {
         if path.is_empty() {
             findings.push(Finding::new(
@@ -33,7 +33,7 @@ impl Paths {
         self.add_quietly(at, path, findings);
     }
 
-    /// Takes a path whose form is not judged.
+    /// Adds a path without checking its form.
     pub(crate) fn add_quietly(&mut self, at: FieldPath, path: &str, findings: &mut Vec<Finding>) {
         match self.taken.get(path) {
             Some(other) => findings.push(Finding::new(

@@ -1,15 +1,15 @@
-//! The name of an object, as far as it is known before the API server has completed it.
+//! The name of an object, as far as it is known before the API server completes a generated one.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::finding::FieldPath;
 
-/// What the name generator appends to `generateName`, and how much of that it keeps.
+/// How many characters the API server appends to `generateName`, and the length to which it truncates the rest.
 const GENERATED: usize = 5;
 const KEPT: usize = 63 - GENERATED;
 
-/// The name as far as it is known, and what the user wrote of it: a generated name ends in characters that nobody
-/// chose, and on a cluster the server has appended them already.
+/// The known name, and the field that the user wrote. A generated name ends in random characters, which the API server
+/// may have appended already.
 pub(crate) fn of(metadata: &ObjectMeta) -> Option<(String, FieldPath)> {
     let path = |field| FieldPath::new("metadata").child(field);
     let prefix = metadata.generate_name.as_ref().filter(|prefix| !prefix.is_empty());

@@ -1,4 +1,4 @@
-//! UniqueNames of the parts of a pod, each of which can be taken once.
+//! Names of containers and volumes in a pod. Each name can be used once.
 
 use std::collections::BTreeMap;
 
@@ -6,30 +6,30 @@ use sojourn_crds::dns;
 
 use crate::finding::{Code, FieldPath, Finding, seen};
 
-/// The names of one sort of part that are taken so far, and by whom.
+/// The used names of one sort of part, with their owners.
 pub(crate) struct UniqueNames {
-    /// What is named: `container` or `volume`.
+    /// The sort of part: `container` or `volume`.
     what: &'static str,
     invalid: Code,
     taken: Code,
-    /// Start of the names that a later version of the operator may take.
+    /// Prefix of names that a later version of the operator may use.
     reserved: Option<&'static str>,
     owners: BTreeMap<String, String>,
 }
 
 impl UniqueNames {
-    /// UniqueNames of which the operator has taken its own.
+    /// Names of which the operator uses `own`.
     pub(crate) fn new(what: &'static str, invalid: Code, taken: Code, own: Vec<String>) -> Self {
         let owners = own.into_iter().map(|name| (name, "the operator".to_owned())).collect();
         Self { what, invalid, taken, reserved: None, owners }
     }
 
-    /// The same, with a warning of names that start with `prefix`.
+    /// The same, with a warning about names that start with `prefix`.
     pub(crate) fn reserving(self, prefix: &'static str) -> Self {
         Self { reserved: Some(prefix), ..self }
     }
 
-    /// Takes `name` for the part at `path`, and says what is wrong with that.
+    /// Adds the `name` of the part at `path`, and reports what is wrong with it.
     pub(crate) fn take(&mut self, path: &FieldPath, name: &str, findings: &mut Vec<Finding>) {
         let at = path.child("name");
         if !dns::is_label(name) {

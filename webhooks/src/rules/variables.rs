@@ -1,7 +1,7 @@
 //! Variables of containers.
 
-/// What Kubernetes takes as the name of a variable, always since 1.34 and by default since 1.32: printable ASCII
-/// without '='.
+/// Whether Kubernetes accepts the name of a variable: printable ASCII without '='. It does so by default since 1.32,
+/// and always since 1.34.
 pub(crate) fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| (b' '..=b'~').contains(&b) && b != b'=')
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use sojourn_webhooks::case::Case;
-use sojourn_webhooks::{Offline, Verdict, judge, table};
+use sojourn_webhooks::{Offline, Verdict, evaluate, table};
 
 /// All cases by `<folder>/<file>`.
 pub(crate) fn corpus() -> BTreeMap<String, Case> {
@@ -26,10 +26,10 @@ pub(crate) fn corpus() -> BTreeMap<String, Case> {
     cases
 }
 
-/// What the pure judge says.
+/// What the pure function says.
 pub(crate) fn verdict(case: &Case, known: &Offline) -> Verdict {
     let row = table::row(&case.webhook).unwrap_or_else(|| panic!("no row {}", case.webhook));
-    judge(row, &case.request(&case.user_info()), known)
+    evaluate(row, &case.request(&case.user_info()), known)
 }
 
 /// The patch that is to come out.

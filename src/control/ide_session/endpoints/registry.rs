@@ -1,6 +1,7 @@
 //! The endpoints that are known, and the choice among them. Plain values: no client, no clock.
 
 use crate::{
+    core::ide_session::reasons::EndpointReason,
     ide::{
         Endpoint, InstanceId,
         endpoint::{Origin, ReadEndpointError},
@@ -41,7 +42,7 @@ pub struct ResolvedEndpoint {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissingEndpoint {
     /// The reason of the condition.
-    pub reason: &'static str,
+    pub reason: EndpointReason,
     /// The message of the condition, with the remedy.
     pub message: String,
 }
@@ -100,14 +101,14 @@ impl EndpointRegistry {
             (Some(written), _) => match EndpointSecret::parse(written) {
                 Some(secret) => self.of_secret(&secret),
                 None => Err(missing(
-                    "EndpointInvalid",
+                    EndpointReason::EndpointInvalid,
                     format!("The annotation {ENDPOINT_ANNOTATION} must be <namespace>/<name> of a Secret"),
                 )),
             },
             (None, Some(secret)) => self.of_secret(secret),
             (None, None) if environment && self.environment.is_some() => self.of_environment(),
             (None, None) => Err(missing(
-                "NoEndpoint",
+                EndpointReason::NoEndpoint,
                 format!(
                     "No IDE is known for the session: write the annotation {ENDPOINT_ANNOTATION}: \
                      <namespace>/<name> of a Secret that says how one is reached, or have the operator run with \
@@ -120,11 +121,12 @@ impl EndpointRegistry {
     fn of_environment(&self) -> Result<(EndpointSource, Arc<ResolvedEndpoint>), MissingEndpoint> {
         match &self.environment {
             Some(Ok(known)) => Ok((EndpointSource::Environment, known.clone())),
-            Some(Err(error)) => {
-                Err(missing("EnvironmentInvalid", format!("The operator's environment: {error}")))
-            }
+            Some(Err(error)) => Err(missing(
+                EndpointReason::EnvironmentInvalid,
+                format!("The operator's environment: {error}"),
+            )),
             None => Err(missing(
-                "NoEndpoint",
+                EndpointReason::NoEndpoint,
                 "The IDE of the operator's environment, where the session ran, is not there any more"
                     .to_owned(),
             )),
@@ -138,14 +140,14 @@ impl EndpointRegistry {
         match self.secrets.get(secret) {
             Some(entry) => usable(secret, entry),
             None if !self.namespaces.contains(&secret.namespace) => Err(missing(
-                "NamespaceNotRead",
+                EndpointReason::NamespaceNotRead,
                 format!(
                     "The operator does not read Secrets of namespace {}: name it in --ide-endpoint-namespaces",
                     secret.namespace
                 ),
             )),
             None => Err(missing(
-                "SecretNotFound",
+                EndpointReason::SecretNotFound,
                 format!(
                     "There is no Secret {secret} with the label {ENDPOINT_LABEL}: {ENDPOINT_LABEL_VALUE:?}; create it, or \
                      label the one that is there"
@@ -225,11 +227,11 @@ fn usable(
 ) -> Result<(EndpointSource, Arc<ResolvedEndpoint>), MissingEndpoint> {
     match &entry.read {
         Ok(known) => Ok((EndpointSource::Secret(secret.clone()), known.clone())),
-        Err(error) => Err(missing("SecretInvalid", format!("The Secret {secret}: {error}"))),
+        Err(error) => Err(missing(EndpointReason::SecretInvalid, format!("The Secret {secret}: {error}"))),
     }
 }
 
-fn missing(reason: &'static str, message: String) -> MissingEndpoint {
+fn missing(reason: EndpointReason, message: String) -> MissingEndpoint {
     MissingEndpoint { reason, message }
 }
 

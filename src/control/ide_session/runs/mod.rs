@@ -25,8 +25,12 @@ pub use requeue::Requeue;
 
 use super::endpoints::{Changes, EndpointChoice, EndpointSource, MissingEndpoint, ResolvedEndpoint};
 use crate::{
-    core::ide_session::{Command, EndpointFacts, RunFacts, StartFacts},
+    core::ide_session::{
+        Command, EndpointFacts, RunFacts, StartFacts,
+        reasons::{ConnectedReason, EndpointReason},
+    },
     ide::{Notification, Payload, SessionId, buffer::Limits, egress::Egress, notification::Level},
+    reason::Reason,
     settings::IdeSettings,
     telemetry::ides::{IdeStats, RequestMetrics},
 };
@@ -264,7 +268,8 @@ impl Runs {
             }
         };
         if let Err(error) = joined {
-            return EndpointFacts::Missing { reason: "CertificateRefused", message: error.to_string() };
+            let reason = EndpointReason::CertificateRefused;
+            return EndpointFacts::Missing { reason, message: error.to_string() };
         }
         self.facts(state, &source, &known)
     }
@@ -272,7 +277,10 @@ impl Runs {
     fn facts(&self, state: &State, source: &EndpointSource, known: &ResolvedEndpoint) -> EndpointFacts {
         let link = match state.ides.get(source) {
             Some(ide) => ide_connection::link_facts(&ide.connection.link().borrow()),
-            None => (false, "NotNeeded", "The IDE is connected when the session is to run".to_owned()),
+            None => {
+                let message = "The IDE is connected when the session is to run".to_owned();
+                (false, ConnectedReason::NotNeeded.as_str(), message)
+            }
         };
         ide_connection::facts(known, link)
     }

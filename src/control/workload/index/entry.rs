@@ -5,6 +5,7 @@ use crate::core::{
     packed::{Form, Packed},
     workload::WorkloadKind,
 };
+use k8s_openapi::jiff::Timestamp;
 use std::{collections::HashSet, sync::Arc};
 
 /// A session between reconciles.
@@ -16,6 +17,9 @@ pub(super) struct PackedSession<K: WorkloadKind> {
     /// Names of the secrets that the session refers to.
     pub(super) secrets: Box<[String]>,
     pub(super) summary: K::Summary,
+    /// The address at which the session is reached, if it has one.
+    pub(super) route: Option<Box<str>>,
+    pub(super) created: Option<Timestamp>,
     text: Packed,
 }
 
@@ -31,8 +35,15 @@ impl<K: WorkloadKind> PackedSession<K> {
             is_deleting: metadata.deletion_timestamp.is_some(),
             secrets: session.secrets().into(),
             summary: session.summary(),
+            route: session.route().map(Into::into),
+            created: metadata.creation_timestamp.as_ref().map(|time| time.0),
             text: form.pack(text.as_bytes()),
         }
+    }
+
+    /// How many bytes the session takes.
+    pub(super) fn len(&self) -> usize {
+        self.text.len()
     }
 
     /// The session again.

@@ -48,6 +48,30 @@ fn what_was_said_of_an_earlier_pod_says_nothing_of_the_next() {
     assert_eq!(index.observe(&key).unwrap().warnings, [unmounted(3)]);
 }
 
+/// Anybody who may write Events could fill the memory otherwise.
+#[test]
+fn nothing_is_kept_of_objects_that_no_session_has() {
+    let (mut index, _) = index();
+    for number in 0..100 {
+        assert_eq!(index.apply_warning(&format!("stranger-{number}"), unmounted(1)), None);
+    }
+    assert!(index.warnings.is_empty());
+}
+
+#[test]
+fn what_a_new_list_lacks_is_forgotten_with_its_warnings() {
+    let (mut index, _) = index();
+    for number in 0..50 {
+        // Each pod replaces the one before it, of which the watch says nothing more.
+        let uid = format!("pod-{number}");
+        index.apply_object(live(Kind::Pod, "hello-0", &uid, "set"));
+        index.apply_warning(&uid, unmounted(1));
+    }
+    assert_eq!((index.owners.len(), index.warnings.len()), (2, 1), "the set, and the last pod");
+    index.retain(Some(Kind::Pod), None, &HashSet::new());
+    assert_eq!((index.owners.len(), index.warnings.len()), (1, 0));
+}
+
 /// The next pod is mostly there before a look is taken.
 #[test]
 fn the_last_pod_that_failed_is_known_until_another_one_is_gone() {

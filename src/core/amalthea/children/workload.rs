@@ -65,7 +65,7 @@ pub(super) fn stateful_set(build: &Build) -> DesiredObject {
 /// The Job of a batch session.
 ///
 /// Its template cannot change once it ran, so a resumed session gets a new one ([`super::super::plan`]).
-/// The finalizer keeps it until its result is on record, whoever deletes it.
+/// The finalizer keeps it until its result is on record, even when a client deletes it.
 pub(super) fn job(build: &Build) -> DesiredObject {
     let name = build.session.name();
     let mut template = pod::template(build);

@@ -2,20 +2,23 @@
 //! lasts; it goes with the run.
 
 use super::Seen;
-use crate::core::{
-    amalthea::{
-        Checked, Observed,
-        conditions::{INTERRUPTED, READY},
-        run::{self, Run},
+use crate::{
+    core::{
+        amalthea::{
+            Checked, Observed,
+            conditions::{INTERRUPTED, READY},
+            run::{self, Run},
+        },
+        conditions::{self, ConditionUpdate},
+        workload::{
+            diagnosis::{self, InterruptionReason::ContainerFailed},
+            job::is_of_run,
+        },
     },
-    conditions::{self, ConditionUpdate},
-    workload::{diagnosis, job::is_of_run},
+    reason::Reason,
 };
 use k8s_openapi::jiff::Timestamp;
 use sojourn_crds::amalthea::{AmaltheaSessionStatus, Condition, State};
-
-/// The reason of a container that ended in a pod that went on.
-const FAILED: &str = "ContainerFailed";
 
 /// Sets, keeps or drops the condition.
 pub(super) fn tell(
@@ -47,7 +50,9 @@ pub(super) fn tell(
 /// Why the session's pod, or what was up in it, has ended: in one word, and for people.
 fn ends(observed: &Observed, old: &AmaltheaSessionStatus, seen: &Seen) -> Option<(String, String)> {
     let fell = || old.state == State::Running && seen.state == State::Failed;
-    let in_place = || seen.error.clone().filter(|_| fell()).map(|message| (FAILED.to_owned(), message));
+    let in_place = || {
+        seen.error.clone().filter(|_| fell()).map(|message| (ContainerFailed.as_str().to_owned(), message))
+    };
     diagnosis::interruption(observed.pod()?).or_else(in_place)
 }
 
@@ -68,7 +73,7 @@ fn was_restarted(
     let up = conditions::find(&old.conditions, READY).filter(|_| old.state == State::Running)?;
     let live = observed.pod()?;
     let (at, message) = diagnosis::before_restart(&live.status(), &live.name)?;
-    (second(at) > told.max(since(up))).then(|| (FAILED.to_owned(), message))
+    (second(at) > told.max(since(up))).then(|| (ContainerFailed.as_str().to_owned(), message))
 }
 
 /// Since when a condition is as it is, in whole seconds.

@@ -8,17 +8,20 @@ mod interruption;
 mod state;
 
 use super::{
-    Applied, Checked, Observed, PlanContext, children,
-    conditions::{FINISHED, READY, RECONCILED, ROUTING_READY},
+    Applied, Checked, Observed, PlanContext, UNREADABLE, children,
+    conditions::{FINISHED, READY, RECONCILED, ROUTE_CONFLICT, ROUTING_READY},
     deadlines::{self, Deadline},
     idle,
+    reasons::{ReadyReason, ReconciledReason, RouteConflictReason, RoutingReason, StalledReason},
     run::{self, Run},
 };
-use crate::core::{
-    conditions::{self, ConditionUpdate, whole_seconds},
-    error::ErrorClass,
-    object::Kind,
-    workload::pod::{self, Containers, Count},
+use crate::{
+    core::{
+        conditions::{self, ConditionUpdate, whole_seconds},
+        object::Kind,
+        workload::pod::{self, Containers, Count},
+    },
+    reason::Reason,
 };
 use k8s_openapi::{api::core::v1::PodStatus, apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionStatus, Condition, ContainerCounts, State};
@@ -81,6 +84,7 @@ pub fn status(checked: &Checked, before: &Observed, applied: &Applied, context: 
     );
     set_idle(&mut status, checked, observed, &seen, context);
     set_conditions(&mut status.conditions, checked, observed, applied, &seen, now);
+    route_conflict(&mut status.conditions, checked, observed, now);
     interruption::tell(&mut status.conditions, checked, observed, old, &seen, now);
 
     let dues = deadlines::hibernations(checked, observed, &status, context);
@@ -148,13 +152,10 @@ fn set_conditions(
 ) {
     let generation = checked.session.metadata.generation;
     if !conditions.iter().any(|condition| condition.kind == READY) {
-        let created = "The custom resource was created just now".to_owned();
-        conditions::set(
-            conditions,
-            ConditionUpdate { kind: READY, holds: false, reason: "SessionCreated", message: created },
-            generation,
-            now,
-        );
+        let reason = ReadyReason::SessionCreated.as_str();
+        let message = "The custom resource was created just now".to_owned();
+        let created = ConditionUpdate { kind: READY, holds: false, reason, message };
+        conditions::set(conditions, created, generation, now);
     }
     let ready = seen.state == State::Running;
     let waiting_pod = pod_status(observed).filter(|_| seen.state == State::NotReady);
@@ -162,8 +163,8 @@ fn set_conditions(
     // "Created just now" stays until there is more to say than that it is not ready yet.
     let still_new = seen.state == State::NotReady
         && unready.is_none()
-        && conditions.iter().any(|condition| {
-            condition.kind == READY && condition.reason.as_deref() == Some("SessionCreated")
+        && conditions::find(conditions, READY).is_some_and(|condition| {
+            condition.reason.as_deref() == Some(ReadyReason::SessionCreated.as_str())
         });
     if !still_new {
         let mut message = format!("The session is {}", seen.state.as_str().to_lowercase());
@@ -175,12 +176,9 @@ fn set_conditions(
                 "; the container {container} runs, but its readiness probe does not succeed"
             ));
         }
-        conditions::set(
-            conditions,
-            ConditionUpdate { kind: READY, holds: ready, reason: seen.state.as_str(), message },
-            generation,
-            now,
-        );
+        let reason = ReadyReason::from(seen.state).as_str();
+        let update = ConditionUpdate { kind: READY, holds: ready, reason, message };
+        conditions::set(conditions, update, generation, now);
     }
     conditions::set(conditions, routing(checked, observed), generation, now);
     conditions::set(conditions, reconciled(checked, applied), generation, now);
@@ -202,12 +200,11 @@ fn stalled<'a>(checked: &Checked, applied: &Applied, seen: &'a Seen) -> Option<(
     let reason = if let Some(finished) = &seen.finished {
         finished.reason.as_str()
     } else if !checked.blocking_findings.is_empty() {
-        "InvalidSpec"
+        StalledReason::InvalidSpec.as_str()
     } else if seen.unschedulable {
-        "FailedScheduling"
+        StalledReason::FailedScheduling.as_str()
     } else {
-        let class = applied.lasting_error()?.class;
-        matches!(class, ErrorClass::Foreign | ErrorClass::Invalid).then(|| class.as_str())?
+        Some(applied.lasting_error()?.class).filter(|class| class.is_final())?.as_str()
     };
     Some((reason, error))
 }
@@ -215,29 +212,62 @@ fn stalled<'a>(checked: &Checked, applied: &Applied, seen: &'a Seen) -> Option<(
 fn routing<'a>(checked: &Checked, observed: &Observed) -> ConditionUpdate<'a> {
     let exists = observed.owned(Kind::Ingress, checked.session.name()).is_some();
     let (holds, reason, message) = if !checked.interactive() {
-        (false, "NotInteractive", "A batch session has no way in from outside".to_owned())
+        (false, RoutingReason::NotInteractive, "A batch session has no way in from outside".to_owned())
     } else if checked.spec.ingress.is_none() {
         let name = checked.session.name();
         let text = "The ingress information was not specified or was deleted from custom resource";
-        (false, "IngressDeleted", format!("{text} {name}"))
+        (false, RoutingReason::IngressDeleted, format!("{text} {name}"))
     } else if checked.spec.hibernated {
-        (false, "Hibernated", "The ingress is removed while the session is hibernated".to_owned())
+        (
+            false,
+            RoutingReason::Hibernated,
+            "The ingress is removed while the session is hibernated".to_owned(),
+        )
     } else if exists {
-        (true, "IngressOperational", "The ingress is setup and operational".to_owned())
+        (true, RoutingReason::IngressOperational, "The ingress is setup and operational".to_owned())
     } else {
-        (false, "IngressMissing", "The ingress is not created yet".to_owned())
+        (false, RoutingReason::IngressMissing, "The ingress is not created yet".to_owned())
     };
-    ConditionUpdate { kind: ROUTING_READY, holds, reason, message }
+    ConditionUpdate { kind: ROUTING_READY, holds, reason: reason.as_str(), message }
+}
+
+/// Names no session of another namespace: whose it is may be nobody's business.
+fn route_conflict(conditions: &mut Vec<Condition>, checked: &Checked, observed: &Observed, now: Timestamp) {
+    let namespace = checked.session.namespace();
+    // The oldest one comes first.
+    let Some(other) = observed.same_route.first() else {
+        conditions.retain(|condition| condition.kind != ROUTE_CONFLICT);
+        return;
+    };
+    let who = if other.namespace == namespace {
+        format!("session {}", other.name)
+    } else {
+        "a session of another namespace".to_owned()
+    };
+    let (reason, age) = match other.is_older {
+        true => (RouteConflictReason::OlderSession, "older"),
+        false => (RouteConflictReason::NewerSession, "newer"),
+    };
+    let message = format!(
+        "{who}, which is {age}, has the same ingress.host and ingress.pathPrefix; which of both is reached is not \
+         defined. Give one of them another path"
+    );
+    let update = ConditionUpdate { kind: ROUTE_CONFLICT, holds: true, reason: reason.as_str(), message };
+    conditions::set(conditions, update, checked.session.metadata.generation, now);
 }
 
 fn reconciled<'a>(checked: &Checked, applied: &Applied) -> ConditionUpdate<'a> {
     let worst = applied.lasting_error();
     let (holds, reason, message) = if !checked.blocking_findings.is_empty() {
-        (false, "InvalidSpec", checked.blocking_findings.join("; "))
+        (false, ReconciledReason::InvalidSpec.as_str(), checked.blocking_findings.join("; "))
     } else if let Some(error) = worst {
         (false, error.class.as_str(), format!("{} {}: {}", error.kind, error.name, error.message))
     } else {
-        (true, "AsSpecified", "Everything that belongs to the session is as its spec says".to_owned())
+        (
+            true,
+            ReconciledReason::AsSpecified.as_str(),
+            "Everything that belongs to the session is as its spec says".to_owned(),
+        )
     };
     ConditionUpdate { kind: RECONCILED, holds, reason, message }
 }
@@ -276,7 +306,10 @@ fn pod_status(observed: &Observed) -> Option<PodStatus> {
 pub(super) fn without_spec(session: &AmaltheaSession, now: Timestamp) -> Report {
     let old = session.status.clone().unwrap_or_default();
     let deleting = session.metadata.deletion_timestamp.is_some();
-    let error = "the session has no spec; give it at least spec.session.image, or delete it".to_owned();
+    let unreadable =
+        session.metadata.annotations.as_ref().and_then(|annotations| annotations.get(UNREADABLE));
+    let missing = || "the session has no spec; give it at least spec.session.image, or delete it".to_owned();
+    let error = unreadable.cloned().unwrap_or_else(missing);
     let mut status = AmaltheaSessionStatus {
         observed_generation: session.metadata.generation,
         state: if deleting { State::NotReady } else { State::Failed },
@@ -286,9 +319,10 @@ pub(super) fn without_spec(session: &AmaltheaSession, now: Timestamp) -> Report 
         ..old
     };
     let generation = session.metadata.generation;
-    let stalled = (!deleting).then(|| ("InvalidSpec", error.clone()));
+    let stalled = (!deleting).then(|| (StalledReason::InvalidSpec.as_str(), error.clone()));
     conditions::set_stalled(&mut status.conditions, stalled, generation, now);
-    let say = ConditionUpdate { kind: RECONCILED, holds: false, reason: "InvalidSpec", message: error };
+    let reason = ReconciledReason::InvalidSpec.as_str();
+    let say = ConditionUpdate { kind: RECONCILED, holds: false, reason, message: error };
     conditions::set(&mut status.conditions, say, generation, now);
     Report { status, timeout_action: None, requeue_at: None }
 }

@@ -1,21 +1,25 @@
 //! The state of a session in one word, and why.
 
 use super::{failure, pod_status};
-use crate::core::{
-    amalthea::{
-        Applied, Checked, ChildError, Observed, PlanContext,
-        conditions::FINISHED,
-        deadlines,
-        plan::is_backstop,
-        run::{self, Run},
+use crate::{
+    core::{
+        amalthea::{
+            Applied, Checked, ChildError, Observed, PlanContext,
+            conditions::FINISHED,
+            deadlines,
+            plan::is_backstop,
+            reasons::FinishedReason,
+            run::{self, Run},
+        },
+        conditions,
+        object::{CachedObject, Kind},
+        workload::{
+            diagnosis,
+            job::{Outcome, is_of_run, outcome},
+            pod,
+        },
     },
-    conditions,
-    object::{CachedObject, Kind},
-    workload::{
-        diagnosis,
-        job::{Outcome, is_of_run, outcome},
-        pod,
-    },
+    reason::Reason,
 };
 use k8s_openapi::api::{apps::v1::StatefulSetStatus, batch::v1::JobStatus, core::v1::PodStatus};
 use sojourn_crds::amalthea::{AmaltheaSessionStatus, State};
@@ -121,9 +125,12 @@ fn ended(
         Some(seen)
     };
     match outcome(job) {
-        Some(Outcome::Succeeded) => {
-            finish(State::Succeeded, None, "Succeeded", "The batch job ended well".to_owned())
-        }
+        Some(Outcome::Succeeded) => finish(
+            State::Succeeded,
+            None,
+            FinishedReason::Succeeded.as_str(),
+            "The batch job ended well".to_owned(),
+        ),
         Some(failed) if is_backstop(&failed, context.settings.on_deadline) => {
             let mut seen = Seen::new(old.state, None);
             seen.backstop_reached = true;
@@ -136,13 +143,13 @@ fn ended(
                 ("", "") => "The job failed.".to_owned(),
                 _ => format!("{reason}: {message}"),
             });
-            let reason = if reason.is_empty() { "Failed" } else { &reason };
+            let reason = if reason.is_empty() { FinishedReason::Failed.as_str() } else { &reason };
             finish(State::Failed, Some(error.clone()), reason, error)
         }
         None if job.deleting && matches!(run, Run::Current(_)) => {
             let message =
                 "The Job of the session was deleted before it ended; it is not run again".to_owned();
-            finish(State::Failed, Some(message.clone()), "JobDeleted", message)
+            finish(State::Failed, Some(message.clone()), FinishedReason::JobDeleted.as_str(), message)
         }
         None => None,
     }

@@ -130,6 +130,7 @@ impl Cluster {
                 ..Measurements::default()
             },
             shared_secrets: self.shared_secrets.clone(),
+            same_route: Vec::new(),
         }
     }
 

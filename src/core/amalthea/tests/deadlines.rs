@@ -119,7 +119,7 @@ fn other_rules_do_not_wait_for_metrics() {
     assert_eq!(
         cluster.seen().requeue_at,
         Some(at(3600)),
-        "the next measurement scheduled_decisions it for the other"
+        "the next measurement reconciles the session for idleness"
     );
     cluster.now = at(3600);
     assert_eq!(hibernates(&cluster), Some(TimeoutReason::Age));

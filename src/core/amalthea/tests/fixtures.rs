@@ -4,6 +4,7 @@ use crate::core::settings::SessionSettings;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sojourn_crds::amalthea::AmaltheaSession;
+use sojourn_webhooks::adoption::{self, ApprovalKey, Binding};
 use std::time::Duration;
 
 /// When every session of the tests was created: 2026-01-01T00:00:00Z.
@@ -102,6 +103,19 @@ impl Draft {
         )
     }
 
+    /// With the record that admission approved the adoption of these secrets.
+    pub(super) fn approved(self, secrets: &[&str]) -> Self {
+        let metadata = &self.0["metadata"];
+        let text = |field: &str| metadata[field].as_str().unwrap().to_owned();
+        let secrets = secrets.iter().map(|name| (*name).to_owned()).collect();
+        let record =
+            adoption::record(&approval_key(), &text("namespace"), Binding::Uid(text("uid")), secrets);
+        self.with(
+            &format!("/metadata/annotations/{}", adoption::ANNOTATION.replace('/', "~1")),
+            json!(record),
+        )
+    }
+
     pub(super) fn build(&self) -> AmaltheaSession {
         serde_json::from_value(self.0.clone()).unwrap()
     }
@@ -116,6 +130,10 @@ pub(super) fn put(object: &mut Value, pointer: &str, value: Value) {
     *place = value;
 }
 
+fn approval_key() -> ApprovalKey {
+    ApprovalKey::new([1; ApprovalKey::LENGTH])
+}
+
 pub(super) fn settings() -> SessionSettings {
     SessionSettings {
         rclone_storage_class: "csi-rclone-secret-annotation".into(),
@@ -128,5 +146,7 @@ pub(super) fn settings() -> SessionSettings {
         on_deadline: sojourn_crds::amalthea::OnDeadline::Fail,
         ask_proxies: true,
         idle_check_interval: Duration::from_secs(30),
+        own: Default::default(),
+        approval_key: Some(approval_key()),
     }
 }

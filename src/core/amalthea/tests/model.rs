@@ -148,7 +148,7 @@ impl Model {
                 return format!("{span} s pass");
             }
         }
-        panic!("scheduled_decisions again and again: {:?}", self.cluster.seen());
+        panic!("the session is reconciled again and again: {:?}", self.cluster.seen());
     }
 
     /// Until the moment that the operator asked for there is nothing to do.
@@ -157,7 +157,12 @@ impl Model {
         if early < next && !self.cluster.session.is_null() {
             let now = std::mem::replace(&mut self.cluster.now, early);
             let calls = self.cluster.pass();
-            assert_eq!(calls, 0, "something was due before the requeue_at: {:?}", self.cluster.log.last());
+            assert_eq!(
+                calls,
+                0,
+                "something was due before the requested time: {:?}",
+                self.cluster.log.last()
+            );
             self.cluster.now = now;
         }
     }

@@ -4,6 +4,7 @@ use super::cluster::{Cluster, live};
 use crate::core::{
     amalthea::{
         Applied, ChildError, Plan,
+        conditions::condition_types,
         status::{self, TimeoutAction},
     },
     merge,
@@ -73,6 +74,16 @@ impl Cluster {
     }
 
     fn write_status(&mut self, status: &AmaltheaSessionStatus) {
+        let types = condition_types();
+        for condition in &status.conditions {
+            let known = types.iter().find(|known| known.name == condition.kind);
+            let reason = condition.reason.as_deref().unwrap_or_default();
+            assert!(
+                known.is_some_and(|known| known.has(reason)),
+                "{} {reason} is not documented",
+                condition.kind
+            );
+        }
         let old = self.session.get("status").cloned().unwrap_or_else(|| json!({}));
         let new = serde_json::to_value(status).unwrap();
         if let Some(patch) = merge::difference(&old, &new)

@@ -4,7 +4,12 @@ use super::{
     cluster::{Cluster, cluster},
     fixtures::*,
 };
-use crate::core::{error::ErrorClass, manifest::Write, object::Kind};
+use crate::core::{
+    error::ErrorClass,
+    manifest::Write,
+    object::Kind,
+    workload::{KeepReason, KeptSecret},
+};
 use rstest::rstest;
 use serde_json::json;
 
@@ -231,7 +236,8 @@ fn adopted_secrets_go_with_the_session() {
     let draft = session("hello")
         .ingress()
         .spec("ingress/tlsSecret", json!({"name": "tls", "adopt": true}))
-        .spec("imagePullSecrets", json!([{"name": "pull", "adopt": true}, {"name": "kept"}]));
+        .spec("imagePullSecrets", json!([{"name": "pull", "adopt": true}, {"name": "kept"}]))
+        .approved(&["tls", "pull", "kept"]);
     let mut cluster = cluster(draft);
     cluster.secrets = ["tls", "pull", "kept"].map(str::to_owned).into();
     cluster.shared_secrets = vec!["pull".into()];
@@ -239,10 +245,31 @@ fn adopted_secrets_go_with_the_session() {
     assert_eq!(cluster.session["metadata"]["finalizers"], json!(["amalthea.dev/secrets-finalizer"]));
     cluster.delete_session();
     let plan = cluster.plan();
-    assert_eq!((plan.delete_secrets, plan.keep_secrets), (vec!["tls".into()], vec!["pull".into()]));
+    let pull = KeptSecret { name: "pull".into(), reason: KeepReason::Shared };
+    assert_eq!((plan.delete_secrets, plan.keep_secrets), (vec!["tls".into()], vec![pull]));
     cluster.settle();
     assert!(cluster.session.is_null());
     assert_eq!(cluster.secrets, ["kept", "pull"].map(str::to_owned).into());
+}
+
+/// Admission is not asked everywhere and always. The spec alone never makes the operator delete a secret.
+#[rstest]
+#[case::no_record(session("hello"))]
+#[case::of_other_secrets(session("hello").approved(&["other"]))]
+#[case::of_another_session(session("other").approved(&["victim"]).with("/metadata/uid", json!("uid-of-hello")))]
+#[case::forged(session("hello").with("/metadata/annotations/sojourn.dev~1approved-adoptions",
+    json!(r#"{"secrets":["victim"],"binding":{"uid":"uid-of-hello"},"mac":"AAAA"}"#)))]
+fn an_adoption_that_nobody_approved_deletes_nothing(#[case] draft: Draft) {
+    let mut cluster = cluster(draft.with("/metadata/finalizers", json!(["amalthea.dev/secrets-finalizer"])));
+    cluster.secrets = ["victim".to_owned()].into();
+    cluster.settle();
+    cluster.delete_session();
+    cluster.edit("imagePullSecrets", json!([{"name": "victim", "adopt": true}]));
+    let kept = KeptSecret { name: "victim".into(), reason: KeepReason::NotApproved };
+    assert_eq!(cluster.plan().keep_secrets, [kept]);
+    cluster.settle();
+    assert!(cluster.session.is_null());
+    assert_eq!(cluster.secrets, ["victim".to_owned()].into());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::{
     cluster::{Cluster, cluster},
     fixtures::*,
 };
-use crate::core::{manifest::Write, object::Kind};
+use crate::core::{amalthea::adoption::referenced, manifest::Write, object::Kind};
 use rstest::rstest;
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -45,6 +45,26 @@ fn oidc_mounts_the_secret_that_is_made() {
         list(&pod, "volumes").iter().filter_map(|volume| volume["secret"]["secretName"].as_str()).collect();
     assert_eq!(made, ["hello---internal"]);
     assert_eq!(mounted, ["hello---internal", "auth-secret"], "the other is the user's");
+}
+
+/// The pod of a session mounts the secret of its authentication exactly when the session refers to it. Otherwise a secret
+/// could be deleted with a session that does not use it, or be used without a review of the requester's access.
+#[rstest]
+fn the_secret_of_an_authentication_is_used_only_while_that_is_enabled(
+    #[values("token", "oauth2proxy", "oidc")] kind: &str,
+    #[values(true, false)] enabled: bool,
+) {
+    let draft =
+        session("hello").ingress().authentication(kind).spec("authentication/enabled", json!(enabled));
+    let pod = pod(&cluster(draft.clone()));
+    let mounted = list(&pod, "volumes").iter().any(|volume| volume["secret"]["secretName"] == "auth-secret");
+    let read = containers(&pod).any(|container| {
+        list(container, "envFrom").iter().any(|source| source["secretRef"]["name"] == "auth-secret")
+    });
+    let session = draft.build();
+    let referred = referenced(session.spec.as_ref().unwrap()).contains("auth-secret");
+    assert_eq!((mounted, referred), (enabled, enabled));
+    assert_eq!(read, enabled && kind == "oidc");
 }
 
 /// W7: the original mounts the credentials of all repositories at one path.

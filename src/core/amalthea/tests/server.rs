@@ -11,7 +11,7 @@ fn entry_key(entry: &Value) -> Option<String> {
         .find_map(|key| entry.get(*key).map(|value| format!("{key}={value}")))
 }
 
-/// What server-side apply makes of `live` when `wish` is applied by whoever last applied `before`.
+/// What server-side apply makes of `live` when the manager that last applied `before` applies `wish`.
 pub(super) fn apply(live: &mut Value, before: &Value, wish: &Value) {
     match (live, before, wish) {
         (live @ Value::Object(_), before, Value::Object(wish)) => {

@@ -1,7 +1,7 @@
 //! What a person reads who wonders why nothing happens.
 
 use super::fixtures::*;
-use crate::core::ide_session::{Capture, RunFacts, StartFacts, StopFacts};
+use crate::core::ide_session::{Capture, RunFacts, StartFacts, StopFacts, reasons::LogsReason};
 use rstest::rstest;
 use sojourn_crds::ide_session::State;
 
@@ -95,7 +95,7 @@ fn output_that_is_not_here_any_more_is_said() {
         Some(("True", "Captured"))
     );
     let mut full = scene(State::Running).run(owned());
-    full.0.capture = Capture::Unavailable { reason: "CaptureFailed", message: "disk full".into() };
+    full.0.capture = Capture::Unavailable { reason: LogsReason::CaptureFailed, message: "disk full".into() };
     assert_eq!(full.decide(3).says("LogsAvailable"), Some(("False", "CaptureFailed")));
     for state in [State::Initial, State::Starting] {
         let early = scene(state).captured().start(StartFacts::NotAsked).decide(0);

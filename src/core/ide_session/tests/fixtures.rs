@@ -4,8 +4,8 @@ use crate::core::{
     conditions::find,
     event::EventRecord,
     ide_session::{
-        Capture, Command, EndFacts, EndpointFacts, Files, Observed, Plan, RunFacts, StartFacts, events, plan,
-        status,
+        Capture, Command, EndFacts, EndpointFacts, Files, Observed, Plan, PlanContext, RunFacts, StartFacts,
+        conditions::condition_types, events, plan, reasons::EndpointReason, status,
     },
 };
 use k8s_openapi::{
@@ -50,7 +50,7 @@ pub(super) fn known(connected: bool) -> EndpointFacts {
 
 /// No endpoint.
 pub(super) fn missing() -> EndpointFacts {
-    EndpointFacts::Missing { reason: "NoEndpoint", message: "name a Secret".into() }
+    EndpointFacts::Missing { reason: EndpointReason::NoEndpoint, message: "name a Secret".into() }
 }
 
 /// The session has ended, so long after the beginning.
@@ -115,13 +115,7 @@ pub(super) fn scene(state: State) -> Scene {
         ..IdeSessionStatus::default()
     };
     let session = IdeSession { status: Some(status), ..session("Running") };
-    Scene(Observed {
-        session: Arc::new(session),
-        endpoint: known(true),
-        run: None,
-        capture: Capture::None,
-        patience: seconds(120),
-    })
+    Scene(Observed { session: Arc::new(session), endpoint: known(true), run: None, capture: Capture::None })
 }
 
 impl Scene {
@@ -161,10 +155,25 @@ impl Scene {
         self
     }
 
+    /// The context of a decision so many seconds after the beginning.
+    pub(super) fn context(seconds_since: i64) -> PlanContext {
+        PlanContext { now: at(seconds_since), patience: seconds(120) }
+    }
+
     /// What is decided so many seconds after the beginning.
     pub(super) fn decide(&self, seconds: i64) -> Decision {
-        let plan = plan(&self.0, at(seconds));
+        let plan = plan(&self.0, &Self::context(seconds));
         let status = status(&self.0, &plan.step, at(seconds));
+        let types = condition_types();
+        for condition in &status.conditions {
+            let known = types.iter().find(|known| known.name == condition.kind);
+            let reason = condition.reason.as_deref().unwrap_or_default();
+            assert!(
+                known.is_some_and(|known| known.has(reason)),
+                "{} {reason} is not documented",
+                condition.kind
+            );
+        }
         let events = events::for_status(&self.0, &status);
         Decision { plan, status, events }
     }

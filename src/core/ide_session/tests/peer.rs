@@ -3,8 +3,8 @@
 
 use super::fixtures::*;
 use crate::core::ide_session::{
-    Capture, Command, EndFacts, EndpointFacts, Files, Observed, Plan, RunFacts, StartFacts, StopFacts, plan,
-    status,
+    Capture, Command, EndFacts, EndpointFacts, Files, Observed, Plan, PlanContext, RunFacts, StartFacts,
+    StopFacts, plan, status,
 };
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
 use sojourn_crds::ide_session::{IdeSession, IdeSessionStatus, State};
@@ -64,13 +64,11 @@ impl Peer {
         let files = || Files { std_out: "/logs/out".into(), std_err: "/logs/err".into() };
         let capture = if self.files { Capture::Kept(files()) } else { Capture::None };
         let session = Arc::new(self.session.clone()?);
-        Some(Observed {
-            session,
-            endpoint: self.endpoint.clone(),
-            run: self.run.clone(),
-            capture,
-            patience: seconds(30),
-        })
+        Some(Observed { session, endpoint: self.endpoint.clone(), run: self.run.clone(), capture })
+    }
+
+    fn context(&self) -> PlanContext {
+        PlanContext { now: self.now, patience: seconds(30) }
     }
 
     /// Passes until there is nothing to do. What is planned then is nothing.
@@ -82,14 +80,14 @@ impl Peer {
         }
         panic!(
             "there is always something to do: {:?}",
-            self.observed().map(|observed| plan(&observed, self.now))
+            self.observed().map(|observed| plan(&observed, &self.context()))
         );
     }
 
     /// One pass. Returns whether it did anything.
     pub(super) fn pass(&mut self) -> bool {
         let Some(observed) = self.observed() else { return false };
-        let plan = plan(&observed, self.now);
+        let plan = plan(&observed, &self.context());
         let new = status(&observed, &plan.step, self.now);
         self.carry_out(&observed, plan, new).unwrap_or_else(|Killed| {
             self.kill();

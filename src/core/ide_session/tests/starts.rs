@@ -223,7 +223,7 @@ fn every_step_is_one_of_the_matrix() {
                         let scene = scene(state).desired(desired).run(run);
                         let scene = if deleting { scene.deleting() } else { scene };
                         let observed: &Observed = &scene.0;
-                        let to = plan(observed, at(9)).step.to;
+                        let to = plan(observed, &Scene::context(9)).step.to;
                         assert!(state.may_become(to), "{state:?} to {to:?} by {observed:?}");
                     }
                 }

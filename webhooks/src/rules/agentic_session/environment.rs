@@ -1,10 +1,8 @@
-//! Variables have names that a container can have, leave alone what the operator sets, and keep the agent's state in
-//! the workspace.
+//! Variables have valid names, do not replace those of the operator, and keep the state of the agent in the workspace.
 //!
-//! The original puts the variables of a session last into the runner's container, in place of its own of that name, but
-//! for those that come from a secret and the two switches of Vertex. Kubernetes refuses the pod of a bad name, or of a
-//! state directory outside the workspace, and the session stays pending for ever. A runner whose own variables were
-//! replaced runs, though rarely as meant.
+//! In the original, the variables of a session replace those of the runner, except for variables from a secret and the
+//! two switches of Vertex. Kubernetes refuses the pod for an invalid name, or for a state directory outside the
+//! workspace, and the session stays pending for ever. A runner with replaced variables runs, but rarely as intended.
 
 use std::path::{Component, Path};
 
@@ -14,10 +12,10 @@ use super::{Subject, spec};
 use crate::finding::{Code, FieldPath, Finding, seen};
 use crate::rules::variables;
 
-/// Variables that stay the operator's whatever a session says.
+/// Variables of the operator that a session cannot replace.
 const KEPT: [&str; 4] = ["AGUI_TOKEN", "BOT_TOKEN", "CLAUDE_CODE_USE_VERTEX", "USE_VERTEX"];
 
-/// Variables that the operator makes of something else in the object: what to change instead.
+/// Variables that the operator derives from other fields, with the field to change instead.
 const MADE: [(&str, &str); 20] = [
     ("ACTIVE_WORKFLOW_BRANCH", "spec.activeWorkflow"),
     ("ACTIVE_WORKFLOW_GIT_URL", "spec.activeWorkflow"),
@@ -44,7 +42,7 @@ const MADE: [(&str, &str); 20] = [
 /// Variables by which runner and platform find each other.
 const WIRED: [&str; 5] = ["AGUI_PORT", "ARTIFACTS_DIR", "BACKEND_API_URL", "USE_AGUI", "WORKSPACE_PATH"];
 
-/// Says what is wrong with the variables.
+/// Reports what is wrong with the variables.
 pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     for (name, value) in &subject.spec().environment_variables {
         let path = spec("environmentVariables").key(name);
@@ -61,7 +59,7 @@ pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
-/// Before 1.32, Kubernetes took only what shells take in the name of a variable, and '-' and '.'.
+/// Reports names that Kubernetes does not accept. Before 1.32 it accepted only the characters of shells, '-' and '.'.
 fn check_name(name: &str, path: &FieldPath, findings: &mut Vec<Finding>) {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
     if !variables::is_name(name) {
@@ -109,7 +107,7 @@ fn check_owner(
     findings.push(Finding::new(Code::EnvReserved, path.clone(), message, hint));
 }
 
-/// What Kubernetes takes as a path below a volume's root.
+/// Whether Kubernetes accepts a path below the root of a volume.
 fn lies_within(path: &str) -> bool {
     !path.starts_with('/') && Path::new(path).components().all(|part| part != Component::ParentDir)
 }

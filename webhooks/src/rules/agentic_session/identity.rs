@@ -1,15 +1,15 @@
-//! For whom a session runs is decided once.
+//! The user of a session cannot change.
 //!
-//! `userContext` is written when the session is created, from the identity of who asks. The runner is given the
-//! credentials of that user for as long as the session lives. The original lets anybody change it who may change the
-//! session; its own backend never does. What is absent and what is empty is the same.
+//! The backend sets `userContext` from the identity of the requester when it creates the session. The runner has the
+//! credentials of that user while the session lives. In the original, every user who may update the session can change
+//! the field; its backend never does. An absent field and an empty one are equal.
 
 use sojourn_crds::ambient::UserContext;
 
 use super::{Subject, spec};
 use crate::finding::{Code, Finding, seen};
 
-/// Says that it was changed.
+/// Reports a change.
 pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     let Some(old) = subject.old else { return };
     let (was, is) = (old.spec.user_context.as_ref(), subject.spec().user_context.as_ref());

@@ -1,7 +1,7 @@
-//! The rules for `AgenticSession`, one concept a file.
+//! The rules for `AgenticSession`, with one file for each concept.
 //!
-//! Sessions are written by the platform's own backend, which knows nothing of us. So only what can never run is
-//! refused, and everything that the original accepts and runs is at most warned about.
+//! The backend of the platform writes the sessions, and does not know Sojourn. So the rules refuse only sessions that
+//! can never run, and at most warn about those that the original accepts and runs.
 
 pub mod environment;
 pub mod identity;
@@ -18,8 +18,9 @@ use sojourn_crds::ambient::{AgenticSession, AgenticSessionSpec};
 use crate::facts::Facts;
 use crate::finding::{FieldPath, Finding};
 use crate::kind::{AdmissionRules, Change};
+use crate::rules::operator_credentials;
 
-/// A session that is judged, with its old self when it is an update.
+/// The session that is evaluated, with the old one on an update.
 pub(crate) struct Subject<'a> {
     pub(crate) session: &'a AgenticSession,
     pub(crate) old: Option<&'a AgenticSession>,
@@ -57,6 +58,7 @@ impl AdmissionRules for AgenticSession {
         timeouts::check(&subject, facts.settings().agentic, &mut findings);
         model::check(&subject, &mut findings);
         repositories::check(&subject, &mut findings);
+        operator_credentials::check(change.request.namespace, subject.spec(), facts, &mut findings);
         findings
     }
 }

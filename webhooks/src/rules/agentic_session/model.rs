@@ -1,12 +1,12 @@
-//! How the model is asked lies within what models take.
+//! The settings of the model are in the range that models accept.
 //!
-//! The original hands the numbers through unread, and no runner fails because of them. It reads a temperature that is
-//! written as a whole number as zero; here 1 is 1.
+//! The original passes the numbers on without a check, and no runner fails because of them. It reads a temperature that
+//! is a whole number as zero; here 1 is 1.
 
 use super::{Subject, spec};
 use crate::finding::{Code, Finding};
 
-/// Says which settings no model takes.
+/// Reports settings that no model accepts.
 pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     let Some(settings) = &subject.spec().llm_settings else { return };
     if !(0.0..=2.0).contains(&settings.temperature) {

@@ -1,8 +1,9 @@
-//! The name of a session is good for the Services that are named after it.
+//! The name of a session is valid in the names of its Services.
 //!
-//! The runner is reached by the Service `session-<name>`, and the files of a session that has ended by
-//! `ambient-content-<name>`; both are DNS labels of 63 characters. The original notices only when the pod is there, and
-//! lets the session run where nobody reaches it. Names of the platform's own backend have 44 characters.
+//! The Service of the runner is `session-<name>`, and the Service of the files of an ended session is
+//! `ambient-content-<name>`. Both are DNS labels of at most 63 characters. The original fails only after the pod
+//! exists, and the session runs without being reachable. The names that the backend of the platform generates have 44
+//! characters.
 
 use sojourn_crds::ambient::names::{content_service, service};
 use sojourn_crds::dns;
@@ -13,7 +14,7 @@ use crate::rules::object_name;
 
 const LABEL: usize = 63;
 
-/// Says why the name cannot be used.
+/// Reports why the name cannot be used.
 pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     let Some((name, path)) = object_name::of(&subject.session.metadata) else { return };
     let length = name.len();

@@ -1,9 +1,9 @@
-//! The session that another one continues.
+//! The parent: the session that another one continues.
 //!
-//! It is named by an annotation, or else by a variable; the original's backend writes both. When a session that has
-//! ended is started again, it writes the session's own name into the annotation, so only at its creation a session that
-//! continues itself is strange. The original looks for the volume of the parent, and takes the session's own when there
-//! is none.
+//! An annotation or else a variable names the parent; the backend of the original writes both. When an ended session is
+//! started again, the backend writes the name of the session itself into the annotation. So a session that continues
+//! itself is wrong only at its creation. The original uses the volume of the parent, or the volume of the session
+//! itself when the parent has none.
 
 use sojourn_crds::ambient::names::{PARENT_SESSION, PARENT_SESSION_VARIABLE};
 use sojourn_crds::dns;
@@ -11,7 +11,7 @@ use sojourn_crds::dns;
 use super::{Subject, annotation, spec};
 use crate::finding::{Code, Finding, seen};
 
-/// Says what is strange about the parent.
+/// Reports what is wrong with the parent.
 pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     let by_annotation = subject.session.annotation(PARENT_SESSION).map(str::trim);
     let by_variable = subject.spec().environment_variables.get(PARENT_SESSION_VARIABLE).map(|v| v.trim());

@@ -1,7 +1,7 @@
 //! Repositories and the workflow can be cloned, each into a directory of its own.
 //!
-//! A clone that fails ends nothing in the original: the runner works without it. So nothing is refused here. Of two
-//! repositories with one URL the last counts; of two with one directory the first.
+//! In the original, a clone that fails does not end the session: the runner works without it. So this rule only warns.
+//! Of two repositories with the same URL, the last counts; of two with the same directory, the first.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::{Subject, spec};
 use crate::finding::{Code, FieldPath, Finding, seen};
 use crate::rules::git;
 
-/// Says what will not be cloned as meant.
+/// Reports what will not be cloned as intended.
 pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     let mut urls: BTreeMap<&str, FieldPath> = BTreeMap::new();
     let mut directories: BTreeMap<&str, FieldPath> = BTreeMap::new();

@@ -1,9 +1,9 @@
-//! What a session is asked to become, by annotations: a phase that can be asked for, and one at a time.
+//! Annotations request a phase of a session: one that can be requested, and one at a time.
 //!
-//! Every step can be asked for in every phase: a start of what runs and a stop of what has ended change nothing, and a
-//! start of what is being stopped waits. The original acts on `desired-phase` alone, and takes no notice of a value that
-//! it does not know. The moments and the reason that its backend writes beside it stay behind when they are served, so
-//! only what one write brings in anew can contradict itself.
+//! Every phase can be requested in every phase. A start of a running session and a stop of an ended one have no effect,
+//! and a start of a stopping one waits. The original reads only `desired-phase`, and ignores unknown values. Its
+//! backend also writes times and a reason, and these stay after a request is served. So only annotations that the same
+//! write adds can contradict each other.
 
 use sojourn_crds::ambient::names::{
     DESIRED_PHASE, FORCE_EXECUTE_PROMPT, RUNNING, START_REQUESTED_AT, STOP_REASON, STOP_REASONS,
@@ -13,7 +13,7 @@ use sojourn_crds::ambient::names::{
 use super::{Subject, annotation};
 use crate::finding::{Code, Finding, seen};
 
-/// Says what is wrong with what is asked for.
+/// Reports what is wrong with the request.
 pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     check_phase(subject, findings);
     check_contradiction(subject, findings);
@@ -61,7 +61,7 @@ fn check_phase(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     ));
 }
 
-/// What a write asks for anew, beside the phase that it leaves asked for.
+/// The requests that a write adds, beside the phase that stays requested.
 fn check_contradiction(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     let Some(old) = subject.old else { return };
     let anew = |key: &'static str| {

@@ -1,7 +1,7 @@
-//! The timeouts of one session are consistent among themselves, and with the lifetime of its Job.
+//! The timeouts of a session are consistent with each other and with the lifetime of its Job.
 //!
-//! The original judges none of this, and runs it all: it hands `timeout` to the runner, who does not read it, and ends
-//! the Job after four hours. So nothing is refused here. Zero means no limit of its own.
+//! The original checks none of this. It passes `timeout` to the runner, which does not read it, and ends the Job after
+//! four hours. So this rule only warns. Zero means that the session has no limit of its own.
 
 use sojourn_crds::ambient::{Limits, lifetime};
 use sojourn_crds::duration::Span;
@@ -9,7 +9,7 @@ use sojourn_crds::duration::Span;
 use super::{Subject, spec};
 use crate::finding::{Code, Finding};
 
-/// Says which timeouts decide nothing.
+/// Reports timeouts without an effect.
 pub(crate) fn check(subject: &Subject<'_>, limits: Limits, findings: &mut Vec<Finding>) {
     let of = subject.spec();
     if of.timeout < 0 {

@@ -1,26 +1,33 @@
 //! The rules for `AmaltheaSession`, one concept a file. What the schema of the kind can say is said there; here is
 //! what it cannot, and immutability once more, for offline use and for a readable text.
 
+pub mod approval;
 pub mod authentication;
+pub mod container_fields;
 pub mod containers;
+pub mod data_sources;
 pub mod durations;
 pub mod immutability;
 pub mod ingress;
 pub mod mounts;
 pub mod names;
 pub mod pod;
+pub mod scheduling;
 pub mod secrets;
 pub mod storage;
 pub mod template;
 pub mod timeouts;
 pub mod volumes;
 
+use json_patch::PatchOperation;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionSpec, Location, SessionType};
 
-use crate::facts::{AccessQuestion, Facts};
+use crate::facts::{AccessReview, Facts};
 use crate::finding::{Code, FieldPath, Finding};
 use crate::kind::{AdmissionRules, Change};
+use crate::rules::operator_credentials;
+use crate::rules::pod::Report;
 
 /// A session that is judged, with its old self when it is an update.
 pub(crate) struct Subject<'a> {
@@ -58,7 +65,7 @@ impl AdmissionRules for AmaltheaSession {
         &self.metadata
     }
 
-    fn access_reviews(change: &Change<'_, Self>) -> Vec<AccessQuestion> {
+    fn access_reviews(change: &Change<'_, Self>) -> Vec<AccessReview> {
         secrets::access_reviews(change)
     }
 
@@ -79,14 +86,33 @@ impl AdmissionRules for AmaltheaSession {
         timeouts::check(&subject, facts.now(), &mut findings);
         names::check(&subject, &mut findings);
         containers::check(&subject, &mut findings);
+        container_fields::check(&subject, facts.settings().kubernetes, &mut findings);
         volumes::check(&subject, &mut findings);
         mounts::check(&subject, &mut findings);
         storage::check(&subject, &mut findings);
         authentication::check(&subject, &mut findings);
         ingress::check(&subject, &mut findings);
+        ingress::check_conflict(&subject, change.request.namespace, facts, &mut findings);
         template::check(&subject, &mut findings);
         secrets::check(&subject, &mut findings);
         secrets::check_adoption(change, facts, &mut findings);
+        operator_credentials::check(change.request.namespace, spec, facts, &mut findings);
+        let report = &mut Report::new(facts.settings().kubernetes, &mut findings);
+        volumes::check_sources(&subject, report);
+        storage::check_class(&subject, report);
+        data_sources::check(&subject, report);
+        scheduling::check(&subject, report);
+        secrets::check_names(&subject, report);
+        ingress::check_fields(&subject, report);
+        template::check_uses(&subject, report);
         findings
+    }
+
+    fn access_reviews_for_patch(change: &Change<'_, Self>, facts: &dyn Facts) -> Vec<AccessReview> {
+        approval::access_reviews(change, facts)
+    }
+
+    fn patch(change: &Change<'_, Self>, facts: &dyn Facts) -> Vec<PatchOperation> {
+        approval::patch(change, facts)
     }
 }

@@ -6,12 +6,16 @@
 
 use std::collections::BTreeMap;
 
-use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionSpec, secrets::secret_references};
+use sojourn_crds::amalthea::{
+    AmaltheaSession, AmaltheaSessionSpec, AuthenticationType,
+    secrets::{PLACES, secret_references},
+};
 
 use super::{Subject, spec};
-use crate::facts::{Access, AccessQuestion, Facts};
+use crate::facts::{Access, AccessReview, Facts};
 use crate::finding::{Code, FieldPath, Finding, seen};
 use crate::kind::Change;
+use crate::rules::pod::{Report, references};
 
 /// Says which references are incomplete.
 pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
@@ -36,6 +40,21 @@ pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
+/// Says which names no secret can have, where Kubernetes judges them: where all keys of a secret become variables. A
+/// volume may name any secret, and so may the list of pull secrets.
+pub(crate) fn check_names(subject: &Subject<'_>, report: &mut Report<'_>) {
+    let authentication = subject.spec.authentication.as_ref().filter(|_| subject.has_proxy());
+    if let Some(authentication) = authentication.filter(|auth| auth.kind == AuthenticationType::Oidc) {
+        let path = spec("authentication").child("secretRef").child("name");
+        references::secret_of_variables(report, path, &authentication.secret_ref.name);
+    }
+    let remote = subject.spec.session.remote_secret_ref.as_ref().filter(|_| subject.is_remote());
+    if let Some(secret) = remote {
+        let path = spec("session").child("remoteSecretRef").child("name");
+        references::secret_of_variables(report, path, &secret.name);
+    }
+}
+
 /// Says which secrets the requester may not hand over to the session.
 pub(crate) fn check_adoption(
     change: &Change<'_, AmaltheaSession>,
@@ -44,7 +63,7 @@ pub(crate) fn check_adoption(
 ) {
     for (path, question) in adopted(change) {
         let user = change.request.user_name();
-        let (message, hint) = match facts.may(&question) {
+        let (message, hint) = match facts.access(&question) {
             Access::Allowed => continue,
             Access::Denied => (
                 format!(
@@ -64,12 +83,27 @@ pub(crate) fn check_adoption(
 }
 
 /// What has to be asked before the request can be judged: one question for each secret that is adopted anew.
-pub(crate) fn access_reviews(change: &Change<'_, AmaltheaSession>) -> Vec<AccessQuestion> {
+pub(crate) fn access_reviews(change: &Change<'_, AmaltheaSession>) -> Vec<AccessReview> {
     adopted(change).into_iter().map(|(_, question)| question).collect()
 }
 
-fn adopted(change: &Change<'_, AmaltheaSession>) -> Vec<(FieldPath, AccessQuestion)> {
-    let Change { request, object: session, old } = *change;
+/// CEL: some reference of the session has `adopt: true`.
+pub(crate) fn adoption_in_cel() -> String {
+    let chain = |from: &str, fields: &[&str]| {
+        let fields: String = fields.iter().map(|field| format!(".?{field}")).collect();
+        format!("{from}{fields}.?adopt.orValue(false)")
+    };
+    let places = PLACES.map(|(list, fields)| match list {
+        None => chain("object.?spec", fields),
+        Some(list) => {
+            format!("object.?spec.?{list}.orValue([]).exists(one, {})", chain("one", fields))
+        }
+    });
+    places.join(" || ")
+}
+
+fn adopted(change: &Change<'_, AmaltheaSession>) -> Vec<(FieldPath, AccessReview)> {
+    let Change { object: session, old, .. } = *change;
     let names = |spec: &AmaltheaSessionSpec| -> BTreeMap<String, FieldPath> {
         let references = secret_references(spec).into_iter();
         let adopted = references.filter(|reference| reference.adopt && !reference.name.is_empty());
@@ -82,16 +116,18 @@ fn adopted(change: &Change<'_, AmaltheaSession>) -> Vec<(FieldPath, AccessQuesti
     let known = old.and_then(|old| old.spec.as_ref()).map(names).unwrap_or_default();
     let new = session.spec.as_ref().map(names).unwrap_or_default();
     let anew = new.into_iter().filter(|(name, _)| !known.contains_key(name));
+    anew.map(|(name, path)| (path, deletion_of(change, &name))).collect()
+}
+
+/// May the requester delete the secret `name`?
+pub(crate) fn deletion_of(change: &Change<'_, AmaltheaSession>, name: &str) -> AccessReview {
+    let Change { request, object: session, .. } = *change;
     let namespace = if request.namespace.is_empty() { session.namespace() } else { request.namespace };
-    anew.map(|(name, path)| {
-        let question = AccessQuestion {
-            verb: "delete",
-            group: "",
-            resource: "secrets",
-            namespace: namespace.to_owned(),
-            name,
-        };
-        (path, question)
-    })
-    .collect()
+    AccessReview {
+        verb: "delete",
+        group: "",
+        resource: "secrets",
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+    }
 }

@@ -1,4 +1,4 @@
-//! The session's volume has a size that a claim can have.
+//! The session's volume has a size and a class that a claim can have.
 //!
 //! The original asks for whatever is written: a claim of zero or less is refused for ever, and a smaller size than the
 //! volume has is refused at every pass, which freezes the status.
@@ -7,6 +7,7 @@ use sojourn_crds::quantity::Quantity;
 
 use super::{Subject, spec};
 use crate::finding::{Code, Finding};
+use crate::rules::pod::{Report, references};
 
 /// Says what is wrong with the size.
 pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
@@ -29,6 +30,13 @@ pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
             format!("a volume cannot shrink from {} to {}", text(old), text(size)),
             "it keeps its size",
         ));
+    }
+}
+
+/// Says when no storage class can have the name.
+pub(crate) fn check_class(subject: &Subject<'_>, report: &mut Report<'_>) {
+    if let Some(class) = &subject.spec.session.storage.class_name {
+        references::storage_class(report, spec("session").child("storage").child("className"), class);
     }
 }
 

@@ -1,15 +1,15 @@
-//! Annotations fit into what Kubernetes allows for all of them together. On a cluster the API server says so itself, of
-//! a new object and of a changed one; like the original, this says it of a new one only.
+//! The annotations do not exceed the total size that Kubernetes allows. On a cluster the API server checks this for new
+//! and changed objects; this rule, like the original, checks new objects only.
 
 use sojourn_crds::ide_session::IdeSession;
 
 use crate::finding::{Code, FieldPath, Finding};
 use crate::kind::Change;
 
-/// The most bytes that keys and values may have together.
+/// The largest total size of keys and values in bytes.
 const LONGEST: usize = 262_144;
 
-/// Says whether the annotations do not fit.
+/// Reports annotations that are too large.
 pub(crate) fn check(change: &Change<'_, IdeSession>, findings: &mut Vec<Finding>) {
     if change.old.is_none() {
         findings.extend(too_long(change.object));

@@ -1,6 +1,6 @@
-//! The desired state is one that can be asked for, and `Stopped` is the last.
+//! The desired state is one of those that a user can request, and `Stopped` is final.
 //!
-//! Steps that change nothing are allowed, as they are by the original, but not without a word.
+//! Transitions without an effect are allowed, as in the original, but with a warning.
 
 use sojourn_crds::ide_session::{
     DESIRED_STATE_FINAL, DESIRED_STATE_UNKNOWN, DesiredState, IdeSession, State,
@@ -10,7 +10,7 @@ use super::spec;
 use crate::finding::{Code, Finding, seen};
 use crate::kind::Change;
 
-/// Says what is wrong with the desired state, and with the step to it.
+/// Reports what is wrong with the desired state, and with the transition to it.
 pub(crate) fn check(change: &Change<'_, IdeSession>, findings: &mut Vec<Finding>) {
     let session = change.object;
     let asked = session.spec.desired_state.as_str();

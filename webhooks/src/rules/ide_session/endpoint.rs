@@ -1,15 +1,15 @@
-//! The annotation that says which IDE a session is for names a Secret that the requester may read, and stays once the
-//! session was asked to run.
+//! The annotation for the IDE of a session names a Secret that the requester may read. It cannot change after the
+//! session was requested to run.
 //!
-//! The operator reads the Secret with its own rights: without the question, whoever may create a session could use the
-//! credentials of any IDE. Whether the Secret exists, and is meant for this, is the operator's to find out when it uses
-//! it: it may be written after the session.
+//! The operator reads the Secret with its own rights: without the review, any user who may create a session could use
+//! the credentials of any IDE. The operator checks whether the Secret exists and has the right label when it uses it:
+//! the Secret may be created after the session.
 
 use sojourn_crds::dns;
 use sojourn_crds::ide_session::endpoint::ENDPOINT_ANNOTATION;
 use sojourn_crds::ide_session::{DesiredState, EndpointSecret, IdeSession, State};
 
-use crate::facts::{Access, AccessQuestion, Facts};
+use crate::facts::{Access, AccessReview, Facts};
 use crate::finding::{Code, FieldPath, Finding, seen};
 use crate::kind::Change;
 
@@ -21,18 +21,18 @@ fn written(session: &IdeSession) -> Option<&str> {
     session.metadata.annotations.as_ref()?.get(ENDPOINT_ANNOTATION).map(String::as_str)
 }
 
-/// The Secret that the annotation's value names, if Kubernetes can have one of that name.
+/// The Secret in the value of the annotation, if its name is valid in Kubernetes.
 fn secret(value: &str) -> Option<EndpointSecret> {
     let secret = EndpointSecret::parse(value)?;
     (dns::is_label(&secret.namespace) && dns::is_subdomain(&secret.name)).then_some(secret)
 }
 
-/// True once a session was asked to run: from then on its IDE knows it, or is about to.
+/// True after a session was requested to run: its IDE knows it or is about to.
 fn is_settled(session: &IdeSession) -> bool {
     session.spec.desired() == Some(DesiredState::Running) || session.state() != State::Initial
 }
 
-/// Says what is wrong with the annotation.
+/// Reports what is wrong with the annotation.
 pub(crate) fn check(change: &Change<'_, IdeSession>, findings: &mut Vec<Finding>) {
     let new = written(change.object);
     if let Some(old) = change.old
@@ -58,12 +58,12 @@ pub(crate) fn check(change: &Change<'_, IdeSession>, findings: &mut Vec<Finding>
     }
 }
 
-/// Says whether the requester may not use the IDE that the session is newly for.
+/// Reports that the requester may not use the new IDE of the session.
 pub(crate) fn check_access(change: &Change<'_, IdeSession>, facts: &dyn Facts, findings: &mut Vec<Finding>) {
-    let Some(question) = question(change) else { return };
+    let Some(review) = access_review(change) else { return };
     let user = change.request.user_name();
-    let secret = format!("secret {} of namespace {}", seen(&question.name), seen(&question.namespace));
-    let (message, hint) = match facts.may(&question) {
+    let secret = format!("secret {} of namespace {}", seen(&review.name), seen(&review.namespace));
+    let (message, hint) = match facts.access(&review) {
         Access::Allowed => return,
         Access::Denied => (
             format!("user {} may not read {secret}, so its session may not use it", seen(user)),
@@ -80,12 +80,12 @@ pub(crate) fn check_access(change: &Change<'_, IdeSession>, facts: &dyn Facts, f
     findings.push(Finding::new(Code::EndpointForbidden, path(), message, hint));
 }
 
-/// What has to be asked before the session can be judged, when it is for another IDE than before.
-pub(crate) fn question(change: &Change<'_, IdeSession>) -> Option<AccessQuestion> {
+/// The access to review when the IDE of the session changes.
+pub(crate) fn access_review(change: &Change<'_, IdeSession>) -> Option<AccessReview> {
     let value = written(change.object)?;
     if change.old.is_some_and(|old| is_settled(old) || written(old) == Some(value)) {
         return None;
     }
     let EndpointSecret { namespace, name } = secret(value)?;
-    Some(AccessQuestion { verb: "get", group: "", resource: "secrets", namespace, name })
+    Some(AccessReview { verb: "get", group: "", resource: "secrets", namespace, name })
 }

@@ -1,7 +1,7 @@
-//! `launchConfigurations` is there, is JSON that an IDE can start something from, and stays as it is.
+//! `launchConfigurations` is present, is JSON with at least one object, and cannot change.
 //!
-//! What an IDE makes of it is the IDE's business: that there is an object to hand over is all that is asked for. The
-//! original takes any JSON, and every session without such an object fails as soon as it is to start.
+//! Only the IDE interprets the objects, so the rule requires one object and nothing more. The original accepts any
+//! JSON, and every session without an object fails at its start.
 
 use serde_json::value::RawValue;
 use sojourn_crds::ide_session::{
@@ -15,7 +15,7 @@ use crate::kind::Change;
 const FIELD: &str = "launchConfigurations";
 const EXAMPLE: &str = r#"write it like [{"type": "project", "project_path": "/src/app.csproj"}]"#;
 
-/// Says what is wrong with the launch configurations.
+/// Reports what is wrong with the launch configurations.
 pub(crate) fn check(change: &Change<'_, IdeSession>, findings: &mut Vec<Finding>) {
     let new = &change.object.spec.launch_configurations;
     if change.old.is_some_and(|old| old.spec.launch_configurations != *new) {
@@ -29,7 +29,7 @@ pub(crate) fn check(change: &Change<'_, IdeSession>, findings: &mut Vec<Finding>
     findings.extend(unusable(&change.object.spec));
 }
 
-/// Why nothing could be started from the launch configurations.
+/// Why an IDE cannot start a session from the launch configurations.
 fn unusable(of: &IdeSessionSpec) -> Option<Finding> {
     let text = of.launch_configurations.as_str();
     let found = |code, message: String, hint| Some(Finding::new(code, spec(FIELD), message, hint));
@@ -38,7 +38,7 @@ fn unusable(of: &IdeSessionSpec) -> Option<Finding> {
         return found(Code::LaunchConfigurationsMissing, message, EXAMPLE);
     }
     if text.chars().count() > LONGEST_LAUNCH_CONFIGURATIONS {
-        // In the API server's words, which say bytes and mean characters.
+        // The message of the API server, which says bytes and means characters.
         let message = format!("Too long: may not be more than {LONGEST_LAUNCH_CONFIGURATIONS} bytes");
         return found(Code::SchemaInvalid, message, "shorten it");
     }
@@ -56,8 +56,8 @@ fn unusable(of: &IdeSessionSpec) -> Option<Finding> {
     }
 }
 
-/// Whether the JSON is a list in which an object stands. The values are passed over unread, so that nesting as deep as
-/// the original takes it does no harm.
+/// Whether the JSON is a list that contains an object. The values are skipped and not parsed, so that deep nesting,
+/// which the original accepts, does no harm.
 fn has_an_object(text: &str) -> serde_json::Result<bool> {
     let whole: &RawValue = serde_json::from_str(text)?;
     if !whole.get().starts_with('[') {
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn as_long_as_all_annotations_may_be_and_no_longer() {
-        // Two bytes each: it is characters that count.
+        // Two bytes each: the limit is in characters.
         let padded = |length: usize| format!("[{{\"a\": \"{}\"}}]", "\u{e4}".repeat(length - 11));
         for (length, said) in [
             (LONGEST_LAUNCH_CONFIGURATIONS, None),

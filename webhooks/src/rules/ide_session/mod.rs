@@ -1,5 +1,6 @@
-//! The rules for `IdeSession`, one concept a file. What is said of spec and desired state are the original's words, which
-//! its clients look for; the schema of the kind says part of it first, so that it holds while nobody answers here.
+//! The rules for `IdeSession`, with one file for each concept. Messages about spec and desired state are those of the
+//! original, because its clients look for them. The schema of the kind checks part of the rules first, so that they
+//! hold while no webhook server answers.
 
 pub mod annotations;
 pub mod desired_state;
@@ -9,7 +10,7 @@ pub mod launch_configurations;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use sojourn_crds::ide_session::IdeSession;
 
-use crate::facts::{AccessQuestion, Facts};
+use crate::facts::{AccessReview, Facts};
 use crate::finding::{FieldPath, Finding};
 use crate::kind::{AdmissionRules, Change};
 
@@ -23,8 +24,8 @@ impl AdmissionRules for IdeSession {
         &self.metadata
     }
 
-    fn access_reviews(change: &Change<'_, Self>) -> Vec<AccessQuestion> {
-        endpoint::question(change).into_iter().collect()
+    fn access_reviews(change: &Change<'_, Self>) -> Vec<AccessReview> {
+        endpoint::access_review(change).into_iter().collect()
     }
 
     fn findings(change: &Change<'_, Self>, facts: &dyn Facts) -> Vec<Finding> {

@@ -8,6 +8,7 @@ pub mod identity;
 pub mod network;
 pub mod overlay;
 pub mod placeholders;
+pub mod pod;
 pub mod port;
 pub mod probe;
 pub mod resources;
@@ -20,6 +21,8 @@ use sojourn_crds::notebook::Notebook;
 use crate::facts::Facts;
 use crate::finding::{FieldPath, Finding};
 use crate::kind::{AdmissionRules, Change};
+use crate::rules::operator_credentials;
+use crate::rules::pod::Report;
 
 /// The path of `spec.<field>`.
 pub(crate) fn spec(field: &str) -> FieldPath {
@@ -43,11 +46,15 @@ impl AdmissionRules for Notebook {
         volume::check(notebook, &mut findings);
         network::check(notebook, &mut findings);
         overlay::check(notebook, &mut findings);
+        operator_credentials::check(change.request.namespace, &notebook.spec, facts, &mut findings);
         if let Some(old) = change.old {
             identity::check_change(old, notebook, &mut findings);
             timeouts::check_change(old, notebook, facts.now(), &mut findings);
             volume::check_change(old, notebook, &mut findings);
         }
+        let report = &mut Report::new(facts.settings().kubernetes, &mut findings);
+        pod::check(notebook, report);
+        volume::check_claim(notebook, report);
         findings
     }
 }

@@ -10,6 +10,7 @@ use super::{placeholders, resources, spec};
 use crate::finding::{Code, FieldPath, Finding, seen};
 use crate::rules::metadata;
 use crate::rules::mount_paths::Paths;
+use crate::rules::pod::{Report, claim};
 
 /// What a claim can be asked to allow.
 const ACCESS_MODES: [&str; 4] = ["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", ONE_POD];
@@ -87,6 +88,15 @@ fn check_template(path: &FieldPath, template: &ClaimTemplate, findings: &mut Vec
             "the claim has no size above zero",
             "write for example 10Gi",
         ));
+    }
+}
+
+/// Says what is wrong with the rest of the claim that is made: its class, its source and what selects its volume.
+pub(crate) fn check_claim(notebook: &Notebook, report: &mut Report<'_>) {
+    let volume = notebook.spec.workspace_volume.as_ref();
+    if let Some(template) = volume.and_then(|volume| volume.claim_template.as_ref()) {
+        let path = spec("workspaceVolume").child("claimTemplate").child("spec");
+        claim::check_rest(report, Code::ClaimInvalid, &path, &template.spec);
     }
 }
 

@@ -1,7 +1,7 @@
-//! Each group gets each of its roles once, by a binding that can be named after both.
+//! Each group gets each of its roles once, by a binding that is named after both.
 //!
-//! The original tries for ever to make the binding of a group whose name has a slash or a percent sign, tells nobody,
-//! and goes on with the other groups. What is there twice it finds made already; an entry without a name it skips.
+//! For a group whose name has a slash or a percent sign, the original retries to create the binding for ever without a
+//! message, and continues with the other groups. It ignores duplicates, and skips entries without a name.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use sojourn_crds::ambient::names::group_binding;
 use super::spec;
 use crate::finding::{Code, FieldPath, Finding, seen};
 
-/// Says which groups get nothing, or nothing new.
+/// Reports groups that get no binding, or no new one.
 pub(crate) fn check(of: &ProjectSettingsSpec, findings: &mut Vec<Finding>) {
     let mut known: BTreeMap<_, FieldPath> = BTreeMap::new();
     for (index, access) in of.group_access.iter().enumerate() {
@@ -37,7 +37,7 @@ pub(crate) fn check(of: &ProjectSettingsSpec, findings: &mut Vec<Finding>) {
         }
         known.insert((group, access.role), item.clone());
         let binding = group_binding(group, access.role);
-        // What Kubernetes takes as the name of a RoleBinding: all that can stand between two slashes of a URL.
+        // Kubernetes accepts every path segment of a URL as the name of a RoleBinding.
         if binding.contains(['/', '%']) {
             findings.push(Finding::new(
                 Code::GroupNameInvalid,

@@ -1,7 +1,7 @@
-//! The rules for `ProjectSettings`, one concept a file.
+//! The rules for `ProjectSettings`, with one file for each concept.
 //!
-//! As with sessions, only what can never work is refused: the operator goes on with the rest of the settings, so that
-//! is little.
+//! As for sessions, only settings that can never work are refused. These are few, since the operator applies the valid
+//! part of the settings.
 
 pub mod groups;
 pub mod name;
@@ -25,7 +25,7 @@ impl AdmissionRules for ProjectSettings {
         &self.metadata
     }
 
-    /// Without `spec` nothing is asked for, which the original accepts.
+    /// An object without `spec` requests nothing. The original accepts it.
     fn findings(change: &Change<'_, Self>, _: &dyn Facts) -> Vec<Finding> {
         let mut findings = Vec::new();
         name::check(&change.object.metadata, &mut findings);

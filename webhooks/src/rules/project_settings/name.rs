@@ -1,4 +1,4 @@
-//! The settings of a namespace are one object, found by its name. The original's CRD refuses every other name, and so
+//! A namespace has one object of settings, with a fixed name. The CRD of the original refuses every other name, and so
 //! does ours.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -7,7 +7,7 @@ use sojourn_crds::ambient::project_settings::NAME;
 use crate::finding::{Code, Finding, seen};
 use crate::rules::object_name;
 
-/// Says that the name is another one.
+/// Reports another name.
 pub(crate) fn check(metadata: &ObjectMeta, findings: &mut Vec<Finding>) {
     if let Some((name, path)) = object_name::of(metadata).filter(|(name, _)| name != NAME) {
         findings.push(Finding::new(

@@ -1,4 +1,5 @@
-//! Repositories of a project can be cloned. Only the platform's user interface reads them, so nothing is refused here.
+//! Repositories of a project can be cloned. Only the user interface of the platform reads them, so this rule only
+//! warns.
 
 use sojourn_crds::ambient::ProjectSettingsSpec;
 
@@ -6,7 +7,7 @@ use super::spec;
 use crate::finding::Finding;
 use crate::rules::git;
 
-/// Says what is wrong with their URLs.
+/// Reports what is wrong with their URLs.
 pub(crate) fn check(of: &ProjectSettingsSpec, findings: &mut Vec<Finding>) {
     for (index, repository) in of.repositories.iter().enumerate() {
         git::check_url(&spec("repositories").index(index).child("url"), repository.url.trim(), findings);

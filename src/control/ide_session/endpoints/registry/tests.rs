@@ -1,6 +1,7 @@
 //! The choice among endpoints, and what becomes of Secrets.
 
 use super::*;
+use crate::reason::Reason;
 use k8s_openapi::{ByteString, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -56,7 +57,7 @@ fn chosen(registry: &EndpointRegistry, session: &IdeSession) -> String {
             assert!(known.secret_uid.is_some());
             secret.to_string()
         }
-        Err(missing) => missing.reason.to_owned(),
+        Err(missing) => missing.reason.as_str().to_owned(),
     }
 }
 

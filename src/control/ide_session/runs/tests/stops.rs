@@ -97,7 +97,7 @@ async fn a_session_of_an_earlier_life_can_be_stopped() {
     bench.asked("DELETE", &format!("/run_session/{id}"), 1).await;
 }
 
-/// F14: whoever writes the ID of another session into a status has no power over it.
+/// F14: the ID of another session in a status has no effect on that session.
 #[tokio::test]
 async fn the_session_of_another_is_not_stopped() {
     let bench = Bench::new().await;

@@ -88,7 +88,8 @@ impl EndpointChoice for TestEndpoints {
             Some(secret) => EndpointSource::Secret(EndpointSecret::parse(secret).unwrap()),
             None => EndpointSource::Environment,
         };
-        let missing = || MissingEndpoint { reason: "NoEndpoint", message: "There is none".to_owned() };
+        let missing =
+            || MissingEndpoint { reason: EndpointReason::NoEndpoint, message: "There is none".to_owned() };
         Ok((source.clone(), self.get(&source).ok_or_else(missing)?))
     }
 
@@ -169,7 +170,7 @@ impl Bench {
     /// What is said of the IDE of a session: whether it is connected, and a word.
     pub(super) fn endpoint(&self, session: &IdeSession) -> (bool, &'static str) {
         match self.runs.observe(session).0 {
-            EndpointFacts::Missing { reason, .. } => (false, reason),
+            EndpointFacts::Missing { reason, .. } => (false, reason.as_str()),
             EndpointFacts::Known { connected, reason, .. } => (connected, reason),
         }
     }

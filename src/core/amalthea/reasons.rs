@@ -1,0 +1,88 @@
+//! The reasons of conditions of a session, and of Events on it.
+
+use crate::{core::event::event_reasons, reason::reasons};
+use sojourn_crds::amalthea::State;
+
+reasons! {
+    /// Reasons of the condition `Ready`. But for the first, they are the states of a session.
+    ReadyReason {
+        SessionCreated "The session is new, and is not ready yet."
+        Running "The session can be used, or its batch job runs."
+        NotReady "The session is starting, or waits for something. The message may say for what."
+        Failed "The session cannot continue. The field `error` of the status says why."
+        Hibernated "The session is hibernated."
+        Succeeded "The batch job has succeeded."
+        RunningDegraded "Kept for clients that know it. It is never set."
+    }
+}
+
+impl From<State> for ReadyReason {
+    fn from(state: State) -> Self {
+        match state {
+            State::Running => Self::Running,
+            State::Failed => Self::Failed,
+            State::Hibernated => Self::Hibernated,
+            State::NotReady => Self::NotReady,
+            State::RunningDegraded => Self::RunningDegraded,
+            State::Succeeded => Self::Succeeded,
+        }
+    }
+}
+
+reasons! {
+    /// Reasons of the condition `RoutingReady`.
+    RoutingReason {
+        IngressOperational "The Ingress exists."
+        IngressMissing "The Ingress does not exist yet."
+        IngressDeleted "The spec has no Ingress."
+        Hibernated "The session is hibernated, so its Ingress is removed."
+        NotInteractive "A batch session has no Ingress."
+    }
+}
+
+reasons! {
+    /// Reasons of the condition `Reconciled`, beside the classes of errors.
+    ReconciledReason {
+        AsSpecified "All children of the session are as its spec says."
+        InvalidSpec "The spec breaks rules without which the session cannot run. The message lists them."
+    }
+}
+
+reasons! {
+    /// Reasons of the condition `Finished`, beside those of Jobs.
+    FinishedReason {
+        Succeeded "The batch job has succeeded."
+        Failed "The batch job has failed, and the Job has no reason."
+        JobDeleted "The Job was deleted before it ended. It does not run again."
+    }
+}
+
+reasons! {
+    /// Reasons of the condition `Stalled`, beside classes of errors and reasons of Jobs.
+    StalledReason {
+        InvalidSpec "The spec breaks rules without which the session cannot run."
+        FailedScheduling "No node has accepted the pod for a long time."
+    }
+}
+
+reasons! {
+    /// Reasons of the condition `RouteConflict`.
+    RouteConflictReason {
+        OlderSession "The other session is older: if the installation refuses conflicts, it keeps the address."
+        NewerSession "The other session is newer."
+    }
+}
+
+event_reasons! {
+    /// Reasons of the Events on a session.
+    SessionEvent {
+        Normal Resumed "The session starts a new run."
+        Normal Hibernating "A timeout of the session has expired, so it is hibernated."
+        Normal Hibernated "The session does not run, and its files are kept."
+        Normal Succeeded "The batch job has succeeded."
+        Normal Deleting "A timeout of the session has expired, so it is deleted."
+        Warning Waiting "The session waits for something that may need attention."
+        Warning Failed "The session has failed."
+        Warning SecretKept "An adopted secret is not deleted with the session: other sessions or another object use it, or its adoption was not approved."
+    }
+}

@@ -1,0 +1,45 @@
+//! What our rules say: the pure function of the webhook.
+
+use jiff::Timestamp;
+use k8s_openapi::api::authentication::v1::UserInfo;
+use serde_json::Value;
+use sojourn_webhooks::{
+    Access, Code, Finding, AdmissionSettings, Object, Offline, Operation, Request, settings::KubernetesVersion,
+    evaluate, table,
+};
+
+/// Codes that deny for what the children cannot show: the API server takes them, and the session would still never
+/// work. They excuse a denial.
+const FOR_OTHER_REASONS: [Code; 6] = [
+    Code::OidcWithoutIngress,
+    Code::AuthenticationKeyMissing,
+    Code::AuthenticationKeyInvalid,
+    Code::RemoteWithoutIngress,
+    Code::DataSourceSecretMissing,
+    Code::SecretNameMissing,
+];
+
+/// What our rules hold against a session. Nobody's rights are at fault here.
+pub(crate) fn denials(session: &Value, kubernetes: KubernetesVersion) -> Vec<Finding> {
+    let settings = AdmissionSettings { kubernetes, ..AdmissionSettings::default() };
+    let mut facts = Offline::new(Timestamp::now(), settings);
+    facts.answer_always(Access::Allowed);
+    let user = UserInfo::default();
+    let request = Request {
+        operation: Operation::Create,
+        subresource: None,
+        namespace: session["metadata"]["namespace"].as_str().unwrap_or_default(),
+        name: session["metadata"]["name"].as_str().unwrap_or_default(),
+        user: &user,
+        old: None,
+        new: Some(Object::Value(session)),
+        dry_run: false,
+    };
+    let row = table::row(table::VALIDATE_SESSION).unwrap();
+    evaluate(row, &request, &facts).denials().cloned().collect()
+}
+
+/// Whether a finding says that a child would be refused.
+pub(crate) fn is_about_children(finding: &Finding) -> bool {
+    !FOR_OTHER_REASONS.contains(&finding.code)
+}

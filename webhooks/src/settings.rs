@@ -1,0 +1,84 @@
+//! The settings of the operator that the rules depend on.
+
+use sojourn_crds::amalthea::OnDeadline;
+use sojourn_crds::ambient::Limits;
+
+use crate::adoption::ApprovalKey;
+use crate::finding::Severity;
+use crate::rules::operator_credentials::OwnCredentials;
+
+/// The settings of the operator that the rules depend on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdmissionSettings {
+    /// The user of the operator. Its requests are exempt from the rules.
+    pub operator_user: String,
+    /// Controllers that are exempt from some rules for the Jobs of sessions.
+    pub trusted_users: Vec<String>,
+    /// What happens when a batch session reaches its `maxAge`.
+    pub on_deadline: OnDeadline,
+    /// The limits of the lifetime of an `AgenticSession`.
+    pub agentic: Limits,
+    /// The version of the cluster whose API server will validate the children.
+    pub kubernetes: KubernetesVersion,
+    /// What becomes of a session with the address of an elder one.
+    pub ingress_conflicts: Severity,
+    /// What the operator authenticates with.
+    pub own: OwnCredentials,
+    /// The key that approved adoptions are recorded with; without one none is recorded.
+    pub approval_key: Option<ApprovalKey>,
+}
+
+/// Major and minor version of a Kubernetes API server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KubernetesVersion {
+    /// For example 1.
+    pub major: u16,
+    /// For example 34.
+    pub minor: u16,
+}
+
+impl Default for KubernetesVersion {
+    /// The newest that the project is tested with.
+    fn default() -> Self {
+        Self { major: 1, minor: 34 }
+    }
+}
+
+/// Service accounts of the controllers of Kubernetes that write Jobs, and of the queueing controller that toggles
+/// `suspend`. An installation adds further ones to [`AdmissionSettings::trusted_users`].
+pub const DEFAULT_TRUSTED_USERS: [&str; 7] = [
+    "system:kube-controller-manager",
+    "system:serviceaccount:kube-system:job-controller",
+    "system:serviceaccount:kube-system:generic-garbage-collector",
+    "system:serviceaccount:kube-system:ttl-after-finished-controller",
+    "system:serviceaccount:kube-system:namespace-controller",
+    "system:serviceaccount:kube-system:cronjob-controller",
+    "system:serviceaccount:kueue-system:kueue-controller-manager",
+];
+
+impl Default for AdmissionSettings {
+    fn default() -> Self {
+        Self {
+            operator_user: String::new(),
+            trusted_users: DEFAULT_TRUSTED_USERS.map(str::to_owned).to_vec(),
+            on_deadline: OnDeadline::default(),
+            agentic: Limits::default(),
+            kubernetes: KubernetesVersion::default(),
+            ingress_conflicts: Severity::Warn,
+            own: OwnCredentials::default(),
+            approval_key: None,
+        }
+    }
+}
+
+impl AdmissionSettings {
+    /// True for the operator and the controllers that it trusts.
+    pub fn trusts(&self, user: &str) -> bool {
+        self.is_operator(user) || self.trusted_users.iter().any(|trusted| trusted == user)
+    }
+
+    /// True for the operator itself.
+    pub fn is_operator(&self, user: &str) -> bool {
+        !self.operator_user.is_empty() && self.operator_user == user
+    }
+}
