@@ -18,9 +18,7 @@ use futures::future::BoxFuture;
 use prometheus_client::registry::Registry;
 use serde_json::{Map, Value};
 use sojourn_crds::amalthea::AmaltheaSession;
-use sojourn_webhooks::{
-    AdmissionSettings, JobConstraints, SESSION_KINDS, SessionKind, facts::RouteHolder,
-};
+use sojourn_webhooks::{AdmissionSettings, JobConstraints, SESSION_KINDS, SessionKind, facts::RouteHolder};
 use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use k8s_openapi::api::authentication::v1::UserInfo;
 use serde_json::Value;
 use sojourn_webhooks::{
-    Access, Code, Finding, AdmissionSettings, Object, Offline, Operation, Request, settings::KubernetesVersion,
-    evaluate, table,
+    Access, AdmissionSettings, Code, Finding, Object, Offline, Operation, Request, evaluate,
+    settings::KubernetesVersion, table,
 };
 
 /// Codes that deny for what the children cannot show: the API server takes them, and the session would still never

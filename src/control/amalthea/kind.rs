@@ -11,8 +11,7 @@ use kube::core::DynamicObject;
 use prometheus_client::registry::Registry;
 use sojourn_crds::amalthea::{AmaltheaSession, KIND};
 use sojourn_webhooks::{
-    AdmissionSettings, JobConstraints, adoption, session_kinds::amalthea_job_constraints,
-    table::LONGEST_SPEC,
+    AdmissionSettings, JobConstraints, adoption, session_kinds::amalthea_job_constraints, table::LONGEST_SPEC,
 };
 use std::sync::Arc;
 use tokio::task::JoinSet;

@@ -106,8 +106,10 @@ mod tests {
 
     fn paths(namespace: &str, spec: Value) -> Vec<String> {
         let own = OwnCredentials::of("system:serviceaccount:sojourn:operator", vec!["key".to_owned()]);
-        let facts =
-            Offline::new(jiff::Timestamp::UNIX_EPOCH, AdmissionSettings { own, ..AdmissionSettings::default() });
+        let facts = Offline::new(
+            jiff::Timestamp::UNIX_EPOCH,
+            AdmissionSettings { own, ..AdmissionSettings::default() },
+        );
         let mut findings = Vec::new();
         check(namespace, &spec, &facts, &mut findings);
         findings.into_iter().map(|finding| finding.path.to_string()).collect()

@@ -68,8 +68,8 @@ mod tests {
     use super::*;
     use crate::adoption::{ApprovalKey, approved};
     use crate::facts::{Offline, Reviewed};
-    use crate::settings::AdmissionSettings;
     use crate::request::{Operation, Request};
+    use crate::settings::AdmissionSettings;
     use k8s_openapi::api::authentication::v1::UserInfo;
     use rstest::rstest;
 

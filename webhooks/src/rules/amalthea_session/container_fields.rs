@@ -7,7 +7,6 @@ use serde_json::Value;
 use sojourn_crds::amalthea::names;
 
 use super::{Subject, pod};
-use crate::settings::KubernetesVersion;
 use crate::finding::{Code, Finding};
 use crate::rules::pod::Report;
 use crate::rules::pod::container::at::At;
@@ -16,6 +15,7 @@ use crate::rules::pod::container::env::{self, Naming};
 use crate::rules::pod::container::ports::HostPorts;
 use crate::rules::pod::container::security_context::IDS;
 use crate::rules::pod::container::{self, Role, Surroundings, mounts, resources, value};
+use crate::settings::KubernetesVersion;
 
 /// How long a pod has to end, unless it says otherwise.
 const GRACE_SECONDS: i64 = 30;

@@ -7,8 +7,8 @@ use super::amount;
 use super::labels::check_selector;
 use super::read::{is_set, list, text, text_if_set};
 use super::{Report, references};
-use crate::settings::KubernetesVersion;
 use crate::finding::{Code, FieldPath, seen};
+use crate::settings::KubernetesVersion;
 
 const MODES: [&str; 4] = ["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany", ONE_POD];
 /// The mode that goes with no other.

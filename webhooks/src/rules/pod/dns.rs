@@ -6,8 +6,8 @@ use sojourn_crds::dns;
 use super::Report;
 use super::address::is_ip;
 use super::read::{is_set, list, text, texts};
-use crate::settings::KubernetesVersion;
 use crate::finding::{Code, FieldPath, seen};
+use crate::settings::KubernetesVersion;
 
 const CODE: Code = Code::PodInvalid;
 const MOST_SERVERS: usize = 3;

@@ -5,9 +5,9 @@ use sojourn_crds::dns;
 
 use super::read::{is_set, list, text, text_if_set};
 use super::{Report, references};
-use crate::settings::KubernetesVersion;
 use crate::finding::{Code, FieldPath, seen};
 use crate::rules::metadata::is_qualified_name;
+use crate::settings::KubernetesVersion;
 
 const CODE: Code = Code::PodInvalid;
 /// Before, an API server drops claims of resources, and resources of a whole pod, unread, unless the gates

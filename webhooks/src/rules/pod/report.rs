@@ -1,7 +1,7 @@
 //! Where the pod rules put what they find.
 
-use crate::settings::KubernetesVersion;
 use crate::finding::{Code, FieldPath, Finding, seen};
+use crate::settings::KubernetesVersion;
 
 /// The findings so far, and the cluster for which is judged.
 pub(crate) struct Report<'a> {

@@ -1,8 +1,8 @@
 //! What the tests of the pod rules have in common.
 
 use super::Report;
-use crate::settings::KubernetesVersion;
 use crate::finding::FieldPath;
+use crate::settings::KubernetesVersion;
 
 /// The paths of what `check` finds for the newest Kubernetes, in order.
 pub(super) fn found(check: impl FnOnce(&mut Report<'_>, &FieldPath), path: &str) -> Vec<String> {

@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::Report;
 use super::labels::{check_keys_not_twice, check_pod_keys, check_selector, selector_keys};
 use super::read::{integer, is_set, list, text, texts};
-use crate::settings::KubernetesVersion;
 use crate::finding::{Code, FieldPath, seen};
+use crate::settings::KubernetesVersion;
 
 const CODE: Code = Code::SelectorInvalid;
 /// Since here a pod's selector is told from what `matchLabelKeys` adds to it, so that one mention passes in a template

@@ -6,8 +6,8 @@ use sojourn_crds::dns;
 use super::super::labels::{check_key, check_value};
 use super::super::read::{is_set, list, text, texts};
 use super::{CODE, PREFERRED, REQUIRED, Report, check_weight};
-use crate::settings::KubernetesVersion;
 use crate::finding::{FieldPath, seen};
+use crate::settings::KubernetesVersion;
 
 const OPERATORS: [&str; 6] = ["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"];
 /// Since here the values of what a pod needs must be values of labels (kubernetes/kubernetes#128212); before, and in

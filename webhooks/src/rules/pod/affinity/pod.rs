@@ -6,8 +6,8 @@ use sojourn_crds::dns;
 use super::super::labels::{check_key, check_keys_not_twice, check_pod_keys, check_selector};
 use super::super::read::{list, text, texts};
 use super::{CODE, PREFERRED, REQUIRED, Report, check_weight};
-use crate::settings::KubernetesVersion;
 use crate::finding::{FieldPath, seen};
+use crate::settings::KubernetesVersion;
 
 /// Before, an API server drops `matchLabelKeys` and `mismatchLabelKeys` unread, unless the gate
 /// `MatchLabelKeysInPodAffinity` is on.

@@ -1,8 +1,8 @@
 //! What the tests of the container rules share.
 
 use super::at::At;
-use crate::settings::KubernetesVersion;
 use crate::rules::pod::Report;
+use crate::settings::KubernetesVersion;
 
 /// The paths of what a check finds at `x`, in order, on the newest server.
 pub(crate) fn paths_of(check: impl FnOnce(&mut Report<'_>, &At<'_>)) -> Vec<String> {

@@ -4,8 +4,8 @@
 //! `k8s.io/kubernetes` (1.34.4, and 1.35 for [`RESTART_RULES`]). A field of a gate that is off is dropped before it is
 //! judged (`dropDisabledFields` in `pkg/api/pod/util.go`), so older servers take anything in it.
 
-use crate::settings::KubernetesVersion;
 use crate::rules::pod::Report;
+use crate::settings::KubernetesVersion;
 
 /// `RecursiveReadOnlyMounts`: `recursiveReadOnly` of mounts is judged.
 pub(crate) const RECURSIVE_READ_ONLY: u16 = 31;

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::Report;
 use super::read::{integer, is_set, is_true, list, text, text_if_set};
-use crate::settings::KubernetesVersion;
 use crate::finding::{Code, FieldPath};
+use crate::settings::KubernetesVersion;
 
 const CODE: Code = Code::SecurityContextInvalid;
 const HIGHEST_ID: i64 = i32::MAX as i64;

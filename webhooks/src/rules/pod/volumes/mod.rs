@@ -15,8 +15,8 @@ use serde_json::Value;
 
 use super::Report;
 use super::read::{is_set, text};
-use crate::settings::KubernetesVersion;
 use crate::finding::{Code, FieldPath};
+use crate::settings::KubernetesVersion;
 
 pub(super) use files::descent_problem;
 pub(crate) use node::check_size;
