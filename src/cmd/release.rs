@@ -3,9 +3,9 @@
 //! It leads while it does so, by the Lease of the operator: an operator would put back what is taken off.
 
 use super::{
-    check::{print, report::printable},
     connect,
     run::stop_on_signal,
+    terminal::{print, printable},
 };
 use crate::{
     control::{

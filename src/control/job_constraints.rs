@@ -14,7 +14,6 @@ use crate::settings::{Scope, Settings};
 use kube::{Client, core::DynamicObject, runtime::watcher};
 use parking_lot::RwLock;
 use serde_json::{Value, json};
-use sojourn_crds::KindDescriptor;
 use sojourn_webhooks::{AdmissionSettings, JobConstraints, Object, SessionKind};
 use std::{
     collections::{HashMap, HashSet},

@@ -29,6 +29,8 @@ pub(crate) fn settings() -> SessionSettings {
         on_deadline: Default::default(),
         ask_proxies: false,
         idle_check_interval: Duration::from_secs(30),
+        own: Default::default(),
+        approval_key: None,
     }
 }
 
@@ -46,6 +48,7 @@ pub(crate) fn children(session: &Value, settings: &SessionSettings) -> Result<Ve
         gone: None,
         warnings: Vec::new(),
         measurements: Measurements::default(),
+        same_route: Vec::new(),
         shared_secrets: Vec::new(),
     };
     let session = &observed.session;

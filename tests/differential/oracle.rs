@@ -14,7 +14,7 @@ use sojourn::{
     core::{manifest::MANAGER, object::Kind, settings::SessionSettings},
 };
 use sojourn_cluster::{Cluster, Options, PATIENCE, eventually, test_namespace};
-use sojourn_webhooks::facts::KubernetesVersion;
+use sojourn_webhooks::settings::KubernetesVersion;
 use tokio::sync::Semaphore;
 
 /// How many requests are under way at a time.
