@@ -23,7 +23,13 @@ pub(super) fn page() -> String {
     page.push_str(
         "\nThe webhooks need the rights to list and watch sessions, and to create SubjectAccessReviews. With a review\n\
          they check that a requester may delete the secret that a session adopts, and may read the secret of the IDE\n\
-         that an IdeSession uses.\n",
+         that an IdeSession uses.\n\n\
+         Two rights are broad. The operator may list and write the **Secrets** of all namespaces in which sessions are\n\
+         served, because Kubernetes cannot limit `create` and `list` to names: each session has a Secret of its own, and\n\
+         an adopted Secret is deleted with its session, which needs a record that this was approved\n\
+         ([security.md](security.md)). And it may create **workloads** there, which run as the service account that a session names. To\n\
+         limit both to some namespaces, install with `clusterScoped: false` and list them in `namespaces`: the rights are\n\
+         then Roles in these namespaces.\n",
     );
     page
 }
