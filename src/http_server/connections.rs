@@ -1,10 +1,12 @@
 //! The connections of a server: how many there are, what each is doing, and which is evicted.
 //!
-//! Clients that never sent a request cannot keep the API server out. Each phase of a connection has its limit, and
-//! when all slots are taken, connections that have never carried a request are evicted first, then the one that has
-//! been idle longest. A connection with a request in progress is never evicted.
+//! Clients that never sent a request cannot keep the API server out: when all slots are taken, connections are evicted
+//! in the order of their [`State`].
 
-use super::{Limits, Peer, WhenFull};
+use super::{
+    Limits, Peer, WhenFull,
+    state::{Requests, State},
+};
 use parking_lot::Mutex;
 use std::{collections::HashMap, io, sync::Arc};
 use tokio::{
@@ -13,59 +15,6 @@ use tokio::{
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
-
-/// What a connection is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// It agrees on keys; in clear, it has not sent a request yet.
-    Handshake,
-    /// It waits for a request.
-    Idle,
-    /// It has received part of a request's head.
-    Head,
-    /// It has requests in progress.
-    Requests(Requests),
-    /// It is a tunnel.
-    Upgraded,
-}
-
-/// The requests in progress on a connection.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Requests {
-    /// Those that are worked on, or whose client has not received all that is there.
-    busy: usize,
-    /// Those whose client has received all that is there, and waits for more. That has no limit.
-    quiet: usize,
-}
-
-/// The state of a connection by which it is closed or evicted.
-#[derive(Debug, Clone, Copy)]
-struct State {
-    phase: Phase,
-    /// When the phase began.
-    since: Instant,
-    /// Whether it has carried a request.
-    proven: bool,
-}
-
-impl State {
-    fn is_overdue(&self, now: Instant, limits: &Limits) -> bool {
-        let limit = match self.phase {
-            Phase::Handshake => limits.handshake,
-            Phase::Idle => limits.idle,
-            Phase::Head => limits.head,
-            Phase::Requests(Requests { busy: 0, .. }) | Phase::Upgraded => return false,
-            Phase::Requests(_) => limits.answer,
-        };
-        now.saturating_duration_since(self.since) >= limit
-    }
-
-    /// The connection with the lowest priority is evicted first; one without a priority is never evicted.
-    fn eviction_priority(&self) -> Option<(bool, Instant)> {
-        let busy = matches!(self.phase, Phase::Requests(_) | Phase::Upgraded);
-        (!busy).then_some((self.proven, self.since))
-    }
-}
 
 /// One connection.
 struct Connection {
@@ -119,8 +68,8 @@ impl Connections {
 
     /// The slot of a connection that begins now.
     fn register(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> ConnectionSlot {
-        let state = State { phase: Phase::Handshake, since: Instant::now(), proven: false };
-        let connection = Arc::new(Connection { state: Mutex::new(state), close: CancellationToken::new() });
+        let state = Mutex::new(State::new(Instant::now()));
+        let connection = Arc::new(Connection { state, close: CancellationToken::new() });
         let mut open = self.open.lock();
         open.last_id += 1;
         let id = open.last_id;
@@ -181,15 +130,12 @@ pub struct ConnectionSlot {
 impl ConnectionSlot {
     /// The TLS handshake is done.
     pub(super) fn handshake_done(&self) {
-        *self.connection.state.lock() = State { phase: Phase::Idle, since: Instant::now(), proven: false };
+        self.connection.state.lock().handshake_done(Instant::now());
     }
 
     /// Bytes have been received. On an idle connection they begin a request.
     pub(super) fn received_bytes(&self) {
-        let mut state = self.connection.state.lock();
-        if state.phase == Phase::Idle {
-            *state = State { phase: Phase::Head, since: Instant::now(), ..*state };
-        }
+        self.connection.state.lock().received_bytes(Instant::now());
     }
 
     /// A request has been received. It is in progress until the guard is dropped.
@@ -200,23 +146,11 @@ impl ConnectionSlot {
 
     /// The connection has become a tunnel.
     pub(super) fn upgraded(&self) {
-        self.connection.state.lock().phase = Phase::Upgraded;
+        self.connection.state.lock().upgraded();
     }
 
-    /// Changes the requests in progress. Each change begins the phase anew.
     fn change(&self, change: impl FnOnce(&mut Requests)) {
-        let mut state = self.connection.state.lock();
-        let mut requests = match state.phase {
-            Phase::Requests(requests) => requests,
-            Phase::Upgraded => return,
-            Phase::Handshake | Phase::Idle | Phase::Head => Requests::default(),
-        };
-        change(&mut requests);
-        let since = Instant::now();
-        *state = match requests {
-            Requests { busy: 0, quiet: 0 } => State { phase: Phase::Idle, since, proven: true },
-            _ => State { phase: Phase::Requests(requests), since, ..*state },
-        };
+        self.connection.state.lock().change(Instant::now(), change);
     }
 
     /// Completes when the connection is to be closed.
@@ -272,48 +206,13 @@ impl Drop for RequestInProgress {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
-
-    fn state(phase: Phase, since: Instant, proven: bool) -> State {
-        State { phase, since, proven }
-    }
+    use crate::http_server::state::Phase;
 
     async fn slot(connections: &Arc<Connections>) -> io::Result<ConnectionSlot> {
         Ok(connections.register(connections.permit().await?))
     }
 
     const BUSY: Requests = Requests { busy: 1, quiet: 0 };
-
-    #[test]
-    fn unproven_connections_are_evicted_first_and_then_the_longest_idle() {
-        let old = Instant::now();
-        let new = old + Duration::from_secs(9);
-        let order = [
-            state(Phase::Handshake, old, false),
-            state(Phase::Idle, new, false),
-            state(Phase::Idle, old, true),
-            state(Phase::Head, new, true),
-        ];
-        assert!(order.is_sorted_by_key(State::eviction_priority));
-        assert!(order.iter().all(|state| state.eviction_priority().is_some()));
-        assert_eq!(state(Phase::Requests(BUSY), old, false).eviction_priority(), None);
-    }
-
-    #[test]
-    fn each_phase_has_its_limit() {
-        let limits = Limits::default();
-        let since = Instant::now();
-        for (phase, limit) in [
-            (Phase::Handshake, limits.handshake),
-            (Phase::Idle, limits.idle),
-            (Phase::Head, limits.head),
-            (Phase::Requests(Requests { busy: 3, quiet: 1 }), limits.answer),
-        ] {
-            let state = state(phase, since, true);
-            assert!(!state.is_overdue(since + limit - Duration::from_millis(1), &limits), "{phase:?}");
-            assert!(state.is_overdue(since + limit, &limits), "{phase:?}");
-        }
-    }
 
     #[tokio::test(start_paused = true)]
     async fn a_full_server_evicts_and_a_busy_one_waits() {

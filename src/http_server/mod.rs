@@ -10,6 +10,7 @@
 
 mod activity_stream;
 mod connections;
+mod state;
 mod streaming_body;
 
 pub use connections::ConnectionSlot;
