@@ -2,20 +2,30 @@
 //!
 //! Liveness answers as long as the process does. It depends neither on the API server nor on readiness: a
 //! restart mends neither. Debug pages are at the address of the probes only, so that who may scrape may not
-//! look inside.
+//! look inside. They are for clients in the pod, and so for those that the API server lets forward a port to it: anything
+//! in the cluster can reach the address of the pod, and one of the pages changes what is logged.
 
 use super::ready::Readiness;
 use crate::{settings::address::Address, telemetry::log::LogHandle};
 use axum::{
     Json, Router,
     body::Body,
-    extract::{DefaultBodyLimit, RawQuery, State},
+    extract::{ConnectInfo, DefaultBodyLimit, RawQuery, Request, State},
     http::{HeaderValue, StatusCode, header},
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, put},
 };
 use prometheus_client::{encoding::text, registry::Registry};
-use std::{collections::BTreeMap, fmt::Write, future::Future, io, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    future::Future,
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::net::TcpListener;
 use tower_http::timeout::TimeoutLayer;
 
@@ -61,12 +71,15 @@ pub(crate) struct Admin {
 impl Admin {
     /// Probes and debug pages.
     pub(crate) fn health_router(&self) -> Router {
+        let debug = Router::new()
+            .route("/debug/state", get(debug_state))
+            .route("/debug/log", put(set_log).get(show_log))
+            .route_layer(middleware::from_fn(only_from_the_pod));
         Router::new()
             .route("/healthz", get(async || "ok"))
             .route("/livez", get(async || "ok"))
             .route("/readyz", get(readyz))
-            .route("/debug/state", get(debug_state))
-            .route("/debug/log", put(set_log).get(show_log))
+            .merge(debug)
             .layer(DefaultBodyLimit::max(BODY_LIMIT))
             .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST_LIMIT))
             .with_state(self.clone())
@@ -99,7 +112,8 @@ impl Admin {
         }
         let serving = servers.into_iter().map(move |(listener, router)| {
             let stop = stop.clone();
-            async move { axum::serve(listener, router).with_graceful_shutdown(stop).await }
+            let service = router.into_make_service_with_connect_info::<SocketAddr>();
+            async move { axum::serve(listener, service).with_graceful_shutdown(stop).await }
         });
         let serving = futures::future::try_join_all(serving);
         Ok(async move { serving.await.map(drop) })
@@ -114,6 +128,22 @@ pub(crate) async fn listener(address: &Address, purpose: &'static str) -> Result
         tracing::info!(address = %local, purpose, "listening");
     }
     Ok(listener)
+}
+
+/// 403 for clients outside of the pod. A request of which nobody knows where it comes from is one of theirs.
+async fn only_from_the_pod(request: Request, next: Next) -> Response {
+    let peer = request.extensions().get().map(|ConnectInfo::<SocketAddr>(peer)| peer.ip().to_canonical());
+    if peer.is_some_and(is_in_the_pod) {
+        return next.run(request).await;
+    }
+    let text = "debug pages are for clients in the pod: kubectl -n NAMESPACE port-forward POD PORT, then \
+                http://localhost:PORT\n";
+    (StatusCode::FORBIDDEN, text).into_response()
+}
+
+/// Not all of 127.0.0.0/8: service meshes hand over what comes from outside from other addresses of it.
+fn is_in_the_pod(peer: IpAddr) -> bool {
+    peer == Ipv4Addr::LOCALHOST || peer == Ipv6Addr::LOCALHOST
 }
 
 /// 200 or 503; what is not ready is always named, the rest on `?verbose`.

@@ -24,7 +24,21 @@ fn admin() -> Admin {
 }
 
 async fn ask(router: Router, method: Method, path: &str, body: &'static str) -> (StatusCode, String) {
-    let request = Request::builder().method(method).uri(path).body(Body::from(body)).unwrap();
+    ask_from(Some("127.0.0.1"), router, method, path, body).await
+}
+
+async fn ask_from(
+    peer: Option<&str>,
+    router: Router,
+    method: Method,
+    path: &str,
+    body: &'static str,
+) -> (StatusCode, String) {
+    let mut request = Request::builder().method(method).uri(path).body(Body::from(body)).unwrap();
+    if let Some(peer) = peer {
+        let peer = SocketAddr::new(peer.parse().unwrap(), 54321);
+        request.extensions_mut().insert(ConnectInfo(peer));
+    }
     let response = router.oneshot(request).await.unwrap();
     let status = response.status();
     let bytes = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
@@ -75,6 +89,32 @@ async fn the_debug_page_is_json() {
 }
 
 #[rstest]
+#[case::v4(Some("127.0.0.1"), true)]
+#[case::v6(Some("::1"), true)]
+#[case::mapped(Some("::ffff:127.0.0.1"), true)]
+#[case::another_pod(Some("10.244.1.7"), false)]
+#[case::another_pod_v6(Some("fd00::7"), false)]
+#[case::through_a_mesh(Some("127.0.0.6"), false)]
+#[case::unknown(None, false)]
+#[tokio::test]
+async fn debug_pages_are_for_clients_in_the_pod(#[case] peer: Option<&str>, #[case] allowed: bool) {
+    let admin = admin();
+    for (method, path) in
+        [(Method::GET, "/debug/state"), (Method::GET, "/debug/log"), (Method::PUT, "/debug/log")]
+    {
+        let (status, text) = ask_from(peer, admin.health_router(), method, path, "trace").await;
+        assert_eq!(status != StatusCode::FORBIDDEN, allowed, "{path}: {status} {text}");
+        assert!(allowed || text.contains("kubectl -n NAMESPACE port-forward"), "{text}");
+    }
+    assert_eq!(admin.log.filter().unwrap(), if allowed { "trace" } else { "info" });
+    for path in ["/livez", "/readyz", "/healthz"] {
+        assert_eq!(ask_from(peer, admin.health_router(), Method::GET, path, "").await.0, StatusCode::OK);
+    }
+    let metrics = ask_from(peer, admin.metrics_router(), Method::GET, "/metrics", "").await;
+    assert_eq!(metrics.0, StatusCode::OK);
+}
+
+#[rstest]
 #[case("/debug/state")]
 #[case("/debug/log")]
 #[case("/readyz")]
@@ -85,8 +125,14 @@ async fn scrapers_cannot_read_debug_pages(#[case] path: &str) {
 
 /// One request by plain TCP, as a probe sends it.
 async fn fetch(port: u16, path: &str) -> String {
+    fetch_from("127.0.0.1", port, path).await
+}
+
+async fn fetch_from(address: &str, port: u16, path: &str) -> String {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::new(address.parse().unwrap(), 0)).unwrap();
+    let mut stream = socket.connect(SocketAddr::from(([127, 0, 0, 1], port))).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut text = String::new();
@@ -110,6 +156,11 @@ async fn equal_addresses_share_a_listener_and_stop_ends_it() {
     assert!(scraped.contains("application/openmetrics-text") && scraped.ends_with("# EOF\n"), "{scraped}");
     assert!(scraped.contains("sojourn_build_info"), "{scraped}");
     assert!(fetch(address.port, "/livez").await.starts_with("HTTP/1.1 200"));
+    assert!(fetch(address.port, "/debug/state").await.starts_with("HTTP/1.1 200"));
+    for (path, status) in [("/debug/state", 403), ("/livez", 200), ("/metrics", 200)] {
+        let answer = fetch_from("127.9.8.7", address.port, path).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{path}: {answer}");
+    }
     stop.send(()).unwrap();
     tokio::time::timeout(Duration::from_secs(5), server).await.unwrap().unwrap().unwrap();
 }
