@@ -92,6 +92,10 @@ pub struct AccessQuestion {
     pub name: String,
 }
 
+/// As many questions are asked for one request. A rule that has more says so instead: each is a call of the API server,
+/// and anybody can write an object that has thousands.
+pub const MOST_QUESTIONS: usize = 64;
+
 /// The answer to an [`AccessQuestion`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Access {

@@ -4,7 +4,7 @@
 //! review at all; 503 while the facts are not known. A rule that panics is answered by the row's failure policy. Bodies
 //! are bounded and never logged.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,11 +16,13 @@ use axum::response::{IntoResponse, Response as HttpResponse};
 use axum::routing::post;
 use tokio::time::{Instant, timeout_at};
 
-use crate::facts::{Access, AccessQuestion, Answered, Authorizer, Facts};
+use crate::facts::{Answered, Authorizer, Facts};
+use crate::finding::cut;
 use crate::judge::{Evaluation, Verdict};
 use crate::metrics::{Metrics, Outcome};
+use crate::questions::{FewAtATime, ask};
 use crate::request::Request;
-use crate::review::{self, Response};
+use crate::review::{self, LONGEST_NAME, Response};
 use crate::table::{FailurePolicy, Row, TABLE};
 
 /// The largest body that is read: an update carries two objects, each up to 3 MiB, and some envelope.
@@ -44,6 +46,7 @@ pub fn router(guard: WebhookState) -> Router {
 
 /// The router of some rows.
 pub fn router_of(rows: &'static [Row], guard: WebhookState) -> Router {
+    let guard = WebhookState { authorizer: Arc::new(FewAtATime::new(guard.authorizer)), ..guard };
     rows.iter().fold(Router::new(), |router, row| {
         let guard = guard.clone();
         router.route(&row.path(), post(async move |request| answer(row, &guard, request).await))
@@ -148,7 +151,7 @@ async fn decide(
         None => return panicked(row, uid),
     };
     let answers = match caught(|| evaluation.access_reviews()) {
-        Some(questions) => ask(guard, &request, questions, deadline).await,
+        Some(questions) => ask(&*guard.authorizer, &guard.metrics, request.user, questions, deadline).await,
         None => return panicked(row, uid),
     };
     let facts = Answered { facts: &*guard.facts, answers };
@@ -180,27 +183,11 @@ fn no_verdict(row: &Row, uid: &str, code: u16, reason: &str, text: &str) -> Resp
     Response::without_verdict(uid, row.failure_policy == FailurePolicy::Ignore, code, reason, text)
 }
 
-/// Asks all questions at once. What is not answered in time is unknown, and the rule that asked refuses.
-async fn ask(
-    guard: &WebhookState,
-    request: &Request<'_>,
-    questions: Vec<AccessQuestion>,
-    deadline: Instant,
-) -> BTreeMap<AccessQuestion, Access> {
-    let asked = questions.into_iter().map(async |question| {
-        let answer = timeout_at(deadline, guard.authorizer.ask(request.user, &question)).await;
-        let answer = answer.unwrap_or_else(|_| {
-            guard.metrics.question_timed_out();
-            Access::Unknown
-        });
-        (question, answer)
-    });
-    futures::future::join_all(asked).await.into_iter().collect()
-}
-
 /// One line a verdict; only a refusal is worth the attention of somebody who reads logs.
 fn log(row: &Row, uid: &str, request: &Request<'_>, verdict: &Verdict, started: Instant) {
-    let codes: Vec<_> = verdict.findings.iter().map(|finding| finding.code.id()).collect();
+    // A request may have thousands of findings, and names as long as itself.
+    let codes: BTreeSet<_> = verdict.findings.iter().map(|finding| finding.code.id()).collect();
+    let name = |text: &str| cut(text, LONGEST_NAME);
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     macro_rules! line {
         ($level:ident, $text:literal) => {
@@ -208,12 +195,12 @@ fn log(row: &Row, uid: &str, request: &Request<'_>, verdict: &Verdict, started: 
                 webhook = row.name,
                 uid,
                 kind = row.descriptor.kind,
-                namespace = request.namespace,
-                name = request.name,
+                namespace = name(request.namespace),
+                name = name(request.name),
                 operation = request.operation.as_str(),
-                user = request.user_name(),
+                user = name(request.user_name()),
                 dry_run = request.dry_run,
-                codes = codes.join(","),
+                codes = Vec::from_iter(codes).join(","),
                 patched = verdict.patch.len(),
                 micros,
                 $text

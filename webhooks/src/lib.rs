@@ -14,6 +14,7 @@ pub mod judge;
 pub mod kind;
 pub mod metrics;
 pub mod object;
+mod questions;
 pub mod rbac;
 pub mod request;
 pub mod review;

@@ -160,6 +160,8 @@ codes! {
         "A label or annotation of `template` is not one that Kubernetes accepts. The original's children are refused for ever."
     AdoptionForbidden "adoption-forbidden" Deny Forbidden FieldValueForbidden 3 Allows Change
         "The requester may not delete the secret that the session is to adopt. The original deletes any secret for anybody."
+    TooManyAdoptions "too-many-adoptions" Deny Invalid FieldValueInvalid 3 Allows Change
+        "The session is to adopt more secrets at once than it can be asked about whether the requester may delete them. The original deletes any number of secrets for anybody."
     JobSessionUnknown "job-session-unknown" Warn Invalid FieldValueInvalid 3 Allows Object
         "The Job claims a session that does not exist, so nothing is known about its lifetime."
     JobDeadlineTooShort "job-deadline-too-short" Deny Invalid FieldValueInvalid 3 Allows Object

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionSpec, secrets::secret_references};
 
 use super::{Subject, spec};
-use crate::facts::{Access, AccessQuestion, Facts};
+use crate::facts::{Access, AccessQuestion, Facts, MOST_QUESTIONS};
 use crate::finding::{Code, FieldPath, Finding, seen};
 use crate::kind::Change;
 
@@ -42,7 +42,17 @@ pub(crate) fn check_adoption(
     facts: &dyn Facts,
     findings: &mut Vec<Finding>,
 ) {
-    for (path, question) in adopted(change) {
+    let adopted = adopted(change);
+    if adopted.len() > MOST_QUESTIONS {
+        findings.push(Finding::new(
+            Code::TooManyAdoptions,
+            FieldPath::new("spec"),
+            format!("{} secrets are to be adopted at once, and {MOST_QUESTIONS} are allowed", adopted.len()),
+            "set adopt to false for some of them, or adopt them in several updates",
+        ));
+        return;
+    }
+    for (path, question) in adopted {
         let user = change.request.user_name();
         let (message, hint) = match facts.may(&question) {
             Access::Allowed => continue,
@@ -63,9 +73,14 @@ pub(crate) fn check_adoption(
     }
 }
 
-/// What has to be asked before the request can be judged: one question for each secret that is adopted anew.
+/// What has to be asked before the request can be judged: one question for each secret that is adopted anew, and none if
+/// there are so many that the request is refused anyway.
 pub(crate) fn access_reviews(change: &Change<'_, AmaltheaSession>) -> Vec<AccessQuestion> {
-    adopted(change).into_iter().map(|(_, question)| question).collect()
+    let adopted = adopted(change);
+    if adopted.len() > MOST_QUESTIONS {
+        return Vec::new();
+    }
+    adopted.into_iter().map(|(_, question)| question).collect()
 }
 
 fn adopted(change: &Change<'_, AmaltheaSession>) -> Vec<(FieldPath, AccessQuestion)> {
