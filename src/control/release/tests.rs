@@ -275,7 +275,7 @@ async fn what_is_being_deleted_goes_with_its_secrets_but_for_those_of_others() {
         let both =
             json!({"imagePullSecrets": [{"name": "own", "adopt": true}, {"name": "shared", "adopt": true}]});
         let mut going = session("going", both, &[SECRETS], true);
-        let binding = Binding::Uid(going["metadata"]["uid"].as_str().unwrap().to_owned());
+        let binding = Binding::Created("2026-01-01T00:00:01Z".parse().unwrap());
         let approved = ["own", "shared"].map(str::to_owned).into();
         let record = adoption::record(&approval_key(), "team", binding, approved);
         going["metadata"]["annotations"] = json!({adoption::ANNOTATION: record});
