@@ -19,7 +19,9 @@ use crate::core::{images::Rules, settings::SessionSettings};
 use address::Address;
 use flags::Flags;
 use sojourn_crds::dns::is_label;
-use sojourn_webhooks::{AdmissionSettings, Severity, rules::operator_credentials::OwnCredentials};
+use sojourn_webhooks::{
+    AdmissionSettings, Severity, rules::operator_credentials::OwnCredentials, settings::KubernetesVersion,
+};
 use std::{path::PathBuf, time::Duration};
 
 /// The original's constant. Another image restarts sessions that authenticate with it.
@@ -126,6 +128,7 @@ impl Settings {
             on_deadline: self.sessions.on_deadline,
             ingress_conflicts: self.ingress_conflicts,
             own: self.sessions.own.clone(),
+            kubernetes: self.sessions.kubernetes,
             approval_key: self.sessions.approval_key.clone(),
             ..AdmissionSettings::default()
         }
@@ -198,6 +201,7 @@ impl Settings {
                     operator_user.as_deref().unwrap_or_default(),
                     vec![flags.webhook_secret.clone(), flags.approval_secret.clone()],
                 ),
+                kubernetes: KubernetesVersion::default(),
                 approval_key: None,
             },
             ide: ide::read(&flags, &namespace, env, &mut problems),

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use clap::Args;
 use jiff::Timestamp;
 use sojourn_crds::amalthea::OnDeadline;
-use sojourn_webhooks::AdmissionSettings;
+use sojourn_webhooks::{AdmissionSettings, settings::KubernetesVersion};
 
 use self::examine::Input;
 use self::files::InputError;
@@ -48,6 +48,9 @@ pub struct Check {
     /// What the installation does with a batch session that reaches its maxAge: Fail or Hibernate.
     #[arg(long, default_value = "Fail", value_parser = on_deadline, value_name = "WHAT")]
     non_interactive_on_deadline: OnDeadline,
+    /// Version of the cluster that the sessions are for, such as 1.30; else the newest that is supported.
+    #[arg(long, value_name = "VERSION")]
+    kubernetes_version: Option<KubernetesVersion>,
 }
 
 impl Check {
@@ -59,6 +62,7 @@ impl Check {
         let old = read_all(&self.old, &mut errors);
         let settings = AdmissionSettings {
             on_deadline: self.non_interactive_on_deadline,
+            kubernetes: self.kubernetes_version.unwrap_or_default(),
             ..AdmissionSettings::default()
         };
         let examination = examine::examine(&Kinds::compiled()?, &inputs, &old, settings, Timestamp::now());

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     control::{
+        approval_key,
         context::Context,
         lease::{Candidate, LEASE_NAME, LeaseStore, candidate::lease},
         release::{Outcome, Releaser},
@@ -74,7 +75,7 @@ impl Release {
 
     async fn release(self) -> anyhow::Result<Summary> {
         let Self { wait, context, namespace, flags } = self;
-        let settings = Settings::read(flags, &|name| {
+        let mut settings = Settings::read(flags, &|name| {
             let given = std::env::var(name).ok();
             match name {
                 "POD_NAMESPACE" => namespace.clone().or(given),
@@ -86,6 +87,9 @@ impl Release {
         rustls::crypto::ring::default_provider().install_default().ok();
         let config = connect::config(settings.kubeconfig.as_deref(), context.as_deref()).await?;
         let client = Client::try_from(config).context("no client for the API server")?;
+        // Secrets whose adoption is on record go with sessions that are being deleted.
+        settings.sessions.approval_key =
+            approval_key::find(&client, &settings.namespace, &settings.approval_secret).await?;
         let stop = CancellationToken::new();
         tokio::spawn(stop_on_signal(stop.clone()));
 

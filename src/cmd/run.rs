@@ -9,7 +9,7 @@ use crate::telemetry::trace;
 use crate::{
     cmd::connect,
     control::{
-        approval_key,
+        api, approval_key,
         auth::TokenAuthorizer,
         certificates::{Clock, DebugView},
         context::Context,
@@ -34,6 +34,7 @@ use crate::{
 use anyhow::Context as _;
 use futures::FutureExt;
 use kube::Client;
+use sojourn_webhooks::settings::KubernetesVersion;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -64,6 +65,18 @@ pub fn run(flags: Flags) -> anyhow::Result<()> {
         traces.end();
     }
     ended
+}
+
+/// The version of the API server. What it accepts depends on it in few places, so an answer that is missing or cannot be
+/// read is no reason not to start.
+async fn kubernetes_version(client: &Client) -> KubernetesVersion {
+    match api::within(client.apiserver_version()).await {
+        Ok(info) => KubernetesVersion::parse(&info.major, &info.minor).unwrap_or_default(),
+        Err(error) => {
+            tracing::warn!(%error, "the version of the API server is not known; the newest that is supported counts");
+            KubernetesVersion::default()
+        }
+    }
 }
 
 /// Cancels `stop` on SIGTERM or Ctrl-C.
@@ -117,6 +130,7 @@ pub async fn serve_with_clock(
     let close = CancellationToken::new();
     let mut background = JoinSet::new();
 
+    settings.sessions.kubernetes = kubernetes_version(&client).await;
     tokio::select! {
         key = approval_key::ensure(&client, &settings.namespace, &settings.approval_secret) => {
             settings.sessions.approval_key = Some(key?);

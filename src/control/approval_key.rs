@@ -51,6 +51,25 @@ pub async fn ensure(client: &Client, namespace: &str, name: &str) -> Result<Appr
             }
         }
     };
+    key_of(secret, name)
+}
+
+/// The key in the Secret `name`; `None` when it does not exist.
+///
+/// # Errors
+/// The Secret cannot be read, or holds something else.
+pub async fn find(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+) -> Result<Option<ApprovalKey>, ApprovalKeyError> {
+    let api: Api<Secret> = Api::namespaced(client.clone(), namespace);
+    let found = within(api.get_opt(name)).await;
+    let found = found.map_err(|source| ApprovalKeyError::Call { name: name.to_owned(), source })?;
+    found.map(|secret| key_of(secret, name)).transpose()
+}
+
+fn key_of(secret: Secret, name: &str) -> Result<ApprovalKey, ApprovalKeyError> {
     let bytes = secret.data.and_then(|mut data| data.remove(ENTRY)).map(|entry| entry.0);
     let bytes = bytes.and_then(|bytes| bytes.try_into().ok());
     bytes.map(ApprovalKey::new).ok_or_else(|| ApprovalKeyError::Malformed(name.to_owned()))

@@ -6,7 +6,9 @@
 use super::images::Rules;
 use jiff::SignedDuration;
 use sojourn_crds::amalthea::OnDeadline;
-use sojourn_webhooks::{adoption::ApprovalKey, rules::operator_credentials::OwnCredentials};
+use sojourn_webhooks::{
+    adoption::ApprovalKey, rules::operator_credentials::OwnCredentials, settings::KubernetesVersion,
+};
 use std::time::Duration;
 
 /// Everything outside of a session's own spec that shapes its children and its life.
@@ -34,6 +36,8 @@ pub struct SessionSettings {
     pub idle_check_interval: Duration,
     /// What the operator authenticates with: nothing that a session in its namespace may use.
     pub own: OwnCredentials,
+    /// The version of the cluster, whose API server validates the children.
+    pub kubernetes: KubernetesVersion,
     /// The key that admission records approved adoptions with. Without one no adopted secret is deleted.
     pub approval_key: Option<ApprovalKey>,
 }

@@ -96,6 +96,7 @@ fn settings() -> SessionSettings {
         ask_proxies: false,
         idle_check_interval: MEASURED,
         own: Default::default(),
+        kubernetes: Default::default(),
         approval_key: Some(approval_key()),
     }
 }

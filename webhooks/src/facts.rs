@@ -67,6 +67,10 @@ pub struct AccessReview {
     pub name: String,
 }
 
+/// As many accesses are reviewed for one request. A rule that needs more refuses the object: each is a call of the API
+/// server, and anybody can write an object that needs thousands.
+pub const MOST_REVIEWS: usize = 64;
+
 /// The result of an [`AccessReview`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Access {

@@ -103,6 +103,15 @@ pub(crate) fn seen(value: &str) -> String {
     }
 }
 
+/// `text`, cut to `longest` characters when it is longer.
+pub(crate) fn cut(text: &str, longest: usize) -> String {
+    // There are at least as many bytes as characters.
+    if text.len() <= longest || text.chars().count() <= longest {
+        return text.to_owned();
+    }
+    text.chars().take(longest.saturating_sub(1)).chain(['…']).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

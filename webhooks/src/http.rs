@@ -4,7 +4,7 @@
 //! has 4xx; while the facts are not synced the status is 503. When a rule panics, the failure policy of the row
 //! decides. Bodies are bounded and never logged.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,11 +16,13 @@ use axum::response::{IntoResponse, Response as HttpResponse};
 use axum::routing::post;
 use tokio::time::{Instant, timeout_at};
 
+use crate::access_reviews::{FewAtATime, review_all};
 use crate::evaluate::{Evaluation, Verdict};
-use crate::facts::{Access, AccessReview, Authorizer, Facts, Reviewed};
+use crate::facts::{Authorizer, Facts, Reviewed};
+use crate::finding::cut;
 use crate::metrics::{Metrics, Outcome};
 use crate::request::Request;
-use crate::review::{self, Response};
+use crate::review::{self, LONGEST_NAME, Response};
 use crate::table::{FailurePolicy, Row, TABLE};
 
 /// The largest body that is read: an update has two objects, each up to 3 MiB, and an envelope.
@@ -44,6 +46,7 @@ pub fn router(state: WebhookState) -> Router {
 
 /// The router of some rows.
 pub fn router_of(rows: &'static [Row], state: WebhookState) -> Router {
+    let state = WebhookState { authorizer: Arc::new(FewAtATime::new(state.authorizer)), ..state };
     rows.iter().fold(Router::new(), |router, row| {
         let state = state.clone();
         router.route(&row.path(), post(async move |request| answer(row, &state, request).await))
@@ -148,7 +151,9 @@ async fn decide(
         None => return panicked(row, uid),
     };
     let reviews = match caught(|| evaluation.access_reviews(&*state.facts)) {
-        Some(reviews) => review_access(state, &request, reviews, deadline).await,
+        Some(reviews) => {
+            review_all(&*state.authorizer, &state.metrics, request.user, reviews, deadline).await
+        }
         None => return panicked(row, uid),
     };
     let facts = Reviewed { facts: &*state.facts, reviews };
@@ -180,27 +185,11 @@ fn no_verdict(row: &Row, uid: &str, code: u16, reason: &str, text: &str) -> Resp
     Response::without_verdict(uid, row.failure_policy == FailurePolicy::Ignore, code, reason, text)
 }
 
-/// Starts all reviews at once. The result of one that misses the deadline is unknown, and its rule refuses.
-async fn review_access(
-    state: &WebhookState,
-    request: &Request<'_>,
-    reviews: Vec<AccessReview>,
-    deadline: Instant,
-) -> BTreeMap<AccessReview, Access> {
-    let started = reviews.into_iter().map(async |review| {
-        let access = timeout_at(deadline, state.authorizer.review(request.user, &review)).await;
-        let access = access.unwrap_or_else(|_| {
-            state.metrics.access_review_timed_out();
-            Access::Unknown
-        });
-        (review, access)
-    });
-    futures::future::join_all(started).await.into_iter().collect()
-}
-
 /// Logs a verdict. Only refusals have the level of information.
 fn log(row: &Row, uid: &str, request: &Request<'_>, verdict: &Verdict, started: Instant) {
-    let codes: Vec<_> = verdict.findings.iter().map(|finding| finding.code.id()).collect();
+    // A request may have thousands of findings, and names as long as itself.
+    let codes: BTreeSet<_> = verdict.findings.iter().map(|finding| finding.code.id()).collect();
+    let name = |text: &str| cut(text, LONGEST_NAME);
     let micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
     macro_rules! line {
         ($level:ident, $text:literal) => {
@@ -208,12 +197,12 @@ fn log(row: &Row, uid: &str, request: &Request<'_>, verdict: &Verdict, started: 
                 webhook = row.name,
                 uid,
                 kind = row.descriptor.kind,
-                namespace = request.namespace,
-                name = request.name,
+                namespace = name(request.namespace),
+                name = name(request.name),
                 operation = request.operation.as_str(),
-                user = request.user_name(),
+                user = name(request.user_name()),
                 dry_run = request.dry_run,
-                codes = codes.join(","),
+                codes = Vec::from_iter(codes).join(","),
                 patched = verdict.patch.len(),
                 micros,
                 $text

@@ -5,6 +5,7 @@
 //! One [`table`] drives the router, the webhook configurations and the access rights they need, and [`evaluate()`]
 //! gives the same verdict to the webhook and to the commands that check a manifest offline.
 
+mod access_reviews;
 pub mod adoption;
 pub mod case;
 pub mod config;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::evaluate::Verdict;
+use crate::finding::{Finding, cut};
 use crate::object::Object;
 use crate::request::{Operation, Request};
 use crate::table::Row;
@@ -19,6 +20,16 @@ pub const API_VERSION: &str = "admission.k8s.io/v1";
 pub const KIND: &str = "AdmissionReview";
 /// A warning is truncated to this many characters, as Kubernetes recommends.
 pub const LONGEST_WARNING: usize = 120;
+/// A name in an answer or in the log is cut to this many characters, which no name of an object exceeds.
+pub(crate) const LONGEST_NAME: usize = 253;
+/// No request has a longer uid: it is a UUID.
+const LONGEST_UID: usize = 256;
+/// Findings that are listed in an answer.
+const MOST_LISTED: usize = 100;
+/// Bytes of findings that are listed in an answer.
+const LONGEST_LIST: usize = 32 << 10;
+/// Characters of one finding in an answer.
+const LONGEST_LINE: usize = 1000;
 
 /// A review as it is received.
 #[derive(Debug, Deserialize)]
@@ -76,15 +87,23 @@ pub enum ReadReviewError {
     /// There is no request in the review.
     #[error("the AdmissionReview has no request")]
     NoRequest,
+    /// The answer would have to repeat it.
+    #[error("the uid of the request is longer than {LONGEST_UID} bytes")]
+    Uid,
 }
 
 /// Reads the envelope of a review.
 pub fn read(body: &[u8]) -> Result<Envelope<'_>, ReadReviewError> {
     let review: Incoming<'_> = serde_json::from_slice(body).map_err(ReadReviewError::Parse)?;
     if review.api_version != API_VERSION || review.kind != KIND {
-        return Err(ReadReviewError::Version { api_version: review.api_version, kind: review.kind });
+        let name = |text: &str| cut(text, LONGEST_NAME);
+        return Err(ReadReviewError::Version {
+            api_version: name(&review.api_version),
+            kind: name(&review.kind),
+        });
     }
-    review.request.ok_or(ReadReviewError::NoRequest)
+    let request = review.request.ok_or(ReadReviewError::NoRequest)?;
+    if request.uid.len() > LONGEST_UID { Err(ReadReviewError::Uid) } else { Ok(request) }
 }
 
 impl Envelope<'_> {
@@ -180,7 +199,7 @@ impl Response {
     /// The response with a verdict.
     pub fn verdict(row: &Row, uid: &str, name: &str, verdict: &Verdict) -> Self {
         let mut response = Self { uid: uid.to_owned(), allowed: verdict.allowed(), ..Self::default() };
-        response.warnings = verdict.warnings().map(|finding| warning(&finding.to_string())).collect();
+        response.warnings = warnings(verdict);
         let mut codes: Vec<_> = verdict.findings.iter().map(|finding| finding.code.id()).collect();
         codes.sort_unstable();
         codes.dedup();
@@ -217,23 +236,42 @@ impl Response {
     }
 }
 
+/// The findings that an answer lists, and those that it only counts: nobody reads more, and an object may have
+/// thousands.
+fn listed<'a>(findings: impl Iterator<Item = &'a Finding>) -> (Vec<&'a Finding>, Vec<&'a Finding>) {
+    let mut bytes = 0;
+    let (listed, others): (Vec<_>, Vec<_>) = findings.enumerate().partition(|(index, finding)| {
+        bytes += line(finding).len();
+        *index < MOST_LISTED && bytes <= LONGEST_LIST
+    });
+    let findings = |list: Vec<(usize, &'a Finding)>| list.into_iter().map(|(_, finding)| finding).collect();
+    (findings(listed), findings(others))
+}
+
+fn line(finding: &Finding) -> String {
+    cut(&finding.to_string(), LONGEST_LINE)
+}
+
 fn refusal(row: &Row, name: &str, verdict: &Verdict) -> Status {
     let code = verdict.code();
-    let causes: Vec<_> = verdict
-        .denials()
-        .map(|finding| Cause {
-            reason: finding.code.cause().as_str().to_owned(),
-            field: finding.path.to_string(),
-            message: finding.text(),
-        })
-        .collect();
-    let listed: Vec<_> = verdict.denials().map(ToString::to_string).collect();
+    let (listed, others) = listed(verdict.denials());
+    let more = format!("and {} more", others.len());
+    let cause = |finding: &Finding, message: String| Cause {
+        reason: finding.code.cause().as_str().to_owned(),
+        field: cut(finding.path.as_str(), LONGEST_LINE),
+        message,
+    };
+    let causes = listed.iter().map(|finding| cause(finding, cut(&finding.text(), LONGEST_LINE)));
+    let lines = listed.iter().map(|finding| line(finding));
+    // What is not listed begins at the field of the last cause.
+    let causes = causes.chain(others.first().map(|finding| cause(finding, more.clone()))).collect();
+    let lines: Vec<_> = lines.chain((!others.is_empty()).then(|| more.clone())).collect();
     Status {
         code,
         reason: if code == 403 { "Forbidden" } else { "Invalid" }.to_owned(),
-        message: listed.join("\n"),
+        message: lines.join("\n"),
         details: Some(Details {
-            name: name.to_owned(),
+            name: cut(name, LONGEST_NAME),
             group: row.descriptor.group.to_owned(),
             kind: row.descriptor.kind.to_owned(),
             causes,
@@ -241,9 +279,63 @@ fn refusal(row: &Row, name: &str, verdict: &Verdict) -> Status {
     }
 }
 
+fn warnings(verdict: &Verdict) -> Vec<String> {
+    let (listed, others) = listed(verdict.warnings());
+    let more = (!others.is_empty()).then(|| format!("and {} more", others.len()));
+    listed.into_iter().map(|finding| warning(&finding.to_string())).chain(more).collect()
+}
+
 fn warning(text: &str) -> String {
-    if text.chars().count() <= LONGEST_WARNING {
-        return text.to_owned();
+    cut(text, LONGEST_WARNING)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::finding::{Code, FieldPath};
+    use crate::table::TABLE;
+
+    fn verdict(code: Code, count: usize, message: &str) -> Verdict {
+        let finding = |index| Finding::new(code, FieldPath::new("spec").index(index), message, "");
+        Verdict { findings: (0..count).map(finding).collect(), patch: Vec::new() }
     }
-    text.chars().take(LONGEST_WARNING - 1).chain(['…']).collect()
+
+    #[test]
+    fn an_answer_lists_so_many_findings_and_counts_the_rest() {
+        let long = "ä".repeat(4000);
+        for (message, count, listed) in [("short", 100, 100), ("short", 5000, 100), (&*long, 5000, 16)] {
+            let answer =
+                Response::verdict(&TABLE[0], "u", "x", &verdict(Code::DurationInvalid, count, message));
+            let status = answer.status.unwrap();
+            let causes = status.details.unwrap().causes;
+            let more = count - listed;
+            assert_eq!(causes.len(), listed + usize::from(more > 0));
+            assert_eq!(status.message.lines().count(), causes.len());
+            let says = |text: &str| text.ends_with(&format!("and {more} more")) == (more > 0);
+            assert!(says(&status.message) && says(&causes[causes.len() - 1].message), "{}", status.message);
+            assert!(status.message.len() < LONGEST_LIST + 200, "{} bytes", status.message.len());
+        }
+    }
+
+    #[test]
+    fn warnings_are_listed_likewise() {
+        let answer =
+            Response::verdict(&TABLE[0], "u", "x", &verdict(Code::ResultKept, 5000, &"ä".repeat(4000)));
+        assert!(answer.allowed);
+        assert!(answer.warnings.len() < 100 && answer.warnings[answer.warnings.len() - 1].ends_with(" more"));
+        assert!(answer.warnings.iter().all(|warning| warning.chars().count() <= LONGEST_WARNING));
+    }
+
+    #[test]
+    fn what_is_repeated_of_a_request_is_short() {
+        let long = "x".repeat(1 << 20);
+        let answer = Response::verdict(&TABLE[0], "u", &long, &verdict(Code::DurationInvalid, 1, "m"));
+        assert_eq!(answer.status.unwrap().details.unwrap().name.chars().count(), LONGEST_NAME);
+        let body = |uid: &str| {
+            let request = serde_json::json!({"uid": uid, "operation": "CREATE"});
+            serde_json::json!({"apiVersion": API_VERSION, "kind": KIND, "request": request}).to_string()
+        };
+        assert!(matches!(read(body(&long).as_bytes()), Err(ReadReviewError::Uid)));
+        assert!(read(body("6f1d6f0e-58a4-4f3a-9d0e-2f4a9b1c7d10").as_bytes()).is_ok());
+    }
 }

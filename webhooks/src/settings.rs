@@ -37,6 +37,24 @@ pub struct KubernetesVersion {
     pub minor: u16,
 }
 
+impl KubernetesVersion {
+    /// The version as an API server gives it. Some providers append a plus sign to the minor version.
+    pub fn parse(major: &str, minor: &str) -> Option<Self> {
+        Some(Self { major: major.parse().ok()?, minor: minor.trim_end_matches('+').parse().ok()? })
+    }
+}
+
+impl std::str::FromStr for KubernetesVersion {
+    type Err = &'static str;
+
+    /// Reads for example `1.30`, `v1.30` or `1.30.2`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut parts = text.trim_start_matches('v').split('.');
+        let version = parts.next().zip(parts.next()).and_then(|(major, minor)| Self::parse(major, minor));
+        version.ok_or("a version such as 1.30 was expected")
+    }
+}
+
 impl Default for KubernetesVersion {
     /// The newest that the project is tested with.
     fn default() -> Self {
@@ -80,5 +98,21 @@ impl AdmissionSettings {
     /// True for the operator itself.
     pub fn is_operator(&self, user: &str) -> bool {
         !self.operator_user.is_empty() && self.operator_user == user
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("1.30", Ok(KubernetesVersion { major: 1, minor: 30 }))]
+    #[case("v1.34.4", Ok(KubernetesVersion { major: 1, minor: 34 }))]
+    #[case("1.31+", Ok(KubernetesVersion { major: 1, minor: 31 }))]
+    #[case("1", Err("a version such as 1.30 was expected"))]
+    #[case("one.two", Err("a version such as 1.30 was expected"))]
+    fn versions_are_read(#[case] text: &str, #[case] version: Result<KubernetesVersion, &str>) {
+        assert_eq!(text.parse(), version);
     }
 }

@@ -104,6 +104,7 @@ fn settings() -> SessionSettings {
         ask_proxies: false,
         idle_check_interval: Duration::from_secs(30),
         own: Default::default(),
+        kubernetes: Default::default(),
         approval_key: None,
     }
 }

@@ -6,6 +6,7 @@ use clap::{Args, Command, FromArgMatches};
 use http::{Request, Response};
 use kube::{Client, client::Body};
 use serde_json::Value;
+use sojourn_webhooks::adoption::{self, ApprovalKey, Binding};
 use std::{collections::BTreeMap, convert::Infallible, sync::Mutex};
 
 const JOBS: &str = "/apis/batch/v1/namespaces/team/jobs";
@@ -140,11 +141,16 @@ async fn release_with(store: &Arc<Mutex<Store>>, leadership: Leadership) -> Vec<
     };
     let arguments = Flags::augment_args(Command::new("release")).try_get_matches_from(["release"]).unwrap();
     let flags = Flags { cluster_scoped: Some(true), ..Flags::from_arg_matches(&arguments).unwrap() };
-    let settings = Settings::read(flags, &|_| None).unwrap();
+    let mut settings = Settings::read(flags, &|_| None).unwrap();
+    settings.sessions.approval_key = Some(approval_key());
     let mut told = Vec::new();
     Releaser::new(&context, &settings).run(&mut |outcome| told.push(outcome.to_string())).await;
     told.sort();
     told
+}
+
+fn approval_key() -> ApprovalKey {
+    ApprovalKey::new([1; ApprovalKey::LENGTH])
 }
 
 fn session(name: &str, spec: Value, finalizers: &[&str], deleting: bool) -> Value {
@@ -268,7 +274,12 @@ async fn what_is_being_deleted_goes_with_its_secrets_but_for_those_of_others() {
         }
         let both =
             json!({"imagePullSecrets": [{"name": "own", "adopt": true}, {"name": "shared", "adopt": true}]});
-        store.add(SESSIONS, session("going", both, &[SECRETS], true));
+        let mut going = session("going", both, &[SECRETS], true);
+        let binding = Binding::Created("2026-01-01T00:00:01Z".parse().unwrap());
+        let approved = ["own", "shared"].map(str::to_owned).into();
+        let record = adoption::record(&approval_key(), "team", binding, approved);
+        going["metadata"]["annotations"] = json!({adoption::ANNOTATION: record});
+        store.add(SESSIONS, going);
         for name in ["a", "b", "c", "other"] {
             store.add(SESSIONS, session(name, json!({"imagePullSecrets": [{"name": "shared"}]}), &[], false));
         }

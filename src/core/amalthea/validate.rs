@@ -99,6 +99,7 @@ pub fn blocking_findings(
     let guard = AdmissionSettings {
         on_deadline: settings.on_deadline,
         own: settings.own.clone(),
+        kubernetes: settings.kubernetes,
         ..AdmissionSettings::default()
     };
     let facts = Offline::new(now, guard);

@@ -43,6 +43,7 @@ pub(crate) fn settings() -> SessionSettings {
         ask_proxies: true,
         idle_check_interval: Duration::from_secs(30),
         own: Default::default(),
+        kubernetes: Default::default(),
         approval_key: None,
     }
 }

@@ -196,6 +196,8 @@ codes! {
         "Another session has the same `ingress.host` and `ingress.pathPrefix`, so one of both is not reached. The setting `ingress.conflicts` says whether it is refused. The original admits it silently."
     AdoptionForbidden "adoption-forbidden" Deny Forbidden FieldValueForbidden 3 Allows Change
         "The requester may not delete the secret that the session is to adopt. The original deletes any secret for anybody."
+    TooManyAdoptions "too-many-adoptions" Deny Invalid FieldValueInvalid 3 Allows Change
+        "The session is to adopt more secrets at once than it can be asked about whether the requester may delete them. The original deletes any number of secrets for anybody."
     JobSessionUnknown "job-session-unknown" Warn Invalid FieldValueInvalid 3 Allows Object
         "The Job claims a session that does not exist, so nothing is known about its lifetime."
     JobDeadlineTooShort "job-deadline-too-short" Deny Invalid FieldValueInvalid 3 Allows Object

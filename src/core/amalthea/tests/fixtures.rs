@@ -147,6 +147,7 @@ pub(super) fn settings() -> SessionSettings {
         ask_proxies: true,
         idle_check_interval: Duration::from_secs(30),
         own: Default::default(),
+        kubernetes: Default::default(),
         approval_key: Some(approval_key()),
     }
 }

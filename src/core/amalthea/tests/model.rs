@@ -39,7 +39,10 @@ fn any_session(chance: &mut StdRng) -> Draft {
         draft = draft.hibernated();
     }
     if chance.random_bool(0.3) {
-        draft = draft.ingress().spec("ingress/tlsSecret", json!({"name": "tls", "adopt": true}));
+        draft = draft
+            .ingress()
+            .spec("ingress/tlsSecret", json!({"name": "tls", "adopt": true}))
+            .approved(&["tls"]);
     }
     for rule in
         ["maxAge", "maxIdleDuration", "maxStartingDuration", "maxFailedDuration", "maxHibernatedDuration"]

@@ -262,7 +262,6 @@ fn adopted_secrets_go_with_the_session() {
 fn an_adoption_that_nobody_approved_deletes_nothing(#[case] draft: Draft) {
     let mut cluster = cluster(draft.with("/metadata/finalizers", json!(["amalthea.dev/secrets-finalizer"])));
     cluster.secrets = ["victim".to_owned()].into();
-    cluster.settle();
     cluster.delete_session();
     cluster.edit("imagePullSecrets", json!([{"name": "victim", "adopt": true}]));
     let kept = KeptSecret { name: "victim".into(), reason: KeepReason::NotApproved };

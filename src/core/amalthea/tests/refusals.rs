@@ -48,8 +48,11 @@ fn nothing_else_waits_for_a_child_that_is_refused(
     by_age.pass_time(3600).settle();
     assert!(by_age.session.is_null(), "deleted when it was hibernated for long");
 
-    let mut deleted =
-        refused(draft.spec("ingress/tlsSecret", json!({"name": "tls", "adopt": true})), kind, class);
+    let mut deleted = refused(
+        draft.spec("ingress/tlsSecret", json!({"name": "tls", "adopt": true})).approved(&["tls"]),
+        kind,
+        class,
+    );
     deleted.secrets.insert("tls".into());
     deleted.delete_session();
     deleted.settle();

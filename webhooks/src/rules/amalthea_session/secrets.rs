@@ -12,7 +12,7 @@ use sojourn_crds::amalthea::{
 };
 
 use super::{Subject, spec};
-use crate::facts::{Access, AccessReview, Facts};
+use crate::facts::{Access, AccessReview, Facts, MOST_REVIEWS};
 use crate::finding::{Code, FieldPath, Finding, seen};
 use crate::kind::Change;
 use crate::rules::pod::{Report, references};
@@ -61,7 +61,17 @@ pub(crate) fn check_adoption(
     facts: &dyn Facts,
     findings: &mut Vec<Finding>,
 ) {
-    for (path, question) in adopted(change) {
+    let adopted = adopted(change);
+    if adopted.len() > MOST_REVIEWS {
+        findings.push(Finding::new(
+            Code::TooManyAdoptions,
+            FieldPath::new("spec"),
+            format!("{} secrets are to be adopted at once, and {MOST_REVIEWS} are allowed", adopted.len()),
+            "set adopt to false for some of them, or adopt them in several updates",
+        ));
+        return;
+    }
+    for (path, question) in adopted {
         let user = change.request.user_name();
         let (message, hint) = match facts.access(&question) {
             Access::Allowed => continue,
@@ -82,9 +92,14 @@ pub(crate) fn check_adoption(
     }
 }
 
-/// What has to be asked before the request can be judged: one question for each secret that is adopted anew.
+/// The accesses to review before the verdict: one for each secret that is adopted anew, and none if there are so many that
+/// the request is refused anyway.
 pub(crate) fn access_reviews(change: &Change<'_, AmaltheaSession>) -> Vec<AccessReview> {
-    adopted(change).into_iter().map(|(_, question)| question).collect()
+    let adopted = adopted(change);
+    if adopted.len() > MOST_REVIEWS {
+        return Vec::new();
+    }
+    adopted.into_iter().map(|(_, review)| review).collect()
 }
 
 /// CEL: some reference of the session has `adopt: true`.

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed step of a test is a failed test")]
 
+mod bounds;
+
 use std::sync::Arc;
 use std::time::Duration;
 

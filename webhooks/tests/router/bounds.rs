@@ -1,0 +1,37 @@
+//! Requests that ask for more than one may have: of questions to the API server, of words in an answer.
+
+use super::{guard, path, ready, review, send, session};
+use serde_json::{Value, json};
+use sojourn_webhooks::table::VALIDATE_SESSION;
+use std::time::Duration;
+
+/// One small request is not to become thousands of calls of the API server, nor a long answer.
+#[tokio::test(start_paused = true)]
+async fn a_session_that_adopts_thousands_of_secrets_asks_nothing() {
+    let mut greedy = session();
+    let secrets = (0..5000).map(|number| json!({"name": format!("s{number}"), "adopt": true}));
+    greedy["spec"]["imagePullSecrets"] = secrets.collect();
+    let body = review("CREATE", Value::Null, greedy).to_string();
+    let started = tokio::time::Instant::now();
+    let (_, answer) =
+        send(guard(true, Duration::from_secs(1)), &path(VALIDATE_SESSION), "application/json", body).await;
+    assert_eq!(started.elapsed(), Duration::ZERO, "nothing was asked");
+    let status = &answer["response"]["status"];
+    assert_eq!(status["code"], 422);
+    assert!(
+        status["message"].as_str().unwrap().contains("5000 secrets are to be adopted at once"),
+        "{status}"
+    );
+}
+
+#[tokio::test]
+async fn an_answer_is_short_whatever_is_wrong() {
+    let mut bad = session();
+    bad["spec"]["dataSources"] = (0..5000).map(|_| json!({"mountPath": ""})).collect();
+    let body = review("CREATE", Value::Null, bad).to_string();
+    let (_, answer) = send(ready(), &path(VALIDATE_SESSION), "application/json", body).await;
+    let status = &answer["response"]["status"];
+    let last = status["message"].as_str().unwrap().lines().last().unwrap().to_owned();
+    assert!(last.starts_with("and ") && last.ends_with(" more"), "{status}");
+    assert!(answer.to_string().len() < 64 << 10, "{}", answer.to_string().len());
+}
