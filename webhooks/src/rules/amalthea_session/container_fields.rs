@@ -50,6 +50,7 @@ fn check_session(subject: &Subject<'_>, report: &mut Report<'_>, at: &At<'_>) {
     if session.image.is_empty() {
         report.required(Code::ContainerImageMissing, at.child("image").path(), "the container has no image");
     }
+    container::check_image(report, &at.child("image"), &session.image);
     if let Some(resources) = &session.resources {
         resources::check(report, &at.child("resources"), resources);
     }

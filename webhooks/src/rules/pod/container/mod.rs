@@ -26,7 +26,7 @@ mod windows;
 
 use serde_json::Value;
 
-use crate::finding::Code;
+use crate::finding::{Code, seen};
 use crate::rules::pod::Report;
 use at::At;
 use devices::VolumeSort;
@@ -65,6 +65,7 @@ pub(crate) fn check<'a>(
     around: &Surroundings<'_>,
     host_ports: &mut HostPorts<'a>,
 ) {
+    check_image(report, &at.child("image"), container["image"].as_str().unwrap_or_default());
     let pull = ["Always", "IfNotPresent", "Never"];
     check_choice(report, CODE, &at.child("imagePullPolicy"), &container["imagePullPolicy"], &pull);
     let policies = ["FallbackToLogsOnError", "File"];
@@ -90,6 +91,14 @@ pub(crate) fn check<'a>(
         check_while_running(report, at, container, around.grace_seconds);
     } else {
         check_of_steps(report, at, container);
+    }
+}
+
+/// The API server takes such an image in the template of a workload, and then refuses each of its pods.
+pub(crate) fn check_image(report: &mut Report<'_>, at: &At<'_>, image: &str) {
+    if image != image.trim() {
+        let message = format!("{} begins or ends with white space", seen(image));
+        report.add(CODE, at.path(), message, "remove the white space");
     }
 }
 
@@ -184,6 +193,9 @@ mod tests {
     }
 
     #[rstest]
+    #[case(json!({"image": "a b"}), Role::Main, &[])]
+    #[case(json!({"image": " a"}), Role::Main, &["x.image"])]
+    #[case(json!({"image": "a\n"}), Role::Init, &["x.image"])]
     #[case(json!({"imagePullPolicy": "", "terminationMessagePolicy": ""}), Role::Main, &[])]
     #[case(json!({"imagePullPolicy": "Never", "terminationMessagePolicy": "File", "env": null, "ports": null}), Role::Main, &[])]
     #[case(json!({"volumeMounts": [{"mountPropagation": "Bidirectional"}], "securityContext": {"privileged": true}}), Role::Main, &[])]
