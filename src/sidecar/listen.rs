@@ -1,10 +1,11 @@
 //! How sidecars use the HTTP server: in clear, in bounded memory, and without a limit for what a session takes its
 //! time for.
 //!
-//! A connection that sends no request is closed, more connections than there are slots wait in the kernel, idle ones
-//! are not kept when slots become few, and at the end requests in progress are given some seconds.
+//! A connection that sends no request is closed. When slots become few, idle ones are not kept, and when there are none,
+//! one is closed for each that comes: first those that a handler has not said are good ones, then idle ones. At the end
+//! requests in progress are given some seconds.
 
-use crate::http_server::{Limits, Peer, Server, WhenFull};
+use crate::http_server::{Limits, Peer, Server};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
@@ -14,7 +15,7 @@ use hyper_util::{
     server::conn::auto,
 };
 use std::{convert::Infallible, time::Duration};
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 /// How long a client may take to send the head of a request. Longer than reverse proxies keep idle connections.
@@ -41,10 +42,7 @@ where
 {
     let limits = Limits {
         connections: slots,
-        when_full: WhenFull::Wait { spare: slots / 4 },
-        // Slots bound them, and they take no memory: bodies pass through.
-        requests: Semaphore::MAX_PERMITS,
-        large_requests: Semaphore::MAX_PERMITS,
+        spare: slots / 4,
         handshake: HEADERS,
         // The timer of the HTTP library does for both.
         head: Duration::MAX,
