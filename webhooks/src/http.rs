@@ -96,12 +96,11 @@ async fn body(request: HttpRequest<Body>, deadline: Instant) -> Result<Bytes, En
         let text = "the content type must be application/json";
         return Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, text, Outcome::Malformed));
     }
-    let late =
-        || Err(refuse(StatusCode::REQUEST_TIMEOUT, "the body did not come in time", Outcome::TimedOut));
+    let late = || refuse(StatusCode::REQUEST_TIMEOUT, "the body did not come in time", Outcome::TimedOut);
     match timeout_at(deadline, axum::body::to_bytes(request.into_body(), BODY_LIMIT)).await {
-        Err(_) => late(),
+        Err(_) => Err(late()),
         Ok(Ok(body)) => Ok(body),
-        Ok(Err(error)) if caused_by(&error, is_timeout) => late(),
+        Ok(Err(error)) if caused_by(&error, is_timeout) => Err(late()),
         Ok(Err(error)) if caused_by(&error, <dyn Error>::is::<LengthLimitError>) => {
             let text = format!("the body is larger than {BODY_LIMIT} bytes");
             Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, &text, Outcome::TooLarge))
