@@ -1,24 +1,26 @@
 //! The connections of a server: how many there are, what each is doing, and which is evicted.
 //!
-//! Clients that never sent a request cannot keep the API server out: when all slots are taken, connections are evicted
-//! in the order of their [`State`].
+//! Clients cannot keep the API server out: when all slots are taken, connections are evicted in the order of their
+//! [`EvictionRank`]. Among those of one rank, the client with the most connections loses one, and it is the one that has
+//! been longest in its phase.
 
 use super::{
-    Limits, Peer, WhenFull,
+    Limits, Peer,
     observed_stream::StreamObserver,
-    state::{Requests, State},
+    state::{EvictionRank, Phase, Requests, State},
 };
 use parking_lot::Mutex;
-use std::{collections::HashMap, io, sync::Arc};
+use std::{cmp::Reverse, collections::HashMap, io, net::IpAddr, sync::Arc};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore},
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
 /// One connection.
 struct Connection {
+    address: IpAddr,
     state: Mutex<State>,
     close: CancellationToken,
 }
@@ -35,42 +37,45 @@ pub(super) struct Connections {
     limits: Limits,
     slots: Arc<Semaphore>,
     open: Mutex<Open>,
+    /// A connection has become idle, so that it can be evicted.
+    idle: Notify,
 }
 
 impl Connections {
     pub(super) fn new(limits: Limits) -> Self {
         let slots = Arc::new(Semaphore::new(limits.connections));
-        Self { limits, slots, open: Mutex::default() }
+        Self { limits, slots, open: Mutex::default(), idle: Notify::new() }
     }
 
     /// The next connection, with a slot for it.
     pub(super) async fn accept(self: &Arc<Self>, listener: &TcpListener) -> io::Result<(TcpStream, Peer)> {
-        let ((stream, address), permit) = match self.limits.when_full {
-            WhenFull::Evict => (listener.accept().await?, self.permit().await?),
-            WhenFull::Wait { .. } => {
-                let permit = self.permit().await?;
-                (listener.accept().await?, permit)
-            }
-        };
-        let slot = Arc::new(self.register(permit));
-        Ok((stream, Peer { address: address.ip().to_canonical(), slot }))
+        let (stream, address) = listener.accept().await?;
+        let address = address.ip().to_canonical();
+        let slot = Arc::new(self.register(address, self.permit().await?));
+        Ok((stream, Peer { address, slot }))
     }
 
-    /// Waits for a free slot. If all are taken, this evicts connections or not, as the limits say.
+    /// Waits for a free slot. If all are taken, this evicts a connection, once there is one that can be evicted.
     async fn permit(&self) -> io::Result<OwnedSemaphorePermit> {
         if let Ok(permit) = self.slots.clone().try_acquire_owned() {
             return Ok(permit);
         }
-        if self.limits.when_full == WhenFull::Evict {
-            self.make_room();
+        let evicted = async {
+            while !self.make_room() {
+                self.idle.notified().await;
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            permit = self.slots.clone().acquire_owned() => permit.map_err(io::Error::other),
+            never = evicted => never,
         }
-        self.slots.clone().acquire_owned().await.map_err(io::Error::other)
     }
 
     /// The slot of a connection that begins now.
-    fn register(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> ConnectionSlot {
+    fn register(self: &Arc<Self>, address: IpAddr, permit: OwnedSemaphorePermit) -> ConnectionSlot {
         let state = Mutex::new(State::new(Instant::now()));
-        let connection = Arc::new(Connection { state, close: CancellationToken::new() });
+        let connection = Arc::new(Connection { address, state, close: CancellationToken::new() });
         let mut open = self.open.lock();
         open.last_id += 1;
         let id = open.last_id;
@@ -80,29 +85,31 @@ impl Connections {
 
     /// Whether slots are so few that idle connections are not kept.
     pub(super) fn is_scarce(&self) -> bool {
-        match self.limits.when_full {
-            WhenFull::Evict => false,
-            WhenFull::Wait { spare } => self.slots.available_permits() < spare,
-        }
+        self.slots.available_permits() < self.limits.spare
     }
 
-    /// Evicts the connection with the lowest priority, and more if they are unproven: a flood of connections is not to
-    /// cost a search for each.
-    pub(super) fn make_room(&self) {
+    /// Evicts the first connection in the order of eviction, and more if they are unproven: a flood of connections is
+    /// not to cost a search for each. False if there is none that can be evicted.
+    pub(super) fn make_room(&self) -> bool {
         let mut open = self.open.lock();
-        let candidates = open
-            .connections
-            .iter()
-            .filter_map(|(id, connection)| Some((connection.state.lock().eviction_priority()?, *id)));
+        let mut of_client: HashMap<IpAddr, usize> = HashMap::new();
+        for connection in open.connections.values() {
+            *of_client.entry(connection.address).or_default() += 1;
+        }
+        let candidates = open.connections.iter().filter_map(|(id, connection)| {
+            let state = *connection.state.lock();
+            Some((state.eviction_rank()?, Reverse(of_client.get(&connection.address)), state.since, *id))
+        });
         let mut candidates: Vec<_> = candidates.collect();
         candidates.sort_unstable();
-        let unproven = candidates.iter().take_while(|((proven, _), _)| !proven).count();
+        let unproven = candidates.iter().take_while(|(rank, ..)| *rank == EvictionRank::Unproven).count();
         candidates.truncate((self.limits.connections / 16).clamp(1, unproven.max(1)));
-        for (_, id) in candidates {
-            if let Some(connection) = open.connections.remove(&id) {
+        for (.., id) in &candidates {
+            if let Some(connection) = open.connections.remove(id) {
                 connection.close.cancel();
             }
         }
+        !candidates.is_empty()
     }
 
     /// Closes the connections that exceed a limit.
@@ -149,8 +156,22 @@ impl ConnectionSlot {
         self.connection.state.lock().upgraded();
     }
 
+    /// One of its requests was a good one: its client is one that the server is there for.
+    pub fn prove(&self) {
+        self.connection.state.lock().proven = true;
+    }
+
+    /// Whether one of its requests was a good one.
+    pub(super) fn is_proven(&self) -> bool {
+        self.connection.state.lock().proven
+    }
+
     fn change(&self, change: impl FnOnce(&mut Requests)) {
-        self.connection.state.lock().change(Instant::now(), change);
+        let mut state = self.connection.state.lock();
+        state.change(Instant::now(), change);
+        if state.phase == Phase::Idle {
+            self.connections.idle.notify_one();
+        }
     }
 
     /// Completes when the connection is to be closed.
@@ -214,34 +235,80 @@ impl Drop for RequestInProgress {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http_server::state::Phase;
+    use std::net::Ipv4Addr;
 
     async fn slot(connections: &Arc<Connections>) -> io::Result<ConnectionSlot> {
-        Ok(connections.register(connections.permit().await?))
+        slot_of(connections, 1).await
+    }
+
+    /// The slot of a client with that address.
+    async fn slot_of(connections: &Arc<Connections>, last: u8) -> io::Result<ConnectionSlot> {
+        let permit = connections.permit().await?;
+        Ok(connections.register(Ipv4Addr::new(10, 0, 0, last).into(), permit))
     }
 
     const BUSY: Requests = Requests { busy: 1, quiet: 0 };
 
+    fn is_evicted(slot: &ConnectionSlot) -> bool {
+        slot.connection.close.is_cancelled()
+    }
+
+    fn of_two() -> Arc<Connections> {
+        Arc::new(Connections::new(Limits { connections: 2, ..Limits::default() }))
+    }
+
     #[tokio::test(start_paused = true)]
-    async fn a_full_server_evicts_and_a_busy_one_waits() {
-        let connections = Arc::new(Connections::new(Limits { connections: 2, ..Limits::default() }));
-        let first = Arc::new(slot(&connections).await.unwrap());
-        let second = Arc::new(slot(&connections).await.unwrap());
-        let request = first.begin_request();
+    async fn a_full_server_evicts_who_has_proven_nothing_even_in_the_middle_of_a_request() {
+        let connections = of_two();
+        let good = Arc::new(slot(&connections).await.unwrap());
+        let stalled = Arc::new(slot(&connections).await.unwrap());
+        good.prove();
+        let request = stalled.begin_request();
         let mut third = Box::pin(slot(&connections));
         assert!(futures::poll!(&mut third).is_pending());
-        assert!(second.connection.close.is_cancelled(), "the second is idle, so it is evicted");
-        assert!(!first.connection.close.is_cancelled());
-        drop(second);
-        let third = Arc::new(third.await.unwrap());
+        assert!(is_evicted(&stalled) && !is_evicted(&good));
+        drop((request, stalled));
+        assert!(third.await.is_ok());
+    }
 
-        let _also = third.begin_request();
-        let mut fourth = Box::pin(slot(&connections));
-        assert!(futures::poll!(&mut fourth).is_pending());
-        assert!(!first.connection.close.is_cancelled() && !third.connection.close.is_cancelled());
-        drop(request);
+    #[tokio::test(start_paused = true)]
+    async fn of_good_connections_the_idle_one_is_evicted_first() {
+        let connections = of_two();
+        let busy = Arc::new(slot(&connections).await.unwrap());
+        let idle = Arc::new(slot(&connections).await.unwrap());
+        let _request = busy.begin_request();
+        busy.prove();
+        idle.prove();
+        assert!(connections.make_room());
+        assert!(is_evicted(&idle) && !is_evicted(&busy));
+        assert!(connections.make_room());
+        assert!(is_evicted(&busy), "when all are busy, one is evicted too");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_client_with_the_most_connections_loses_one() {
+        let connections = Arc::new(Connections::new(Limits { connections: 3, ..Limits::default() }));
+        let few = slot_of(&connections, 1).await.unwrap();
+        let many = [slot_of(&connections, 2).await.unwrap(), slot_of(&connections, 2).await.unwrap()];
+        for slot in many.iter().chain([&few]) {
+            slot.prove();
+        }
+        assert!(connections.make_room());
+        assert!(is_evicted(&many[0]) && !is_evicted(&many[1]) && !is_evicted(&few));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_full_of_tunnels_waits_for_one_that_can_be_evicted() {
+        let connections = of_two();
+        let tunnels =
+            [Arc::new(slot(&connections).await.unwrap()), Arc::new(slot(&connections).await.unwrap())];
+        tunnels.iter().for_each(|tunnel| tunnel.upgraded());
+        let mut third = Box::pin(slot(&connections));
+        assert!(futures::poll!(&mut third).is_pending());
+        assert!(!tunnels.iter().any(|tunnel| is_evicted(tunnel)));
+        let [first, _second] = tunnels;
         drop(first);
-        assert!(fourth.await.is_ok());
+        assert!(third.await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
@@ -259,10 +326,12 @@ mod tests {
         slot.received_bytes();
         drop(one);
         assert_eq!(phase(), Phase::Requests(BUSY));
-        assert!(!slot.connection.state.lock().proven);
         drop(two);
         assert_eq!(phase(), Phase::Idle);
-        assert!(slot.connection.state.lock().proven);
+        assert!(!slot.is_proven(), "a request alone proves nothing");
+        slot.prove();
+        drop(slot.begin_request());
+        assert!(slot.is_proven());
     }
 
     #[tokio::test(start_paused = true)]
@@ -278,7 +347,6 @@ mod tests {
         long().await;
         request.wait_for_data();
         assert!(!is_overdue());
-        assert_eq!(slot.connection.state.lock().eviction_priority(), None, "it is not evicted");
         request.wait_for_client();
         assert!(!is_overdue());
         long().await;
@@ -308,6 +376,6 @@ mod tests {
         drop(request);
         let state = *slot.connection.state.lock();
         assert!(!state.is_overdue(Instant::now() + 9 * limits.idle, &limits));
-        assert_eq!(state.eviction_priority(), None);
+        assert_eq!(state.eviction_rank(), None);
     }
 }

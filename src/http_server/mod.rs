@@ -1,8 +1,9 @@
 //! The HTTP server behind the listeners that untrusted clients reach: HTTP/1.1 and HTTP/2, by TLS or in clear, upgrades
 //! included.
 //!
-//! Whatever clients do, they get a response or are disconnected in bounded time, and the next request is served:
-//! connections and requests at a time are bounded, and so is how long each phase of a connection may last.
+//! Whatever clients do, they get a response or are disconnected in bounded time, and the next connection is served:
+//! connections at a time are bounded, and so is how long each phase of one may last. What requests may take is bounded
+//! by the service, with [`shares`].
 //!
 //! It is not axum's or hyper's own server, because hyper has one timer for two things: a request head that trickles in
 //! has to be cut off after seconds, but a connection that waits for its client's next request has to be kept for longer
@@ -10,10 +11,12 @@
 
 mod connections;
 pub(crate) mod observed_stream;
+pub(crate) mod shares;
 mod state;
 mod streaming_body;
 
 pub use connections::ConnectionSlot;
+pub use shares::Claimant;
 
 use bytes::Bytes;
 use connections::Connections;
@@ -33,7 +36,7 @@ use streaming_body::StreamingBody;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, mpsc},
+    sync::mpsc,
     time::{Instant, interval, sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
@@ -45,14 +48,11 @@ type ConnectionError = Box<dyn Error + Send + Sync>;
 /// Bounds of a server. A duration of [`Duration::MAX`] is no bound.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Connections at a time.
+    /// Connections at a time. For one more, another one is closed.
     pub connections: usize,
-    /// What happens to a new connection while there are as many as that.
-    pub when_full: WhenFull,
-    /// Requests at a time; more wait.
-    pub requests: usize,
-    /// Requests with a large body at a time; more wait. They bound the memory that bodies can take.
-    pub large_requests: usize,
+    /// Connections by HTTP/1.1 are not kept for a next request while fewer slots than this are free: one that is closed
+    /// for another may be closed while a request is on its way.
+    pub spare: usize,
     /// How long a client may take for the TLS handshake or, in clear, to send its first request.
     pub handshake: Duration,
     /// How long a client may take from the first byte of a request to the end of its head, by HTTP/1.1.
@@ -67,26 +67,13 @@ pub struct Limits {
     pub drain: Duration,
 }
 
-/// What happens to a new connection while all slots are taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WhenFull {
-    /// A connection without a request in progress is closed for it. For a port that anything in the cluster can reach.
-    Evict,
-    /// It waits in the kernel. Connections are not kept for a next request while fewer slots than `spare` are free.
-    Wait {
-        /// Slots that idle connections leave free.
-        spare: usize,
-    },
-}
-
 /// For a port that the API server calls and that anything in the cluster can reach.
 impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 1024,
-            when_full: WhenFull::Evict,
-            requests: 256,
-            large_requests: 8,
+            // The API server is to keep its connections, whatever others do.
+            spare: 0,
             handshake: Duration::from_secs(5),
             head: Duration::from_secs(2),
             idle: Duration::from_secs(120),
@@ -103,8 +90,6 @@ impl Limits {
     }
 }
 
-/// A body of more bytes is large, and so is one of unknown length.
-const LARGE: u64 = 256 << 10;
 /// How long a connection is silent before TCP probes it, and the interval of probes.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 /// How long to wait after a failed accept: it fails for want of file descriptors, which become free again.
@@ -136,6 +121,13 @@ pub struct Peer {
     pub slot: Arc<ConnectionSlot>,
 }
 
+impl Peer {
+    /// As whom it shares what the server has.
+    pub fn claimant(&self) -> Claimant {
+        Claimant { address: self.address, proven: self.slot.is_proven() }
+    }
+}
+
 /// How a listener is served.
 pub struct Server {
     /// Bounds.
@@ -153,8 +145,6 @@ struct Serving<S> {
     server: Server,
     service: S,
     connections: Arc<Connections>,
-    requests: Semaphore,
-    large_requests: Semaphore,
 }
 
 impl Server {
@@ -168,13 +158,7 @@ impl Server {
     {
         let (limits, stop) = (self.limits, self.shutdown.stop.clone());
         let connections = Arc::new(Connections::new(limits));
-        let serving = Arc::new(Serving {
-            server: self,
-            service,
-            connections: connections.clone(),
-            requests: Semaphore::new(limits.requests),
-            large_requests: Semaphore::new(limits.large_requests),
-        });
+        let serving = Arc::new(Serving { server: self, service, connections: connections.clone() });
         // Each connection holds a sender: the channel closes with the last one.
         let (running, mut ended) = mpsc::channel::<Infallible>(1);
         tokio::select! {
@@ -220,9 +204,7 @@ async fn accept_all<S, F, B>(
             Err(error) if is_about_the_client(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, "a connection could not be accepted");
-                if serving.server.limits.when_full == WhenFull::Evict {
-                    serving.connections.make_room();
-                }
+                serving.connections.make_room();
                 sleep(ACCEPT_RETRY).await;
             }
         }
@@ -301,9 +283,6 @@ where
     async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response<StreamingBody<B>> {
         let slot = peer.slot.clone();
         let in_progress = slot.begin_request();
-        let large = request.body().size_hint().upper().is_none_or(|size| size > LARGE);
-        // The semaphores are never closed, so each wait ends with a permit.
-        let _permit = if large { self.large_requests.acquire().await } else { self.requests.acquire().await };
         // HTTP/2 does not announce the end of a connection in a header, and its tunnels share the connection.
         let http1 = request.version() < Version::HTTP_2;
         let connect = request.method() == Method::CONNECT;

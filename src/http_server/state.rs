@@ -1,7 +1,6 @@
 //! The state of one connection: its phase, and what follows from it.
 //!
-//! Each phase has its limit. Connections that have never carried a request are evicted first, then the one that has been
-//! idle longest. A connection with a request in progress is never evicted.
+//! Each phase has its limit, and in which order connections are evicted is said by their [`EvictionRank`].
 
 use super::Limits;
 use tokio::time::Instant;
@@ -35,9 +34,20 @@ pub(super) struct Requests {
 pub(super) struct State {
     pub(super) phase: Phase,
     /// When the phase began.
-    since: Instant,
-    /// Whether it has carried a request.
+    pub(super) since: Instant,
+    /// Whether the service found one of its requests to be a good one.
     pub(super) proven: bool,
+}
+
+/// In which order connections are evicted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum EvictionRank {
+    /// Nothing good is known of it. It may have requests in progress: a client can make them take as long as it likes.
+    Unproven,
+    /// It has carried a good request, and has none in progress.
+    Idle,
+    /// It has carried a good request, and has others in progress.
+    Busy,
 }
 
 impl State {
@@ -72,7 +82,7 @@ impl State {
         };
         change(&mut requests);
         *self = match requests {
-            Requests { busy: 0, quiet: 0 } => Self { phase: Phase::Idle, since, proven: true },
+            Requests { busy: 0, quiet: 0 } => Self { phase: Phase::Idle, since, ..*self },
             _ => Self { phase: Phase::Requests(requests), since, ..*self },
         };
     }
@@ -89,10 +99,14 @@ impl State {
         now.saturating_duration_since(self.since) >= limit
     }
 
-    /// The connection with the lowest priority is evicted first; one without a priority is never evicted.
-    pub(super) fn eviction_priority(&self) -> Option<(bool, Instant)> {
-        let busy = matches!(self.phase, Phase::Requests(_) | Phase::Upgraded);
-        (!busy).then_some((self.proven, self.since))
+    /// Its place in the order of eviction. A tunnel has none: it is never evicted.
+    pub(super) fn eviction_rank(&self) -> Option<EvictionRank> {
+        match self.phase {
+            Phase::Upgraded => None,
+            _ if !self.proven => Some(EvictionRank::Unproven),
+            Phase::Requests(_) => Some(EvictionRank::Busy),
+            Phase::Handshake | Phase::Idle | Phase::Head => Some(EvictionRank::Idle),
+        }
     }
 }
 
@@ -108,18 +122,17 @@ mod tests {
     const BUSY: Requests = Requests { busy: 1, quiet: 0 };
 
     #[test]
-    fn unproven_connections_are_evicted_first_and_then_the_longest_idle() {
-        let old = Instant::now();
-        let new = old + Duration::from_secs(9);
-        let order = [
-            state(Phase::Handshake, old, false),
-            state(Phase::Idle, new, false),
-            state(Phase::Idle, old, true),
-            state(Phase::Head, new, true),
-        ];
-        assert!(order.is_sorted_by_key(State::eviction_priority));
-        assert!(order.iter().all(|state| state.eviction_priority().is_some()));
-        assert_eq!(state(Phase::Requests(BUSY), old, false).eviction_priority(), None);
+    fn unproven_connections_are_evicted_first_and_requests_in_progress_last() {
+        let rank = |phase, proven| state(phase, Instant::now(), proven).eviction_rank();
+        let quiet = Requests { busy: 0, quiet: 1 };
+        for phase in
+            [Phase::Handshake, Phase::Idle, Phase::Head, Phase::Requests(BUSY), Phase::Requests(quiet)]
+        {
+            assert_eq!(rank(phase, false), Some(EvictionRank::Unproven), "{phase:?}");
+        }
+        assert!(rank(Phase::Idle, false) < rank(Phase::Idle, true));
+        assert!(rank(Phase::Idle, true) < rank(Phase::Requests(BUSY), true));
+        assert_eq!(rank(Phase::Upgraded, false), None);
     }
 
     #[test]

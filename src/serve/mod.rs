@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub mod auth;
+pub mod intake;
 pub mod logs;
 pub(crate) mod metrics;
 pub(crate) mod ready;

@@ -1,7 +1,8 @@
 //! The TLS port: the router of the webhooks crate and the HTTP APIs of the operator, by HTTP/1.1 and HTTP/2.
 
-use crate::http_server::{Limits, Server, Shutdown};
-use axum::Router;
+use super::intake::{Intake, IntakeLimits};
+use crate::http_server::{Limits, Peer, Server, Shutdown};
+use axum::{Router, http::StatusCode, response::IntoResponse as _};
 use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
     server::conn::auto,
@@ -14,8 +15,11 @@ use tower::ServiceExt as _;
 
 /// Streams at a time on one connection by HTTP/2.
 const STREAMS: u32 = 64;
-/// Bytes of a request's head by HTTP/2. An API server's is under one KiB.
-const HEAD_SIZE: u32 = 64 << 10;
+/// Bytes of a request's head. An API server's is under one KiB, and a token has a few.
+const HEAD_SIZE: u16 = 16 << 10;
+/// Bytes that a connection by HTTP/2 may send before they are read. As many connections as there may be take 128 MiB with
+/// it, and not more than the replica has.
+const WINDOW: u32 = 128 << 10;
 
 /// The TLS port is not served.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +27,21 @@ pub enum ServeWebhooksError {
     /// The TLS settings do not fit together.
     #[error("the TLS settings of the webhooks: {0}")]
     Tls(#[from] ServerConfigError),
+}
+
+/// Bounds of the TLS port.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PortLimits {
+    /// Those of its connections.
+    pub connections: Limits,
+    /// Those of its requests.
+    pub intake: IntakeLimits,
+}
+
+impl From<Limits> for PortLimits {
+    fn from(connections: Limits) -> Self {
+        Self { connections, ..Self::default() }
+    }
 }
 
 /// Serves the webhooks, and `apis` beside them, until shutdown. Then requests in progress are answered.
@@ -37,28 +56,51 @@ pub async fn serve(
     #[cfg(feature = "otel")]
     let routes = crate::telemetry::trace::continued(routes);
     let routes = apis.into_iter().fold(routes, Router::merge);
-    serve_router(listener, resolver, routes, Limits::default(), shutdown).await
+    serve_router(listener, resolver, routes, PortLimits::default(), shutdown).await
 }
 
 /// Serves `routes` by TLS, as the webhooks are served.
+///
+/// What distinguishes a good client is that something was answered with 200: a review with a verdict, or whatever a
+/// route gives to those it authorizes. Whoever else connects is refused in some other way.
 pub async fn serve_router(
     listener: TcpListener,
     resolver: Arc<CertResolver>,
     routes: Router,
-    limits: Limits,
+    limits: impl Into<PortLimits>,
     shutdown: impl Into<Shutdown>,
 ) -> Result<(), ServeWebhooksError> {
     let mut http = auto::Builder::new(TokioExecutor::new());
     // The server has a timer of its own.
-    http.http1().header_read_timeout(None);
-    http.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS).max_header_list_size(HEAD_SIZE);
+    http.http1().header_read_timeout(None).max_buf_size(HEAD_SIZE.into());
+    http.http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(HEAD_SIZE.into())
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW);
+    let PortLimits { connections: limits, intake } = limits.into();
     let server =
         Server { limits, http, tls: Some(server_config(resolver)?.into()), shutdown: shutdown.into() };
     // A router whose state is filled in is built once, and not for each request.
     let routes = routes.with_state(());
-    let service = move |request, _| {
-        let response = routes.clone().oneshot(request);
-        async move { response.await.unwrap_or_else(|never| match never {}) }
+    let intake = Arc::new(Intake::new(intake));
+    let service = move |request, peer: Peer| {
+        let (routes, intake) = (routes.clone(), intake.clone());
+        async move {
+            let (request, _held) = match intake.take(request, || peer.claimant()).await {
+                Ok(taken) => taken,
+                Err(error) => {
+                    tracing::debug!(peer = %peer.address, %error, "a request is not taken in");
+                    return error.into_response();
+                }
+            };
+            let response = routes.oneshot(request).await.unwrap_or_else(|never| match never {});
+            if response.status() == StatusCode::OK {
+                peer.slot.prove();
+            }
+            response
+        }
     };
     server.serve(listener, service).await;
     Ok(())

@@ -1,10 +1,11 @@
 //! How sidecars use the HTTP server: in clear, in bounded memory, and without a limit for what a session takes its
 //! time for.
 //!
-//! A connection that sends no request is closed, more connections than there are slots wait in the kernel, idle ones
-//! are not kept when slots become few, and at the end requests in progress are given some seconds.
+//! A connection that sends no request is closed. When slots become few, idle ones are not kept, and when there are none,
+//! one is closed for each that comes: first those that a handler has not said are good ones, then idle ones. At the end
+//! requests in progress are given some seconds.
 
-use crate::http_server::{Limits, Peer, Server, WhenFull};
+use crate::http_server::{Limits, Peer, Server};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
@@ -14,10 +15,11 @@ use hyper_util::{
     server::conn::auto,
 };
 use std::{convert::Infallible, time::Duration};
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-/// How long a client may take to send the head of a request. Longer than reverse proxies keep idle connections.
+/// How long a client may take to send the head of a request, and how long a connection waits for the next one. Longer
+/// than reverse proxies keep idle connections.
 const HEADERS: Duration = Duration::from_secs(90);
 /// How long requests in progress may take once the process is to end.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -41,14 +43,12 @@ where
 {
     let limits = Limits {
         connections: slots,
-        when_full: WhenFull::Wait { spare: slots / 4 },
-        // Slots bound them, and they take no memory: bodies pass through.
-        requests: Semaphore::MAX_PERMITS,
-        large_requests: Semaphore::MAX_PERMITS,
+        spare: slots / 4,
         handshake: HEADERS,
-        // The timer of the HTTP library does for both.
+        // The timer of the HTTP library does for it.
         head: Duration::MAX,
-        idle: Duration::MAX,
+        // By HTTP/2 the library has no timer, and frames of other kinds than requests keep nothing open here.
+        idle: HEADERS,
         answer: Duration::MAX,
         drain: DRAIN,
     };
@@ -74,4 +74,33 @@ pub(super) fn builder() -> auto::Builder<TokioExecutor> {
         .max_send_buf_size(BUFFER)
         .max_header_list_size(16 << 10);
     builder
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::StatusCode;
+
+    /// Ends when the server has closed the connection; a server that does not is a test without an end.
+    #[tokio::test]
+    async fn a_connection_by_http2_that_sends_no_more_requests_is_closed() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let refuse = async |_: Request<Incoming>, _: Peer| {
+            let mut response = Response::new(full("no"));
+            *response.status_mut() = StatusCode::UNAUTHORIZED;
+            response
+        };
+        tokio::spawn(serve(listener, 4, CancellationToken::new(), refuse));
+        let stream = hyper_util::rt::TokioIo::new(tokio::net::TcpStream::connect(address).await.unwrap());
+        let (mut sender, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let request = Request::get("http://x/").body(full("")).unwrap();
+        assert_eq!(sender.send_request(request).await.unwrap().status(), StatusCode::UNAUTHORIZED);
+        // From here on nothing happens but time.
+        tokio::time::pause();
+        connection.await.unwrap().ok();
+        assert!(sender.is_closed());
+    }
 }

@@ -1,6 +1,6 @@
 //! Bodies that are no reviews, or reviews that hold no object that could be judged.
 
-use crate::{Served, client::Protocol, good_review, good_session, path, review};
+use crate::{Served, client::Protocol, good_review, good_session, path, patient, review};
 use rstest::rstest;
 use serde_json::{Value, json};
 use sojourn::http_server::Limits;
@@ -58,7 +58,8 @@ async fn what_comes_is_answered(
     #[case] status: u16,
     #[values(Protocol::Http1, Protocol::Http2)] protocol: Protocol,
 ) {
-    let served = Served::start(Limits::default()).await;
+    // How long a body takes is the affair of other tests, and of a machine that may have much to do.
+    let served = Served::start(patient()).await;
     let mut client = served.target.connect(protocol).await.unwrap();
     match client.post(&path(), content_type, body).await {
         Ok((got, answer)) => {

@@ -1,6 +1,7 @@
 //! Clients: one that speaks HTTP properly, by either version, and the bare encrypted stream for those that do not.
 
-use http_body_util::{BodyExt as _, Full};
+use futures::stream;
+use http_body_util::{BodyExt as _, Full, StreamBody, combinators::BoxBody};
 use hyper::{
     Request,
     body::{Bytes, Incoming},
@@ -12,8 +13,16 @@ use rustls::{
     pki_types::{CertificateDer, ServerName, pem::PemObject as _},
 };
 use serde_json::Value;
-use std::{io, net::SocketAddr, sync::Arc};
-use tokio::{io::AsyncReadExt as _, net::TcpStream};
+use std::{
+    convert::Infallible,
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+use tokio::{
+    io::AsyncReadExt as _,
+    net::{TcpSocket, TcpStream},
+};
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 /// The version of HTTP that is spoken.
@@ -28,18 +37,26 @@ pub(crate) enum Protocol {
 pub(crate) struct Target {
     pub(crate) address: SocketAddr,
     roots: RootCertStore,
+    from: Ipv4Addr,
 }
 
 impl Target {
     pub(crate) fn new(address: SocketAddr, ca_pem: &str) -> Self {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(ca_pem.as_bytes()).unwrap()).unwrap();
-        Self { address, roots }
+        Self { address, roots, from: Ipv4Addr::LOCALHOST }
+    }
+
+    /// The same server, for clients of another loopback address.
+    pub(crate) fn seen_from(&self, from: Ipv4Addr) -> Self {
+        Self { from, ..self.clone() }
     }
 
     /// A connection without encryption yet.
     pub(crate) async fn tcp(&self) -> io::Result<TcpStream> {
-        TcpStream::connect(self.address).await
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((self.from, 0).into())?;
+        socket.connect(self.address).await
     }
 
     /// An encrypted connection on which nothing was said.
@@ -82,10 +99,12 @@ fn config_name(protocol: Protocol) -> &'static [u8] {
     }
 }
 
+type Body = BoxBody<Bytes, Infallible>;
+
 /// A connection by HTTP.
 pub(crate) enum Client {
-    Http1(http1::SendRequest<Full<Bytes>>),
-    Http2(http2::SendRequest<Full<Bytes>>),
+    Http1(http1::SendRequest<Body>),
+    Http2(http2::SendRequest<Body>),
 }
 
 impl Client {
@@ -99,7 +118,7 @@ impl Client {
         let request = Request::post(format!("https://127.0.0.1{path}"))
             .header("host", "127.0.0.1")
             .header("content-type", content_type)
-            .body(Full::new(body.into()))?;
+            .body(Full::new(body.into()).boxed())?;
         let response = self.send(request).await?;
         let status = response.status().as_u16();
         let bytes = response.into_body().collect().await?.to_bytes();
@@ -111,11 +130,29 @@ impl Client {
         let request = Request::get(format!("https://127.0.0.1{path}"))
             .header("host", "127.0.0.1")
             .header("authorization", format!("Bearer {token}"))
-            .body(Full::default())?;
+            .body(Full::default().boxed())?;
         self.send(request).await
     }
 
-    async fn send(&mut self, request: Request<Full<Bytes>>) -> anyhow::Result<hyper::Response<Incoming>> {
+    /// Posts a body that never comes; returns the status. What is sent is sent before this is polled again.
+    pub(crate) async fn stall(&mut self, path: &str) -> anyhow::Result<u16> {
+        let request = Request::post(format!("https://127.0.0.1{path}"))
+            .header("host", "127.0.0.1")
+            .header("content-type", "application/json")
+            .header("content-length", "900")
+            .body(StreamBody::new(stream::pending()).boxed())?;
+        Ok(self.send(request).await?.status().as_u16())
+    }
+
+    /// The same connection, for another request at the same time.
+    pub(crate) fn another(&self) -> Option<Self> {
+        match self {
+            Self::Http1(_) => None,
+            Self::Http2(sender) => Some(Self::Http2(sender.clone())),
+        }
+    }
+
+    async fn send(&mut self, request: Request<Body>) -> anyhow::Result<hyper::Response<Incoming>> {
         Ok(match self {
             Self::Http1(sender) => {
                 sender.ready().await?;

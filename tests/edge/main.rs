@@ -9,6 +9,7 @@ mod crowd;
 mod logs;
 mod panics;
 mod slow;
+mod stalls;
 
 use axum::Router;
 use client::{Protocol, Target};
@@ -16,7 +17,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use sojourn::{
     http_server::{Limits, Shutdown},
-    serve::webhooks::serve_router,
+    serve::{
+        intake::IntakeLimits,
+        webhooks::{PortLimits, serve_router},
+    },
 };
 use sojourn_certs::{Authority, CertResolver, Leaf, Names};
 use sojourn_webhooks::{
@@ -24,7 +28,7 @@ use sojourn_webhooks::{
     http::{WebhookState, router},
     table::{VALIDATE_SESSION, row},
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -32,6 +36,14 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 fn guard() -> WebhookState {
     let facts = Arc::new(Offline::new(Timestamp::UNIX_EPOCH, AdmissionSettings::default()));
     WebhookState { facts: facts.clone(), authorizer: facts, metrics: Arc::default() }
+}
+
+/// As the operator serves, but bodies may take for ever.
+fn patient() -> PortLimits {
+    let hour = Duration::from_secs(3600);
+    let intake = IntakeLimits { body_start: hour, wait: hour, ..IntakeLimits::default() };
+    let connections = Limits { answer: hour, ..Limits::default() };
+    PortLimits { connections, intake }
 }
 
 /// A running server; it ends when this is dropped.
@@ -42,11 +54,11 @@ struct Served {
 
 impl Served {
     /// The webhooks as the operator serves them.
-    async fn start(limits: Limits) -> Self {
+    async fn start(limits: impl Into<PortLimits>) -> Self {
         Self::start_with(router(guard()), limits, CancellationToken::new()).await
     }
 
-    async fn start_with(routes: Router, limits: Limits, leaving: CancellationToken) -> Self {
+    async fn start_with(routes: Router, limits: impl Into<PortLimits>, leaving: CancellationToken) -> Self {
         let now = Timestamp::now();
         let authority = Authority::generate(now).unwrap();
         let leaf = Leaf::issue(&authority, &Names::loopback(), now).unwrap();
@@ -56,7 +68,7 @@ impl Served {
         let target = Target::new(listener.local_addr().unwrap(), authority.certificate_pem());
         let stop = CancellationToken::new();
         let ending = Shutdown { leaving, stop: stop.clone() };
-        tokio::spawn(serve_router(listener, resolver, routes, limits, ending));
+        tokio::spawn(serve_router(listener, resolver, routes, limits.into(), ending));
         Self { target, _stop: stop.drop_guard() }
     }
 

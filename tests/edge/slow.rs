@@ -52,11 +52,11 @@ async fn a_head_that_trickles_in_is_cut_off() {
 #[case::told("content-length: 5000")]
 #[case::chunked("transfer-encoding: chunked")]
 #[tokio::test]
-async fn a_body_that_does_not_come_is_answered_by_its_deadline(#[case] length: &str) {
+async fn a_body_that_does_not_come_is_given_up_whatever_time_its_client_asks_for(#[case] length: &str) {
     let served = Served::start(Limits::default()).await;
     let mut stream = served.target.tls(Protocol::Http1).await.unwrap();
     let head = format!(
-        "POST {}?timeout=1s HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n{length}\r\n\r\n",
+        "POST {}?timeout=30s HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n{length}\r\n\r\n",
         path()
     );
     stream.write_all(head.as_bytes()).await.unwrap();
@@ -92,10 +92,9 @@ async fn a_connection_that_waits_for_ever_is_closed(
 
 #[tokio::test]
 async fn slow_bodies_do_not_block_others() {
-    let limits = Limits { large_requests: 2, ..Limits::default() };
-    let served = Served::start(limits).await;
+    let served = Served::start(Limits::default()).await;
     let mut slow = Vec::new();
-    for _ in 0..2 * limits.large_requests {
+    for _ in 0..16 {
         let mut stream = served.target.tls(Protocol::Http1).await.unwrap();
         let head = format!(
             "POST {}?timeout=20s HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 7000000\r\n\r\n",

@@ -5,10 +5,13 @@ use crate::{
     session,
 };
 use bytes::Bytes;
-use futures::{SinkExt, channel::mpsc};
+use futures::{SinkExt, StreamExt, channel::mpsc, stream::FuturesUnordered};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
-use hyper::body::Frame;
+use hyper::{
+    body::Frame,
+    client::conn::{http1, http2},
+};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use std::{convert::Infallible, io::Write, net::Ipv4Addr, net::SocketAddr, time::Duration};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -305,7 +308,7 @@ async fn connections_are_not_kept_when_slots_become_few() {
     let kept = send(address, request("/", &[COOKIE])).await;
     assert!(!kept.headers().contains_key("connection"));
     let mut idle = Vec::new();
-    for _ in 0..100 {
+    for _ in 0..180 {
         let mut stream = connect(address, Ipv4Addr::LOCALHOST).await;
         stream.write_all(b"GET /__amalthea__/health HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
         stream.read_exact(&mut [0; 12]).await.unwrap();
@@ -315,6 +318,58 @@ async fn connections_are_not_kept_when_slots_become_few() {
     assert_eq!((last.status(), last.headers()["connection"].to_str().unwrap()), (StatusCode::OK, "close"));
     // A tunnel is opened all the same.
     assert!(tunnel(address, "websocket", COOKIE).await.is_ok());
+}
+
+/// A connection by HTTP/2 on which one request was refused, and on which nothing follows.
+async fn refused_by_http2(address: SocketAddr, from: Ipv4Addr) -> http2::SendRequest<Full<Bytes>> {
+    let stream = TokioIo::new(connect(address, from).await);
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    tokio::spawn(connection);
+    let ask = Request::get("http://sessions.example/").body(Full::default()).unwrap();
+    assert_eq!(sender.send_request(ask).await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    sender
+}
+
+/// A proxy whose slots the strangers keep is a test without an end.
+#[tokio::test]
+async fn strangers_with_idle_connections_lock_nobody_out() {
+    let (_proxy, address) = with_token(&[]).await;
+    let stream = TokioIo::new(connect(address, Ipv4Addr::LOCALHOST).await);
+    let (mut user, connection) = http1::handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    let ask = || request("/", &[COOKIE, ("host", "sessions.example")]);
+    assert_eq!(text(user.send_request(ask()).await.unwrap()).await.0, StatusCode::OK);
+
+    let mut strangers = Vec::new();
+    for _ in 0..300 {
+        strangers.push(refused_by_http2(address, Ipv4Addr::new(127, 9, 8, 7)).await);
+    }
+    assert_eq!(get(address, "/__amalthea__/health", &[]).await.0, StatusCode::OK);
+    assert_eq!(get(address, "/", &[COOKIE]).await.0, StatusCode::OK);
+    // The connection of a user is not closed for those of strangers.
+    user.ready().await.unwrap();
+    assert_eq!(text(user.send_request(ask()).await.unwrap()).await.0, StatusCode::OK);
+    assert!(!strangers.last().unwrap().is_closed());
+    assert!(strangers[0].is_closed(), "the oldest ones made room");
+}
+
+#[tokio::test]
+async fn a_probe_is_answered_when_the_session_has_all_that_it_can_take() {
+    let (_proxy, address) = with_token(&[]).await;
+    let mut tunnels = Vec::new();
+    for _ in 0..128 {
+        tunnels.push(tunnel(address, "websocket", COOKIE).await.unwrap());
+    }
+    // Requests wait, but not any number of them: the last one is refused.
+    let ask = || async { send(address, request("/", &[COOKIE])).await.status() };
+    let mut asking: FuturesUnordered<_> = (0..65).map(|_| ask()).collect();
+    assert_eq!(asking.next().await, Some(StatusCode::SERVICE_UNAVAILABLE));
+    for _ in 0..40 {
+        assert_eq!(get(address, "/__amalthea__/health", &[]).await.0, StatusCode::OK);
+    }
+    tunnels.pop();
+    assert_eq!(asking.next().await, Some(StatusCode::OK));
+    echo(&mut tunnels[0], b"still there").await;
 }
 
 #[tokio::test]

@@ -5,6 +5,8 @@
 //! decides. Bodies are bounded and never logged.
 
 use std::collections::BTreeSet;
+use std::error::Error;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +16,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Request as HttpRequest, StatusCode, header};
 use axum::response::{IntoResponse, Response as HttpResponse};
 use axum::routing::post;
+use http_body_util::LengthLimitError;
 use tokio::time::{Instant, timeout_at};
 
 use crate::access_reviews::{FewAtATime, review_all};
@@ -27,6 +30,10 @@ use crate::table::{FailurePolicy, Row, TABLE};
 
 /// The largest body that is read: an update has two objects, each up to 3 MiB, and an envelope.
 pub const BODY_LIMIT: usize = 7 * 1024 * 1024;
+
+/// When a request arrived, if it waited for something before it came to the router. Its deadline counts from there.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrived(pub Instant);
 
 /// The state of the router.
 #[derive(Clone)]
@@ -57,7 +64,7 @@ pub fn router_of(rows: &'static [Row], state: WebhookState) -> Router {
 type Ended = (HttpResponse, Outcome);
 
 async fn answer(row: &'static Row, state: &WebhookState, request: HttpRequest<Body>) -> HttpResponse {
-    let started = Instant::now();
+    let started = request.extensions().get().map_or_else(Instant::now, |Arrived(at)| *at);
     let _in_flight = state.metrics.enter();
     let deadline = started + deadline(row, request.uri().query());
     let (response, outcome) = match body(request, deadline).await {
@@ -68,12 +75,13 @@ async fn answer(row: &'static Row, state: &WebhookState, request: HttpRequest<Bo
     response
 }
 
-/// The time for a response: the timeout in the query or else of the row, less a tenth.
+/// The time for a response: the timeout of the row, or that in the query if it is less; and less a tenth. Anybody can
+/// write a longer time into a query.
 fn deadline(row: &Row, query: Option<&str>) -> Duration {
     let configured = Duration::from_secs(u64::from(row.timeout_seconds.unsigned_abs()));
     let parameters = query.unwrap_or_default().split('&');
     let told = parameters.filter_map(|pair| pair.strip_prefix("timeout=")).find_map(seconds);
-    told.unwrap_or(configured).mul_f64(0.9)
+    told.unwrap_or(configured).min(configured).mul_f64(0.9)
 }
 
 /// Parses a timeout of the API server, which is in whole seconds, for example `5s`.
@@ -88,12 +96,12 @@ async fn body(request: HttpRequest<Body>, deadline: Instant) -> Result<Bytes, En
         let text = "the content type must be application/json";
         return Err(refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, text, Outcome::Malformed));
     }
+    let late = || refuse(StatusCode::REQUEST_TIMEOUT, "the body did not come in time", Outcome::TimedOut);
     match timeout_at(deadline, axum::body::to_bytes(request.into_body(), BODY_LIMIT)).await {
-        Err(_) => {
-            Err(refuse(StatusCode::REQUEST_TIMEOUT, "the body did not come in time", Outcome::TimedOut))
-        }
+        Err(_) => Err(late()),
         Ok(Ok(body)) => Ok(body),
-        Ok(Err(error)) if is_too_large(&error) => {
+        Ok(Err(error)) if caused_by(&error, is_timeout) => Err(late()),
+        Ok(Err(error)) if caused_by(&error, <dyn Error>::is::<LengthLimitError>) => {
             let text = format!("the body is larger than {BODY_LIMIT} bytes");
             Err(refuse(StatusCode::PAYLOAD_TOO_LARGE, &text, Outcome::TooLarge))
         }
@@ -106,15 +114,13 @@ fn is_json(headers: &HeaderMap) -> bool {
     value.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-fn is_too_large(error: &axum::Error) -> bool {
-    let mut source = std::error::Error::source(error);
-    while let Some(error) = source {
-        if error.is::<http_body_util::LengthLimitError>() {
-            return true;
-        }
-        source = error.source();
-    }
-    false
+fn caused_by(error: &axum::Error, is: impl Fn(&(dyn Error + 'static)) -> bool) -> bool {
+    std::iter::successors(error.source(), |&error| error.source()).any(is)
+}
+
+/// Whoever reads bodies before the router does says so that one did not come in time.
+fn is_timeout(error: &(dyn Error + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
 }
 
 fn refuse(status: StatusCode, text: &str, outcome: Outcome) -> Ended {

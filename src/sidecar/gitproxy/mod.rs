@@ -172,6 +172,7 @@ impl Proxy {
         if Access::Pod.authorize(&HeaderMap::new(), peer.address).is_err() {
             return message(StatusCode::FORBIDDEN, "Forbidden");
         }
+        peer.slot.prove();
         let Some(authority) = request.uri().authority().cloned() else {
             return message(
                 StatusCode::INTERNAL_SERVER_ERROR,

@@ -30,13 +30,23 @@ use jiff::Timestamp;
 use rewrite::Target;
 use settings::Settings;
 use std::{io, sync::Arc, time::Duration};
-use tokio::{io::copy_bidirectional_with_sizes, net::TcpListener};
+use tokio::{
+    io::copy_bidirectional_with_sizes,
+    net::TcpListener,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 use tokio_util::sync::CancellationToken;
 
 /// Answered without a token, for the kubelet.
 pub(crate) const HEALTH_PATH: &str = "/__amalthea__/health";
-/// Connections for users at a time. If no client reads what the session sends, they take about 10 MiB.
-const SLOTS: usize = 128;
+/// Requests and tunnels to the session at a time. If no client reads what the session sends, they take about 10 MiB.
+const FORWARDED: usize = 128;
+/// Requests that wait for one of these; more are refused.
+const WAITING: usize = 64;
+/// Connections at a time. There are more than requests of users can hold, so that there are always some that are idle or
+/// were refused. These are closed for new ones: neither strangers nor users themselves keep the kubelet's probe out, which
+/// comes to the port of the users.
+const SLOTS: usize = FORWARDED + WAITING + 32;
 /// Connections for the operator at a time.
 const META_SLOTS: usize = 16;
 /// The session is in the same pod, so it answers at once or is not there.
@@ -62,6 +72,8 @@ struct Proxy {
     access: Access,
     activity: Activity,
     client: Client<HttpConnector, Body>,
+    forwarded: Arc<Semaphore>,
+    waiting: Semaphore,
 }
 
 /// Serves until `stop`.
@@ -88,6 +100,8 @@ pub(crate) async fn serve(settings: Settings, stop: CancellationToken) -> Result
         access: settings.access,
         activity: activity.clone(),
         client: client(),
+        forwarded: Arc::new(Semaphore::new(FORWARDED)),
+        waiting: Semaphore::new(WAITING),
     });
     let answers = move |request, peer| {
         let proxy = proxy.clone();
@@ -154,14 +168,34 @@ impl Proxy {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let address = peer.address;
         let response = match self.access.authorize(request.headers(), address) {
-            Ok(()) => self.forward(request, peer).await,
+            Ok(()) => {
+                peer.slot.prove();
+                match self.turn().await {
+                    Some(turn) => self.forward(request, peer, turn).await,
+                    None => message(StatusCode::SERVICE_UNAVAILABLE, "too many requests at once"),
+                }
+            }
             Err(error) => refusal(error),
         };
         tracing::info!(%method, path, status = response.status().as_u16(), peer = %address, "request");
         response
     }
 
-    async fn forward(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+    /// Waits until there is room for one more request to the session. `None` if too many wait already.
+    async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(turn) = self.forwarded.clone().try_acquire_owned() {
+            return Some(turn);
+        }
+        let _waits = self.waiting.try_acquire().ok()?;
+        self.forwarded.clone().acquire_owned().await.ok()
+    }
+
+    async fn forward(
+        &self,
+        request: Request<Incoming>,
+        peer: Peer,
+        turn: OwnedSemaphorePermit,
+    ) -> Response<Body> {
         self.activity.touch(Timestamp::now());
         let (mut head, body) = request.into_parts();
         let wanted = rewrite::upgrade(&head);
@@ -170,7 +204,7 @@ impl Proxy {
             return message(StatusCode::BAD_REQUEST, "the request's target is not a path");
         }
         self.access.strip_credentials(&mut head.headers);
-        let request = Request::from_parts(head, self.tracked(body));
+        let request = Request::from_parts(head, self.tracked(body, ()));
         let mut response = match self.client.request(request).await {
             Ok(response) => response,
             Err(error) => {
@@ -184,7 +218,11 @@ impl Proxy {
             };
             let session_side = hyper::upgrade::on(&mut response);
             let activity = self.activity.clone();
-            tokio::spawn(tunnel(client_side, session_side, activity, rewrite::is_websocket(&wanted), peer));
+            let websocket = rewrite::is_websocket(&wanted);
+            tokio::spawn(async move {
+                tunnel(client_side, session_side, activity, websocket, peer).await;
+                drop(turn);
+            });
             let (mut head, _) = response.into_parts();
             rewrite::remove_hop_by_hop(&mut head.headers, Some(&wanted));
             return Response::from_parts(head, full(""));
@@ -193,13 +231,14 @@ impl Proxy {
         rewrite::remove_hop_by_hop(&mut head.headers, None);
         // The listener knows what it speaks to its client.
         head.version = http::Version::HTTP_11;
-        Response::from_parts(head, self.tracked(body))
+        Response::from_parts(head, self.tracked(body, turn))
     }
 
-    /// `body`, each frame of which counts as use of the session.
-    fn tracked(&self, body: Incoming) -> Body {
+    /// `body`, each frame of which counts as use of the session. What is `held` is let go with it.
+    fn tracked(&self, body: Incoming, held: impl Send + 'static) -> Body {
         let activity = self.activity.clone();
         body.map_frame(move |frame| {
+            let _ = &held;
             activity.touch(Timestamp::now());
             frame
         })
