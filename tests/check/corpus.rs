@@ -7,7 +7,7 @@ use serde_json::Value;
 use sojourn::cmd::check::examine::verdict;
 use sojourn::cmd::check::kinds::{Kind, Kinds, Known};
 use sojourn::cmd::check::problem::Problem;
-use sojourn_webhooks::case::{Case, CaseOnDeadline, NAMESPACE};
+use sojourn_webhooks::case::{Case, CaseConflicts, CaseOnDeadline, NAMESPACE};
 use sojourn_webhooks::table::WebhookType;
 use sojourn_webhooks::{Code, table};
 
@@ -100,7 +100,13 @@ fn the_schema_refuses_what_the_api_server_refuses_by_schema_and_nothing_else() {
 /// than now cannot be told to the binary; of a session that is not given, neither can its UID.
 fn is_plain(name: &str, case: &Case) -> bool {
     let asks = !case.facts.access.is_empty() || case.user.is_some();
-    let set = !case.facts.settings.operator_user.is_empty() || case.facts.settings.enforce_timeout;
+    let settings = &case.facts.settings;
+    let set = !settings.operator_user.is_empty()
+        || settings.enforce_timeout
+        || settings.operator_lives_here
+        || settings.ingress_conflicts != CaseConflicts::Warn
+        || settings.kubernetes_minor.is_some()
+        || case.facts.held_bytes > 0;
     let timed = case.facts.now.is_some() || name.contains("timeouts-age-");
     let unknown = case.expect.findings.iter().any(|finding| finding.code.starts_with("adoption"));
     !asks && !set && !timed && !unknown && case.webhook != table::MUTATE_JOB

@@ -92,7 +92,7 @@ async fn nothing_is_adopted_during_deletion() {
     // A finalizer comes off unjudged.
     let free = json!({"metadata": {"finalizers": null}}).to_string();
     must(scene.kubectl_as(&user, &["patch", "ams", "held", "--type=merge", "-p", &free], None).await);
-    scene.gone("ams", "held").await;
+    scene.session_gone("held").await;
     let kept = scene.json("secret", "victim").await;
     assert!(!kept.is_null() && kept["metadata"]["deletionTimestamp"].is_null(), "the victim stays");
 }
