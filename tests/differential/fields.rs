@@ -76,10 +76,8 @@ pub(crate) fn set(schema: &Value, value: &Value, path: &str, found: &mut BTreeSe
                 }
             }
         }
-        Value::Object(entries) if is_map(schema) => {
-            if !entries.is_empty() {
-                found.insert(format!("{path}{{}}"));
-            }
+        Value::Object(entries) if is_map(schema) && !entries.is_empty() => {
+            found.insert(format!("{path}{{}}"));
         }
         Value::Array(items) if schema["type"] == "array" => {
             for item in items {

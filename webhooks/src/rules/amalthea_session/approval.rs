@@ -42,7 +42,9 @@ pub(crate) fn patch(change: &Change<'_, AmaltheaSession>, facts: &dyn Facts) -> 
         None => Binding::Created(facts.now()),
     };
     let namespace = change.request.namespace;
-    let Some(text) = adoption::record(key, namespace, binding, approved).filter(|_| !is_current) else {
+    let written = metadata.annotations.as_ref().and_then(|annotations| annotations.get(ANNOTATION));
+    let record = adoption::record(key, namespace, binding, approved);
+    let Some(text) = record.filter(|text| !is_current && written != Some(text)) else {
         return Vec::new();
     };
     let add = |path: &[&str], value: Value| {
