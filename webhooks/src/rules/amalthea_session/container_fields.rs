@@ -15,6 +15,7 @@ use crate::rules::pod::container::env::{self, Naming};
 use crate::rules::pod::container::ports::HostPorts;
 use crate::rules::pod::container::security_context::IDS;
 use crate::rules::pod::container::{self, Role, Surroundings, mounts, resources, value};
+use crate::rules::pod::read::present;
 use crate::settings::KubernetesVersion;
 
 /// How long a pod has to end, unless it says otherwise.
@@ -86,9 +87,8 @@ fn check_extra(subject: &Subject<'_>, report: &mut Report<'_>, at: &At<'_>) {
 /// What the pod's volume of that name is. It is asked only of block devices, which are rare.
 fn sort_of_volume(subject: &Subject<'_>, name: &str) -> Option<VolumeSort> {
     if let Some(volume) = subject.spec.extra_volumes.iter().find(|volume| volume["name"] == name) {
-        let claim = ["persistentVolumeClaim", "ephemeral"]
-            .iter()
-            .any(|source| value::present(volume, source).is_some());
+        let claim =
+            ["persistentVolumeClaim", "ephemeral"].iter().any(|source| present(volume, source).is_some());
         return Some(if claim { VolumeSort::Claim } else { VolumeSort::Other });
     }
     if !pod::volumes(subject).iter().any(|own| own == name) {

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::volumes::descent_problem;
+use super::paths::descent_problem;
 use super::{Report, tolerations};
 use crate::finding::{Code, FieldPath, seen};
 use crate::rules::metadata::is_qualified_name;

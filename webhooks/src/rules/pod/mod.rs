@@ -16,9 +16,11 @@ pub(crate) mod host_aliases;
 pub(crate) mod ingress;
 mod labels;
 pub(crate) mod node_selector;
+pub(crate) mod paths;
 pub(crate) mod pod_fields;
 pub(crate) mod pod_security_context;
-mod read;
+mod profiles;
+pub(crate) mod read;
 pub(crate) mod references;
 mod report;
 #[cfg(test)]

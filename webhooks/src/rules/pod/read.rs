@@ -3,42 +3,47 @@
 use serde_json::Value;
 
 /// The text in `field`; empty when there is none, as Go reads it.
-pub(super) fn text<'a>(of: &'a Value, field: &str) -> &'a str {
+pub(crate) fn text<'a>(of: &'a Value, field: &str) -> &'a str {
     of[field].as_str().unwrap_or_default()
 }
 
+/// The value of `field`, unless it is absent.
+pub(crate) fn present<'a>(of: &'a Value, field: &str) -> Option<&'a Value> {
+    of.get(field).filter(|value| !value.is_null())
+}
+
 /// The text in `field`, when there is one.
-pub(super) fn text_if_set<'a>(of: &'a Value, field: &str) -> Option<&'a str> {
+pub(crate) fn text_if_set<'a>(of: &'a Value, field: &str) -> Option<&'a str> {
     of[field].as_str()
 }
 
 /// The items of the list in `field`.
-pub(super) fn list<'a>(of: &'a Value, field: &str) -> &'a [Value] {
+pub(crate) fn list<'a>(of: &'a Value, field: &str) -> &'a [Value] {
     of[field].as_array().map_or(&[], Vec::as_slice)
 }
 
 /// The texts of the list in `field`, with their positions.
-pub(super) fn texts<'a>(of: &'a Value, field: &str) -> impl Iterator<Item = (usize, &'a str)> {
+pub(crate) fn texts<'a>(of: &'a Value, field: &str) -> impl Iterator<Item = (usize, &'a str)> {
     list(of, field).iter().enumerate().filter_map(|(index, item)| Some((index, item.as_str()?)))
 }
 
 /// The entries of the map of texts in `field`.
-pub(super) fn entries<'a>(of: &'a Value, field: &str) -> impl Iterator<Item = (&'a str, &'a str)> {
+pub(crate) fn entries<'a>(of: &'a Value, field: &str) -> impl Iterator<Item = (&'a str, &'a str)> {
     let entries = of[field].as_object().into_iter().flatten();
     entries.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)))
 }
 
 /// The integer in `field`.
-pub(super) fn integer(of: &Value, field: &str) -> Option<i64> {
+pub(crate) fn integer(of: &Value, field: &str) -> Option<i64> {
     of[field].as_i64()
 }
 
 /// Whether `field` is true.
-pub(super) fn is_true(of: &Value, field: &str) -> bool {
+pub(crate) fn is_true(of: &Value, field: &str) -> bool {
     of[field] == true
 }
 
 /// Whether `field` is there. Null counts as absent.
-pub(super) fn is_set(of: &Value, field: &str) -> bool {
+pub(crate) fn is_set(of: &Value, field: &str) -> bool {
     !of[field].is_null()
 }

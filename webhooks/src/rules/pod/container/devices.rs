@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::at::At;
-use super::value::{leads_up, text};
 use crate::finding::{Code, seen};
 use crate::rules::pod::Report;
+use crate::rules::pod::paths::leads_up;
+use crate::rules::pod::read::text;
 
 const CODE: Code = Code::MountInvalid;
 

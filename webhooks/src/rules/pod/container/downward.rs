@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use super::amount::{Amount, Format, ONE};
 use super::at::At;
-use super::value::text;
 use crate::finding::{Code, seen};
 use crate::rules::metadata::is_qualified_name;
 use crate::rules::pod::Report;
+use crate::rules::pod::read::text;
 
 const CODE: Code = Code::EnvironmentInvalid;
 

@@ -7,10 +7,11 @@ use sojourn_crds::dns;
 
 use super::at::At;
 use super::downward;
-use super::value::{is_config_key, is_name_or_start, present, text};
+use super::value::{is_config_key, is_name_or_start};
 use super::versions::{RELAXED_VARIABLES, since};
 use crate::finding::{Code, seen};
 use crate::rules::pod::Report;
+use crate::rules::pod::read::{present, text};
 use crate::rules::variables;
 
 const CODE: Code = Code::EnvironmentInvalid;

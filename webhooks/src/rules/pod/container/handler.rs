@@ -5,9 +5,10 @@
 use serde_json::Value;
 
 use super::at::At;
-use super::value::{PORTS, check_choice, check_port, check_range, list, present, text};
+use super::value::{PORTS, check_choice, check_port, check_range};
 use crate::finding::{Code, seen};
 use crate::rules::pod::Report;
+use crate::rules::pod::read::{list, present, text};
 
 const CODE: Code = Code::ProbeInvalid;
 

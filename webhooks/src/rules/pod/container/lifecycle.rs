@@ -7,10 +7,10 @@ use serde_json::Value;
 
 use super::at::At;
 use super::handler;
-use super::value::present;
 use super::versions::{SLEEP_ZERO, since};
 use crate::finding::Code;
 use crate::rules::pod::Report;
+use crate::rules::pod::read::present;
 
 const CODE: Code = Code::ProbeInvalid;
 

@@ -22,17 +22,18 @@ pub(crate) mod security_context;
 mod testing;
 pub(crate) mod value;
 mod versions;
-mod windows;
+pub(crate) mod windows;
 
 use serde_json::Value;
 
 use crate::finding::{Code, seen};
 use crate::rules::pod::Report;
+use crate::rules::pod::read::{is_true, list, present};
 use at::At;
 use devices::VolumeSort;
 use ports::HostPorts;
 use probe::ProbeKind;
-use value::{check_choice, check_set_choice, is_true, list, present};
+use value::{check_choice, check_set_choice};
 use versions::{RESTART_DROPPED, RESTART_RULES, STOP_SIGNAL, since};
 
 const CODE: Code = Code::ContainerInvalid;

@@ -5,10 +5,12 @@
 use serde_json::Value;
 
 use super::at::At;
-use super::value::{check_set_choice, is_true, leads_up, text};
+use super::value::check_set_choice;
 use super::versions::{RECURSIVE_READ_ONLY, since};
 use crate::finding::{Code, seen};
 use crate::rules::pod::Report;
+use crate::rules::pod::paths::leads_up;
+use crate::rules::pod::read::{is_true, text};
 
 const CODE: Code = Code::MountInvalid;
 

@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::at::At;
-use super::value::{NO_PORT_NAME, PORT_NAME_HINT, PORTS, check_choice, check_range, is_port_name, text};
+use super::value::{NO_PORT_NAME, PORT_NAME_HINT, PORTS, check_choice, check_range, is_port_name};
 use crate::finding::{Code, seen};
 use crate::rules::pod::Report;
+use crate::rules::pod::read::text;
 
 const CODE: Code = Code::ContainerPortInvalid;
 

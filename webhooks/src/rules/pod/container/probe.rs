@@ -6,9 +6,10 @@ use serde_json::Value;
 
 use super::at::At;
 use super::handler;
-use super::value::{NOT_NEGATIVE, check_range, present};
+use super::value::{NOT_NEGATIVE, check_range};
 use crate::finding::Code;
 use crate::rules::pod::Report;
+use crate::rules::pod::read::present;
 
 const CODE: Code = Code::ProbeInvalid;
 

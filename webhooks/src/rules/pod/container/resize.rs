@@ -5,10 +5,10 @@
 use serde_json::Value;
 
 use super::at::At;
-use super::value::text;
 use super::versions::{RESIZE, since};
 use crate::finding::{Code, seen};
 use crate::rules::pod::Report;
+use crate::rules::pod::read::text;
 
 const CODE: Code = Code::ContainerInvalid;
 

@@ -7,11 +7,11 @@ use serde_json::{Map, Value};
 
 use super::amount::Amount;
 use super::at::At;
-use super::value::{list, text};
 use super::versions::{CLAIMS, since};
 use crate::finding::{Code, seen};
 use crate::rules::metadata::is_qualified_name;
 use crate::rules::pod::Report;
+use crate::rules::pod::read::{list, text};
 
 const CODE: Code = Code::ResourcesInvalid;
 

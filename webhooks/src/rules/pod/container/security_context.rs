@@ -7,22 +7,17 @@ use std::ops::RangeInclusive;
 use serde_json::Value;
 
 use super::at::At;
-use super::value::{check_range, check_set_choice, is_true, leads_up, list, present, text};
+use super::value::{check_range, check_set_choice};
 use super::versions::{PROC_MOUNT, since};
 use super::windows;
-use crate::finding::{Code, seen};
-use crate::rules::pod::Report;
+use crate::finding::Code;
+use crate::rules::pod::read::{is_true, list, present};
+use crate::rules::pod::{Report, profiles};
 
 const CODE: Code = Code::SecurityContextInvalid;
 
 /// The numbers that users and groups can have.
 pub(crate) const IDS: RangeInclusive<i64> = 0..=i32::MAX as i64;
-
-const LOCAL: &str = "Localhost";
-const PROFILES: [&str; 3] = [LOCAL, "RuntimeDefault", "Unconfined"];
-
-/// What a path to a profile can be long: the longest path of Linux.
-const LONGEST_PROFILE: usize = 4095;
 
 /// Says what is wrong with the security context of a container.
 pub(crate) fn check(report: &mut Report<'_>, at: &At<'_>, context: &Value) {
@@ -33,12 +28,8 @@ pub(crate) fn check(report: &mut Report<'_>, at: &At<'_>, context: &Value) {
         // Unmasked is for pods with hostUsers: false, which a session's pod is not.
         check_set_choice(report, CODE, &at.child("procMount"), &context["procMount"], &["Default"]);
     }
-    if let Some(profile) = present(context, "seccompProfile") {
-        check_profile(report, &at.child("seccompProfile"), profile, seccomp_problem);
-    }
-    if let Some(profile) = present(context, "appArmorProfile") {
-        check_profile(report, &at.child("appArmorProfile"), profile, app_armor_problem);
-    }
+    profiles::check_seccomp(report, &at.child("seccompProfile"), &context["seccompProfile"]);
+    profiles::check_app_armor(report, &at.child("appArmorProfile"), &context["appArmorProfile"]);
     if let Some(options) = present(context, "windowsOptions") {
         windows::check(report, &at.child("windowsOptions"), options);
     }
@@ -66,58 +57,6 @@ fn check_escalation(report: &mut Report<'_>, at: &At<'_>, context: &Value) {
             "leave one of them out",
         );
     }
-}
-
-/// A profile that is read from the node has a path, and no other one has.
-fn check_profile(
-    report: &mut Report<'_>,
-    at: &At<'_>,
-    profile: &Value,
-    problem: fn(&str) -> Option<&'static str>,
-) {
-    let kind = text(profile, "type");
-    if !PROFILES.contains(&kind) {
-        report.unsupported(CODE, at.child("type").path(), kind, &PROFILES);
-    }
-    let path = profile["localhostProfile"].as_str();
-    let at = at.child("localhostProfile");
-    match path {
-        None if kind == LOCAL => {
-            report.required(CODE, at.path(), "a profile of the type Localhost has a path")
-        }
-        Some(path) if kind == LOCAL => {
-            if let Some(problem) = problem(path) {
-                report.add(
-                    CODE,
-                    at.path(),
-                    format!("{} {problem}", seen(path)),
-                    "name a profile of the node",
-                );
-            }
-        }
-        Some(path) => {
-            let message = format!("{} is only for the type Localhost", seen(path));
-            report.add(CODE, at.path(), message, "leave it out, or set the type to Localhost");
-        }
-        None => {}
-    }
-}
-
-fn seccomp_problem(path: &str) -> Option<&'static str> {
-    if path.starts_with('/') {
-        return Some("is not a relative path");
-    }
-    leads_up(path).then_some("leads up with '..'")
-}
-
-fn app_armor_problem(path: &str) -> Option<&'static str> {
-    if path.is_empty() {
-        return Some("names no profile");
-    }
-    if path.trim() != path {
-        return Some("has spaces at its ends");
-    }
-    (path.len() > LONGEST_PROFILE).then_some("is longer than 4095 bytes")
 }
 
 #[cfg(test)]

@@ -1,7 +1,4 @@
-//! Reading values that nobody has typed, and the small checks that several fields share.
-//!
-//! A value of the wrong type reads as absent: the schema of the kind reports it. So does `null`, which the API server
-//! takes for absent.
+//! The small checks that several fields share.
 
 use std::ops::RangeInclusive;
 
@@ -17,26 +14,6 @@ pub(crate) const NOT_NEGATIVE: RangeInclusive<i64> = 0..=i32::MAX as i64;
 
 /// The ports of a host.
 pub(crate) const PORTS: RangeInclusive<i64> = 1..=65535;
-
-/// The field, unless it is absent.
-pub(crate) fn present<'a>(value: &'a Value, field: &str) -> Option<&'a Value> {
-    value.get(field).filter(|value| !value.is_null())
-}
-
-/// The text in the field; empty when there is none.
-pub(crate) fn text<'a>(value: &'a Value, field: &str) -> &'a str {
-    value[field].as_str().unwrap_or_default()
-}
-
-/// The items of the list in the field.
-pub(crate) fn list<'a>(value: &'a Value, field: &str) -> &'a [Value] {
-    value[field].as_array().map_or(&[], Vec::as_slice)
-}
-
-/// Whether the field is `true`.
-pub(crate) fn is_true(value: &Value, field: &str) -> bool {
-    value[field].as_bool() == Some(true)
-}
 
 /// A number that is absent, or in the range.
 pub(crate) fn check_range(
@@ -124,11 +101,6 @@ pub(crate) fn is_name_or_start(name: &str) -> bool {
     } else {
         dns::is_subdomain(name)
     }
-}
-
-/// Whether a path has a part that leads up.
-pub(crate) fn leads_up(path: &str) -> bool {
-    path.split('/').any(|part| part == "..")
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
-//! What a container asks of Windows.
+//! What a container or a pod asks of Windows.
 //!
-//! `validateWindowsSecurityContextOptions` and `validateWindowsHostProcessPod`. They are judged on Linux, too.
+//! `validateWindowsSecurityContextOptions`, which judges both, and `validateWindowsHostProcessPod`. They are judged on Linux, too.
 
 use serde_json::Value;
 use sojourn_crds::dns;
 
 use super::at::At;
-use super::value::is_true;
 use crate::finding::{Code, seen};
 use crate::rules::pod::Report;
+use crate::rules::pod::read::is_true;
 
 const CODE: Code = Code::SecurityContextInvalid;
 
@@ -19,8 +19,21 @@ const LONGEST_USER: usize = 104;
 /// Bytes of a user's domain.
 const LONGEST_DOMAIN: usize = 255;
 
-/// Says what is wrong with the options.
+/// Says what is wrong with the options of a container.
 pub(crate) fn check(report: &mut Report<'_>, at: &At<'_>, options: &Value) {
+    check_options(report, at, options);
+    if is_true(options, "hostProcess") {
+        report.add(
+            CODE,
+            at.child("hostProcess").path(),
+            "it is for pods in the network of the host, all of whose containers have it",
+            "leave it out",
+        );
+    }
+}
+
+/// Says what is wrong with the options that a pod and a container have alike.
+pub(crate) fn check_options(report: &mut Report<'_>, at: &At<'_>, options: &Value) {
     if let Some(name) = options["gmsaCredentialSpecName"].as_str().filter(|name| !dns::is_subdomain(name)) {
         let message = format!("{} cannot be the name of an object", seen(name));
         report.add(CODE, at.child("gmsaCredentialSpecName").path(), message, "use a-z, 0-9, '-' and '.'");
@@ -38,17 +51,10 @@ pub(crate) fn check(report: &mut Report<'_>, at: &At<'_>, options: &Value) {
         let message = format!("{} {problem}", seen(user));
         report.add(CODE, at.child("runAsUserName").path(), message, "write it like DOMAIN\\user");
     }
-    if is_true(options, "hostProcess") {
-        report.add(
-            CODE,
-            at.child("hostProcess").path(),
-            "it is for pods in the network of the host, all of whose containers have it",
-            "leave it out",
-        );
-    }
 }
 
-fn user_problem(text: &str) -> Option<&'static str> {
+/// Why a user cannot have that name, with or without a domain.
+pub(crate) fn user_problem(text: &str) -> Option<&'static str> {
     if text.bytes().any(|b| b.is_ascii_control()) {
         return Some("has control characters");
     }

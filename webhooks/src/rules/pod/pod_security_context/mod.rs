@@ -1,13 +1,13 @@
 //! Under which user, groups and profiles a pod runs, as far as the pod says so for all of its containers.
 
-mod profiles;
 mod sysctls;
 mod windows;
 
 use serde_json::Value;
 
-use super::Report;
+use super::container::at::At;
 use super::read::{integer, is_set, is_true, list, text, text_if_set};
+use super::{Report, profiles};
 use crate::finding::{Code, FieldPath};
 use crate::settings::KubernetesVersion;
 
@@ -48,9 +48,10 @@ pub(crate) fn check(report: &mut Report<'_>, path: &FieldPath, pod: &Value) {
         let path = path.child("securityContext");
         check_ids(report, &path, context);
         check_policies(report, &path, context);
+        let at = At::root(path.as_str());
         sysctls::check(report, &path.child("sysctls"), pod, list(context, "sysctls"));
-        profiles::check_seccomp(report, &path.child("seccompProfile"), &context["seccompProfile"]);
-        profiles::check_app_armor(report, &path.child("appArmorProfile"), &context["appArmorProfile"]);
+        profiles::check_seccomp(report, &at.child("seccompProfile"), &context["seccompProfile"]);
+        profiles::check_app_armor(report, &at.child("appArmorProfile"), &context["appArmorProfile"]);
         windows::check(report, &path.child("windowsOptions"), pod, &context["windowsOptions"]);
     }
 }

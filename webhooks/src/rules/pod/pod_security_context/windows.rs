@@ -1,15 +1,13 @@
 //! What only pods of Windows have, and what they do not.
 
 use serde_json::Value;
-use sojourn_crds::dns;
 
-use super::super::read::{is_set, is_true, list, text_if_set};
+use super::super::container::at::At;
+use super::super::container::windows::check_options;
+use super::super::read::{is_set, is_true, list};
 use super::{CODE, Report};
-use crate::finding::{FieldPath, seen};
+use crate::finding::FieldPath;
 
-const LONGEST_CREDENTIALS: usize = 64 * 1024;
-const LONGEST_DOMAIN: usize = 255;
-const LONGEST_USER: usize = 104;
 /// What of a security context is for Linux only.
 const LINUX_CONTEXT: [&str; 11] = [
     "appArmorProfile",
@@ -26,34 +24,7 @@ const LINUX_CONTEXT: [&str; 11] = [
 ];
 
 pub(super) fn check(report: &mut Report<'_>, path: &FieldPath, pod: &Value, options: &Value) {
-    if let Some(name) = text_if_set(options, "gmsaCredentialSpecName").filter(|name| !dns::is_subdomain(name))
-    {
-        report.add(
-            CODE,
-            path.child("gmsaCredentialSpecName"),
-            format!("{} cannot be the name of a GMSACredentialSpec", seen(name)),
-            "use a DNS name in lower case",
-        );
-    }
-    let credentials = text_if_set(options, "gmsaCredentialSpec").map(str::len);
-    if let Some(length) = credentials.filter(|length| !(1..=LONGEST_CREDENTIALS).contains(length)) {
-        report.add(
-            CODE,
-            path.child("gmsaCredentialSpec"),
-            format!("the credentials have {length} bytes"),
-            format!("use 1 to {LONGEST_CREDENTIALS} bytes, or leave them out"),
-        );
-    }
-    if let Some(name) = text_if_set(options, "runAsUserName")
-        && let Some(problem) = user_problem(name)
-    {
-        report.add(
-            CODE,
-            path.child("runAsUserName"),
-            format!("{} {problem}", seen(name)),
-            r"write USER or DOMAIN\USER",
-        );
-    }
+    check_options(report, &At::root(path.as_str()), options);
     // Every container inherits it, or contradicts it and is refused for that.
     if is_true(options, "hostProcess") && !is_true(pod, "hostNetwork") {
         report.add(
@@ -63,42 +34,6 @@ pub(super) fn check(report: &mut Report<'_>, path: &FieldPath, pod: &Value, opti
             "set hostNetwork to true, or leave this out",
         );
     }
-}
-
-fn user_problem(name: &str) -> Option<&'static str> {
-    if name.is_empty() {
-        return Some("is empty");
-    }
-    if name.bytes().any(|b| b.is_ascii_control()) {
-        return Some("has control characters");
-    }
-    let (domain, user) = match name.split_once('\\') {
-        Some((_, user)) if user.contains('\\') => return Some(r"has more than one '\'"),
-        Some((domain, user)) => (Some(domain), user),
-        None => (None, name),
-    };
-    if domain.is_some_and(|domain| domain.len() > LONGEST_DOMAIN) {
-        Some("has a domain of more than 255 characters")
-    } else if domain.is_some_and(|domain| !is_net_bios(domain) && !is_domain(domain)) {
-        Some("has a domain that is none of NetBIOS or DNS")
-    } else if user.is_empty() || user.len() > LONGEST_USER {
-        Some("has no user of 1 to 104 characters")
-    } else if user.chars().all(|c| matches!(c, '.' | ' ')) {
-        Some("has a user of dots and blanks only")
-    } else {
-        user.contains(['"', '/', ':', ';', '|', '=', ',', '+', '*', '?', '<', '>', '@', '[', ']'])
-            .then_some("has a user with a character that none can have")
-    }
-}
-
-fn is_net_bios(domain: &str) -> bool {
-    let refused = ['\\', '/', ':', '*', '?', '"', '<', '>', '|'];
-    (1..=15).contains(&domain.chars().count()) && !domain.starts_with('.') && !domain.contains(refused)
-}
-
-/// Letters of both cases, in labels of at most 63.
-fn is_domain(domain: &str) -> bool {
-    domain.split('.').all(|label| dns::is_label(&label.to_ascii_lowercase()))
 }
 
 /// Says what of the pod at `path` is for Linux only.
@@ -124,6 +59,7 @@ pub(super) fn check_pod(report: &mut Report<'_>, path: &FieldPath, pod: &Value) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::pod::container::windows::user_problem;
     use crate::rules::pod::testing::found;
     use rstest::rstest;
     use serde_json::json;

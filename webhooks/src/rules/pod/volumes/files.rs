@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::super::paths::descent_problem;
 use super::super::read::{integer, list, text};
 use super::{CODE, Report, check_needed};
 use crate::finding::{FieldPath, seen};
@@ -50,19 +51,6 @@ pub(super) fn check_path(report: &mut Report<'_>, path: &FieldPath, of: &Value, 
             "write a path relative to the volume, such as conf/a.yaml",
         );
     }
-}
-
-/// Why a path is not relative, or leads upwards.
-pub(in crate::rules::pod) fn descent_problem(path: &str) -> Option<&'static str> {
-    if path.starts_with('/') {
-        return Some("is not relative");
-    }
-    climbs(path).then_some("contains '..'")
-}
-
-/// Whether a part of the path is `..`.
-pub(super) fn climbs(path: &str) -> bool {
-    path.split('/').any(|part| part == "..")
 }
 
 /// Says when the permissions in `field` are none.

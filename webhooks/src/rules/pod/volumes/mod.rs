@@ -18,7 +18,6 @@ use super::read::{is_set, text};
 use crate::finding::{Code, FieldPath};
 use crate::settings::KubernetesVersion;
 
-pub(super) use files::descent_problem;
 pub(crate) use node::check_size;
 
 const CODE: Code = Code::VolumeInvalid;

@@ -4,8 +4,8 @@ use serde_json::Value;
 use sojourn_crds::dns;
 
 use super::super::amount;
+use super::super::paths::{descent_problem, leads_up};
 use super::super::read::{entries, is_set, text};
-use super::files::{climbs, descent_problem};
 use super::{CODE, Report, check_needed};
 use crate::finding::{FieldPath, seen};
 use crate::rules::pod::references;
@@ -35,7 +35,7 @@ pub(super) fn host_path(report: &mut Report<'_>, path: &FieldPath, source: &Valu
         report.required(CODE, path.child("path"), "it says what of the node is mounted");
         return;
     }
-    if climbs(host_path) {
+    if leads_up(host_path) {
         report.add(
             CODE,
             path.child("path"),

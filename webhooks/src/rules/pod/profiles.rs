@@ -1,66 +1,74 @@
-//! Profiles of seccomp and AppArmor.
+//! Profiles of seccomp and AppArmor, of a pod and of a container.
+//!
+//! `validateSeccompProfileField` and `validateAppArmorProfileField`.
 
 use serde_json::Value;
 
-use super::super::read::{is_set, text, text_if_set};
-use super::super::volumes::descent_problem;
-use super::{CODE, Report};
-use crate::finding::{FieldPath, seen};
+use super::Report;
+use super::container::at::At;
+use super::paths::descent_problem;
+use super::read::{is_set, text, text_if_set};
+use crate::finding::{Code, seen};
 
+const CODE: Code = Code::SecurityContextInvalid;
 const TYPES: [&str; 3] = ["Localhost", "RuntimeDefault", "Unconfined"];
+/// Bytes of a path to a profile: the longest path of Linux.
 const LONGEST_PROFILE: usize = 4095;
 
-pub(super) fn check_seccomp(report: &mut Report<'_>, path: &FieldPath, profile: &Value) {
-    let Some(file) = file(report, path, profile) else { return };
+/// Says what is wrong with a profile of seccomp; an absent one is right.
+pub(crate) fn check_seccomp(report: &mut Report<'_>, at: &At<'_>, profile: &Value) {
+    let Some(file) = file(report, at, profile) else { return };
     if let Some(problem) = descent_problem(file) {
         report.add(
             CODE,
-            path.child("localhostProfile"),
+            at.child("localhostProfile").path(),
             format!("{} {problem}", seen(file)),
             "write a path below the kubelet's directory of seccomp profiles",
         );
     }
 }
 
-pub(super) fn check_app_armor(report: &mut Report<'_>, path: &FieldPath, profile: &Value) {
-    let Some(name) = file(report, path, profile) else { return };
+/// Says what is wrong with a profile of AppArmor; an absent one is right.
+pub(crate) fn check_app_armor(report: &mut Report<'_>, at: &At<'_>, profile: &Value) {
+    let Some(name) = file(report, at, profile) else { return };
     let problem = match name.trim() {
         "" => "names no profile",
         trimmed if trimmed != name => "has blanks at its ends",
-        _ if name.len() > LONGEST_PROFILE => "is longer than 4095 characters",
+        _ if name.len() > LONGEST_PROFILE => "is longer than 4095 bytes",
         _ => return,
     };
     report.add(
         CODE,
-        path.child("localhostProfile"),
+        at.child("localhostProfile").path(),
         format!("{} {problem}", seen(name)),
         "write the name of a profile that is loaded on the node",
     );
 }
 
 /// The profile on the node, where there is to be one.
-fn file<'a>(report: &mut Report<'_>, path: &FieldPath, profile: &'a Value) -> Option<&'a str> {
+fn file<'a>(report: &mut Report<'_>, at: &At<'_>, profile: &'a Value) -> Option<&'a str> {
     if profile.is_null() {
         return None;
     }
+    let place = at.child("localhostProfile");
     match text(profile, "type") {
         "Localhost" => {
             let file = text_if_set(profile, "localhostProfile");
             if file.is_none() {
-                report.required(CODE, path.child("localhostProfile"), "the type Localhost names a profile");
+                report.required(CODE, place.path(), "the type Localhost names a profile");
             }
             file
         }
         kind => {
             if kind.is_empty() {
-                report.required(CODE, path.child("type"), "a profile has a type");
+                report.required(CODE, at.child("type").path(), "a profile has a type");
             } else if !TYPES.contains(&kind) {
-                report.unsupported(CODE, path.child("type"), kind, &TYPES);
+                report.unsupported(CODE, at.child("type").path(), kind, &TYPES);
             }
             if is_set(profile, "localhostProfile") {
                 report.add(
                     CODE,
-                    path.child("localhostProfile"),
+                    place.path(),
                     format!("does not go with the type {}", seen(kind)),
                     "leave it out, or use the type Localhost",
                 );
@@ -77,7 +85,7 @@ mod tests {
     use rstest::rstest;
     use serde_json::json;
 
-    type Check = fn(&mut Report<'_>, &FieldPath, &Value);
+    type Check = fn(&mut Report<'_>, &At<'_>, &Value);
 
     #[rstest]
     #[case(json!(null), &[])]
@@ -89,7 +97,7 @@ mod tests {
     #[case(json!({"type": "Unconfined", "localhostProfile": "a"}), &["p.localhostProfile"])]
     fn profiles(#[case] profile: Value, #[case] paths: &[&str]) {
         for check in [check_seccomp as Check, check_app_armor] {
-            assert_eq!(found(|report, path| check(report, path, &profile), "p"), paths);
+            assert_eq!(found(|report, path| check(report, &At::root(path.as_str()), &profile), "p"), paths);
         }
     }
 
@@ -104,6 +112,10 @@ mod tests {
     #[case(check_app_armor, &"a".repeat(4096), false)]
     fn files(#[case] check: Check, #[case] file: &str, #[case] valid: bool) {
         let profile = json!({"type": "Localhost", "localhostProfile": file});
-        assert_eq!(found(|report, path| check(report, path, &profile), "p").is_empty(), valid, "{file}");
+        assert_eq!(
+            found(|report, path| check(report, &At::root(path.as_str()), &profile), "p").is_empty(),
+            valid,
+            "{file}"
+        );
     }
 }
