@@ -9,6 +9,7 @@ use super::at::At;
 use crate::finding::{Code, seen};
 use crate::rules::metadata::is_qualified_name;
 use crate::rules::pod::Report;
+use crate::rules::pod::amount::shown;
 use crate::rules::pod::read::text;
 
 const CODE: Code = Code::EnvironmentInvalid;
@@ -29,8 +30,8 @@ const FIELDS: [&str; 9] = [
 /// What [`FIELDS`] calls `spec.nodeName` and clients of old call this.
 const NODE_NAME_OF_OLD: &str = "spec.host";
 
-/// Resources of a container that a variable can hold, beside huge pages.
-const RESOURCES: [&str; 6] = [
+/// Resources of a container that a variable or a file can hold, beside huge pages.
+pub(crate) const RESOURCES: [&str; 6] = [
     "limits.cpu",
     "limits.memory",
     "limits.ephemeral-storage",
@@ -40,6 +41,11 @@ const RESOURCES: [&str; 6] = [
 ];
 
 const HUGE_PAGES: [&str; 2] = ["limits.hugepages-", "requests.hugepages-"];
+
+/// Whether a variable or a file can hold this resource of a container.
+pub(crate) fn is_resource(resource: &str) -> bool {
+    RESOURCES.contains(&resource) || HUGE_PAGES.iter().any(|prefix| resource.starts_with(prefix))
+}
 
 /// Says what is wrong with a reference to a field of the pod.
 pub(crate) fn check_field(report: &mut Report<'_>, at: &At<'_>, reference: &Value) {
@@ -69,24 +75,34 @@ pub(crate) fn check_field(report: &mut Report<'_>, at: &At<'_>, reference: &Valu
 }
 
 /// `path['key']` in its two parts.
-fn subscript(field: &str) -> Option<(&str, &str)> {
+pub(crate) fn subscript(field: &str) -> Option<(&str, &str)> {
     field.strip_suffix("']")?.split_once("['").filter(|(path, _)| !path.is_empty())
 }
 
 /// Says what is wrong with a reference to requests or limits.
 pub(crate) fn check_resource(report: &mut Report<'_>, at: &At<'_>, reference: &Value) {
     let resource = text(reference, "resource");
-    if !RESOURCES.contains(&resource) && !HUGE_PAGES.iter().any(|prefix| resource.starts_with(prefix)) {
+    if !is_resource(resource) {
         let message = format!("{} is no resource that a variable can hold", seen(resource));
         let hint = format!("use one of {} or hugepages of either", RESOURCES.join(", "));
         report.add(CODE, at.child("resource").path(), message, hint);
         return;
     }
+    check_divisor(report, CODE, &at.child("divisor"), resource, &reference["divisor"]);
+}
+
+/// Says when the resource cannot be counted in that unit. `validateContainerResourceDivisor`, for variables and files.
+pub(crate) fn check_divisor(
+    report: &mut Report<'_>,
+    code: Code,
+    at: &At<'_>,
+    resource: &str,
+    divisor: &Value,
+) {
     let of_cpu = resource.ends_with(".cpu");
-    let Some(divisor) = Amount::read(&reference["divisor"]) else { return };
     // A number stands there as it is written.
-    let written =
-        reference["divisor"].as_str().map_or_else(|| reference["divisor"].to_string(), str::to_owned);
+    let written = shown(divisor);
+    let Some(divisor) = Amount::read(divisor) else { return };
     if !divisor.is_ok_and(|divisor| is_divisor(divisor, &written, of_cpu)) {
         let hint = if of_cpu {
             "use 1m or 1"
@@ -94,7 +110,7 @@ pub(crate) fn check_resource(report: &mut Report<'_>, at: &At<'_>, reference: &V
             "use 1 of a unit: 1, 1k, 1M, 1G, 1T, 1P, 1E, 1Ki, 1Mi, 1Gi, 1Ti, 1Pi or 1Ei"
         };
         let message = format!("{resource} cannot be divided by {}", seen(&written));
-        report.add(CODE, at.child("divisor").path(), message, hint);
+        report.add(code, at.path(), message, hint);
     }
 }
 

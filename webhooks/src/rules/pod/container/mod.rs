@@ -8,7 +8,7 @@
 mod amount;
 pub(crate) mod at;
 pub(crate) mod devices;
-mod downward;
+pub(crate) mod downward;
 pub(crate) mod env;
 mod handler;
 pub(crate) mod lifecycle;

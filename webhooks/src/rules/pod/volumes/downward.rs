@@ -1,9 +1,9 @@
 //! Volumes of files that hold what is known about the pod itself.
 
 use serde_json::Value;
-use sojourn_crds::quantity::Quantity;
 
-use super::super::amount;
+use super::super::container::at::At;
+use super::super::container::downward::{RESOURCES, check_divisor, is_resource, subscript};
 use super::super::read::{is_set, list, text};
 use super::files::{check_file, check_mode};
 use super::{CODE, Report};
@@ -12,16 +12,6 @@ use crate::rules::metadata::is_qualified_name;
 
 const FIELDS: [&str; 5] =
     ["metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid"];
-const RESOURCES: [&str; 6] = [
-    "limits.cpu",
-    "limits.memory",
-    "limits.ephemeral-storage",
-    "requests.cpu",
-    "requests.memory",
-    "requests.ephemeral-storage",
-];
-const HUGE_PAGES: [&str; 2] = ["limits.hugepages-", "requests.hugepages-"];
-
 pub(super) fn check(report: &mut Report<'_>, path: &FieldPath, source: &Value) {
     check_mode(report, path, source, "defaultMode");
     check_items(report, path, source);
@@ -67,12 +57,6 @@ fn check_field(report: &mut Report<'_>, path: &FieldPath, reference: &Value) {
     }
 }
 
-/// Splits `metadata.labels['key']`.
-fn subscript(field: &str) -> Option<(&str, &str)> {
-    let (of, key) = field.strip_suffix("']")?.split_once("['")?;
-    (!of.is_empty()).then_some((of, key))
-}
-
 fn check_subscript(report: &mut Report<'_>, path: FieldPath, field: &str, of: &str, key: &str) {
     let valid = match of {
         // Kubernetes compares annotation keys in lower case.
@@ -92,48 +76,17 @@ fn check_subscript(report: &mut Report<'_>, path: FieldPath, field: &str, of: &s
 
 fn check_resource(report: &mut Report<'_>, path: &FieldPath, reference: &Value) {
     let resource = text(reference, "resource");
-    let huge = HUGE_PAGES.iter().any(|prefix| resource.starts_with(prefix));
     if text(reference, "containerName").is_empty() {
         report.required(CODE, path.child("containerName"), "it says whose resource the file holds");
     } else if resource.is_empty() {
         report.required(CODE, path.child("resource"), "it says which resource the file holds");
-    } else if !huge && !RESOURCES.contains(&resource) {
+    } else if !is_resource(resource) {
         report.unsupported(CODE, path.child("resource"), resource, &RESOURCES);
     }
-    let divisor = &reference["divisor"];
-    let unit = match resource.split_once('.').map(|(_, name)| name) {
-        Some("cpu") if RESOURCES.contains(&resource) => is_unit_of_cpu(divisor),
-        _ if huge || RESOURCES.contains(&resource) => is_unit_of_bytes(divisor),
-        _ => true,
-    };
-    if !unit {
-        report.add(
-            CODE,
-            path.child("divisor"),
-            format!("{} is not a unit of {}", seen(&amount::shown(divisor)), seen(resource)),
-            "use 1 or 1m for CPU; 1, 1k to 1E or 1Ki to 1Ei for anything else",
-        );
+    if is_resource(resource) {
+        let at = At::root(path.as_str());
+        check_divisor(report, CODE, &at.child("divisor"), resource, &reference["divisor"]);
     }
-}
-
-const NANO: i128 = 1_000_000_000;
-
-/// The value of a divisor in billionths; none for one that is absent, zero or cannot be read.
-fn nanos(divisor: &Value) -> Option<i128> {
-    let nanos = serde_json::from_value::<Quantity>(divisor.clone()).ok()?.nanos()?;
-    (nanos != 0).then_some(nanos)
-}
-
-fn is_unit_of_cpu(divisor: &Value) -> bool {
-    nanos(divisor).is_none_or(|nanos| nanos == NANO || nanos == NANO / 1000)
-}
-
-/// Kubernetes compares the canonical text, in which 1024 is no 1Ki and 1000Ki no power of 1000.
-fn is_unit_of_bytes(divisor: &Value) -> bool {
-    let Some(nanos) = nanos(divisor) else { return true };
-    let binary = divisor.as_str().is_some_and(|text| text.ends_with('i'));
-    let power = if binary { 1024 } else { 1000 };
-    (0..=6).any(|exponent| nanos == NANO * i128::pow(power, exponent))
 }
 
 #[cfg(test)]
