@@ -2,6 +2,7 @@
 //! operator deletes them with the session: both must know the same references.
 
 use super::{AmaltheaSessionSpec, Location, SecretKeyRef, SecretRef, SessionType};
+use std::collections::BTreeSet;
 
 /// A reference to a secret in the namespace of the session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +55,12 @@ pub fn secret_references(spec: &AmaltheaSessionSpec) -> Vec<SecretReference<'_>>
     all
 }
 
+/// Names of the secrets that a session adopts. A reference without a name adopts nothing.
+pub fn adopted_secrets(spec: &AmaltheaSessionSpec) -> BTreeSet<&str> {
+    let adopted = secret_references(spec).into_iter().filter(|reference| reference.adopt);
+    adopted.map(|reference| reference.name).filter(|name| !name.is_empty()).collect()
+}
+
 fn plain<'a>(path: &str, to: Option<&'a SecretRef>, needed: bool) -> Option<SecretReference<'a>> {
     let SecretRef { name, adopt, .. } = to?;
     Some(SecretReference { path: path.to_owned(), name, adopt: *adopt == Some(true), needed })
@@ -68,7 +75,6 @@ fn keyed(path: String, to: Option<&SecretKeyRef>, needed: bool) -> Option<Secret
 mod tests {
     use super::*;
     use serde_json::{Value, json};
-    use std::collections::BTreeSet;
 
     /// Paths of all objects in a schema that have a property `adopt`; items of lists count as `[0]`.
     fn adoptable(schema: &Value, path: &str, found: &mut BTreeSet<String>) {

@@ -1,37 +1,20 @@
 //! Secrets that a session has adopted: they go when it goes.
 
 use crate::core::object::StringMap;
-use sojourn_crds::amalthea::{
-    AmaltheaSession, AmaltheaSessionSpec, names,
-    secrets::{SecretReference, secret_references},
-};
+use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionSpec, names, secrets::secret_references};
 use sojourn_webhooks::adoption::ApprovalKey;
 use std::collections::BTreeSet;
 
-/// Names of the secrets that a session adopted.
-pub fn adopted(spec: &AmaltheaSessionSpec) -> BTreeSet<&str> {
-    named(spec).filter(|reference| reference.adopt).map(|reference| reference.name).collect()
-}
-
-/// Names of the secrets that go with the session: it adopted them, and admission recorded that whoever had them adopted
-/// may delete them. A record cannot be made later: nothing is recorded of a session that is being deleted.
-pub fn approved<'a>(
-    session: &AmaltheaSession,
-    spec: &'a AmaltheaSessionSpec,
-    key: Option<&ApprovalKey>,
-) -> BTreeSet<&'a str> {
-    let approved = key.map(|key| sojourn_webhooks::adoption::approved(key, &session.metadata));
-    let approved = approved.unwrap_or_default();
-    adopted(spec).into_iter().filter(|name| approved.contains(*name)).collect()
+/// Names of the secrets of which admission recorded that the session may take them along: the user who had them adopted
+/// may delete them. Nothing is recorded of a session that is being deleted, so a record cannot be made later.
+pub fn approved(session: &AmaltheaSession, key: Option<&ApprovalKey>) -> BTreeSet<String> {
+    key.map(|key| sojourn_webhooks::adoption::approved(key, &session.metadata)).unwrap_or_default()
 }
 
 /// Names of all secrets that a session refers to.
 pub fn referenced(spec: &AmaltheaSessionSpec) -> BTreeSet<&str> {
-    named(spec).map(|reference| reference.name).collect()
-}
-
-fn named(spec: &AmaltheaSessionSpec) -> impl Iterator<Item = SecretReference<'_>> {
-    secret_references(spec).into_iter().filter(|reference| !reference.name.is_empty())
+    let names = secret_references(spec).into_iter().map(|reference| reference.name);
+    names.filter(|name| !name.is_empty()).collect()
 }
 
 /// Why an adopted secret must not be deleted with the session `uid` of name `session`, if it must not.

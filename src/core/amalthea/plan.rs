@@ -16,6 +16,7 @@ use crate::core::{
 };
 use sojourn_crds::amalthea::{
     AmaltheaSession, AmaltheaSessionStatus, OnDeadline, ReconcileStrategy, State, names,
+    secrets::adopted_secrets,
 };
 
 /// What to do for a session at `context.now`. Planning again on the observed as it is then plans nothing.
@@ -144,7 +145,7 @@ fn updates_allowed(strategy: ReconcileStrategy, status: &AmaltheaSessionStatus) 
 /// The finalizers that the session should have, when they are not those that it has: ours is there exactly
 /// while there are secrets to delete.
 fn wanted_finalizers(checked: &Checked) -> Option<Vec<String>> {
-    with_finalizer(checked.session, !adoption::adopted(checked.spec).is_empty())
+    with_finalizer(checked.session, !adopted_secrets(checked.spec).is_empty())
 }
 
 fn with_finalizer(session: &AmaltheaSession, wanted: bool) -> Option<Vec<String>> {
@@ -167,12 +168,12 @@ fn finalize(checked: &Checked, observed: &Observed, context: &PlanContext) -> Pl
         .iter()
         .flatten()
         .any(|finalizer| finalizer == names::SECRETS_FINALIZER);
-    let adopted = adoption::adopted(checked.spec).into_iter().filter(|_| holds);
-    let approved = adoption::approved(checked.session, checked.spec, context.settings.approval_key.as_ref());
+    let adopted = adopted_secrets(checked.spec).into_iter().filter(|_| holds);
+    let approved = adoption::approved(checked.session, context.settings.approval_key.as_ref());
     let (mut keep, mut go) = (Vec::new(), Vec::new());
     for name in adopted {
         let name = name.to_owned();
-        if !approved.contains(name.as_str()) {
+        if !approved.contains(&name) {
             keep.push(KeptSecret { name, reason: KeepReason::NotApproved });
         } else if observed.shared_secrets.contains(&name) {
             keep.push(KeptSecret { name, reason: KeepReason::Shared });

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use json_patch::{AddOperation, PatchOperation, jsonptr::PointerBuf};
 use serde_json::{Value, json};
 use sojourn_crds::amalthea::AmaltheaSession;
-use sojourn_crds::amalthea::secrets::secret_references;
+use sojourn_crds::amalthea::secrets::adopted_secrets;
 
 use super::secrets::deletion_of;
 use crate::adoption::{self, ANNOTATION, Binding};
@@ -21,7 +21,8 @@ pub(crate) fn access_reviews(change: &Change<'_, AmaltheaSession>, facts: &dyn F
         return Vec::new();
     };
     let approved = change.old.map(|old| adoption::approved(key, &old.metadata)).unwrap_or_default();
-    adopted(change).difference(&approved).map(|name| deletion_of(change, name)).collect()
+    let new = adopted(change).into_iter().filter(|name| !approved.contains(*name));
+    new.map(|name| deletion_of(change, name)).collect()
 }
 
 /// The annotation, if it is not there as it should be.
@@ -32,10 +33,9 @@ pub(crate) fn patch(change: &Change<'_, AmaltheaSession>, facts: &dyn Facts) -> 
     };
     // The old object's record counts, whatever became of the annotation in the new one.
     let before = change.old.map(|old| adoption::approved(key, &old.metadata)).unwrap_or_default();
-    let (kept, new): (BTreeSet<_>, BTreeSet<_>) =
-        adopted(change).into_iter().partition(|name| before.contains(name));
-    let allowed = |name: &String| facts.access(&deletion_of(change, name)) == Access::Allowed;
-    let approved: BTreeSet<String> = kept.into_iter().chain(new.into_iter().filter(allowed)).collect();
+    let may_go =
+        |name: &&str| before.contains(*name) || facts.access(&deletion_of(change, name)) == Access::Allowed;
+    let approved: BTreeSet<String> = adopted(change).into_iter().filter(may_go).map(str::to_owned).collect();
     let is_current = change.old.is_some() && adoption::approved(key, metadata) == approved;
     let binding = match change.old.and_then(|old| old.metadata.uid.clone()) {
         Some(uid) => Binding::Uid(uid),
@@ -59,10 +59,8 @@ fn is_being_deleted(change: &Change<'_, AmaltheaSession>) -> bool {
     change.object.metadata.deletion_timestamp.is_some()
 }
 
-fn adopted(change: &Change<'_, AmaltheaSession>) -> BTreeSet<String> {
-    let references = change.object.spec.as_ref().map(secret_references).unwrap_or_default();
-    let adopted = references.into_iter().filter(|reference| reference.adopt && !reference.name.is_empty());
-    adopted.map(|reference| reference.name.to_owned()).collect()
+fn adopted<'a>(change: &Change<'a, AmaltheaSession>) -> BTreeSet<&'a str> {
+    change.object.spec.as_ref().map(adopted_secrets).unwrap_or_default()
 }
 
 #[cfg(test)]
