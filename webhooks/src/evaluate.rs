@@ -140,7 +140,8 @@ impl<'a> Evaluation<'a> {
     /// A spec that is longer than the operator can hold of every session; one that was as long before may get shorter.
     fn too_large(&self) -> Option<Finding> {
         let limit = self.row.longest_spec?;
-        let length = self.request.evaluated()?.spec_length();
+        let object = self.request.evaluated().filter(|object| !object.came_within(limit))?;
+        let length = object.spec_length();
         if length <= limit || self.request.before().is_some_and(|old| length <= old.spec_length()) {
             return None;
         }

@@ -3,6 +3,8 @@
 //! It is parsed straight into the type that a rule uses. No other representation is built in memory: managed fields
 //! alone can be half of an object.
 
+use std::io;
+
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -57,8 +59,13 @@ impl Object<'_> {
                 .ok()
                 .and_then(|object| object.spec)
                 .map_or(0, |spec| spec.get().len()),
-            Object::Value(value) => value.get("spec").map_or(0, |spec| spec.to_string().len()),
+            Object::Value(value) => value.get("spec").map_or(0, json_length),
         }
+    }
+
+    /// True when the whole object came in so few bytes that its spec has no more, which takes no reading to know.
+    pub fn came_within(&self, bytes: usize) -> bool {
+        matches!(self, Object::Text(text) if text.get().len() <= bytes)
     }
 
     /// True when the JSON is not an object.
@@ -68,6 +75,25 @@ impl Object<'_> {
             Object::Value(value) => !value.is_object(),
         }
     }
+}
+
+/// How many bytes the value has as JSON, which are counted and not kept.
+pub fn json_length(value: &Value) -> usize {
+    struct Count(usize);
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    // Counting does not fail.
+    serde_json::to_writer(&mut count, value).ok();
+    count.0
 }
 
 /// The text of an error without line and column, which do not help an author of YAML.

@@ -11,7 +11,8 @@ use kube::core::DynamicObject;
 use prometheus_client::registry::Registry;
 use sojourn_crds::amalthea::{AmaltheaSession, KIND};
 use sojourn_webhooks::{
-    AdmissionSettings, JobConstraints, adoption, session_kinds::amalthea_job_constraints, table::LONGEST_SPEC,
+    AdmissionSettings, JobConstraints, adoption, object::json_length,
+    session_kinds::amalthea_job_constraints, table::LONGEST_SPEC,
 };
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -30,7 +31,7 @@ impl ControlledKind for AmaltheaSession {
             annotations.retain(|key, _| key == adoption::ANNOTATION);
         }
         let spec = data.get_mut("spec").map(serde_json::Value::take).filter(|spec| !spec.is_null());
-        let length = spec.as_ref().map_or(0, |spec| spec.to_string().len());
+        let length = spec.as_ref().map_or(0, json_length);
         let spec = spec.filter(|_| length <= LONGEST_SPEC);
         if length > LONGEST_SPEC {
             let reason = format!(
