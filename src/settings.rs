@@ -11,6 +11,7 @@ pub(crate) mod log;
 mod tests;
 pub(crate) mod webhook;
 
+pub use crate::core::settings::{OAUTH2_PROXY_IMAGE, SIDECARS_IMAGE};
 pub use ide::IdeSettings;
 pub use log::LogSettings;
 pub use webhook::{CertificateMode, WebhookSettings, WebhookTarget};
@@ -23,12 +24,6 @@ use sojourn_webhooks::{
     AdmissionSettings, Severity, rules::operator_credentials::OwnCredentials, settings::KubernetesVersion,
 };
 use std::{path::PathBuf, time::Duration};
-
-/// The original's constant. Another image restarts sessions that authenticate with it.
-pub const OAUTH2_PROXY_IMAGE: &str = "harbor.renkulab.io/bitnami-mirror/oauth2-proxy:7.6.0";
-
-/// What the sidecars' stage of the Dockerfile makes. Another image restarts sessions that have it.
-pub const SIDECARS_IMAGE: &str = concat!("ghcr.io/sojourn-dev/sojourn-sidecars:", env!("CARGO_PKG_VERSION"));
 
 /// The settings that cannot be used, all of them.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]

@@ -96,3 +96,17 @@ pub fn set_stalled(
 pub fn whole_seconds(at: Timestamp) -> Time {
     Time(Timestamp::from_second(at.as_second()).unwrap_or(at))
 }
+
+/// Fails unless each condition is of one of these types, with a reason that the type documents.
+#[cfg(test)]
+pub fn assert_documented(conditions: &[Condition], types: &[ConditionType]) {
+    for condition in conditions {
+        let known = types.iter().find(|known| known.name == condition.kind);
+        let reason = condition.reason.as_deref().unwrap_or_default();
+        assert!(
+            known.is_some_and(|known| known.has(reason)),
+            "{} {reason} is not documented",
+            condition.kind
+        );
+    }
+}

@@ -11,6 +11,12 @@ use sojourn_webhooks::{
 };
 use std::time::Duration;
 
+/// The original's constant. Another image restarts sessions that authenticate with it.
+pub const OAUTH2_PROXY_IMAGE: &str = "harbor.renkulab.io/bitnami-mirror/oauth2-proxy:7.6.0";
+
+/// What the sidecars' stage of the Dockerfile makes. Another image restarts sessions that have it.
+pub const SIDECARS_IMAGE: &str = concat!("ghcr.io/sojourn-dev/sojourn-sidecars:", env!("CARGO_PKG_VERSION"));
+
 /// Everything outside of a session's own spec that shapes its children and its life.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionSettings {
@@ -40,6 +46,27 @@ pub struct SessionSettings {
     pub kubernetes: KubernetesVersion,
     /// The key that admission records approved adoptions with. Without one no adopted secret is deleted.
     pub approval_key: Option<ApprovalKey>,
+}
+
+/// Those of an installation that sets nothing.
+impl Default for SessionSettings {
+    fn default() -> Self {
+        Self {
+            rclone_storage_class: "csi-rclone-secret-annotation".to_owned(),
+            sidecars_image: SIDECARS_IMAGE.to_owned(),
+            oauth2_proxy_image: OAUTH2_PROXY_IMAGE.to_owned(),
+            pull_secrets: Vec::new(),
+            none_same_site_cookie: false,
+            https_ingress: false,
+            image_rewrite: None,
+            on_deadline: OnDeadline::default(),
+            ask_proxies: true,
+            idle_check_interval: Duration::from_secs(30),
+            own: OwnCredentials::default(),
+            kubernetes: KubernetesVersion::default(),
+            approval_key: None,
+        }
+    }
 }
 
 impl SessionSettings {

@@ -38,6 +38,7 @@ fn nothing_at_all_gives_the_defaults_of_the_original() {
     assert_eq!(settings.sessions.on_deadline, OnDeadline::Fail);
     assert_eq!(settings.sessions.idle_check_interval, Duration::from_secs(30));
     assert!(!settings.sessions.none_same_site_cookie && !settings.sessions.https_ingress);
+    assert_eq!(settings.sessions, SessionSettings::default(), "what tests and benchmarks start from");
     assert_eq!(settings.operator_user, None);
     assert_eq!(settings.notes, Vec::<String>::new());
     assert_eq!(settings.log, LogSettings { filter: "info".into(), json: None });

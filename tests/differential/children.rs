@@ -8,7 +8,7 @@ use sojourn::core::{
     settings::SessionSettings,
 };
 use sojourn_crds::amalthea::AmaltheaSession;
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 /// A child, as the operator creates it.
 pub(crate) struct Child {
@@ -18,21 +18,7 @@ pub(crate) struct Child {
 
 /// How the operator is set up here.
 pub(crate) fn settings() -> SessionSettings {
-    SessionSettings {
-        rclone_storage_class: "csi-rclone".into(),
-        sidecars_image: "renku/sidecars:latest".into(),
-        oauth2_proxy_image: "oauth2-proxy:7".into(),
-        pull_secrets: Vec::new(),
-        none_same_site_cookie: false,
-        https_ingress: false,
-        image_rewrite: None,
-        on_deadline: Default::default(),
-        ask_proxies: false,
-        idle_check_interval: Duration::from_secs(30),
-        own: Default::default(),
-        kubernetes: Default::default(),
-        approval_key: None,
-    }
+    SessionSettings { ask_proxies: false, ..SessionSettings::default() }
 }
 
 /// The children of a session that the API server has taken, with the pod of its workload. A hibernated session is taken

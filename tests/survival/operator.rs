@@ -84,19 +84,10 @@ pub(crate) fn approval_key() -> ApprovalKey {
 
 fn settings() -> SessionSettings {
     SessionSettings {
-        rclone_storage_class: "csi-rclone".into(),
-        sidecars_image: "renku/sidecars:latest".into(),
-        oauth2_proxy_image: "oauth2-proxy:7".into(),
-        pull_secrets: Vec::new(),
-        none_same_site_cookie: false,
-        https_ingress: false,
-        image_rewrite: None,
-        on_deadline: Default::default(),
         // The pods that kwok plays have addresses that nobody has.
         ask_proxies: false,
         idle_check_interval: MEASURED,
-        own: Default::default(),
-        kubernetes: Default::default(),
         approval_key: Some(approval_key()),
+        ..SessionSettings::default()
     }
 }

@@ -93,19 +93,9 @@ fn client(store: Arc<Mutex<Store>>) -> Client {
 
 fn settings() -> SessionSettings {
     SessionSettings {
-        rclone_storage_class: "csi-rclone".into(),
-        sidecars_image: "renku/sidecars:latest".into(),
-        oauth2_proxy_image: "oauth2-proxy:7".into(),
-        pull_secrets: Vec::new(),
-        none_same_site_cookie: false,
-        https_ingress: false,
-        image_rewrite: None,
-        on_deadline: Default::default(),
+        // The pods of the tests have addresses that nobody has.
         ask_proxies: false,
-        idle_check_interval: Duration::from_secs(30),
-        own: Default::default(),
-        kubernetes: Default::default(),
-        approval_key: None,
+        ..SessionSettings::default()
     }
 }
 

@@ -92,17 +92,18 @@ impl<K: WorkloadKind> Index<K> {
         self.routes.holders(route)
     }
 
+    fn route(&self, key: &Key) -> Option<&str> {
+        self.entries.get(key)?.session.as_ref()?.route.as_deref()
+    }
+
     /// The other sessions that have the route of this one.
     pub fn sharers(&self, key: &Key) -> Vec<Key> {
-        let session = self.entries.get(key).and_then(|entry| entry.session.as_ref());
-        let route = session.and_then(|session| session.route.as_deref());
-        let holders = route.into_iter().flat_map(|route| self.routes.holders(route));
+        let holders = self.route(key).into_iter().flat_map(|route| self.routes.holders(route));
         holders.filter(|holder| *holder != key).cloned().collect()
     }
 
     fn same_route(&self, key: &Key) -> Vec<SameRoute> {
-        let session = self.entries.get(key).and_then(|entry| entry.session.as_ref());
-        let Some(route) = session.and_then(|session| session.route.as_deref()) else { return Vec::new() };
+        let Some(route) = self.route(key) else { return Vec::new() };
         let mut is_older = true;
         let mut others = Vec::new();
         for holder in self.routes.holders(route) {

@@ -5,7 +5,6 @@ use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use sojourn_crds::amalthea::AmaltheaSession;
 use sojourn_webhooks::adoption::{self, ApprovalKey, Binding};
-use std::time::Duration;
 
 /// When every session of the tests was created: 2026-01-01T00:00:00Z.
 pub(super) const CREATED: i64 = 1_767_225_600;
@@ -136,18 +135,9 @@ fn approval_key() -> ApprovalKey {
 
 pub(super) fn settings() -> SessionSettings {
     SessionSettings {
-        rclone_storage_class: "csi-rclone-secret-annotation".into(),
         sidecars_image: "renku/sidecars:latest".into(),
         oauth2_proxy_image: "registry.example/oauth2-proxy:7.6.0".into(),
-        pull_secrets: Vec::new(),
-        none_same_site_cookie: false,
-        https_ingress: false,
-        image_rewrite: None,
-        on_deadline: sojourn_crds::amalthea::OnDeadline::Fail,
-        ask_proxies: true,
-        idle_check_interval: Duration::from_secs(30),
-        own: Default::default(),
-        kubernetes: Default::default(),
         approval_key: Some(approval_key()),
+        ..SessionSettings::default()
     }
 }

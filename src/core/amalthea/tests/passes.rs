@@ -7,6 +7,7 @@ use crate::core::{
         conditions::condition_types,
         status::{self, TimeoutAction},
     },
+    conditions::assert_documented,
     merge,
     object::Kind,
     workload::Release,
@@ -74,16 +75,7 @@ impl Cluster {
     }
 
     fn write_status(&mut self, status: &AmaltheaSessionStatus) {
-        let types = condition_types();
-        for condition in &status.conditions {
-            let known = types.iter().find(|known| known.name == condition.kind);
-            let reason = condition.reason.as_deref().unwrap_or_default();
-            assert!(
-                known.is_some_and(|known| known.has(reason)),
-                "{} {reason} is not documented",
-                condition.kind
-            );
-        }
+        assert_documented(&status.conditions, &condition_types());
         let old = self.session.get("status").cloned().unwrap_or_else(|| json!({}));
         let new = serde_json::to_value(status).unwrap();
         if let Some(patch) = merge::difference(&old, &new)

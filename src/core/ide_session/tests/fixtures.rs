@@ -1,7 +1,7 @@
 //! What is known of one session, and one decision about it.
 
 use crate::core::{
-    conditions::find,
+    conditions::{assert_documented, find},
     event::EventRecord,
     ide_session::{
         Capture, Command, EndFacts, EndpointFacts, Files, Observed, Plan, PlanContext, RunFacts, StartFacts,
@@ -164,16 +164,7 @@ impl Scene {
     pub(super) fn decide(&self, seconds: i64) -> Decision {
         let plan = plan(&self.0, &Self::context(seconds));
         let status = status(&self.0, &plan.step, at(seconds));
-        let types = condition_types();
-        for condition in &status.conditions {
-            let known = types.iter().find(|known| known.name == condition.kind);
-            let reason = condition.reason.as_deref().unwrap_or_default();
-            assert!(
-                known.is_some_and(|known| known.has(reason)),
-                "{} {reason} is not documented",
-                condition.kind
-            );
-        }
+        assert_documented(&status.conditions, &condition_types());
         let events = events::for_status(&self.0, &status);
         Decision { plan, status, events }
     }
