@@ -245,6 +245,8 @@ impl<K: WorkloadKind> Index<K> {
         }
         for (key, session) in removed {
             self.session_removed(&key, &session);
+            // Those that shared its route do no longer.
+            changed.extend(session.route.iter().flat_map(|route| self.routes.holders(route)).cloned());
         }
         for uid in &gone {
             self.owners.remove(uid);

@@ -72,6 +72,24 @@ fn what_a_new_list_lacks_is_forgotten_with_its_warnings() {
     assert_eq!((index.owners.len(), index.warnings.len()), (1, 0));
 }
 
+#[test]
+fn sessions_that_shared_the_route_of_a_lost_one_are_looked_at() {
+    let mut index = Index::<AmaltheaSession>::default();
+    let mut add = |name: &str| {
+        let session = json!({
+            "metadata": {"name": name, "namespace": "team", "uid": name},
+            "spec": {"session": {"image": "debian"}, "ingress": {"host": "example.org", "pathPrefix": "/a"}},
+        });
+        index.apply_session(serde_json::from_value(session).unwrap()).unwrap()
+    };
+    let (lost, stays) = (add("lost"), add("stays"));
+    assert_eq!(index.sharers(&stays), std::slice::from_ref(&lost));
+    let changed = index.retain(None, None, &["stays".to_owned()].into());
+    assert!(changed.contains(&lost) && changed.contains(&stays), "{changed:?}");
+    assert_eq!(index.sharers(&stays), []);
+    assert_eq!(index.observe(&stays).unwrap().same_route, []);
+}
+
 /// The next pod is mostly there before a look is taken.
 #[test]
 fn the_last_pod_that_failed_is_known_until_another_one_is_gone() {
