@@ -46,7 +46,7 @@ differential: ## Compare our rules with a real API server on 20,000 generated se
 	cargo run --quiet --package sojourn-cluster -- build
 	cargo test --package sojourn --test differential -- --nocapture
 
-bench: ## Measure, and print a table with the limit of each figure from the same run (BENCH="--only a,d": parts; BENCH="--only scale": 10,000 sessions)
+bench: ## Measure, and print a table with the limit of each figure from the same run (BENCH="--only a,d": parts; BENCH="--only scale": 10,000 sessions; BENCH="--only largest": 2,000 of the largest size)
 	@$(SETUP) --build
 	cargo build --release --package sojourn --package sojourn-bench
 	$(TARGET)/release/sojourn-bench $(BENCH)

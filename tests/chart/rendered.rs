@@ -247,3 +247,20 @@ async fn alerts_are_about_metrics_that_there_are() {
         }
     }
 }
+
+/// Listener, container, Service and NetworkPolicy agree on the port.
+#[tokio::test]
+async fn the_port_of_the_webhooks_is_one_value() {
+    let values = ["--set", "webhooks.port=10250,hostNetwork=true,networkPolicy.enabled=true"];
+    let rendered = must(template(&values).await);
+    let pod = &of_kind(&rendered, "Deployment")[0]["spec"]["template"]["spec"];
+    assert_eq!((&pod["hostNetwork"], &pod["dnsPolicy"]), (&true.into(), &"ClusterFirstWithHostNet".into()));
+    let container = &pod["containers"][0];
+    assert!(container["args"].as_array().unwrap().contains(&"--webhook-bind-address=:10250".into()));
+    assert_eq!(container["ports"][0], serde_json::json!({"name": "webhook", "containerPort": 10250}));
+    let services = of_kind(&rendered, "Service");
+    let port = &services.iter().find(|it| it["metadata"]["name"] == "release-sojourn-webhook").unwrap()["spec"];
+    assert_eq!(port["ports"][0]["targetPort"], "webhook");
+    let policy = &of_kind(&rendered, "NetworkPolicy")[0]["spec"]["ingress"][0];
+    assert_eq!(policy["ports"][0]["port"], "webhook");
+}

@@ -18,6 +18,7 @@ mod plan;
 mod poison;
 mod problems;
 mod quiet;
+mod routes;
 mod secrets;
 mod strategies;
 mod support;

@@ -7,6 +7,7 @@
 {{- range .Values.controllerManager.manager.args }}
 - {{ . | quote }}
 {{- end }}
+- --webhook-bind-address=:{{ .Values.webhooks.port }}
 - --webhook-secret={{ include "sojourn.webhookSecret" . }}
 - --ingress-conflicts={{ .Values.ingress.conflicts }}
 - --approval-secret={{ include "sojourn.approvalSecret" . }}

@@ -333,6 +333,6 @@ fn unanswered(name: &str, message: &str) -> Health {
     fail(
         name,
         format!("the API server does not reach the webhooks: {message}"),
-        "see whether the operator runs, and whether a NetworkPolicy or firewall keeps the API server from port 9443",
+        "see whether the operator runs, and whether a NetworkPolicy or firewall keeps the API server from the webhooks' port (9443, unless the chart says otherwise)",
     )
 }

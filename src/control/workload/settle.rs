@@ -6,12 +6,12 @@
 
 use super::{ControlledKind, Reconciler};
 use crate::{
-    control::{api, errors::CallError, key::Key},
+    control::{api, context::status_patch, errors::CallError, key::Key},
     core::{
         error::ErrorClass,
         object::{CachedObject, Kind},
         release::is_unrecorded,
-        workload::{Applied, ChildError, Observed, Plan, Report},
+        workload::{Applied, ChildError, Observed, Plan},
     },
 };
 use futures::future::BoxFuture;
@@ -132,15 +132,21 @@ impl<K: ControlledKind> Settler<K> {
 
     async fn record(&self, key: &Key, now: Timestamp) -> Result<bool, SettleError> {
         let Some(observed) = self.observe(key).await? else { return Ok(false) };
-        let (session, context) = (&*observed.session, self.reconciler.plan_context(now));
-        let checked = K::validate(session, &context);
-        let report = K::status(&checked, &observed, &Plan::default(), &Applied::default(), &context);
+        let (session, plan_context) = (&*observed.session, self.reconciler.plan_context(now));
+        let checked = K::validate(session, &plan_context);
+        let report = K::status(&checked, &observed, &Plan::default(), &Applied::default(), &plan_context);
         if is_deleting(session) || !is_unrecorded(session, &report.status) {
             return Ok(false);
         }
-        // Hibernation and deletion wait for the next operator.
-        let report = Report { action: None, ..report };
-        self.reconciler.report(key, session, report, now).await?;
+        // Written at once and not by `report`, which may put a write off for a later reconcile: there is none. Hibernation
+        // and deletion wait for the next operator.
+        let context = &self.reconciler.context;
+        if let Some(patch) = status_patch(session.recorded(), &report.status)? {
+            self.reconciler.store_session(context.write_status(session, patch).await?);
+        }
+        for event in &report.events {
+            context.publish(session, event).await;
+        }
         Ok(true)
     }
 

@@ -8,7 +8,11 @@ use crate::{
     table::{Bound, Row, Table},
     together::Together,
 };
-use kube::core::{ApiResource, DynamicObject};
+use kube::{
+    Api, Client,
+    api::ListParams,
+    core::{ApiResource, DynamicObject},
+};
 use serde_json::Value;
 use sojourn_cluster::test_namespace;
 use sojourn_crds::amalthea::AmaltheaSession;
@@ -47,9 +51,18 @@ pub(crate) async fn run(table: &mut Table) -> anyhow::Result<()> {
     add("cold start until ready", "s", ready.as_secs_f64(), COLD_START);
     add("memory after a cold start", "MiB", cold.resident, MEMORY);
     add("the same, peak", "MiB", cold.peak, Bound::None);
+    let woken = not_hibernated(&client, &resource, &namespace).await?;
+    add("no longer hibernated after a cold start", "", woken as f64, Bound::AtMost(0.0));
     drop(operator);
     cluster.stop().await;
     Ok(())
+}
+
+/// How many sessions are in another state than they were.
+async fn not_hibernated(client: &Client, resource: &ApiResource, namespace: &str) -> anyhow::Result<usize> {
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, resource);
+    let sessions = api.list(&ListParams::default()).await?;
+    Ok(sessions.iter().filter(|session| !is_hibernated(session)).count())
 }
 
 fn session(name: &str) -> Value {

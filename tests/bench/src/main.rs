@@ -13,6 +13,7 @@ mod hibernated;
 mod ides;
 mod input;
 mod instructions;
+mod largest;
 mod load;
 mod memory;
 mod operator;
@@ -85,6 +86,9 @@ enum Part {
     /// Ten thousand sessions at once. Takes a quarter of an hour, so only when it is asked for.
     #[value(alias = "scale")]
     L,
+    /// Sessions of the largest size that is admitted. Takes some minutes, so only when it is asked for.
+    #[value(alias = "largest")]
+    M,
 }
 
 #[tokio::main]
@@ -116,6 +120,7 @@ async fn main() -> anyhow::Result<ExitCode> {
         Part::J,
         Part::K,
         Part::L,
+        Part::M,
     ] {
         if !arguments.only.contains(&part) {
             continue;
@@ -133,6 +138,7 @@ async fn main() -> anyhow::Result<ExitCode> {
             Part::J => scale::run(&mut table, arguments.idle).await?,
             Part::K => crowd::run(&mut table).await?,
             Part::L => crowd::many(&mut table).await?,
+            Part::M => largest::run(&mut table).await?,
         }
     }
     print!("{table}");

@@ -19,7 +19,7 @@ pub(crate) enum Bound {
 
 /// One figure.
 pub(crate) struct Row {
-    /// `a` to `l`.
+    /// `a` to `m`.
     pub(crate) part: char,
     /// What was measured.
     pub(crate) figure: String,
