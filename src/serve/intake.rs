@@ -2,8 +2,10 @@
 //! is known of the request.
 //!
 //! A request is read first, body and all, and only then gets one of the places in which requests are worked on: who
-//! sends nothing takes no place from others. Bodies come fast or not at all, and they are bounded by their bytes and not
-//! by their number. All three (requests, bytes, places) are shared by the addresses of clients as [`Shares`] says.
+//! sends nothing takes no place from others. Bodies are bounded by their bytes and not by their number. All three (requests,
+//! bytes, places) are shared by the addresses of clients as [`Shares`] says: that, and not a short time limit, is what keeps
+//! room for others. An API server that has much to do sends some bodies seconds after their heads, and its users would be
+//! refused.
 
 use crate::http_server::{
     Claimant,
@@ -31,11 +33,6 @@ pub struct IntakeLimits {
     pub body_bytes: usize,
     /// Requests that are worked on at a time; more wait.
     pub places: usize,
-    /// How long a body may take to begin. An API server has the whole body before it sends the head.
-    pub body_start: Duration,
-    /// Bytes per second that come at least, from then on: 2 MBit/s, a hundredth of what the slowest network of a cluster
-    /// carries.
-    pub body_rate: u32,
     /// How long a request may take until it is worked on. No webhook has a longer timeout, so nobody waits any more.
     pub wait: Duration,
 }
@@ -43,14 +40,7 @@ pub struct IntakeLimits {
 /// The replica has 256 MiB. Of these, bodies take 48, and heads 32.
 impl Default for IntakeLimits {
     fn default() -> Self {
-        Self {
-            requests: 2048,
-            body_bytes: 48 << 20,
-            places: 256,
-            body_start: Duration::from_secs(2),
-            body_rate: 256 << 10,
-            wait: Duration::from_secs(5),
-        }
+        Self { requests: 2048, body_bytes: 48 << 20, places: 256, wait: Duration::from_secs(5) }
     }
 }
 
@@ -128,7 +118,7 @@ impl Intake {
         let bytes = self.body_bytes.take(claimant(), length.unwrap_or_default(), deadline);
         let mut bytes = bytes.await.ok_or(IntakeError::Busy)?;
         let read = match length {
-            Some(_) => self.read(body, deadline).await,
+            Some(_) => timeout_at(deadline, read(body)).await.unwrap_or(Err(ReadBodyError::TooSlow)),
             None => Err(ReadBodyError::TooLarge),
         };
         bytes.shrink_to(read.as_ref().map_or(0, Bytes::len));
@@ -137,31 +127,25 @@ impl Intake {
         let body = read.map_or_else(failing, Body::from);
         Ok((Request::from_parts(head, body), Held { _request: held, _body: bytes, _place: place }))
     }
+}
 
-    /// Reads a body before `deadline`, or while it comes as fast as it has to.
-    async fn read<B>(&self, body: B, deadline: Instant) -> Result<Bytes, ReadBodyError>
-    where
-        B: HttpBody<Data = Bytes>,
-    {
-        let start = Instant::now() + self.limits.body_start;
-        let mut body = pin!(body);
-        let mut bytes = BytesMut::new();
-        loop {
-            let earned = Duration::from_secs(bytes.len() as u64) / self.limits.body_rate.max(1);
-            let frame = match timeout_at((start + earned).min(deadline), body.frame()).await {
-                Err(_) => return Err(ReadBodyError::TooSlow),
-                Ok(None) => return Ok(bytes.freeze()),
-                Ok(Some(Err(_))) => return Err(ReadBodyError::BrokenOff),
-                Ok(Some(Ok(frame))) => frame,
-            };
-            if let Ok(data) = frame.into_data() {
-                if bytes.len() + data.len() > BODY_LIMIT {
-                    return Err(ReadBodyError::TooLarge);
-                }
-                bytes.extend_from_slice(&data);
+/// Reads a body.
+async fn read<B>(body: B) -> Result<Bytes, ReadBodyError>
+where
+    B: HttpBody<Data = Bytes>,
+{
+    let mut body = pin!(body);
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(frame) = frame else { return Err(ReadBodyError::BrokenOff) };
+        if let Ok(data) = frame.into_data() {
+            if bytes.len() + data.len() > BODY_LIMIT {
+                return Err(ReadBodyError::TooLarge);
             }
+            bytes.extend_from_slice(&data);
         }
     }
+    Ok(bytes.freeze())
 }
 
 /// A body that fails as the one of the client did.
@@ -217,27 +201,23 @@ mod tests {
         drop(held);
         let (request, _held) = stalled.await.unwrap();
         assert_eq!(text(request).await.unwrap_err(), "timed out");
-        assert_eq!(started.elapsed(), limits.body_start);
+        assert_eq!(started.elapsed(), limits.wait);
     }
 
+    /// Its goroutines wait for a processor: seconds between a head and its body were seen.
     #[tokio::test(start_paused = true)]
-    async fn a_body_has_to_come_fast_and_may_then_take_its_time() {
-        let limits = IntakeLimits { body_rate: 10, ..IntakeLimits::default() };
+    async fn a_body_of_an_api_server_with_much_to_do_may_come_late() {
+        let limits = IntakeLimits::default();
         let intake = Intake::new(limits);
         let (mut pieces, request) = slow();
-        let started = Instant::now();
-        let send = async {
-            // Twenty bytes are worth two seconds.
-            pieces.send(Ok(Frame::data(Bytes::from_static(&[b'x'; 20])))).await.unwrap();
-            std::future::pending::<()>().await;
-        };
-        tokio::select! {
-            taken = intake.take(request, claimant(1)) => {
-                assert_eq!(text(taken.unwrap().0).await.unwrap_err(), "timed out");
+        let send = async move {
+            for piece in [&b"he"[..], b"re"] {
+                tokio::time::sleep(limits.wait * 2 / 5).await;
+                pieces.send(Ok(Frame::data(Bytes::from_static(piece)))).await.unwrap();
             }
-            () = send => {}
-        }
-        assert_eq!(started.elapsed(), limits.body_start + Duration::from_secs(2));
+        };
+        let (taken, ()) = tokio::join!(intake.take(request, claimant(1)), send);
+        assert_eq!(text(taken.unwrap().0).await.unwrap(), "here");
     }
 
     #[tokio::test(start_paused = true)]

@@ -259,7 +259,8 @@ async fn the_port_of_the_webhooks_is_one_value() {
     assert!(container["args"].as_array().unwrap().contains(&"--webhook-bind-address=:10250".into()));
     assert_eq!(container["ports"][0], serde_json::json!({"name": "webhook", "containerPort": 10250}));
     let services = of_kind(&rendered, "Service");
-    let port = &services.iter().find(|it| it["metadata"]["name"] == "release-sojourn-webhook").unwrap()["spec"];
+    let port =
+        &services.iter().find(|it| it["metadata"]["name"] == "release-sojourn-webhook").unwrap()["spec"];
     assert_eq!(port["ports"][0]["targetPort"], "webhook");
     let policy = &of_kind(&rendered, "NetworkPolicy")[0]["spec"]["ingress"][0];
     assert_eq!(policy["ports"][0]["port"], "webhook");

@@ -41,7 +41,7 @@ fn guard() -> WebhookState {
 /// As the operator serves, but bodies may take for ever.
 fn patient() -> PortLimits {
     let hour = Duration::from_secs(3600);
-    let intake = IntakeLimits { body_start: hour, wait: hour, ..IntakeLimits::default() };
+    let intake = IntakeLimits { wait: hour, ..IntakeLimits::default() };
     let connections = Limits { answer: hour, ..Limits::default() };
     PortLimits { connections, intake }
 }

@@ -9,7 +9,7 @@ use crate::{
     table::{Bound, Row, Table},
     together::Together,
 };
-use kube::core::{ApiResource, DynamicObject};
+use kube::core::ApiResource;
 use rand::{
     SeedableRng,
     distr::{Alphanumeric, SampleString},
