@@ -186,6 +186,25 @@ async fn websockets_pass_and_their_messages_are_use() {
 }
 
 #[tokio::test]
+async fn a_page_of_another_host_opens_no_websocket_with_the_cookie_of_a_user() {
+    let (_proxy, address) = with_token(&[]).await;
+    let bearer = format!("Bearer {TOKEN}");
+    let ask = async |credential: (&str, &str), origin: &str| {
+        let ask = [("connection", "Upgrade"), ("upgrade", "WebSocket"), ("origin", origin), credential];
+        send(address, request("/tunnel", &ask)).await.status()
+    };
+    let own = "https://sessions.example";
+    assert_eq!(ask(COOKIE, own).await, StatusCode::SWITCHING_PROTOCOLS);
+    for foreign in ["https://evil.example", "https://other.sessions.example", "null"] {
+        assert_eq!(ask(COOKIE, foreign).await, StatusCode::FORBIDDEN, "{foreign}");
+        // A page cannot make a browser send this one.
+        assert_eq!(ask(("authorization", &bearer), foreign).await, StatusCode::SWITCHING_PROTOCOLS);
+    }
+    let (status, _) = get(address, "/", &[COOKIE, ("origin", "https://evil.example")]).await;
+    assert_eq!(status, StatusCode::OK, "whether a page may read an answer is for the session to say");
+}
+
+#[tokio::test]
 async fn tunnels_of_http2_are_not_made() {
     let (_proxy, address) = with_token(&[]).await;
     assert_eq!(tunnel(address, "h2c", COOKIE).await.err(), Some(StatusCode::UPGRADE_REQUIRED));
