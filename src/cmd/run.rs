@@ -32,8 +32,8 @@ use crate::{
     },
 };
 use anyhow::Context as _;
-use futures::FutureExt;
-use kube::Client;
+use k8s_openapi::api::authentication::v1::SelfSubjectReview;
+use kube::{Api, Client, api::PostParams};
 use sojourn_webhooks::settings::KubernetesVersion;
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -242,12 +242,6 @@ async fn listen(
             }
         });
     }
-    let stopped = close.clone().cancelled_owned().boxed().shared();
-    let serving = admin.listen(settings.health_bind.clone(), plain, stopped).await?;
-    background.spawn(async move {
-        if let Err(error) = serving.await {
-            tracing::error!(%error, "probes and metrics are not served any more");
-        }
-    });
+    background.spawn(admin.listen(settings.health_bind.clone(), plain, close.clone()).await?);
     Ok(())
 }

@@ -10,6 +10,7 @@
 //! than an API server keeps it.
 
 mod connections;
+pub(crate) mod http2;
 pub(crate) mod observed_stream;
 pub(crate) mod shares;
 mod state;

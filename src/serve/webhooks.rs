@@ -1,25 +1,26 @@
 //! The TLS port: the router of the webhooks crate and the HTTP APIs of the operator, by HTTP/1.1 and HTTP/2.
 
 use super::intake::{Intake, IntakeLimits};
-use crate::http_server::{Limits, Peer, Server, Shutdown};
+use crate::http_server::{Limits, Peer, Server, Shutdown, http2::Http2Limits};
 use axum::{Router, http::StatusCode, response::IntoResponse as _};
-use hyper_util::{
-    rt::{TokioExecutor, TokioTimer},
-    server::conn::auto,
-};
+use hyper_util::{rt::TokioExecutor, server::conn::auto};
 use sojourn_certs::server::{CertResolver, ServerConfigError, server_config};
 use sojourn_webhooks::http::{WebhookState, router};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tower::ServiceExt as _;
 
-/// Streams at a time on one connection by HTTP/2.
-const STREAMS: u32 = 64;
 /// Bytes of a request's head. An API server's is under one KiB, and a token has a few.
 const HEAD_SIZE: u16 = 16 << 10;
-/// Bytes that a connection by HTTP/2 may send before they are read. As many connections as there may be take 128 MiB with
-/// it, and not more than the replica has.
-const WINDOW: u32 = 128 << 10;
+/// The replica has 256 MiB. As many connections as there may be take 64 of them with these windows, beside what requests
+/// take ([`IntakeLimits`]).
+const HTTP2: Http2Limits = Http2Limits {
+    streams: 64,
+    head: HEAD_SIZE as u32,
+    stream_window: 64 << 10,
+    connection_window: 64 << 10,
+    send_buffer: 64 << 10,
+};
 
 /// The TLS port is not served.
 #[derive(Debug, thiserror::Error)]
@@ -73,12 +74,7 @@ pub async fn serve_router(
     let mut http = auto::Builder::new(TokioExecutor::new());
     // The server has a timer of its own.
     http.http1().header_read_timeout(None).max_buf_size(HEAD_SIZE.into());
-    http.http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS)
-        .max_header_list_size(HEAD_SIZE.into())
-        .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW);
+    HTTP2.apply(&mut http);
     let PortLimits { connections: limits, intake } = limits.into();
     let server =
         Server { limits, http, tls: Some(server_config(resolver)?.into()), shutdown: shutdown.into() };

@@ -7,6 +7,7 @@ mod bodies;
 mod client;
 mod crowd;
 mod logs;
+mod http2;
 mod panics;
 mod slow;
 mod stalls;

@@ -372,6 +372,34 @@ async fn strangers_with_idle_connections_lock_nobody_out() {
     assert!(strangers[0].is_closed(), "the oldest ones made room");
 }
 
+/// Strangers that open all streams of all connections, and take no answer.
+#[tokio::test]
+async fn what_strangers_can_make_the_proxy_hold_by_http2_fits() {
+    let (proxy, address) = with_token(&[]).await;
+    let mut held = Vec::new();
+    for _ in 0..220 {
+        let stream = TokioIo::new(connect(address, Ipv4Addr::new(127, 9, 8, 7)).await);
+        let (mut sender, connection) = http2::Builder::new(TokioExecutor::new())
+            .initial_stream_window_size(0)
+            .handshake(stream)
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        for _ in 0..16 {
+            let ask = Request::post("http://sessions.example/")
+                .header("x-long", "x".repeat(12_000))
+                .body(StreamBody::new(futures::stream::pending::<Result<Frame<Bytes>, Infallible>>()))
+                .unwrap();
+            sender.ready().await.unwrap();
+            held.push(sender.send_request(ask).await.unwrap());
+        }
+    }
+    let memory = proxy.memory();
+    println!("memory of its own with {} requests that are held: {memory} KiB", held.len());
+    assert!(memory < 15 << 10, "{memory} KiB");
+    assert_eq!(get(address, "/", &[COOKIE]).await.0, StatusCode::OK);
+}
+
 #[tokio::test]
 async fn a_probe_is_answered_when_the_session_has_all_that_it_can_take() {
     let (_proxy, address) = with_token(&[]).await;
