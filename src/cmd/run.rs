@@ -79,6 +79,14 @@ async fn kubernetes_version(client: &Client) -> KubernetesVersion {
     }
 }
 
+/// The user that the operator is to the API server.
+async fn who_am_i(client: &Client) -> anyhow::Result<String> {
+    let api: Api<SelfSubjectReview> = Api::all(client.clone());
+    let review = api.create(&PostParams::default(), &SelfSubjectReview::default()).await?;
+    let user = review.status.and_then(|status| status.user_info).and_then(|user| user.username);
+    user.context("the API server does not say who the operator is; use --operator-user")
+}
+
 /// Cancels `stop` on SIGTERM or Ctrl-C.
 pub(super) async fn stop_on_signal(stop: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
@@ -136,6 +144,9 @@ pub async fn serve_with_clock(
             settings.sessions.approval_key = Some(key?);
         }
         () = stop.cancelled() => return Ok(()),
+    }
+    if settings.operator_user.is_none() {
+        settings.set_operator_user(who_am_i(&client).await?);
     }
     let election = Candidate::start(&settings.lease, &client, metrics.lease.clone())?;
     let context = Context {

@@ -114,6 +114,10 @@ pub struct Flags {
     /// environment names (POD_NAMESPACE, SERVICE_ACCOUNT).
     #[arg(long, value_name = "USER", help_heading = OURS)]
     pub operator_user: Option<String>,
+    /// A Secret of the operator's namespace that sessions may not use, beside --webhook-secret and --approval-secret,
+    /// such as that of --webhook-certificate-dir; repeatable.
+    #[arg(long = "operator-secret", value_name = "NAME", action = clap::ArgAction::Append, help_heading = OURS)]
+    pub operator_secrets: Vec<String>,
     /// A user that may do to the workloads of sessions what controllers may; repeatable.
     #[arg(long = "trusted-user", value_name = "USER", action = clap::ArgAction::Append, help_heading = OURS)]
     pub trusted_users: Vec<String>,

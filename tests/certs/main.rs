@@ -9,6 +9,7 @@
 mod balancer;
 mod bundle;
 mod chart;
+mod credentials;
 mod files;
 mod installation;
 mod lease;

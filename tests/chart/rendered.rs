@@ -148,6 +148,37 @@ async fn values_without_a_meaning_are_refused() {
 }
 
 #[tokio::test]
+async fn the_secrets_of_the_certificate_are_none_of_sessions() {
+    for (values, expected) in [
+        ("webhooks.certificates.mode=self", &[][..]),
+        (
+            "webhooks.certificates.mode=files,webhooks.certificates.caBundle=x",
+            &["release-sojourn-webhook-tls"],
+        ),
+        (
+            "webhooks.certificates.mode=cert-manager",
+            &["release-sojourn-webhook-tls", "release-sojourn-webhook-ca"],
+        ),
+        (
+            "webhooks.certificates.mode=cert-manager,webhooks.certificates.secretName=mine,\
+             webhooks.certificates.issuerRef.name=own",
+            &["mine"],
+        ),
+    ] {
+        let rendered = must(template(&["--set", values]).await);
+        let deployment = &of_kind(&rendered, "Deployment")[0];
+        let args = &deployment["spec"]["template"]["spec"]["containers"][0]["args"];
+        let args: Vec<String> = serde_json::from_value(args.clone()).unwrap();
+        let named: Vec<_> = args.iter().filter_map(|arg| arg.strip_prefix("--operator-secret=")).collect();
+        assert_eq!(named, expected, "{values}");
+        // In these modes there is a Secret for each that cert-manager fills.
+        for certificate in of_kind(&rendered, "Certificate") {
+            assert!(named.contains(&certificate["spec"]["secretName"].as_str().unwrap()), "{certificate}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_is_said_of_ides_reaches_the_operator() {
     let args = |rendered: &str| {
         let deployment = &of_kind(rendered, "Deployment")[0];

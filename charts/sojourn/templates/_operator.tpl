@@ -13,6 +13,10 @@
 - --webhook-configuration={{ include "sojourn.webhookConfiguration" . }}
 {{- if ne .Values.webhooks.certificates.mode "self" }}
 - --webhook-certificates=files
+- --operator-secret={{ include "sojourn.certificateSecret" . }}
+{{- if and (eq .Values.webhooks.certificates.mode "cert-manager") (not .Values.webhooks.certificates.issuerRef) }}
+- --operator-secret={{ include "sojourn.fullname" . }}-webhook-ca
+{{- end }}
 {{- end }}
 {{- with .Values.webhooks.url }}
 - {{ printf "--webhook-url=%s" . | quote }}

@@ -14,13 +14,12 @@ use crate::{
 };
 use anyhow::Context as _;
 use axum::Router;
-use k8s_openapi::api::{
-    admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration},
-    authentication::v1::SelfSubjectReview,
+use k8s_openapi::api::admissionregistration::v1::{
+    MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
 };
 use kube::{
     Api, Client,
-    api::{Patch, PatchParams, PostParams},
+    api::{Patch, PatchParams},
 };
 use sojourn_certs::server::CertResolver;
 use sojourn_webhooks::{
@@ -66,10 +65,7 @@ impl Server<'_> {
         background: &mut JoinSet<()>,
     ) -> anyhow::Result<Serving> {
         let Self { settings, webhook, client, controllers, cache_sync, metrics, apis } = self;
-        let operator_user = match &settings.operator_user {
-            Some(user) => user.clone(),
-            None => who_am_i(client).await?,
-        };
+        let operator_user = settings.operator_user.clone().unwrap_or_default();
         let listener =
             webhook.bind.bind().await.with_context(|| format!("cannot listen on {}", webhook.bind))?;
         let resolver = Arc::new(CertResolver::default());
@@ -112,13 +108,6 @@ async fn install(client: &Client, settings: &ConfigSettings) -> anyhow::Result<(
     let mutating: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
     mutating.patch(&settings.name, &params, &Patch::Apply(config::mutating(settings))).await?;
     Ok(())
-}
-
-async fn who_am_i(client: &Client) -> anyhow::Result<String> {
-    let api: Api<SelfSubjectReview> = Api::all(client.clone());
-    let review = api.create(&PostParams::default(), &SelfSubjectReview::default()).await?;
-    let user = review.status.and_then(|status| status.user_info).and_then(|user| user.username);
-    user.context("the API server does not say who the operator is; use --operator-user")
 }
 
 fn endpoint(target: &WebhookTarget) -> Endpoint {
