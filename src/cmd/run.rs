@@ -165,7 +165,8 @@ pub async fn serve_with_clock(
     let watchers = certificate::Watchers {
         metrics: CertificateMetrics::new(&mut metrics.registry),
         shown: DebugView::default(),
-        readiness: readiness.handle("webhook certificate"),
+        check: readiness.handle("webhook certificate"),
+        readiness: readiness.clone(),
         clock,
     };
     let admin = Admin {
@@ -201,7 +202,7 @@ pub async fn serve_with_clock(
             Some(server.start(watchers, ending, &mut background).await?)
         }
         None => {
-            watchers.readiness.ready();
+            watchers.check.ready();
             None
         }
     };

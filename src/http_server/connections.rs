@@ -52,7 +52,7 @@ impl Connections {
         let (stream, address) = listener.accept().await?;
         let address = address.ip().to_canonical();
         let slot = Arc::new(self.register(address, self.permit().await?));
-        Ok((stream, Peer { address, slot }))
+        Ok((stream, Peer { address, slot, chain: Arc::default() }))
     }
 
     /// Waits for a free slot. If all are taken, this evicts a connection, once there is one that can be evicted.

@@ -15,6 +15,7 @@ pub(crate) mod observed_stream;
 pub(crate) mod shares;
 mod state;
 mod streaming_body;
+pub mod tls;
 
 pub use connections::ConnectionSlot;
 pub use shares::Claimant;
@@ -32,15 +33,16 @@ use hyper_util::{
 };
 use observed_stream::ObservedStream;
 use socket2::{SockRef, TcpKeepalive};
+use sojourn_certs::ClientChain;
 use std::{convert::Infallible, error::Error, io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 use streaming_body::StreamingBody;
+use tls::PortTls;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::mpsc,
     time::{Instant, interval, sleep, timeout},
 };
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 /// What is logged, and nothing else, of what a connection failed with.
@@ -120,6 +122,8 @@ pub struct Peer {
     pub address: IpAddr,
     /// The slot of the connection. A tunnel keeps it, for it outlives the requests of the connection.
     pub slot: Arc<ConnectionSlot>,
+    /// What it showed of itself in the TLS handshake.
+    pub chain: Arc<ClientChain>,
 }
 
 impl Peer {
@@ -136,7 +140,7 @@ pub struct Server {
     /// The settings of both versions of HTTP.
     pub http: auto::Builder<TokioExecutor>,
     /// Shakes hands first; `None` serves in clear.
-    pub tls: Option<TlsAcceptor>,
+    pub tls: Option<Arc<PortTls>>,
     /// When it ends.
     pub shutdown: Shutdown,
 }
@@ -244,15 +248,17 @@ where
         }
     }
 
-    async fn shake_hands(self: Arc<Self>, stream: TcpStream, peer: Peer) -> Result<(), ConnectionError> {
+    async fn shake_hands(self: Arc<Self>, stream: TcpStream, mut peer: Peer) -> Result<(), ConnectionError> {
         // Small responses are not to wait for the acknowledgement of earlier ones.
         stream.set_nodelay(true)?;
         // A client that follows a log is silent for a long time; that it has vanished is noticed all the same.
         let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
         SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
         let Some(tls) = &self.server.tls else { return self.answer_all(stream, peer).await };
-        let stream = tls.accept(stream).await?;
+        let stream = tls.acceptor().accept(stream).await?;
         peer.slot.handshake_done();
+        let shown = stream.get_ref().1.peer_certificates();
+        peer.chain = Arc::new(shown.map(ClientChain::new).unwrap_or_default());
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
             // Its frames begin no request: some come while the connection is idle.
             return self.answer_all(stream, peer).await;

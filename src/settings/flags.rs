@@ -88,6 +88,10 @@ pub struct Flags {
     /// Directory with tls.crt and tls.key, for --webhook-certificates=files.
     #[arg(long, default_value = "/etc/sojourn/webhook-certificate", value_name = "DIRECTORY", help_heading = OURS)]
     pub webhook_certificate_dir: PathBuf,
+    /// File with the authorities, in PEM, of the client certificates of API servers. The webhooks then answer nobody
+    /// else. It is read again when it changes.
+    #[arg(long, value_name = "FILE", help_heading = OURS)]
+    pub webhook_client_ca: Option<PathBuf>,
     /// How long API servers may take to see a change of a webhook configuration: a new authority signs that
     /// much later than it is published.
     #[arg(long, default_value = "10s", value_parser = go_duration, value_name = "DURATION",

@@ -9,6 +9,7 @@
 mod balancer;
 mod bundle;
 mod chart;
+mod clients;
 mod credentials;
 mod files;
 mod installation;

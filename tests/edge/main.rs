@@ -5,9 +5,10 @@
 
 mod bodies;
 mod client;
+mod clients;
 mod crowd;
-mod logs;
 mod http2;
+mod logs;
 mod panics;
 mod slow;
 mod stalls;

@@ -9,7 +9,7 @@ use crate::{
         watch::CacheSync,
     },
     http_server::Shutdown,
-    serve::webhooks::{ServeWebhooksError, serve as serve_webhooks},
+    serve::webhooks::serve as serve_webhooks,
     settings::{Scope, Settings, WebhookSettings, WebhookTarget},
 };
 use anyhow::Context as _;
@@ -21,7 +21,6 @@ use kube::{
     Api, Client,
     api::{Patch, PatchParams},
 };
-use sojourn_certs::server::CertResolver;
 use sojourn_webhooks::{
     AdmissionSettings,
     config::{self, ConfigSettings, Endpoint},
@@ -33,14 +32,14 @@ use tokio::task::JoinSet;
 
 /// The server at work.
 pub(super) struct Serving {
-    task: tokio::task::JoinHandle<Result<(), ServeWebhooksError>>,
+    task: tokio::task::JoinHandle<()>,
     deregistration: Option<Deregistration>,
 }
 
 impl Serving {
     /// Waits until it has ended. What is returned is to be said when nobody keeps its certificate any more.
     pub(super) async fn ended(self) -> anyhow::Result<Option<Deregistration>> {
-        self.task.await??;
+        self.task.await?;
         Ok(self.deregistration)
     }
 }
@@ -68,7 +67,8 @@ impl Server<'_> {
         let operator_user = settings.operator_user.clone().unwrap_or_default();
         let listener =
             webhook.bind.bind().await.with_context(|| format!("cannot listen on {}", webhook.bind))?;
-        let resolver = Arc::new(CertResolver::default());
+        let tls = certificate::port_tls(webhook, &watchers, background)?;
+        let resolver = tls.resolver().clone();
         let address = listener.local_addr()?;
         let admission = AdmissionSettings { operator_user: operator_user.clone(), ..settings.admission() };
         let facts = ClusterFacts {
@@ -81,7 +81,7 @@ impl Server<'_> {
             authorizer: Arc::new(SubjectAccessReviews(client.clone())),
             metrics,
         };
-        let task = tokio::spawn(serve_webhooks(listener, resolver.clone(), state, apis, ending));
+        let task = tokio::spawn(serve_webhooks(listener, tls, state, apis, ending));
         let deregistration =
             certificate::start(client, (settings, webhook), (address, resolver), watchers, background);
         if webhook.install {
