@@ -53,6 +53,9 @@ type ConnectionError = Box<dyn Error + Send + Sync>;
 pub struct Limits {
     /// Connections at a time. For one more, another one is closed.
     pub connections: usize,
+    /// Connections at a time that have proven nothing by their first request. For one more, some are closed: what each
+    /// can make the server hold is bounded by the protocol only.
+    pub strangers: usize,
     /// Connections by HTTP/1.1 are not kept for a next request while fewer slots than this are free: one that is closed
     /// for another may be closed while a request is on its way.
     pub spare: usize,
@@ -75,6 +78,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 1024,
+            strangers: 1024,
             // The API server is to keep its connections, whatever others do.
             spare: 0,
             handshake: Duration::from_secs(5),

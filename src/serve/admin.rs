@@ -47,6 +47,7 @@ const HEAD_SIZE: usize = 16 << 10;
 /// taken, the longest idle connection makes room, so that a probe is answered.
 const LIMITS: Limits = Limits {
     connections: 16,
+    strangers: 16,
     spare: 4,
     handshake: Duration::from_secs(10),
     // The timer of the HTTP library does for it.

@@ -27,6 +27,9 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// takes no more either.
 pub(super) const BUFFER: usize = 16 << 10;
 
+/// Connections at a time without a request that was admitted. By HTTP/2 each can make us hold some ten KiB, and the
+/// container has 16 MiB.
+const STRANGERS: usize = 48;
 /// Programs speak it, and browsers do not without TLS: a connection has few requests at a time.
 const HTTP2: Http2Limits = Http2Limits {
     streams: 16,
@@ -52,6 +55,7 @@ where
 {
     let limits = Limits {
         connections: slots,
+        strangers: STRANGERS.min(slots),
         spare: slots / 4,
         handshake: HEADERS,
         // The timer of the HTTP library does for it.

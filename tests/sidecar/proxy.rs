@@ -329,7 +329,8 @@ async fn connections_are_not_kept_when_slots_become_few() {
     let mut idle = Vec::new();
     for _ in 0..180 {
         let mut stream = connect(address, Ipv4Addr::LOCALHOST).await;
-        stream.write_all(b"GET /__amalthea__/health HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let ask = format!("GET / HTTP/1.1\r\nhost: x\r\n{}: {}\r\n\r\n", COOKIE.0, COOKIE.1);
+        stream.write_all(ask.as_bytes()).await.unwrap();
         stream.read_exact(&mut [0; 12]).await.unwrap();
         idle.push(stream);
     }
