@@ -115,6 +115,12 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The operator is `user` to the API server.
+    pub fn set_operator_user(&mut self, user: String) {
+        self.sessions.own = std::mem::take(&mut self.sessions.own).with_user(&user);
+        self.operator_user = Some(user);
+    }
+
     /// What the admission rules depend on, but for the operator's own user.
     pub fn admission(&self) -> AdmissionSettings {
         let trusted = self.webhook.iter().flat_map(|webhook| webhook.trusted_users.iter().cloned());
@@ -192,10 +198,16 @@ impl Settings {
                 on_deadline: flags.non_interactive_on_deadline,
                 ask_proxies: flags.ask_proxies,
                 idle_check_interval: flags.idle_check_interval,
-                own: OwnCredentials::of(
-                    operator_user.as_deref().unwrap_or_default(),
-                    vec![flags.webhook_secret.clone(), flags.approval_secret.clone()],
-                ),
+                own: OwnCredentials {
+                    namespace: namespace.clone(),
+                    secrets: [&flags.webhook_secret, &flags.approval_secret]
+                        .into_iter()
+                        .chain(&flags.operator_secrets)
+                        .cloned()
+                        .collect(),
+                    service_account: None,
+                }
+                .with_user(operator_user.as_deref().unwrap_or_default()),
                 kubernetes: KubernetesVersion::default(),
                 approval_key: None,
             },

@@ -10,6 +10,7 @@
 
 pub mod authority;
 pub mod bundle;
+pub mod clients;
 mod dates;
 pub mod fingerprint;
 pub mod key;
@@ -24,6 +25,7 @@ pub mod verify;
 
 pub use authority::{Authority, Reason};
 pub use bundle::Bundle;
+pub use clients::{ClientAuthorities, ClientChain};
 pub use dates::CLOCKS_DIFFER;
 pub use fingerprint::Fingerprint;
 pub use key::PrivateKey;

@@ -5,9 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use rustls::ServerConfig;
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use rustls::{ConfigBuilder, ServerConfig, WantsVerifier};
+
+use crate::clients::ClientAuthorities;
 
 /// Returns the certificate that was set last. A replacement affects new connections only. Before the first one is set,
 /// handshakes are refused.
@@ -51,12 +53,33 @@ pub enum ServerConfigError {
 /// The server's TLS configuration: 1.3 and 1.2, HTTP/2 and HTTP/1.1, certificates from `resolver`. The provider is
 /// explicit, so that the one that the process installed does not matter.
 pub fn server_config(resolver: Arc<CertResolver>) -> Result<Arc<ServerConfig>, ServerConfigError> {
+    let config = versions()?.with_no_client_auth().with_cert_resolver(resolver);
+    Ok(Arc::new(with_protocols(config)))
+}
+
+/// The same for a server that requests certificates from its clients, and requires none: who shows one that
+/// `authorities` do not vouch for is refused.
+///
+/// No TLS session is resumed. The client of a resumed one shows no certificate; the one it had may have expired.
+pub fn authenticating_config(
+    resolver: Arc<CertResolver>,
+    authorities: &ClientAuthorities,
+) -> Result<Arc<ServerConfig>, ServerConfigError> {
+    let mut config =
+        versions()?.with_client_cert_verifier(authorities.verifier()).with_cert_resolver(resolver);
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(Arc::new(with_protocols(config)))
+}
+
+fn versions() -> Result<ConfigBuilder<ServerConfig, WantsVerifier>, ServerConfigError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
+    ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])
-        .map_err(ServerConfigError::ProtocolVersions)?
-        .with_no_client_auth()
-        .with_cert_resolver(resolver);
+        .map_err(ServerConfigError::ProtocolVersions)
+}
+
+fn with_protocols(mut config: ServerConfig) -> ServerConfig {
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Arc::new(config))
+    config
 }

@@ -14,6 +14,7 @@
 //! * [`dns`]: names that Kubernetes accepts
 //! * [`duration`]: Go durations, as Go parses them, with the spelling to use when they are not
 //! * [`quantity`]: Kubernetes quantities, integers included
+//! * [`text`]: text of others, as it is shown
 //! * [`schema`], [`core_types`], [`crd`]: from types to structural schemas to CRDs
 
 pub mod amalthea;
@@ -30,6 +31,7 @@ pub mod metadata;
 pub mod notebook;
 pub mod quantity;
 pub mod schema;
+pub mod text;
 
 pub use kind::{DescribedKind, KindDescriptor, ResourceScope};
 

@@ -32,8 +32,8 @@ use crate::{
     },
 };
 use anyhow::Context as _;
-use futures::FutureExt;
-use kube::Client;
+use k8s_openapi::api::authentication::v1::SelfSubjectReview;
+use kube::{Api, Client, api::PostParams};
 use sojourn_webhooks::settings::KubernetesVersion;
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -77,6 +77,14 @@ async fn kubernetes_version(client: &Client) -> KubernetesVersion {
             KubernetesVersion::default()
         }
     }
+}
+
+/// The user that the operator is to the API server.
+async fn who_am_i(client: &Client) -> anyhow::Result<String> {
+    let api: Api<SelfSubjectReview> = Api::all(client.clone());
+    let review = api.create(&PostParams::default(), &SelfSubjectReview::default()).await?;
+    let user = review.status.and_then(|status| status.user_info).and_then(|user| user.username);
+    user.context("the API server does not say who the operator is; use --operator-user")
 }
 
 /// Cancels `stop` on SIGTERM or Ctrl-C.
@@ -137,6 +145,9 @@ pub async fn serve_with_clock(
         }
         () = stop.cancelled() => return Ok(()),
     }
+    if settings.operator_user.is_none() {
+        settings.set_operator_user(who_am_i(&client).await?);
+    }
     let election = Candidate::start(&settings.lease, &client, metrics.lease.clone())?;
     let context = Context {
         client: client.clone(),
@@ -154,7 +165,8 @@ pub async fn serve_with_clock(
     let watchers = certificate::Watchers {
         metrics: CertificateMetrics::new(&mut metrics.registry),
         shown: DebugView::default(),
-        readiness: readiness.handle("webhook certificate"),
+        check: readiness.handle("webhook certificate"),
+        readiness: readiness.clone(),
         clock,
     };
     let admin = Admin {
@@ -190,7 +202,7 @@ pub async fn serve_with_clock(
             Some(server.start(watchers, ending, &mut background).await?)
         }
         None => {
-            watchers.readiness.ready();
+            watchers.check.ready();
             None
         }
     };
@@ -242,12 +254,6 @@ async fn listen(
             }
         });
     }
-    let stopped = close.clone().cancelled_owned().boxed().shared();
-    let serving = admin.listen(settings.health_bind.clone(), plain, stopped).await?;
-    background.spawn(async move {
-        if let Err(error) = serving.await {
-            tracing::error!(%error, "probes and metrics are not served any more");
-        }
-    });
+    background.spawn(admin.listen(settings.health_bind.clone(), plain, close.clone()).await?);
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! What every command that prints text needs.
 
+use sojourn_crds::text::on_one_line;
 use std::io::{self, Write as _};
 
 /// Writes to standard output. A reader that went away, such as `head`, is no failure.
@@ -11,7 +12,7 @@ pub(super) fn print(text: &str) -> io::Result<()> {
     }
 }
 
-/// Control characters could rewrite what a terminal shows.
-pub(super) fn printable(text: &str) -> String {
-    text.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+/// Text that rewrites nothing of what a terminal shows.
+pub(crate) fn printable(text: &str) -> String {
+    on_one_line(text).into_owned()
 }

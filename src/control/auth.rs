@@ -35,7 +35,8 @@ fn unavailable(error: &CallError) -> AuthDecision {
 }
 
 impl TokenAuthorizer {
-    /// The user of a token, if it is valid.
+    /// The user of a token, if it is valid. No audience is named, so it has to be made for the API server, as for those
+    /// APIs of a cluster that are served by others.
     async fn user(&self, token: &str) -> Result<Option<UserInfo>, CallError> {
         let spec = TokenReviewSpec { token: Some(token.to_owned()), ..TokenReviewSpec::default() };
         let reviews: Api<TokenReview> = Api::all(self.0.clone());

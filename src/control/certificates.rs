@@ -9,6 +9,7 @@
 //! how often, or where another was stopped. All replicas take steps, leader or not: a bundle that was removed must
 //! return during a change of leaders, too.
 
+pub mod client_authorities;
 pub mod configurations;
 pub mod deregistration;
 mod directory;

@@ -2,7 +2,7 @@
 
 use crate::reason::ReasonRow;
 use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
-use sojourn_crds::condition::Condition;
+use sojourn_crds::{condition::Condition, text::on_its_lines};
 
 /// True on an object that failed for good: nothing changes before somebody changes the object. Absent otherwise. The
 /// name is that of the kstatus convention, by which Helm and Flux stop waiting.
@@ -51,7 +51,7 @@ pub fn holds(conditions: &[Condition], kind: &str) -> bool {
     find(conditions, kind).is_some_and(|condition| condition.status == "True")
 }
 
-/// Says it; keeps the time of the last transition unless `status` moves.
+/// Says it, whoever wrote the message; keeps the time of the last transition unless `status` moves.
 pub fn set(
     conditions: &mut Vec<Condition>,
     update: ConditionUpdate<'_>,
@@ -59,12 +59,13 @@ pub fn set(
     now: Timestamp,
 ) {
     let status = if update.holds { "True" } else { "False" };
+    let message = on_its_lines(&update.message).into_owned();
     let new = |since: Time| Condition {
         kind: update.kind.to_owned(),
         status: status.to_owned(),
         last_transition_time: Some(since),
         reason: Some(update.reason.to_owned()),
-        message: Some(update.message.clone()),
+        message: Some(message.clone()),
         observed_generation: generation,
     };
     match conditions.iter_mut().find(|condition| condition.kind == update.kind) {

@@ -1,6 +1,7 @@
 //! Kubernetes Events on an object, as `kubectl describe` shows them.
 
 use crate::reason::Reason;
+use sojourn_crds::text::on_its_lines;
 
 /// The reasons of the Events on objects of a kind.
 pub trait EventReason: Reason {
@@ -48,9 +49,10 @@ pub struct EventRecord {
 }
 
 impl EventRecord {
-    /// An Event with a documented reason, which decides its type.
+    /// An Event with a documented reason, which decides its type. Others may have written the message, or parts of it.
     pub fn new(reason: impl EventReason, message: impl Into<String>) -> Self {
-        Self { warning: reason.is_warning(), reason: reason.as_str(), message: message.into() }
+        let message = on_its_lines(&message.into()).into_owned();
+        Self { warning: reason.is_warning(), reason: reason.as_str(), message }
     }
 }
 
@@ -60,5 +62,16 @@ event_reasons! {
         Warning CertificateNotKept "The operator cannot maintain the certificate. It keeps serving the present one."
         Normal RotationBegan "A new certificate authority is published beside the present one."
         Normal RotationDone "The new certificate authority signs."
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_does_nothing_to_a_terminal() {
+        let record = EventRecord::new(CertificateEvent::RotationDone, "a\u{1b}[2J\nb\r\u{202e}c");
+        assert_eq!(record.message, "a\\u{1b}[2J\nb\\r\\u{202e}c");
     }
 }

@@ -51,8 +51,9 @@ impl Connections {
     pub(super) async fn accept(self: &Arc<Self>, listener: &TcpListener) -> io::Result<(TcpStream, Peer)> {
         let (stream, address) = listener.accept().await?;
         let address = address.ip().to_canonical();
+        self.bound_strangers();
         let slot = Arc::new(self.register(address, self.permit().await?));
-        Ok((stream, Peer { address, slot }))
+        Ok((stream, Peer { address, slot, chain: Arc::default() }))
     }
 
     /// Waits for a free slot. If all are taken, this evicts a connection, once there is one that can be evicted.
@@ -110,6 +111,21 @@ impl Connections {
             }
         }
         !candidates.is_empty()
+    }
+
+    /// Evicts strangers, if there are as many as there may be.
+    fn bound_strangers(&self) {
+        if self.limits.strangers >= self.limits.connections {
+            return;
+        }
+        let is_stranger = |connection: &&Arc<Connection>| {
+            let state = *connection.state.lock();
+            state.phase != Phase::Handshake && state.eviction_rank() == Some(EvictionRank::Unproven)
+        };
+        let strangers = self.open.lock().connections.values().filter(is_stranger).count();
+        if strangers >= self.limits.strangers {
+            self.make_room();
+        }
     }
 
     /// Closes the connections that exceed a limit.
@@ -295,6 +311,31 @@ mod tests {
         }
         assert!(connections.make_room());
         assert!(is_evicted(&many[0]) && !is_evicted(&many[1]) && !is_evicted(&few));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn strangers_are_few_where_they_are_bounded() {
+        let limits = Limits { connections: 8, strangers: 2, ..Limits::default() };
+        let connections = Arc::new(Connections::new(limits));
+        let mut known = Vec::new();
+        for _ in 0..4 {
+            connections.bound_strangers();
+            let slot = Arc::new(slot(&connections).await.unwrap());
+            slot.handshake_done();
+            slot.prove();
+            known.push(slot);
+        }
+        let mut strangers = Vec::new();
+        for _ in 0..3 {
+            connections.bound_strangers();
+            let slot = slot(&connections).await.unwrap();
+            slot.handshake_done();
+            strangers.push(slot);
+            tokio::time::advance(std::time::Duration::from_millis(1)).await;
+        }
+        let evicted: Vec<_> = strangers.iter().map(is_evicted).collect();
+        assert_eq!(evicted, [true, false, false], "the one that was there longest");
+        assert!(!known.iter().any(|slot| is_evicted(slot)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -10,10 +10,12 @@
 //! than an API server keeps it.
 
 mod connections;
+pub(crate) mod http2;
 pub(crate) mod observed_stream;
 pub(crate) mod shares;
 mod state;
 mod streaming_body;
+pub mod tls;
 
 pub use connections::ConnectionSlot;
 pub use shares::Claimant;
@@ -31,15 +33,16 @@ use hyper_util::{
 };
 use observed_stream::ObservedStream;
 use socket2::{SockRef, TcpKeepalive};
+use sojourn_certs::ClientChain;
 use std::{convert::Infallible, error::Error, io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
 use streaming_body::StreamingBody;
+use tls::PortTls;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::mpsc,
     time::{Instant, interval, sleep, timeout},
 };
-use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 /// What is logged, and nothing else, of what a connection failed with.
@@ -50,6 +53,9 @@ type ConnectionError = Box<dyn Error + Send + Sync>;
 pub struct Limits {
     /// Connections at a time. For one more, another one is closed.
     pub connections: usize,
+    /// Connections at a time that have proven nothing by their first request. For one more, some are closed: what each
+    /// can make the server hold is bounded by the protocol only.
+    pub strangers: usize,
     /// Connections by HTTP/1.1 are not kept for a next request while fewer slots than this are free: one that is closed
     /// for another may be closed while a request is on its way.
     pub spare: usize,
@@ -72,6 +78,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 1024,
+            strangers: 1024,
             // The API server is to keep its connections, whatever others do.
             spare: 0,
             handshake: Duration::from_secs(5),
@@ -119,6 +126,8 @@ pub struct Peer {
     pub address: IpAddr,
     /// The slot of the connection. A tunnel keeps it, for it outlives the requests of the connection.
     pub slot: Arc<ConnectionSlot>,
+    /// What it showed of itself in the TLS handshake.
+    pub chain: Arc<ClientChain>,
 }
 
 impl Peer {
@@ -135,7 +144,7 @@ pub struct Server {
     /// The settings of both versions of HTTP.
     pub http: auto::Builder<TokioExecutor>,
     /// Shakes hands first; `None` serves in clear.
-    pub tls: Option<TlsAcceptor>,
+    pub tls: Option<Arc<PortTls>>,
     /// When it ends.
     pub shutdown: Shutdown,
 }
@@ -243,15 +252,17 @@ where
         }
     }
 
-    async fn shake_hands(self: Arc<Self>, stream: TcpStream, peer: Peer) -> Result<(), ConnectionError> {
+    async fn shake_hands(self: Arc<Self>, stream: TcpStream, mut peer: Peer) -> Result<(), ConnectionError> {
         // Small responses are not to wait for the acknowledgement of earlier ones.
         stream.set_nodelay(true)?;
         // A client that follows a log is silent for a long time; that it has vanished is noticed all the same.
         let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
         SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
         let Some(tls) = &self.server.tls else { return self.answer_all(stream, peer).await };
-        let stream = tls.accept(stream).await?;
+        let stream = tls.acceptor().accept(stream).await?;
         peer.slot.handshake_done();
+        let shown = stream.get_ref().1.peer_certificates();
+        peer.chain = Arc::new(shown.map(ClientChain::new).unwrap_or_default());
         if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
             // Its frames begin no request: some come while the connection is idle.
             return self.answer_all(stream, peer).await;

@@ -1,5 +1,7 @@
 //! Text of a peer, sanitized for a status or an Event: no control characters, bounded length.
 
+use sojourn_crds::text::is_control;
+
 /// The largest text of a peer, in bytes.
 pub(super) const MAX_TEXT: usize = 4096;
 
@@ -7,7 +9,7 @@ pub(super) const MAX_TEXT: usize = 4096;
 pub(super) fn line(text: &str) -> String {
     let fit = text.chars().filter_map(|c| match c {
         '\n' | '\r' | '\t' => Some(' '),
-        c if c.is_control() || turns_direction(c) => None,
+        c if is_control(c) => None,
         c => Some(c),
     });
     // Nothing beyond the bound is looked at; four bytes are the longest character.
@@ -24,11 +26,6 @@ pub(super) fn cut(text: &str) -> &str {
 pub(super) fn first(text: &str, bytes: usize) -> &str {
     let end = (0..=bytes.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
     &text[..end.unwrap_or_default()]
-}
-
-/// Characters that change how surrounding text is displayed.
-fn turns_direction(c: char) -> bool {
-    matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 #[cfg(test)]

@@ -6,15 +6,24 @@
 //! in the cluster can reach the address of the pod, and one of the pages changes what is logged.
 
 use super::ready::Readiness;
-use crate::{settings::address::Address, telemetry::log::LogHandle};
+use crate::{
+    http_server::{Limits, Peer, Server},
+    settings::address::Address,
+    telemetry::log::LogHandle,
+};
 use axum::{
     Json, Router,
     body::Body,
-    extract::{ConnectInfo, DefaultBodyLimit, RawQuery, Request, State},
-    http::{HeaderValue, StatusCode, header},
+    extract::{ConnectInfo, DefaultBodyLimit, RawQuery, State},
+    http::{HeaderValue, Request, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, put},
+};
+use hyper::body::Incoming;
+use hyper_util::{
+    rt::{TokioExecutor, TokioTimer},
+    server::conn::auto,
 };
 use prometheus_client::{encoding::text, registry::Registry};
 use std::{
@@ -22,14 +31,31 @@ use std::{
     fmt::Write,
     future::Future,
     io,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::Arc,
     time::Duration,
 };
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
 use tower_http::timeout::TimeoutLayer;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// Bytes of a request's head.
+const HEAD_SIZE: usize = 16 << 10;
+/// Anything in the cluster can reach these ports, and a response with metrics may be some MiB long. When all places are
+/// taken, the longest idle connection makes room, so that a probe is answered.
+const LIMITS: Limits = Limits {
+    connections: 16,
+    strangers: 16,
+    spare: 4,
+    handshake: Duration::from_secs(10),
+    // The timer of the HTTP library does for it.
+    head: Duration::MAX,
+    idle: Duration::from_secs(90),
+    answer: Duration::from_secs(30),
+    drain: Duration::from_secs(5),
+};
 /// Log directives are one line.
 const BODY_LIMIT: usize = 4 << 10;
 const REQUEST_LIMIT: Duration = Duration::from_secs(10);
@@ -96,8 +122,8 @@ impl Admin {
         self,
         health: Option<Address>,
         metrics: Option<Address>,
-        stop: impl Future<Output = ()> + Clone + Send + 'static,
-    ) -> Result<impl Future<Output = io::Result<()>>, ListenError> {
+        stop: CancellationToken,
+    ) -> Result<impl Future<Output = ()>, ListenError> {
         let mut servers = Vec::new();
         let shared = health.is_some() && health == metrics;
         if let Some(address) = health {
@@ -110,14 +136,23 @@ impl Admin {
         if let Some(address) = metrics.filter(|_| !shared) {
             servers.push((listener(&address, "metrics").await?, self.metrics_router()));
         }
-        let serving = servers.into_iter().map(move |(listener, router)| {
-            let stop = stop.clone();
-            let service = router.into_make_service_with_connect_info::<SocketAddr>();
-            async move { axum::serve(listener, service).with_graceful_shutdown(stop).await }
-        });
-        let serving = futures::future::try_join_all(serving);
-        Ok(async move { serving.await.map(drop) })
+        let serving =
+            servers.into_iter().map(move |(listener, router)| serve(listener, router, stop.clone()));
+        let serving = futures::future::join_all(serving);
+        Ok(async move { drop(serving.await) })
     }
+}
+
+/// Serves `routes` by HTTP/1.1 until `stop`.
+async fn serve(listener: TcpListener, routes: Router, stop: CancellationToken) {
+    let mut http = auto::Builder::new(TokioExecutor::new()).http1_only();
+    http.http1().timer(TokioTimer::new()).header_read_timeout(LIMITS.idle).max_buf_size(HEAD_SIZE);
+    let service = move |mut request: Request<Incoming>, peer: Peer| {
+        request.extensions_mut().insert(ConnectInfo(peer.address));
+        let routes = routes.clone();
+        async move { routes.oneshot(request).await.unwrap_or_else(|never| match never {}) }
+    };
+    Server { limits: LIMITS, http, tls: None, shutdown: stop.into() }.serve(listener, service).await;
 }
 
 /// Listens at `address`.
@@ -131,8 +166,8 @@ pub(crate) async fn listener(address: &Address, purpose: &'static str) -> Result
 }
 
 /// 403 for clients outside of the pod. A request of which nobody knows where it comes from is one of theirs.
-async fn only_from_the_pod(request: Request, next: Next) -> Response {
-    let peer = request.extensions().get().map(|ConnectInfo::<SocketAddr>(peer)| peer.ip().to_canonical());
+async fn only_from_the_pod(request: Request<Body>, next: Next) -> Response {
+    let peer = request.extensions().get().map(|ConnectInfo::<IpAddr>(peer)| peer.to_canonical());
     if peer.is_some_and(is_in_the_pod) {
         return next.run(request).await;
     }

@@ -88,6 +88,10 @@ pub struct Flags {
     /// Directory with tls.crt and tls.key, for --webhook-certificates=files.
     #[arg(long, default_value = "/etc/sojourn/webhook-certificate", value_name = "DIRECTORY", help_heading = OURS)]
     pub webhook_certificate_dir: PathBuf,
+    /// File with the authorities, in PEM, of the client certificates of API servers. The webhooks then answer nobody
+    /// else. It is read again when it changes.
+    #[arg(long, value_name = "FILE", help_heading = OURS)]
+    pub webhook_client_ca: Option<PathBuf>,
     /// How long API servers may take to see a change of a webhook configuration: a new authority signs that
     /// much later than it is published.
     #[arg(long, default_value = "10s", value_parser = go_duration, value_name = "DURATION",
@@ -114,6 +118,10 @@ pub struct Flags {
     /// environment names (POD_NAMESPACE, SERVICE_ACCOUNT).
     #[arg(long, value_name = "USER", help_heading = OURS)]
     pub operator_user: Option<String>,
+    /// A Secret of the operator's namespace that sessions may not use, beside --webhook-secret and --approval-secret,
+    /// such as that of --webhook-certificate-dir; repeatable.
+    #[arg(long = "operator-secret", value_name = "NAME", action = clap::ArgAction::Append, help_heading = OURS)]
+    pub operator_secrets: Vec<String>,
     /// A user that may do to the workloads of sessions what controllers may; repeatable.
     #[arg(long = "trusted-user", value_name = "USER", action = clap::ArgAction::Append, help_heading = OURS)]
     pub trusted_users: Vec<String>,

@@ -38,7 +38,11 @@ fn nothing_at_all_gives_the_defaults_of_the_original() {
     assert_eq!(settings.sessions.on_deadline, OnDeadline::Fail);
     assert_eq!(settings.sessions.idle_check_interval, Duration::from_secs(30));
     assert!(!settings.sessions.none_same_site_cookie && !settings.sessions.https_ingress);
-    assert_eq!(settings.sessions, SessionSettings::default(), "what tests and benchmarks start from");
+    // What the operator authenticates with is its own, also when nothing is set.
+    let own = settings.sessions.own.clone();
+    assert_eq!(own.secrets, ["sojourn-webhook", "sojourn-approvals"]);
+    let defaults = SessionSettings { own, ..SessionSettings::default() };
+    assert_eq!(settings.sessions, defaults, "what tests and benchmarks start from");
     assert_eq!(settings.operator_user, None);
     assert_eq!(settings.notes, Vec::<String>::new());
     assert_eq!(settings.log, LogSettings { filter: "info".into(), json: None });
@@ -151,6 +155,21 @@ fn our_own_flags() {
     assert_eq!(settings.metrics.per_session, None);
     assert_eq!(settings.shutdown_delay, Duration::ZERO);
     assert_eq!(settings.log.filter, "warn,sojourn=trace");
+}
+
+#[test]
+fn the_own_credentials_are_known_whoever_names_the_user() {
+    let flags = ["--webhook-secret=a", "--approval-secret=b", "--operator-secret=c", "--operator-secret=d"];
+    let mut settings = read(&flags, &[("POD_NAMESPACE", "ops")]).unwrap();
+    let own = &settings.sessions.own;
+    assert_eq!((own.namespace.as_str(), &own.service_account), ("ops", &None));
+    assert_eq!(own.secrets, ["a", "b", "c", "d"]);
+    settings.set_operator_user("system:serviceaccount:ops:sojourn".to_owned());
+    let own = &settings.sessions.own;
+    assert_eq!(own.service_account, Some(("ops".to_owned(), "sojourn".to_owned())));
+    assert_eq!(own.secrets.len(), 4);
+    let environment = [("POD_NAMESPACE", "ops"), ("SERVICE_ACCOUNT", "sojourn")];
+    assert_eq!(read(&flags, &environment).unwrap().sessions.own, *own);
 }
 
 #[test]

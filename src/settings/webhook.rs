@@ -38,6 +38,8 @@ pub struct WebhookSettings {
     pub target: WebhookTarget,
     /// Where the certificate comes from.
     pub certificates: CertificateMode,
+    /// File with the authorities of the API servers; `None`: the webhooks answer everybody.
+    pub client_ca: Option<PathBuf>,
     /// Name of the Secret of the authority, in [`Settings::namespace`](super::Settings::namespace).
     pub secret: String,
     /// Name of the two webhook configurations.
@@ -74,6 +76,7 @@ pub(super) fn read(flags: &Flags, namespace: &str, problems: &mut Problems) -> O
             "files" => CertificateMode::Files(flags.webhook_certificate_dir.clone()),
             _ => CertificateMode::SelfManaged { propagation: flags.webhook_bundle_propagation },
         },
+        client_ca: flags.webhook_client_ca.clone(),
         secret: flags.webhook_secret.clone(),
         configuration: flags.webhook_configuration.clone(),
         install: flags.install_webhooks,

@@ -5,7 +5,7 @@
 //! one is closed for each that comes: first those that a handler has not said are good ones, then idle ones. At the end
 //! requests in progress are given some seconds.
 
-use crate::http_server::{Limits, Peer, Server};
+use crate::http_server::{Limits, Peer, Server, http2::Http2Limits};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
@@ -27,6 +27,18 @@ const DRAIN: Duration = Duration::from_secs(10);
 /// takes no more either.
 pub(super) const BUFFER: usize = 16 << 10;
 
+/// Connections at a time without a request that was admitted. By HTTP/2 each can make us hold some ten KiB, and the
+/// container has 16 MiB.
+const STRANGERS: usize = 48;
+/// Programs speak it, and browsers do not without TLS: a connection has few requests at a time.
+const HTTP2: Http2Limits = Http2Limits {
+    streams: 16,
+    head: 16 << 10,
+    stream_window: 16 << 10,
+    connection_window: 64 << 10,
+    send_buffer: BUFFER,
+};
+
 /// The body of every response.
 pub(crate) type Body = UnsyncBoxBody<Bytes, hyper::Error>;
 
@@ -43,6 +55,7 @@ where
 {
     let limits = Limits {
         connections: slots,
+        strangers: STRANGERS.min(slots),
         spare: slots / 4,
         handshake: HEADERS,
         // The timer of the HTTP library does for it.
@@ -64,15 +77,7 @@ pub(super) fn builder() -> auto::Builder<TokioExecutor> {
         .header_read_timeout(HEADERS)
         .max_buf_size(BUFFER)
         .title_case_headers(true);
-    let window = 16 << 10;
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(32)
-        .initial_stream_window_size(window)
-        .initial_connection_window_size(4 * window)
-        .max_send_buf_size(BUFFER)
-        .max_header_list_size(16 << 10);
+    HTTP2.apply(&mut builder);
     builder
 }
 

@@ -136,7 +136,7 @@ impl TokenClient {
                 let next =
                     response.headers().get(header::LOCATION).and_then(|to| next(&url, to.to_str().ok()?));
                 let next = next.ok_or(TokenRequestError::Status(response.status()))?;
-                if next.host() != url.host() {
+                if !is_same_server(&url, &next) {
                     authorization = None;
                 }
                 url = next;
@@ -160,6 +160,17 @@ fn next(from: &Uri, to: &str) -> Option<Uri> {
     next.as_str().parse().ok().filter(|_| !weaker)
 }
 
+/// Whether `to` is the server of `from`: another port may be somebody else's. Plain HTTP may become HTTPS, as
+/// [`next`] allows no other change.
+fn is_same_server(from: &Uri, to: &Uri) -> bool {
+    let port =
+        |uri: &Uri| uri.port_u16().or(if uri.scheme_str() == Some("https") { Some(443) } else { Some(80) });
+    let upgraded = from.scheme_str() == Some("http") && to.scheme_str() == Some("https");
+    let same_host = from.host().zip(to.host()).is_some_and(|(from, to)| from.eq_ignore_ascii_case(to));
+    let same_port = port(from) == port(to) && from.scheme_str() == to.scheme_str();
+    same_host && (same_port || (upgraded && port(from) == Some(80) && port(to) == Some(443)))
+}
+
 /// An error with all that led to it, on one line.
 pub(super) fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -169,4 +180,36 @@ pub(super) fn error_chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::same("https://a.example/x", "/y", true)]
+    #[case::named_port("https://a.example/x", "https://A.example:443/y", true)]
+    #[case::upgraded("http://a.example/x", "https://a.example/x", true)]
+    #[case::other_host("https://a.example/x", "https://b.example/x", false)]
+    #[case::other_host_without_scheme("https://a.example/x", "//b.example/x", false)]
+    #[case::www("https://example.org/x", "https://www.example.org/x", false)]
+    #[case::suffix("https://example.org/x", "https://example.org.evil/x", false)]
+    #[case::user("https://example.org/x", "https://example.org@evil.example/x", false)]
+    #[case::other_port("https://a.example/x", "https://a.example:8443/x", false)]
+    #[case::other_port_in_clear("http://a.example:3000/x", "http://a.example:3001/x", false)]
+    #[case::upgraded_to_another_port("http://a.example/x", "https://a.example:8443/x", false)]
+    fn a_redirect_takes_the_token_to_the_same_server_only(
+        #[case] from: &str,
+        #[case] to: &str,
+        #[case] same: bool,
+    ) {
+        let from: Uri = from.parse().unwrap();
+        assert_eq!(is_same_server(&from, &next(&from, to).unwrap()), same);
+    }
+
+    #[test]
+    fn a_redirect_never_leads_to_plain_http() {
+        assert_eq!(next(&"https://a.example/x".parse().unwrap(), "http://a.example/x"), None);
+    }
 }

@@ -38,7 +38,8 @@ async fn stage() -> &'static (Cluster, LogHandle) {
     STAGE
         .get_or_init(async || {
             rustls::crypto::ring::default_provider().install_default().ok();
-            let cluster = Cluster::start(Options::default()).await.unwrap();
+            let cluster =
+                Cluster::start(Options { webhook_client: true, ..Options::default() }).await.unwrap();
             for (_, crd) in sojourn_crds::all_crds() {
                 let args = ["apply", "--server-side", "-f", "-"];
                 must(kubectl(&cluster, &args, Some(&crd.to_string())).await.unwrap());
@@ -48,7 +49,7 @@ async fn stage() -> &'static (Cluster, LogHandle) {
             })
             .await
             .unwrap();
-            (cluster, log::init(&settings("log", &["--log-filter=warn"]).log).unwrap())
+            (cluster, log::init(&settings("log", None, &["--log-filter=warn"]).log).unwrap())
         })
         .await
 }
@@ -86,12 +87,12 @@ struct Arguments {
     flags: Flags,
 }
 
-fn settings(namespace: &str, flags: &[&str]) -> Settings {
+fn settings(namespace: &str, account: Option<&str>, flags: &[&str]) -> Settings {
     let arguments = Arguments::parse_from(["sojourn"].iter().chain(flags));
     let env = |name: &str| {
         Some(match name {
             "POD_NAMESPACE" | "RELEASE_NAMESPACE" => namespace.to_owned(),
-            "SERVICE_ACCOUNT" => "sojourn".to_owned(),
+            "SERVICE_ACCOUNT" => account?.to_owned(),
             _ => return None,
         })
     };
@@ -105,6 +106,8 @@ pub(crate) struct Installation {
     pub(crate) namespace: String,
     /// Ports of the replicas: those that run and those that may.
     pub(crate) ports: Vec<u16>,
+    /// The service account that replicas are told to be.
+    pub(crate) account: Option<&'static str>,
     url: String,
     kubeconfig: PathBuf,
 }
@@ -128,7 +131,8 @@ impl Installation {
         let namespace = test_namespace(&client, name).await.unwrap();
         let ports: Vec<_> = (0..replicas).map(|_| free_port()).collect();
         let url = format!("https://127.0.0.1:{}", balance(ports.clone()).await);
-        let mut this = Self { cluster, client, namespace, ports, url, kubeconfig: PathBuf::new() };
+        let account = Some("sojourn");
+        let mut this = Self { cluster, client, namespace, ports, account, url, kubeconfig: PathBuf::new() };
         this.helm("install", &[]).await;
         this.kubeconfig = cluster.service_account_kubeconfig(&this.namespace, "sojourn").await.unwrap();
         this
@@ -169,7 +173,8 @@ impl Installation {
         let common = ["--leader-elect", "--shutdown-delay=0s", "--metrics-secure=false"];
         let timing = ["--webhook-bundle-propagation=1s", "--webhook-secret=sojourn-webhook"];
         let own = [bind.as_str(), &url, &configuration, &probes, &metrics];
-        let mut settings = settings(&self.namespace, &[&common[..], &timing[..], &own[..], flags].concat());
+        let flags = [&common[..], &timing[..], &own[..], flags].concat();
+        let mut settings = settings(&self.namespace, self.account, &flags);
         settings.lease.host = format!("replica-{number}");
         let kubeconfig = Kubeconfig::read_from(&self.kubeconfig).unwrap();
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();

@@ -9,6 +9,8 @@
 mod balancer;
 mod bundle;
 mod chart;
+mod clients;
+mod credentials;
 mod files;
 mod installation;
 mod lease;

@@ -148,6 +148,71 @@ async fn values_without_a_meaning_are_refused() {
 }
 
 #[tokio::test]
+async fn the_secrets_of_the_certificate_are_none_of_sessions() {
+    for (values, expected) in [
+        ("webhooks.certificates.mode=self", &[][..]),
+        (
+            "webhooks.certificates.mode=files,webhooks.certificates.caBundle=x",
+            &["release-sojourn-webhook-tls"],
+        ),
+        (
+            "webhooks.certificates.mode=cert-manager",
+            &["release-sojourn-webhook-tls", "release-sojourn-webhook-ca"],
+        ),
+        (
+            "webhooks.certificates.mode=cert-manager,webhooks.certificates.secretName=mine,\
+             webhooks.certificates.issuerRef.name=own",
+            &["mine"],
+        ),
+    ] {
+        let rendered = must(template(&["--set", values]).await);
+        let deployment = &of_kind(&rendered, "Deployment")[0];
+        let args = &deployment["spec"]["template"]["spec"]["containers"][0]["args"];
+        let args: Vec<String> = serde_json::from_value(args.clone()).unwrap();
+        let named: Vec<_> = args.iter().filter_map(|arg| arg.strip_prefix("--operator-secret=")).collect();
+        assert_eq!(named, expected, "{values}");
+        // In these modes there is a Secret for each that cert-manager fills.
+        for certificate in of_kind(&rendered, "Certificate") {
+            assert!(named.contains(&certificate["spec"]["secretName"].as_str().unwrap()), "{certificate}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_authority_of_clients_is_mounted() {
+    for (values, volume) in [
+        ("webhooks.clientAuthority.configMapName=api", Some(("configMap", "name", "api", "ca.crt"))),
+        (
+            "webhooks.clientAuthority.secretName=api,webhooks.clientAuthority.key=tls.ca",
+            Some(("secret", "secretName", "api", "tls.ca")),
+        ),
+        ("webhooks.clientAuthority.key=other", None),
+    ] {
+        let rendered = must(template(&["--set", values]).await);
+        let pod = &of_kind(&rendered, "Deployment")[0]["spec"]["template"]["spec"];
+        let container = &pod["containers"][0];
+        let args = container["args"].as_array().unwrap();
+        let file = args.iter().filter_map(|arg| arg.as_str()?.strip_prefix("--webhook-client-ca=")).next();
+        let volumes = pod["volumes"].as_array().unwrap().iter();
+        let mounts = container["volumeMounts"].as_array().unwrap().iter();
+        let mounted = mounts.filter(|mount| mount["name"] == "webhook-clients").count();
+        let found = volumes.filter(|volume| volume["name"] == "webhook-clients").collect::<Vec<_>>();
+        match volume {
+            None => assert!(file.is_none() && found.is_empty() && mounted == 0),
+            Some((kind, field, name, key)) => {
+                assert_eq!((file, mounted), (Some("/etc/sojourn/webhook-clients/ca.crt"), 1));
+                let source = &found[0][kind];
+                assert_eq!(source[field], name);
+                assert_eq!(source["items"], serde_json::json!([{"key": key, "path": "ca.crt"}]));
+            }
+        }
+    }
+    let both = "webhooks.clientAuthority.configMapName=a,webhooks.clientAuthority.secretName=b";
+    let refused = template(&["--set", both]).await;
+    assert!(!refused.success() && refused.stderr.contains("not both"), "{}", refused.stderr);
+}
+
+#[tokio::test]
 async fn what_is_said_of_ides_reaches_the_operator() {
     let args = |rendered: &str| {
         let deployment = &of_kind(rendered, "Deployment")[0];

@@ -177,3 +177,18 @@ fn a_thousand_manifests_are_no_matter() {
     assert_eq!(ran.code, 1, "{}", ran.err);
     assert!(ran.out.ends_with("1000 objects checked, 100 denied, 0 warnings\n"));
 }
+
+/// Whoever sends manifests to a pipeline does not choose how long it works.
+#[test]
+fn an_object_of_nothing_but_problems_is_told_of_in_part() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut object: Value = serde_saphyr::from_str(&session("x", "")).unwrap();
+    object["spec"]["codeRepositories"] = (0..50_000).map(Value::from).collect();
+    let ran = check(folder.path(), &["-", "-o", "json"], object.to_string().as_bytes());
+    let found: Vec<Value> = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(ran.code, 1);
+    assert!((1000..1100).contains(&found.len()), "{} problems", found.len());
+    let more =
+        found.iter().filter(|one| one["message"].as_str().unwrap().ends_with(" more problems")).count();
+    assert_eq!(more, 1);
+}

@@ -108,6 +108,11 @@ const RUN: &[(&str, &str, &[&str])] = &[
         &["\"install\", release, chart, \"--namespace\", namespace, \"--create-namespace\""],
     ),
     ("helm upgrade sojourn imageRewriteRules", "tests/chart/rendered.rs", &["imageRewriteRules"]),
+    (
+        "helm upgrade sojourn webhooks.clientAuthority",
+        "tests/chart/rendered.rs",
+        &["webhooks.clientAuthority.configMapName="],
+    ),
     ("helm upgrade sojourn ide.endpointSecret", "tests/chart/rendered.rs", &["endpointSecret"]),
     ("helm uninstall sojourn", "tests/operations/uninstall.rs", &["\"uninstall\", \"sojourn\""]),
     ("curl /debug/log", "src/serve/admin/tests.rs", &["/debug/log", "PUT"]),
@@ -125,6 +130,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("kubectl annotate crd helm.sh/resource-policy=keep", "it is for the original's chart"),
     ("kubectl patch secret /data/replica.POD", "a repair by hand of what only a killed replica leaves"),
     ("kubectl delete amaltheasessions --all", "ordinary deletion, of all at a time"),
+    ("kubectl create configmap api-server", "tests give the authority to an operator in a file"),
     ("kubectl port-forward", "tests reach the ports of a replica themselves"),
     ("kubectl delete crd", "ordinary deletion"),
 ];

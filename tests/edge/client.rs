@@ -10,7 +10,7 @@ use hyper::{
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::{
     ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, ServerName, pem::PemObject as _},
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _},
 };
 use serde_json::Value;
 use std::{
@@ -32,19 +32,31 @@ pub(crate) enum Protocol {
     Http2,
 }
 
+/// By what a client authenticates itself, in PEM.
+pub(crate) struct Identity {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+}
+
 /// A server and who vouches for it.
 #[derive(Clone)]
 pub(crate) struct Target {
     pub(crate) address: SocketAddr,
     roots: RootCertStore,
     from: Ipv4Addr,
+    identity: Option<Arc<Identity>>,
 }
 
 impl Target {
     pub(crate) fn new(address: SocketAddr, ca_pem: &str) -> Self {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(ca_pem.as_bytes()).unwrap()).unwrap();
-        Self { address, roots, from: Ipv4Addr::LOCALHOST }
+        Self { address, roots, from: Ipv4Addr::LOCALHOST, identity: None }
+    }
+
+    /// The same server, for clients that show a certificate.
+    pub(crate) fn shown_by(&self, identity: Identity) -> Self {
+        Self { identity: Some(Arc::new(identity)), ..self.clone() }
     }
 
     /// The same server, for clients of another loopback address.
@@ -62,11 +74,18 @@ impl Target {
     /// An encrypted connection on which nothing was said.
     pub(crate) async fn tls(&self, protocol: Protocol) -> io::Result<TlsStream<TcpStream>> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
+        let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
-            .with_root_certificates(self.roots.clone())
-            .with_no_client_auth();
+            .with_root_certificates(self.roots.clone());
+        let mut config = match &self.identity {
+            None => builder.with_no_client_auth(),
+            Some(identity) => {
+                let certificate = CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap();
+                let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
+                builder.with_client_auth_cert(vec![certificate], key).unwrap()
+            }
+        };
         let name: &[u8] = if protocol == Protocol::Http2 { b"h2" } else { b"http/1.1" };
         config.alpn_protocols = vec![name.to_vec()];
         let name = ServerName::from(self.address.ip());

@@ -5,7 +5,9 @@
 
 mod bodies;
 mod client;
+mod clients;
 mod crowd;
+mod http2;
 mod logs;
 mod panics;
 mod slow;

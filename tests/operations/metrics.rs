@@ -86,6 +86,9 @@ async fn only_who_may_read_them_gets_metrics() {
     let welcome = must(stage.kubectl(&["create", "token", "prometheus"]).await);
     let refused = must(stage.kubectl(&["create", "token", "somebody"]).await);
 
+    // A token that was made for another server is none for this one, whoever has it.
+    let elsewhere = must(stage.kubectl(&["create", "token", "prometheus", "--audience=elsewhere"]).await);
+
     assert!(scrape(port, None).await.starts_with("HTTP/1.1 401 "));
     assert!(scrape(port, Some("made.up.token")).await.starts_with("HTTP/1.1 401 "));
     let told = scrape(port, Some(refused.trim())).await;
@@ -93,5 +96,6 @@ async fn only_who_may_read_them_gets_metrics() {
     // The authorizer learns of the binding a moment later.
     let figures = async || scrape(port, Some(welcome.trim())).await.contains("sojourn_build_info{");
     eventually("Prometheus gets metrics", figures).await.unwrap();
+    assert!(scrape(port, Some(elsewhere.trim())).await.starts_with("HTTP/1.1 401 "));
     stage.cluster.stop().await;
 }

@@ -186,6 +186,25 @@ async fn websockets_pass_and_their_messages_are_use() {
 }
 
 #[tokio::test]
+async fn a_page_of_another_host_opens_no_websocket_with_the_cookie_of_a_user() {
+    let (_proxy, address) = with_token(&[]).await;
+    let bearer = format!("Bearer {TOKEN}");
+    let ask = async |credential: (&str, &str), origin: &str| {
+        let ask = [("connection", "Upgrade"), ("upgrade", "WebSocket"), ("origin", origin), credential];
+        send(address, request("/tunnel", &ask)).await.status()
+    };
+    let own = "https://sessions.example";
+    assert_eq!(ask(COOKIE, own).await, StatusCode::SWITCHING_PROTOCOLS);
+    for foreign in ["https://evil.example", "https://other.sessions.example", "null"] {
+        assert_eq!(ask(COOKIE, foreign).await, StatusCode::FORBIDDEN, "{foreign}");
+        // A page cannot make a browser send this one.
+        assert_eq!(ask(("authorization", &bearer), foreign).await, StatusCode::SWITCHING_PROTOCOLS);
+    }
+    let (status, _) = get(address, "/", &[COOKIE, ("origin", "https://evil.example")]).await;
+    assert_eq!(status, StatusCode::OK, "whether a page may read an answer is for the session to say");
+}
+
+#[tokio::test]
 async fn tunnels_of_http2_are_not_made() {
     let (_proxy, address) = with_token(&[]).await;
     assert_eq!(tunnel(address, "h2c", COOKIE).await.err(), Some(StatusCode::UPGRADE_REQUIRED));
@@ -310,7 +329,8 @@ async fn connections_are_not_kept_when_slots_become_few() {
     let mut idle = Vec::new();
     for _ in 0..180 {
         let mut stream = connect(address, Ipv4Addr::LOCALHOST).await;
-        stream.write_all(b"GET /__amalthea__/health HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let ask = format!("GET / HTTP/1.1\r\nhost: x\r\n{}: {}\r\n\r\n", COOKIE.0, COOKIE.1);
+        stream.write_all(ask.as_bytes()).await.unwrap();
         stream.read_exact(&mut [0; 12]).await.unwrap();
         idle.push(stream);
     }
@@ -351,6 +371,34 @@ async fn strangers_with_idle_connections_lock_nobody_out() {
     assert_eq!(text(user.send_request(ask()).await.unwrap()).await.0, StatusCode::OK);
     assert!(!strangers.last().unwrap().is_closed());
     assert!(strangers[0].is_closed(), "the oldest ones made room");
+}
+
+/// Strangers that open all streams of all connections, and take no answer.
+#[tokio::test]
+async fn what_strangers_can_make_the_proxy_hold_by_http2_fits() {
+    let (proxy, address) = with_token(&[]).await;
+    let mut held = Vec::new();
+    for _ in 0..220 {
+        let stream = TokioIo::new(connect(address, Ipv4Addr::new(127, 9, 8, 7)).await);
+        let (mut sender, connection) = http2::Builder::new(TokioExecutor::new())
+            .initial_stream_window_size(0)
+            .handshake(stream)
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        for _ in 0..16 {
+            let ask = Request::post("http://sessions.example/")
+                .header("x-long", "x".repeat(12_000))
+                .body(StreamBody::new(futures::stream::pending::<Result<Frame<Bytes>, Infallible>>()))
+                .unwrap();
+            sender.ready().await.unwrap();
+            held.push(sender.send_request(ask).await.unwrap());
+        }
+    }
+    let memory = proxy.memory();
+    println!("memory of its own with {} requests that are held: {memory} KiB", held.len());
+    assert!(memory < 15 << 10, "{memory} KiB");
+    assert_eq!(get(address, "/", &[COOKIE]).await.0, StatusCode::OK);
 }
 
 #[tokio::test]

@@ -250,14 +250,13 @@ impl CaseFacts {
                 CaseConflicts::Warn => Severity::Warn,
                 CaseConflicts::Deny => Severity::Deny,
             },
-            own: OwnCredentials {
-                namespace: if self.settings.operator_lives_here {
-                    namespace.to_owned()
-                } else {
-                    String::new()
+            own: match self.settings.operator_lives_here {
+                true => OwnCredentials {
+                    namespace: namespace.to_owned(),
+                    secrets: vec!["sojourn-webhook".to_owned()],
+                    service_account: Some((namespace.to_owned(), "sojourn".to_owned())),
                 },
-                service_account: "sojourn".to_owned(),
-                secrets: vec!["sojourn-webhook".to_owned()],
+                false => OwnCredentials::default(),
             },
             approval_key: Some(ApprovalKey::new([0; ApprovalKey::LENGTH])),
         };

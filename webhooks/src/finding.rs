@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use sojourn_crds::text::on_one_line;
+
 pub use crate::rules::code::{Code, Severity};
 
 /// The path of a field in the notation of Kubernetes: `spec.extraContainers[1].name`, `metadata.labels[a/b]`.
@@ -103,8 +105,9 @@ pub(crate) fn seen(value: &str) -> String {
     }
 }
 
-/// `text`, cut to `longest` characters when it is longer.
+/// `text` on one line, cut to `longest` characters when it is longer.
 pub(crate) fn cut(text: &str, longest: usize) -> String {
+    let text = &*on_one_line(text);
     // There are at least as many bytes as characters.
     if text.len() <= longest || text.chars().count() <= longest {
         return text.to_owned();

@@ -35,6 +35,17 @@ pub const BODY_LIMIT: usize = 7 * 1024 * 1024;
 #[derive(Debug, Clone, Copy)]
 pub struct Arrived(pub Instant);
 
+/// A request whose client is authenticated. Whoever terminates TLS says so.
+#[derive(Debug, Clone, Copy)]
+pub struct Authenticated;
+
+/// Whose requests a router answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Clients {
+    Any,
+    Authenticated,
+}
+
 /// The state of the router.
 #[derive(Clone)]
 pub struct WebhookState {
@@ -51,25 +62,45 @@ pub fn router(state: WebhookState) -> Router {
     router_of(&TABLE, state)
 }
 
+/// The router of all webhooks that refuses requests without [`Authenticated`].
+pub fn authenticated_router(state: WebhookState) -> Router {
+    routes(&TABLE, state, Clients::Authenticated)
+}
+
 /// The router of some rows.
 pub fn router_of(rows: &'static [Row], state: WebhookState) -> Router {
+    routes(rows, state, Clients::Any)
+}
+
+fn routes(rows: &'static [Row], state: WebhookState, clients: Clients) -> Router {
     let state = WebhookState { authorizer: Arc::new(FewAtATime::new(state.authorizer)), ..state };
     rows.iter().fold(Router::new(), |router, row| {
         let state = state.clone();
-        router.route(&row.path(), post(async move |request| answer(row, &state, request).await))
+        router.route(&row.path(), post(async move |request| answer(row, &state, clients, request).await))
     })
 }
 
 /// A response and its outcome for the metrics.
 type Ended = (HttpResponse, Outcome);
 
-async fn answer(row: &'static Row, state: &WebhookState, request: HttpRequest<Body>) -> HttpResponse {
+async fn answer(
+    row: &'static Row,
+    state: &WebhookState,
+    clients: Clients,
+    request: HttpRequest<Body>,
+) -> HttpResponse {
     let started = request.extensions().get().map_or_else(Instant::now, |Arrived(at)| *at);
     let _in_flight = state.metrics.enter();
     let deadline = started + deadline(row, request.uri().query());
-    let (response, outcome) = match body(request, deadline).await {
-        Ok(body) => decide(row, state, &body, started, deadline).await,
-        Err(ended) => ended,
+    let known = clients == Clients::Any || request.extensions().get::<Authenticated>().is_some();
+    let (response, outcome) = if !known {
+        let text = "the webhooks answer API servers that show a client certificate; see --webhook-client-ca";
+        refuse(StatusCode::UNAUTHORIZED, text, Outcome::Unauthenticated)
+    } else {
+        match body(request, deadline).await {
+            Ok(body) => decide(row, state, &body, started, deadline).await,
+            Err(ended) => ended,
+        }
     };
     state.metrics.answered(row.name, outcome, started.elapsed().as_secs_f64());
     response

@@ -24,6 +24,8 @@ pub enum Outcome {
     Patched,
     /// Refused.
     Denied,
+    /// The client has to be authenticated, and is not.
+    Unauthenticated,
     /// The body is not a review.
     Malformed,
     /// The body was too large.
@@ -43,6 +45,7 @@ impl Outcome {
             Outcome::Allowed => "allowed",
             Outcome::Patched => "patched",
             Outcome::Denied => "denied",
+            Outcome::Unauthenticated => "unauthenticated",
             Outcome::Malformed => "malformed",
             Outcome::TooLarge => "too_large",
             Outcome::NotReady => "not_ready",

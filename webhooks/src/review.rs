@@ -327,6 +327,34 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_does_nothing_to_a_terminal() {
+        let hostile = "x\u{1b}[2J\u{9b}1m\r\n\u{202e}";
+        let finding = |code| Finding::new(code, FieldPath::new("metadata").key(hostile), hostile, hostile);
+        let findings = vec![finding(Code::DurationInvalid), finding(Code::ResultKept)];
+        let answer = Response::verdict(&TABLE[0], "u", hostile, &Verdict { findings, patch: Vec::new() });
+        let text = |value: serde_json::Value| -> Vec<String> {
+            let mut texts = vec![value];
+            let mut found = Vec::new();
+            while let Some(value) = texts.pop() {
+                match value {
+                    serde_json::Value::String(text) => found.push(text),
+                    serde_json::Value::Array(items) => texts.extend(items),
+                    serde_json::Value::Object(fields) => {
+                        texts.extend(fields.into_iter().map(|(_, value)| value))
+                    }
+                    _ => {}
+                }
+            }
+            found
+        };
+        let texts = text(serde_json::to_value(&answer).unwrap());
+        assert!(texts.iter().any(|text| text.contains("\\u{1b}[2J")), "{texts:?}");
+        for text in texts {
+            assert!(!text.chars().any(sojourn_crds::text::is_control), "{text:?}");
+        }
+    }
+
+    #[test]
     fn what_is_repeated_of_a_request_is_short() {
         let long = "x".repeat(1 << 20);
         let answer = Response::verdict(&TABLE[0], "u", &long, &verdict(Code::DurationInvalid, 1, "m"));

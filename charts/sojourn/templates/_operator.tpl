@@ -14,6 +14,13 @@
 - --webhook-configuration={{ include "sojourn.webhookConfiguration" . }}
 {{- if ne .Values.webhooks.certificates.mode "self" }}
 - --webhook-certificates=files
+- --operator-secret={{ include "sojourn.certificateSecret" . }}
+{{- if and (eq .Values.webhooks.certificates.mode "cert-manager") (not .Values.webhooks.certificates.issuerRef) }}
+- --operator-secret={{ include "sojourn.fullname" . }}-webhook-ca
+{{- end }}
+{{- end }}
+{{- with include "sojourn.clientAuthorityVolume" . }}
+- --webhook-client-ca=/etc/sojourn/webhook-clients/ca.crt
 {{- end }}
 {{- with .Values.webhooks.url }}
 - {{ printf "--webhook-url=%s" . | quote }}
@@ -49,6 +56,21 @@
 - --ide-sessions-per-endpoint={{ .Values.ide.sessionsPerEndpoint }}
 {{- range .Values.extraArgs }}
 - {{ . | quote }}
+{{- end }}
+{{- end }}
+
+{{- /* The volume with the authority of the API server's client certificate; nothing if there is none. */ -}}
+{{- define "sojourn.clientAuthorityVolume" -}}
+{{- with .Values.webhooks.clientAuthority }}
+{{- if and .configMapName .secretName }}
+{{- fail "webhooks.clientAuthority: configMapName or secretName, not both" }}
+{{- end }}
+{{- $items := list (dict "key" .key "path" "ca.crt") }}
+{{- if .configMapName }}
+{{- toYaml (dict "configMap" (dict "name" .configMapName "items" $items)) }}
+{{- else if .secretName }}
+{{- toYaml (dict "secret" (dict "secretName" .secretName "items" $items)) }}
+{{- end }}
 {{- end }}
 {{- end }}
 

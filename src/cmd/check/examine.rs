@@ -16,6 +16,10 @@ use sojourn_webhooks::{FieldPath, Severity};
 /// The namespace of objects that name none.
 const DEFAULT_NAMESPACE: &str = "default";
 
+/// Problems of one object that are told. Each is compared with others, so an object of many megabytes that is nothing but
+/// problems would take hours.
+const MOST_PROBLEMS: usize = 1000;
+
 /// One input: a file, or standard input.
 #[derive(Debug, Clone)]
 pub struct Input {
@@ -181,10 +185,11 @@ pub fn verdict(kinds: &Kinds, kind: &Kind, request: &Request<'_>, facts: &dyn Fa
     if let Some(problem) = nameless(&object) {
         return vec![problem];
     }
-    let mut problems = kinds.judge_shape(kind, &mut object, old.as_ref());
+    let mut problems = bounded(kinds.judge_shape(kind, &mut object, old.as_ref()));
     let malformed = problems.iter().any(|problem| problem.denies() && problem.code == SCHEMA_INVALID);
     let request = Request { new: Some(Object::Value(&object)), ..*request };
-    for finding in kind.rows().iter().flat_map(|row| evaluate(row, &request, facts).findings) {
+    let findings = kind.rows().iter().flat_map(|row| evaluate(row, &request, facts).findings);
+    for finding in findings.take(MOST_PROBLEMS) {
         let immutable = finding.code.is_about_the_change();
         let problem = Problem::from(finding);
         // The schema has said in which fields.
@@ -204,6 +209,20 @@ pub fn verdict(kinds: &Kinds, kind: &Kind, request: &Request<'_>, facts: &dyn Fa
     problems.sort_by(|a, b| (&a.path, a.code, &a.message).cmp(&(&b.path, b.code, &b.message)));
     problems.dedup();
     problems
+}
+
+/// The first problems that are told, those that deny before others, and one more that counts the rest.
+fn bounded(mut problems: Vec<Problem>) -> Vec<Problem> {
+    let Some(more) = problems.len().checked_sub(MOST_PROBLEMS).filter(|more| *more > 0) else {
+        return problems;
+    };
+    problems.sort_by_key(|problem| !problem.denies());
+    let first = problems.drain(..MOST_PROBLEMS);
+    let mut told: Vec<_> = first.collect();
+    if let Some(next) = problems.into_iter().next() {
+        told.push(Problem { message: format!("and {more} more problems"), hint: String::new(), ..next });
+    }
+    told
 }
 
 /// The object as the API server takes it: the status is not the writer's to set.

@@ -1,6 +1,8 @@
 //! The kinds that can be checked, from what the cluster gets too: the CRDs for schema and CEL, the table of
 //! webhooks for the rules. A new kind or rule is checked here without a further line.
 
+use std::collections::BTreeSet;
+
 use kube::core::cel::{CompiledSchema, Validator, compile_schema};
 use serde_json::{Value, json};
 use sojourn_crds::KindDescriptor;
@@ -112,7 +114,11 @@ impl Kinds {
         if let Some(old) = &mut old {
             shape.schema.complete(old);
             let before = shape.schema.problems(old);
-            problems.retain(|problem| !problem.denies() || !before.contains(problem));
+            let before: BTreeSet<_> =
+                before.iter().map(|known| (known.path.as_str(), &known.message)).collect();
+            problems.retain(|problem| {
+                !problem.denies() || !before.contains(&(problem.path.as_str(), &problem.message))
+            });
         }
         // As on the server: rules see only what has the right shape.
         if !problems.iter().any(Problem::denies) {

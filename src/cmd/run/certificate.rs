@@ -3,16 +3,21 @@
 use crate::{
     control::certificates::{
         CertificateServer, Clock, DebugView,
+        client_authorities::ClientAuthoritiesFile,
         deregistration::Deregistration,
         files::Files,
         self_managed::{SelfManaged, SelfManagedConfig},
     },
-    serve::ready::Handle,
+    http_server::tls::PortTls,
+    serve::ready::{Handle, Readiness},
     settings::{CertificateMode, Settings, WebhookSettings, WebhookTarget},
     telemetry::certificates::CertificateMetrics,
 };
 use kube::Client;
-use sojourn_certs::{names::Names, server::CertResolver};
+use sojourn_certs::{
+    names::Names,
+    server::{CertResolver, ServerConfigError},
+};
 use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
@@ -23,9 +28,26 @@ use tokio::task::JoinSet;
 pub(super) struct Watchers {
     pub(super) metrics: CertificateMetrics,
     pub(super) shown: DebugView,
-    pub(super) readiness: Handle,
+    pub(super) readiness: Readiness,
+    /// The check of the certificate.
+    pub(super) check: Handle,
     /// The clock by which certificates are judged.
     pub(super) clock: Clock,
+}
+
+/// The TLS of the webhook server. The authorities of its clients are kept in step with their file.
+pub(super) fn port_tls(
+    webhook: &WebhookSettings,
+    watchers: &Watchers,
+    background: &mut JoinSet<()>,
+) -> Result<Arc<PortTls>, ServerConfigError> {
+    let resolver = Arc::new(CertResolver::default());
+    let Some(path) = &webhook.client_ca else { return Ok(Arc::new(PortTls::new(resolver)?)) };
+    let tls = Arc::new(PortTls::authenticating(resolver)?);
+    let readiness = watchers.readiness.handle("webhook clients");
+    let file = ClientAuthoritiesFile::new(path.clone(), tls.clone(), watchers.metrics.clone(), readiness);
+    background.spawn(file.run());
+    Ok(tls)
 }
 
 /// Keeps the certificate that `resolver` hands out at `address`. What is returned is to be said when nobody
@@ -37,7 +59,7 @@ pub(super) fn start(
     watchers: Watchers,
     background: &mut JoinSet<()>,
 ) -> Option<Deregistration> {
-    let Watchers { metrics, shown, readiness, clock } = watchers;
+    let Watchers { metrics, shown, check: readiness, clock, .. } = watchers;
     let server = CertificateServer {
         resolver,
         address,

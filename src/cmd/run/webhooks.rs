@@ -9,20 +9,18 @@ use crate::{
         watch::CacheSync,
     },
     http_server::Shutdown,
-    serve::webhooks::{ServeWebhooksError, serve as serve_webhooks},
+    serve::webhooks::serve as serve_webhooks,
     settings::{Scope, Settings, WebhookSettings, WebhookTarget},
 };
 use anyhow::Context as _;
 use axum::Router;
-use k8s_openapi::api::{
-    admissionregistration::v1::{MutatingWebhookConfiguration, ValidatingWebhookConfiguration},
-    authentication::v1::SelfSubjectReview,
+use k8s_openapi::api::admissionregistration::v1::{
+    MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
 };
 use kube::{
     Api, Client,
-    api::{Patch, PatchParams, PostParams},
+    api::{Patch, PatchParams},
 };
-use sojourn_certs::server::CertResolver;
 use sojourn_webhooks::{
     AdmissionSettings,
     config::{self, ConfigSettings, Endpoint},
@@ -34,14 +32,14 @@ use tokio::task::JoinSet;
 
 /// The server at work.
 pub(super) struct Serving {
-    task: tokio::task::JoinHandle<Result<(), ServeWebhooksError>>,
+    task: tokio::task::JoinHandle<()>,
     deregistration: Option<Deregistration>,
 }
 
 impl Serving {
     /// Waits until it has ended. What is returned is to be said when nobody keeps its certificate any more.
     pub(super) async fn ended(self) -> anyhow::Result<Option<Deregistration>> {
-        self.task.await??;
+        self.task.await?;
         Ok(self.deregistration)
     }
 }
@@ -66,13 +64,11 @@ impl Server<'_> {
         background: &mut JoinSet<()>,
     ) -> anyhow::Result<Serving> {
         let Self { settings, webhook, client, controllers, cache_sync, metrics, apis } = self;
-        let operator_user = match &settings.operator_user {
-            Some(user) => user.clone(),
-            None => who_am_i(client).await?,
-        };
+        let operator_user = settings.operator_user.clone().unwrap_or_default();
         let listener =
             webhook.bind.bind().await.with_context(|| format!("cannot listen on {}", webhook.bind))?;
-        let resolver = Arc::new(CertResolver::default());
+        let tls = certificate::port_tls(webhook, &watchers, background)?;
+        let resolver = tls.resolver().clone();
         let address = listener.local_addr()?;
         let admission = AdmissionSettings { operator_user: operator_user.clone(), ..settings.admission() };
         let facts = ClusterFacts {
@@ -85,7 +81,7 @@ impl Server<'_> {
             authorizer: Arc::new(SubjectAccessReviews(client.clone())),
             metrics,
         };
-        let task = tokio::spawn(serve_webhooks(listener, resolver.clone(), state, apis, ending));
+        let task = tokio::spawn(serve_webhooks(listener, tls, state, apis, ending));
         let deregistration =
             certificate::start(client, (settings, webhook), (address, resolver), watchers, background);
         if webhook.install {
@@ -112,13 +108,6 @@ async fn install(client: &Client, settings: &ConfigSettings) -> anyhow::Result<(
     let mutating: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
     mutating.patch(&settings.name, &params, &Patch::Apply(config::mutating(settings))).await?;
     Ok(())
-}
-
-async fn who_am_i(client: &Client) -> anyhow::Result<String> {
-    let api: Api<SelfSubjectReview> = Api::all(client.clone());
-    let review = api.create(&PostParams::default(), &SelfSubjectReview::default()).await?;
-    let user = review.status.and_then(|status| status.user_info).and_then(|user| user.username);
-    user.context("the API server does not say who the operator is; use --operator-user")
 }
 
 fn endpoint(target: &WebhookTarget) -> Endpoint {

@@ -4,7 +4,20 @@
 //! directories, as the kubelet makes them, the watch must be renewed here all the same. `rustix`, which has inotify,
 //! is in the tree anyway.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
+
+/// How often files are read without an event.
+pub(super) const POLL: Duration = Duration::from_secs(10);
+/// How long to wait for more changes: files that belong together are written one after the other.
+const QUIET: Duration = Duration::from_millis(200);
+
+impl Directory {
+    /// Returns when it has been quiet for a while, but no later than the next look.
+    pub(super) async fn quiet(&self) {
+        let quiet = async { while tokio::time::timeout(QUIET, self.changed()).await.is_ok() {} };
+        tokio::time::timeout(POLL, quiet).await.ok();
+    }
+}
 
 #[cfg(target_os = "linux")]
 pub(super) use linux::Directory;

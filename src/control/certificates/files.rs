@@ -4,7 +4,11 @@
 //! is served meanwhile. The webhook configurations are only read: their bundle is written by the program that issues
 //! the files, such as cert-manager.
 
-use super::{ActiveCertificate, CertificateServer, configurations::Configurations, directory::Directory};
+use super::{
+    ActiveCertificate, CertificateServer,
+    configurations::Configurations,
+    directory::{Directory, POLL},
+};
 use crate::telemetry::certificates::{Failure, Phase};
 use futures::StreamExt;
 use kube::Client;
@@ -23,10 +27,6 @@ use tokio::time::Instant;
 const CERTIFICATE: &str = "tls.crt";
 const KEY: &str = "tls.key";
 
-/// How often the files are read without an event.
-const POLL: Duration = Duration::from_secs(10);
-/// How long to wait for the second file: they are written one after the other.
-const QUIET: Duration = Duration::from_millis(200);
 /// The retry interval while the own port is not trusted.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -74,11 +74,7 @@ impl Files {
         let mut wake = Instant::now();
         loop {
             tokio::select! {
-                () = directory.changed() => {
-                    // Until it has been quiet for a while, but no longer than the next look is away.
-                    let quiet = async { while tokio::time::timeout(QUIET, directory.changed()).await.is_ok() {} };
-                    tokio::time::timeout(POLL, quiet).await.ok();
-                }
+                () = directory.changed() => directory.quiet().await,
                 Some((kind, now)) = live.next() => self.configurations.update(kind, now),
                 () = tokio::time::sleep_until(wake) => directory.find(),
             }

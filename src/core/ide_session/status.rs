@@ -9,7 +9,10 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::MicroTime,
     jiff::{SignedDuration, Timestamp},
 };
-use sojourn_crds::ide_session::{IdeSessionStatus, State};
+use sojourn_crds::{
+    ide_session::{IdeSessionStatus, State},
+    text::on_its_lines,
+};
 
 /// Bytes that the status keeps of a message at most.
 const LONGEST_MESSAGE: usize = 4096;
@@ -63,6 +66,7 @@ fn earliest(old: Option<MicroTime>, new: Option<Timestamp>) -> Option<MicroTime>
 
 /// As much of a message as is kept, never half a character.
 fn cut(message: &str) -> String {
+    let message = on_its_lines(message);
     let end = (0..=LONGEST_MESSAGE.min(message.len())).rev().find(|end| message.is_char_boundary(*end));
     message[..end.unwrap_or_default()].to_owned()
 }

@@ -5,10 +5,9 @@ use crate::{
     settings::LogSettings,
     telemetry::{log, metrics::Metrics},
 };
-use axum::http::{Method, Request};
-use futures::FutureExt;
+use axum::http::Method;
 use rstest::rstest;
-use tower::ServiceExt;
+use std::net::SocketAddr;
 
 fn admin() -> Admin {
     let settings = LogSettings { filter: "info".into(), json: None };
@@ -36,8 +35,7 @@ async fn ask_from(
 ) -> (StatusCode, String) {
     let mut request = Request::builder().method(method).uri(path).body(Body::from(body)).unwrap();
     if let Some(peer) = peer {
-        let peer = SocketAddr::new(peer.parse().unwrap(), 54321);
-        request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(ConnectInfo::<IpAddr>(peer.parse().unwrap()));
     }
     let response = router.oneshot(request).await.unwrap();
     let status = response.status();
@@ -148,9 +146,8 @@ async fn free_address() -> Address {
 #[tokio::test]
 async fn equal_addresses_share_a_listener_and_stop_ends_it() {
     let address = free_address().await;
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let stopped = stopped.map(drop).shared();
-    let server = admin().listen(Some(address.clone()), Some(address.clone()), stopped).await.unwrap();
+    let stop = CancellationToken::new();
+    let server = admin().listen(Some(address.clone()), Some(address.clone()), stop.clone()).await.unwrap();
     let server = tokio::spawn(server);
     let scraped = fetch(address.port, "/metrics").await;
     assert!(scraped.contains("application/openmetrics-text") && scraped.ends_with("# EOF\n"), "{scraped}");
@@ -161,18 +158,37 @@ async fn equal_addresses_share_a_listener_and_stop_ends_it() {
         let answer = fetch_from("127.9.8.7", address.port, path).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{path}: {answer}");
     }
-    stop.send(()).unwrap();
-    tokio::time::timeout(Duration::from_secs(5), server).await.unwrap().unwrap().unwrap();
+    stop.cancel();
+    server.await.unwrap();
+}
+
+/// A server that keeps what strangers hold is a test without an end.
+#[tokio::test]
+async fn strangers_who_hold_connections_lock_no_probe_out() {
+    use tokio::io::AsyncWriteExt as _;
+    let address = free_address().await;
+    let stop = CancellationToken::new();
+    let server = admin().listen(Some(address.clone()), None, stop.clone()).await.unwrap();
+    tokio::spawn(server);
+    let mut held = Vec::new();
+    for number in 0..8 * LIMITS.connections {
+        let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", address.port)).await.unwrap();
+        // Some say nothing, some break off in the middle, and some wait for what they never read.
+        let begun =
+            ["", "GET /livez HTTP/1.1\r\nHost:", "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n"][number % 3];
+        stream.write_all(begun.as_bytes()).await.unwrap();
+        held.push(stream);
+    }
+    assert!(fetch(address.port, "/livez").await.starts_with("HTTP/1.1 200"));
+    let open = held.iter().filter(|stream| stream.try_read(&mut [0; 512]).is_err()).count();
+    assert!(open <= LIMITS.connections, "{open} connections without an answer or an end");
+    stop.cancel();
 }
 
 #[tokio::test]
 async fn a_taken_address_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = Address { host: "127.0.0.1".into(), port: taken.local_addr().unwrap().port() };
-    let error = admin()
-        .listen(Some(address.clone()), None, std::future::pending::<()>().shared())
-        .await
-        .err()
-        .unwrap();
+    let error = admin().listen(Some(address.clone()), None, CancellationToken::new()).await.err().unwrap();
     assert!(error.to_string().starts_with(&format!("cannot listen at {address} for probes")), "{error}");
 }

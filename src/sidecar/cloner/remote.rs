@@ -57,6 +57,10 @@ impl Remote {
         let Some((scheme, _)) = text.split_once("://") else { return Self::read_short(text) };
         let mut url = Url::parse(text).map_err(|_| ReadRemoteError::Address)?;
         let host = url.host_str().filter(|host| !host.is_empty()).ok_or(ReadRemoteError::Address)?.to_owned();
+        // git would take it for a pattern, and show credentials to each host that fits.
+        if host.contains('*') {
+            return Err(ReadRemoteError::Address);
+        }
         let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
         let name = name(url.path())?;
         let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
@@ -152,6 +156,7 @@ mod tests {
     #[case("--upload-pack=x", ReadRemoteError::Address)]
     #[case("ext::sh -c x", ReadRemoteError::Address)]
     #[case("file:///srv/repo.git", ReadRemoteError::Address)]
+    #[case("https://*.example.org/repo.git", ReadRemoteError::Address)]
     #[case("ftp://example.org/repo.git", ReadRemoteError::Scheme)]
     #[case("https://example.org/", ReadRemoteError::Name)]
     #[case("https://example.org/..%2f", ReadRemoteError::Name)]

@@ -49,6 +49,15 @@ pub(crate) enum Access {
     Pod,
 }
 
+/// By what a request is admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Credential {
+    /// By what a browser sends by itself, whatever page wants it to.
+    Ambient,
+    /// By a header that its client has written.
+    Bearer,
+}
+
 /// A request is not admitted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AccessError {
@@ -60,6 +69,8 @@ pub(crate) enum AccessError {
     Wrong,
     /// It did not come through the login proxy.
     Outside,
+    /// It is a websocket of a page of another host.
+    Origin,
 }
 
 impl AccessError {
@@ -70,19 +81,20 @@ impl AccessError {
             Self::Scheme => "invalid key in the request header",
             Self::Wrong => "Unauthorized",
             Self::Outside => "Forbidden",
+            Self::Origin => "this page may not open a websocket to the session",
         }
     }
 }
 
 impl Access {
     /// Admits a request with `headers` from `peer`, or not.
-    pub(crate) fn authorize(&self, headers: &HeaderMap, peer: IpAddr) -> Result<(), AccessError> {
+    pub(crate) fn authorize(&self, headers: &HeaderMap, peer: IpAddr) -> Result<Credential, AccessError> {
         match self {
             Self::Token { token, cookie } => by_token(token, cookie, headers),
             // Not all of 127.0.0.0/8: service meshes hand over what comes from outside from other addresses of it.
             Self::Pod => {
                 let own = peer == Ipv4Addr::LOCALHOST || peer == Ipv6Addr::LOCALHOST;
-                own.then_some(()).ok_or(AccessError::Outside)
+                own.then_some(Credential::Ambient).ok_or(AccessError::Outside)
             }
         }
     }
@@ -118,23 +130,22 @@ impl Access {
     }
 }
 
-fn by_token(token: &Token, cookie: &str, headers: &HeaderMap) -> Result<(), AccessError> {
+fn by_token(token: &Token, cookie: &str, headers: &HeaderMap) -> Result<Credential, AccessError> {
     let mut error = AccessError::Missing;
+    let mut by_cookie = false;
     for (_, value, _) in cookies(headers).filter(|(name, _, _)| *name == cookie.as_bytes()) {
-        if token.is(value) {
-            return Ok(());
-        }
+        by_cookie |= token.is(value);
         error = AccessError::Wrong;
     }
     for value in headers.get_all(header::AUTHORIZATION) {
         match bearer(value) {
-            Some(text) if token.is(text) => return Ok(()),
+            Some(text) if token.is(text) => return Ok(Credential::Bearer),
             Some(_) => error = AccessError::Wrong,
             None if error == AccessError::Missing => error = AccessError::Scheme,
             None => {}
         }
     }
-    Err(error)
+    if by_cookie { Ok(Credential::Ambient) } else { Err(error) }
 }
 
 /// The bearer token that the value of an `Authorization` holds.

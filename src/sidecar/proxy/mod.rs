@@ -2,6 +2,7 @@
 //!
 //! * [`settings`]: flags, environment and file
 //! * [`access`]: authorization of requests
+//! * [`origin`]: which pages may open a websocket
 //! * [`rewrite`]: requests as the session receives them
 //! * [`activity`]: when the session was last used, which the operator asks for
 //!
@@ -9,6 +10,7 @@
 
 pub(crate) mod access;
 pub(crate) mod activity;
+pub(crate) mod origin;
 pub(crate) mod rewrite;
 pub(crate) mod settings;
 
@@ -17,7 +19,7 @@ use super::{
     web::error_chain,
 };
 use crate::http_server::{Peer, observed_stream::ObservedStream};
-use access::{Access, AccessError};
+use access::{Access, AccessError, Credential};
 use activity::{Activity, TunnelObserver};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
@@ -151,7 +153,7 @@ fn message(status: StatusCode, text: &str) -> Response<Body> {
 }
 
 fn refusal(error: AccessError) -> Response<Body> {
-    if error == AccessError::Outside {
+    if matches!(error, AccessError::Outside | AccessError::Origin) {
         return message(StatusCode::FORBIDDEN, error.message());
     }
     let mut response = message(StatusCode::UNAUTHORIZED, error.message());
@@ -167,7 +169,15 @@ impl Proxy {
         // Queries are not logged: some servers take their tokens there.
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let address = peer.address;
-        let response = match self.access.authorize(request.headers(), address) {
+        let admitted = self.access.authorize(request.headers(), address).and_then(|credential| {
+            let websocket = rewrite::requested_upgrade(request.headers()).is_some_and(rewrite::is_websocket);
+            let behind_login = self.access == Access::Pod;
+            let foreign = websocket
+                && credential == Credential::Ambient
+                && origin::is_foreign(request.headers(), behind_login);
+            if foreign { Err(AccessError::Origin) } else { Ok(()) }
+        });
+        let response = match admitted {
             Ok(()) => {
                 peer.slot.prove();
                 match self.turn().await {

@@ -91,16 +91,20 @@ impl Target {
     }
 }
 
+/// The protocol that a request wants to change to.
+pub(crate) fn requested_upgrade(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let asks = tokens(headers, header::CONNECTION).any(|token| token.eq_ignore_ascii_case("upgrade"));
+    headers.get(header::UPGRADE).filter(|_| asks)
+}
+
 /// The protocol that a request wants to change to, if it may.
 pub(crate) fn upgrade(request: &Parts) -> Option<HeaderValue> {
-    let wanted = request.headers.get(header::UPGRADE)?;
-    let asks =
-        tokens(&request.headers, header::CONNECTION).any(|token| token.eq_ignore_ascii_case("upgrade"));
+    let wanted = requested_upgrade(&request.headers)?;
     // An upgrade to HTTP/2 would carry further requests, which would not be authorized.
     let http2 = wanted.to_str().is_ok_and(|text| {
         text.split(',').any(|protocol| protocol.trim().get(..2).is_some_and(|p| p.eq_ignore_ascii_case("h2")))
     });
-    (asks && !http2 && request.version == Version::HTTP_11).then(|| wanted.clone())
+    (!http2 && request.version == Version::HTTP_11).then(|| wanted.clone())
 }
 
 /// Whether the protocol is that of websockets.

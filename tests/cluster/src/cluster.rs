@@ -16,6 +16,7 @@ use crate::kubeconfig::{self, Credential};
 use crate::node::namespace::{Network, Passage};
 use crate::process::ProcessId;
 use crate::supervisor::{self, Supervisor};
+use crate::webhook_client::WebhookClient;
 use crate::{Error, Options, components, runs, start};
 
 /// Longer than any test run or benchmark.
@@ -171,6 +172,14 @@ impl Cluster {
     pub fn audit(&self) -> Result<AuditLog, Error> {
         let path = components::audit_log_path(&self.dir);
         if path.is_file() { Ok(AuditLog::new(path)) } else { Err(Error::ReadAudit) }
+    }
+
+    /// As whom the API server calls webhooks.
+    ///
+    /// # Errors
+    /// The cluster was started without [`Options::webhook_client`].
+    pub fn webhook_client(&self) -> Result<WebhookClient, Error> {
+        WebhookClient::read(&self.dir)
     }
 
     /// The process of a component, such as `kube-apiserver`: under /proc it tells what it uses.

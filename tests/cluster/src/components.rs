@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::addons::PRETENDED;
 use crate::assets::Binaries;
-use crate::{Options, node, pki};
+use crate::{Options, node, pki, webhook_client};
 
 /// A process of the cluster.
 #[derive(Debug)]
@@ -118,6 +118,10 @@ impl Plan<'_> {
         if !self.options.audit_users.is_empty() {
             args.push(format!("--audit-policy-file={}", self.audit_policy_path().display()));
             args.push(format!("--audit-log-path={}", self.audit_log_path().display()));
+        }
+        if self.options.webhook_client {
+            let path = webhook_client::admission_config_path(self.dir);
+            args.push(format!("--admission-control-config-file={}", path.display()));
         }
         args.extend(self.feature_gates());
         args.extend(self.options.api_server_args.iter().cloned());

@@ -38,6 +38,7 @@ mod stages;
 mod start;
 mod supervisor;
 mod testing;
+mod webhook_client;
 
 pub use assets::{BINARIES, NODE_BINARIES, build_all, build_all_with_node};
 pub use audit::{AuditCursor, AuditEntry, AuditLog};
@@ -48,3 +49,4 @@ pub use node::{Image, NODE_ADDRESS};
 pub use options::Options;
 pub use runs::{Running, list, stop_named};
 pub use testing::{Output, PATIENCE, eventually, kubectl, test_namespace};
+pub use webhook_client::WebhookClient;

@@ -29,6 +29,8 @@ pub struct Options {
     pub metrics: bool,
     /// Further API server flags, such as `--runtime-config=...`.
     pub api_server_args: Vec<String>,
+    /// The API server shows webhooks a client certificate, see [`crate::WebhookClient`].
+    pub webhook_client: bool,
     /// The name under which `list`, `down` and [`crate::Cluster::attach`] find the cluster. `None`:
     /// one is made up.
     pub name: Option<String>,
@@ -46,6 +48,7 @@ impl Default for Options {
             fast_controllers: false,
             metrics: true,
             api_server_args: Vec::new(),
+            webhook_client: false,
             name: None,
         }
     }

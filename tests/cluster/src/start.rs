@@ -15,7 +15,7 @@ use crate::node::namespace::Passage;
 use crate::node::{self, Node};
 use crate::pki::{Authority, Subject};
 use crate::supervisor::Supervisor;
-use crate::{Error, Options, addons, paths, pki, runs, stages};
+use crate::{Error, Options, addons, paths, pki, runs, stages, webhook_client};
 
 /// Generous: a laptop that builds something else at the same time is no reason to give up.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -130,6 +130,9 @@ fn write_files(plan: &Plan<'_>, server: &str) -> Result<(), Error> {
         let credential = Credential::Certificate(&identity);
         let path = plan.kubeconfig(node::KUBELET);
         kubeconfig::write(&path, server, authority.pem(), KUBELET_SUBJECT.name, &credential)?;
+    }
+    if plan.options.webhook_client {
+        webhook_client::write(plan.dir)?;
     }
     if !plan.options.audit_users.is_empty() {
         paths::write_private(&plan.audit_policy_path(), &plan.audit_policy())?;

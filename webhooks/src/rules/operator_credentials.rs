@@ -12,35 +12,46 @@ use crate::finding::{Code, FieldPath, Finding, seen};
 /// What the operator authenticates with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OwnCredentials {
-    /// The namespace that the operator runs in.
+    /// The namespace of its Secrets. Empty: none are known.
     pub namespace: String,
-    /// Its service account.
-    pub service_account: String,
     /// Its Secrets.
     pub secrets: Vec<String>,
+    /// Namespace and name of its service account, if it is known to have one.
+    pub service_account: Option<(String, String)>,
 }
 
 impl OwnCredentials {
-    /// Those of the user that the operator is to the API server; none if that is no service account.
-    pub fn of(user: &str, secrets: Vec<String>) -> Self {
+    /// These, with the service account that `user` is to the API server, if it is one.
+    #[must_use]
+    pub fn with_user(self, user: &str) -> Self {
         let account = user.strip_prefix("system:serviceaccount:").and_then(|account| account.split_once(':'));
-        account.map_or_else(Self::default, |(namespace, name)| Self {
-            namespace: namespace.to_owned(),
-            service_account: name.to_owned(),
-            secrets,
-        })
+        let service_account = account.map(|(namespace, name)| (namespace.to_owned(), name.to_owned()));
+        Self { service_account, ..self }
     }
+
+    /// What there is of them in a namespace.
+    fn within(&self, namespace: &str) -> Within<'_> {
+        let account = self.service_account.as_ref().filter(|(home, _)| home == namespace);
+        let secrets: &[String] = if self.namespace == namespace { &self.secrets } else { &[] };
+        Within { service_account: account.map(|(_, name)| name.as_str()), secrets }
+    }
+}
+
+/// The credentials in one namespace.
+struct Within<'a> {
+    service_account: Option<&'a str>,
+    secrets: &'a [String],
 }
 
 /// Says where the spec of an object in `namespace` uses credentials of the operator.
 pub(crate) fn check<S: Serialize>(namespace: &str, spec: &S, facts: &dyn Facts, findings: &mut Vec<Finding>) {
-    let own = &facts.settings().own;
-    if own.namespace.is_empty() || namespace != own.namespace {
+    let own = facts.settings().own.within(namespace);
+    if own.service_account.is_none() && own.secrets.is_empty() {
         return;
     }
     // As JSON, in this one namespace only: references stand in many types, and in newer fields too.
     if let Ok(spec) = serde_json::to_value(spec) {
-        walk(own, &FieldPath::new("spec"), Parent::default(), &spec, findings);
+        walk(&own, &FieldPath::new("spec"), Parent::default(), &spec, findings);
     }
 }
 
@@ -52,13 +63,7 @@ struct Parent<'a> {
 }
 
 /// The depth is bounded by the reader, which refuses deeper objects.
-fn walk(
-    own: &OwnCredentials,
-    path: &FieldPath,
-    parent: Parent<'_>,
-    value: &Value,
-    findings: &mut Vec<Finding>,
-) {
+fn walk(own: &Within<'_>, path: &FieldPath, parent: Parent<'_>, value: &Value, findings: &mut Vec<Finding>) {
     match value {
         Value::Object(fields) => {
             for (field, value) in fields {
@@ -85,9 +90,9 @@ fn walk(
     }
 }
 
-fn credential(own: &OwnCredentials, parent: Parent<'_>, text: &str) -> Option<&'static str> {
+fn credential(own: &Within<'_>, parent: Parent<'_>, text: &str) -> Option<&'static str> {
     let names_account = matches!(parent.field, "serviceAccountName" | "serviceAccount");
-    if names_account && text == own.service_account {
+    if names_account && own.service_account == Some(text) {
         return Some("the service account");
     }
     // `secretName`, and `name` below `secretRef`, `secretKeyRef`, `secret`, `imagePullSecrets` and the like.
@@ -104,8 +109,20 @@ mod tests {
     use rstest::rstest;
     use serde_json::json;
 
+    fn own(user: &str) -> OwnCredentials {
+        let own = OwnCredentials {
+            namespace: "sojourn".to_owned(),
+            secrets: vec!["key".to_owned()],
+            service_account: None,
+        };
+        own.with_user(user)
+    }
+
     fn paths(namespace: &str, spec: Value) -> Vec<String> {
-        let own = OwnCredentials::of("system:serviceaccount:sojourn:operator", vec!["key".to_owned()]);
+        paths_of(own("system:serviceaccount:sojourn:operator"), namespace, spec)
+    }
+
+    fn paths_of(own: OwnCredentials, namespace: &str, spec: Value) -> Vec<String> {
         let facts = Offline::new(
             jiff::Timestamp::UNIX_EPOCH,
             AdmissionSettings { own, ..AdmissionSettings::default() },
@@ -141,5 +158,15 @@ mod tests {
             "imagePullSecrets": [{"name": "other"}],
         });
         assert!(paths("sojourn", spec).is_empty());
+    }
+
+    #[test]
+    fn account_and_secrets_are_where_they_are() {
+        let spec = json!({"serviceAccountName": "operator", "imagePullSecrets": [{"name": "key"}]});
+        let elsewhere = own("system:serviceaccount:other:operator");
+        assert_eq!(paths_of(elsewhere.clone(), "sojourn", spec.clone()), ["spec.imagePullSecrets[0].name"]);
+        assert_eq!(paths_of(elsewhere, "other", spec.clone()), ["spec.serviceAccountName"]);
+        assert_eq!(paths_of(own("admin"), "sojourn", spec.clone()), ["spec.imagePullSecrets[0].name"]);
+        assert!(paths_of(OwnCredentials::default(), "", spec).is_empty(), "nothing is known");
     }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a failed step of a test is a failed test")]
 
 mod bounds;
+mod strangers;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -9,7 +9,10 @@ use crate::core::{
 };
 use base64::{Engine, engine::general_purpose};
 use serde_json::{Map, Value, json};
-use sojourn_crds::amalthea::{AuthenticationType, Ingress, Location, names};
+use sojourn_crds::{
+    amalthea::{AuthenticationType, Ingress, Location, names},
+    text::is_control,
+};
 
 const TUNNEL_SECRET: &str = "WSTUNNEL_SECRET";
 const OAUTH2_PROXY_CONFIG: &str = "oauth2-proxy-config.yaml";
@@ -65,7 +68,26 @@ fn data(build: &Build, live: Option<&CachedObject>) -> Map<String, Value> {
 
 fn cookie_secret(config: &str) -> Option<&str> {
     let line = config.lines().find_map(|line| line.trim().strip_prefix("cookie_secret"))?;
-    line.trim_start().strip_prefix('=')?.trim().strip_prefix('"')?.strip_suffix('"')
+    let secret = line.trim_start().strip_prefix('=')?.trim().strip_prefix('"')?.strip_suffix('"')?;
+    // What is written as it is must be what the operator writes: others may edit the live secret.
+    let is_base64 = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '+' | '/' | '=');
+    secret.chars().all(is_base64).then_some(secret)
+}
+
+/// A string of a session as a string in TOML and in YAML alike: nothing in it ends the string, and nothing is filled in
+/// for a dollar sign.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            '$' => quoted.push_str("\\u0024"),
+            c if is_control(c) => quoted.push_str(&format!("\\U{:08x}", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
 }
 
 fn proxy_config(build: &Build, ingress: &Ingress, cookie_secret: &str) -> String {
@@ -74,9 +96,9 @@ fn proxy_config(build: &Build, ingress: &Ingress, cookie_secret: &str) -> String
     [
         "session_cookie_minimal = true".to_owned(),
         "skip_provider_button = true".to_owned(),
-        format!("redirect_url = \"{scheme}://{}{prefix}oauth2/callback\"", ingress.host),
-        format!("cookie_path = \"{prefix}\""),
-        format!("proxy_prefix = \"{prefix}oauth2\""),
+        format!("redirect_url = {}", quoted(&format!("{scheme}://{}{prefix}oauth2/callback", ingress.host))),
+        format!("cookie_path = {}", quoted(&prefix)),
+        format!("proxy_prefix = {}", quoted(&format!("{prefix}oauth2"))),
         "authenticated_emails_file = \"/authorized_emails\"".to_owned(),
         format!("cookie_secret = \"{cookie_secret}\""),
         String::new(),
@@ -85,10 +107,10 @@ fn proxy_config(build: &Build, ingress: &Ingress, cookie_secret: &str) -> String
 }
 
 /// oauth2-proxy fills in the `${…}` from its environment, before it reads this as YAML. Values of the session's secret
-/// stand in blocks of their own, where quotes, numbers and a last line break are nothing special.
+/// stand in blocks of their own, where quotes, numbers and a last line break are nothing special. A line break within one
+/// can end its block: who writes that secret configures the login anyway, by its variables (`OAUTH2_PROXY_…`) too.
 fn proxy_alpha_config(ingress: &Ingress) -> String {
-    // JSON is YAML.
-    let path = json!(with_slash(&ingress.path_prefix.0));
+    let path = quoted(&with_slash(&ingress.path_prefix.0));
     let (listens, upstream) = (names::AUTHENTICATED_PORT, names::SECOND_PROXY_PORT);
     format!(
         "providers:
@@ -157,6 +179,36 @@ mod tests {
             assert_eq!(provider["oidcConfig"]["insecureAllowUnverifiedEmail"], true);
             assert_eq!(provider["code_challenge_method"], Value::Null);
             assert_eq!(read["upstreamConfig"]["upstreams"][0]["path"], "/a \"b\": #c/");
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_session_gets_out_of_its_string() {
+        let hostile = "/a\"\\$HOME ${OIDC_CLIENT_SECRET}\n  evil: true\r\u{7f}\u{85}\u{2028}ä/";
+        let ingress = json!({"host": "sessions.example.org", "pathPrefix": hostile});
+        let config = proxy_alpha_config(&serde_json::from_value(ingress).unwrap());
+        let variables = [
+            ("OIDC_CLIENT_ID", "id"),
+            ("OIDC_CLIENT_SECRET", "secret"),
+            ("OIDC_ISSUER_URL", "https://login.example.org"),
+            ("OIDC_CODE_CHALLENGE_METHOD", ""),
+            ("ALLOW_UNVERIFIED_EMAILS", "true"),
+        ];
+        let read = read(&config, &variables);
+        assert_eq!(read["upstreamConfig"]["upstreams"][0]["path"], hostile);
+        assert_eq!(read["upstreamConfig"]["upstreams"].as_array().unwrap().len(), 1);
+        // In TOML the same string is one line, too, with the same escapes.
+        let text = quoted(hostile);
+        let inner = &text[1..text.len() - 1];
+        assert!(!inner.chars().any(|c| c.is_control() || c == '$'), "{text}");
+        assert!(!inner.replace("\\\\", "").replace("\\\"", "").contains('"'), "{text}");
+    }
+
+    #[test]
+    fn a_cookie_secret_is_kept_if_it_is_one() {
+        assert_eq!(cookie_secret("a = 1\n  cookie_secret = \"QUJD-_w=\"\n"), Some("QUJD-_w="));
+        for edited in ["", "cookie_secret = \"a\" # \"", "cookie_secret = \"a\\nb\"", "cookie_secret = a"] {
+            assert_eq!(cookie_secret(edited), None, "{edited}");
         }
     }
 }

@@ -24,7 +24,10 @@ use crate::{
     reason::Reason,
 };
 use k8s_openapi::{api::core::v1::PodStatus, apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
-use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionStatus, Condition, ContainerCounts, State};
+use sojourn_crds::{
+    amalthea::{AmaltheaSession, AmaltheaSessionStatus, Condition, ContainerCounts, State},
+    text::on_its_lines,
+};
 use state::Seen;
 
 /// What a pass ends with.
@@ -59,7 +62,7 @@ pub fn status(checked: &Checked, before: &Observed, applied: &Applied, context: 
     let mut status = AmaltheaSessionStatus {
         observed_generation: checked.session.metadata.generation,
         state: seen.state,
-        error: seen.error.clone(),
+        error: seen.error.as_deref().map(|error| on_its_lines(error).into_owned()),
         url: Some(children::url(checked.spec, context.settings)),
         run_id: match run::run(checked.session, now) {
             // The run that brought the result was the last.
@@ -309,7 +312,7 @@ pub(super) fn without_spec(session: &AmaltheaSession, now: Timestamp) -> Report 
     let unreadable =
         session.metadata.annotations.as_ref().and_then(|annotations| annotations.get(UNREADABLE));
     let missing = || "the session has no spec; give it at least spec.session.image, or delete it".to_owned();
-    let error = unreadable.cloned().unwrap_or_else(missing);
+    let error = on_its_lines(&unreadable.cloned().unwrap_or_else(missing)).into_owned();
     let mut status = AmaltheaSessionStatus {
         observed_generation: session.metadata.generation,
         state: if deleting { State::NotReady } else { State::Failed },

@@ -4,7 +4,7 @@ use super::{cluster::cluster, controllers::status_of, fixtures::*};
 use crate::core::{object::Kind, workload::Warning};
 use rstest::rstest;
 use serde_json::{Value, json};
-use sojourn_crds::amalthea::State;
+use sojourn_crds::{amalthea::State, text::is_control};
 
 fn error_of(pod: Value) -> Option<String> {
     let mut cluster = cluster(session("hello"));
@@ -181,4 +181,24 @@ fn what_belongs_to_others_does_not_count() {
     claim["status"] = json!({"allocatedResourceStatuses": {"storage": "NodeResizeInfeasible"}});
     claim["metadata"]["ownerReferences"][0]["uid"] = json!("another");
     assert_eq!(cluster.seen().status.error, None);
+}
+
+/// Whoever runs in a container writes its termination message.
+#[test]
+fn a_termination_message_does_nothing_to_a_terminal() {
+    let mut cluster = cluster(session("hello"));
+    cluster.settle();
+    let said = "no \u{1b}[2J\u{1b}[31mdisk\u{202e}\r\nReady \u{9b}2K\nuse a larger one";
+    let state = json!({"terminated": {"exitCode": 3, "message": said}});
+    cluster.pod_status(json!({"phase": "Failed", "containerStatuses": [status_of("c", state)]}));
+    let status = cluster.seen().status;
+    let error = status.error.unwrap();
+    assert!(
+        error.ends_with("no \\u{1b}[2J\\u{1b}[31mdisk\\u{202e}\\r\nReady \\u{9b}2K\nuse a larger one"),
+        "{error}"
+    );
+    let said = status.conditions.iter().filter_map(|condition| condition.message.as_deref());
+    for text in said.chain([error.as_str()]) {
+        assert!(!text.chars().any(|c| is_control(c) && c != '\n'), "{text:?}");
+    }
 }

@@ -34,9 +34,20 @@ fn headers(texts: &[(&str, &str)]) -> HeaderMap {
 #[case::wrong_bearer(&[("authorization", "Bearer other")], Err(AccessError::Wrong))]
 #[case::empty_bearer(&[("authorization", "Bearer ")], Err(AccessError::Wrong))]
 fn a_token_is_asked_for(#[case] shown: &[(&str, &str)], #[case] expected: Result<(), AccessError>) {
-    assert_eq!(token().authorize(&headers(shown), OUTSIDE), expected);
+    assert_eq!(token().authorize(&headers(shown), OUTSIDE).map(drop), expected);
     // Where it comes from does not matter.
-    assert_eq!(token().authorize(&headers(shown), Ipv4Addr::LOCALHOST.into()), expected);
+    assert_eq!(token().authorize(&headers(shown), Ipv4Addr::LOCALHOST.into()).map(drop), expected);
+}
+
+#[test]
+fn a_bearer_token_is_shown_on_purpose_and_a_cookie_may_not_be() {
+    let (cookie, bearer) = (("cookie", "renku-auth=the-key"), ("authorization", "Bearer the-key"));
+    let by = |shown: &[_]| token().authorize(&headers(shown), OUTSIDE);
+    assert_eq!(by(&[cookie]), Ok(Credential::Ambient));
+    assert_eq!(by(&[bearer]), Ok(Credential::Bearer));
+    assert_eq!(by(&[cookie, bearer]), Ok(Credential::Bearer));
+    let behind_login = Access::Pod.authorize(&HeaderMap::new(), Ipv4Addr::LOCALHOST.into());
+    assert_eq!(behind_login, Ok(Credential::Ambient));
 }
 
 #[rstest]
