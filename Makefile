@@ -39,11 +39,13 @@ test-node: ## Run the tests that need a real node (root)
 	$(TIMED) "lost nodes and takeover" cargo test --no-fail-fast --test node -- lost:: takeover::
 	@$(TIMED) --end
 
-differential: export SOJOURN_DIFFERENTIAL_SPECS ?= 20000
-differential: ## Compare our rules with a real API server on 20,000 generated sessions (SOJOURN_DIFFERENTIAL_SPECS=n, SOJOURN_DIFFERENTIAL_SEED=n)
+differential: export SOJOURN_DIFFERENTIAL_SPECS ?= $(or $(SPECS),20000)
+differential: export SOJOURN_DIFFERENTIAL_SEED ?= $(or $(SEED),1)
+differential: ## Compare our rules with a real API server on SPECS=20000 generated sessions (SEED=1; KUBERNETES=1.30: of that version)
 	@$(SETUP)
-	@# The rules judge for the version that the API server says it is. Binaries of another one: KUBEBUILDER_ASSETS=folder.
-	cargo run --quiet --package sojourn-cluster -- build
+	@# The rules judge for the version that the API server says it is.
+	$(if $(KUBERNETES),export KUBEBUILDER_ASSETS; KUBEBUILDER_ASSETS=$$(bash tests/cluster/api-server.sh $(KUBERNETES)) && )\
+	cargo run --quiet --package sojourn-cluster -- build && \
 	cargo test --package sojourn --test differential -- --nocapture
 
 bench: ## Measure, and print a table with the limit of each figure from the same run (BENCH="--only a,d": parts; BENCH="--only scale": 10,000 sessions; BENCH="--only largest": 2,000 of the largest size)

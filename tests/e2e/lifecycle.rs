@@ -31,6 +31,22 @@ async fn an_interactive_session_runs_hibernates_and_resumes() {
     assert!(!scene.json("ingress", "hello").await.is_null());
 }
 
+/// The API server takes two variables of one name in a POST, and refuses them in every server-side apply.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_with_a_variable_twice_hibernates_and_resumes() {
+    let scene = scene("twice").await;
+    let variable = |value: &str| json!({"name": "A", "value": value});
+    let env = json!([variable("1"), variable("2")]);
+    scene.session("twice", json!({"session": {"image": "busybox:1.36", "env": env}})).await;
+    scene.reaches("twice", State::Running).await;
+    assert_eq!(scene.json("pod", "twice-0").await["spec"]["containers"][0]["env"], json!([variable("2")]));
+
+    must(scene.patch("twice", json!({"spec": {"hibernated": true}})).await);
+    scene.reaches("twice", State::Hibernated).await;
+    must(scene.patch("twice", json!({"spec": {"hibernated": false}})).await);
+    scene.reaches("twice", State::Running).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_session_runs_hibernates_and_resumes() {
     let scene = scene("batch").await;

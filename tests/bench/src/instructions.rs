@@ -25,6 +25,8 @@ use tower::ServiceExt as _;
 
 /// How often a program asks, and how often another one.
 const TIMES: [u32; 2] = [20, 120];
+/// How many times what is kept an admission may cost, before somebody has to say that it is meant.
+const DEARER: f64 = 1.3;
 /// The figures that are kept, to compare with.
 const KEPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions.md");
 
@@ -39,13 +41,14 @@ struct Asked {
 pub(crate) fn run(table: &mut Table) -> anyhow::Result<()> {
     let kept = read_kept();
     for (name, (_, count)) in count_all()? {
+        let limit = kept.get(&name).copied();
         table.add(Row {
             part: 'e',
             value: count,
-            limit: kept.get(&name).copied(),
+            limit,
             figure: format!("instructions, {name}"),
             unit: "",
-            bound: Bound::None,
+            bound: if limit.is_some() { Bound::RatioAtMost(DEARER) } else { Bound::None },
         });
     }
     Ok(())

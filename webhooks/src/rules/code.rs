@@ -164,6 +164,8 @@ codes! {
         "A label or annotation of `template` is not one that Kubernetes accepts. The original's children are refused for ever."
     ContainerInvalid "container-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
         "A field of a container has a value that Kubernetes refuses. The original's workload is refused for ever."
+    ListKeyTwice "list-key-twice" Warn Invalid FieldValueInvalid 3 Allows Object
+        "Two items of a list have the key by which Kubernetes tells them apart, such as two variables of one name. Only the last one counts, as with the original."
     EnvironmentInvalid "environment-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
         "A variable of a container, or where it comes from, is not one that Kubernetes accepts. The original's workload is refused for ever."
     ContainerPortInvalid "container-port-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
@@ -264,8 +266,6 @@ codes! {
         "A header for asking the server of a Notebook cannot be sent, so that the server could never be asked."
     QuantityInvalid "quantity-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
         "A request, limit or size is not a quantity, or is negative. agentserver crashes on it."
-    RequestExceedsLimit "request-exceeds-limit" Deny Invalid FieldValueInvalid 3 Prevents Object
-        "A request is larger than its limit. Kubernetes refuses the workload for ever."
     PlaceholderUnknown "placeholder-unknown" Deny Invalid FieldValueInvalid 3 Prevents Object
         "A placeholder is not one that is replaced, and cannot be meant as it stands. agentserver passes it on."
     PlaceholderKept "placeholder-kept" Warn Invalid FieldValueInvalid 3 Allows Object
@@ -274,8 +274,6 @@ codes! {
         "A variable has no name, or one that Kubernetes refuses."
     EnvNameTaken "env-name-taken" Deny Invalid FieldValueInvalid 3 Prevents Object
         "A variable is set twice. agentserver keeps them in a map, where that cannot be."
-    EnvValueAmbiguous "env-value-ambiguous" Deny Invalid FieldValueInvalid 3 Prevents Object
-        "A variable has both `value` and `valueFrom`. Kubernetes refuses the workload for ever."
     PortInvalid "port-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
         "`port` of a Notebook is not a port."
     ClaimAmbiguous "claim-ambiguous" Deny Invalid FieldValueInvalid 3 Prevents Object
@@ -318,6 +316,8 @@ codes! {
         "Annotation and variable of an AgenticSession name different sessions to continue. The annotation decides."
     EnvNameOdd "env-name-odd" Warn Invalid FieldValueInvalid 3 Allows Object
         "A variable of an AgenticSession has a name that older clusters refuse and that shells cannot read."
+    EnvValueUnusable "env-value-unusable" Warn Invalid FieldValueInvalid 3 Allows Object
+        "A variable of an AgenticSession, or its prompt, is too long or holds a NUL, so that most nodes cannot start a process with it. The original's container fails for ever."
     EnvIgnored "env-ignored" Warn Invalid FieldValueInvalid 3 Allows Object
         "A variable of an AgenticSession is one that the operator never gives away. Its value does nothing."
     EnvReserved "env-reserved" Warn Invalid FieldValueInvalid 3 Allows Object

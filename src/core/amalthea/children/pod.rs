@@ -3,6 +3,7 @@
 use super::{Build, auth, clone, insert_some, remote, storage};
 use serde_json::{Value, json};
 use sojourn_crds::amalthea::{Location, ProbeType, SessionType, names};
+use std::collections::BTreeSet;
 
 /// The pod template of the session's workload.
 pub(super) fn template(build: &Build) -> Value {
@@ -56,13 +57,22 @@ pub(super) fn template(build: &Build) -> Value {
 /// The session's own pull secrets, and those that every session has.
 fn pull_secrets(build: &Build) -> Value {
     let own = build.spec.image_pull_secrets.iter().map(|secret| &secret.name);
-    let mut names: Vec<&String> = own.collect();
-    for name in &build.context.settings.pull_secrets {
+    let mut names: Vec<&String> = Vec::new();
+    for name in own.chain(&build.context.settings.pull_secrets) {
         if !names.contains(&name) {
             names.push(name);
         }
     }
     names.into_iter().map(|name| json!({"name": name})).collect()
+}
+
+/// The variables that count: of several with one name it is the last. A server-side apply cannot have the others.
+pub(super) fn last_of_each_name(mut variables: Vec<Value>) -> Vec<Value> {
+    let mut names = BTreeSet::new();
+    variables.reverse();
+    variables.retain(|variable| names.insert(variable["name"].as_str().unwrap_or_default().to_owned()));
+    variables.reverse();
+    variables
 }
 
 /// The container of the user's process.
@@ -84,7 +94,7 @@ fn session_container(build: &Build) -> Value {
     });
     insert_some(&mut container, "command", json!(session.command));
     insert_some(&mut container, "args", json!(session.args));
-    insert_some(&mut container, "env", json!(session.env));
+    insert_some(&mut container, "env", json!(last_of_each_name(session.env.clone())));
     insert_some(&mut container, "resources", json!(session.resources));
     insert_some(&mut container, "workingDir", json!(session.working_dir));
     insert_some(&mut container, "readinessProbe", readiness_probe(build));

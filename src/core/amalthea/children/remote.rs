@@ -1,6 +1,6 @@
 //! The containers of a remote session: a controller that drives the external system, and a tunnel.
 
-use super::{Build, auth, storage};
+use super::{Build, auth, pod::last_of_each_name, storage};
 use serde_json::{Value, json};
 use sojourn_crds::{
     amalthea::names,
@@ -27,7 +27,7 @@ pub(super) fn session_container(build: &Build) -> Value {
         "name": names::SESSION_CONTAINER,
         "image": build.context.settings.sidecars_image,
         "args": ["remote-session-controller", "run"],
-        "env": env,
+        "env": last_of_each_name(env),
         "ports": [{"name": names::HTTP_PORT, "containerPort": names::REMOTE_CONTROLLER_PORT, "protocol": "TCP"}],
         "resources": auth::sidecar_resources("100m", "64Mi"),
         "securityContext": auth::sidecar_security_context(),

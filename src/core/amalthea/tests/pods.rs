@@ -130,3 +130,28 @@ fn pull_secrets_of_the_installation_join_those_of_the_session() {
     );
     assert_eq!(pod(&none)["imagePullSecrets"], json!([{"name": "mirror"}, {"name": "common"}]));
 }
+
+/// A server-side apply refuses two items of one key, and what was created could then never be changed.
+#[test]
+fn no_list_has_two_items_of_one_key() {
+    let variable = |name: &str, value: &str| json!({"name": name, "value": value});
+    let env = json!([variable("A", "1"), variable("B", "2"), variable("A", "3")]);
+    let draft = session("hello")
+        .spec("session/env", env)
+        .spec("imagePullSecrets", json!([{"name": "own"}, {"name": "own"}]));
+    let local = pod(&cluster(draft));
+    assert_eq!(
+        local["containers"][0]["env"],
+        json!([variable("B", "2"), variable("A", "3")]),
+        "the last one counts"
+    );
+    assert_eq!(local["imagePullSecrets"], json!([{"name": "own"}]));
+
+    let env = json!([variable("RSC_SERVER_PORT", "1")]);
+    let remote = pod(&cluster(session("hello").remote().spec("session/env", env)));
+    let ports: Vec<&Value> = list(&remote["containers"][0], "env")
+        .iter()
+        .filter(|entry| entry["name"] == "RSC_SERVER_PORT")
+        .collect();
+    assert_eq!(ports.len(), 1, "the operator's own");
+}

@@ -2,15 +2,17 @@
 //!
 //! In the original, the variables of a session replace those of the runner, except for variables from a secret and the
 //! two switches of Vertex. Kubernetes refuses the pod for an invalid name, or for a state directory outside the
-//! workspace, and the session stays pending for ever. A runner with replaced variables runs, but rarely as intended.
+//! workspace, and the session stays pending for ever. A runner with replaced variables runs, but rarely as intended. The
+//! prompt is a variable, too.
 
 use std::path::{Component, Path};
 
 use sojourn_crds::ambient::names::{FORCE_EXECUTE_PROMPT, STATE_DIR_VARIABLE};
 
 use super::{Subject, spec};
-use crate::finding::{Code, FieldPath, Finding, seen};
-use crate::rules::variables;
+use crate::finding::{Code, FieldPath, seen};
+use crate::rules::pod::Report;
+use crate::rules::pod::container::env;
 
 /// Variables of the operator that a session cannot replace.
 const KEPT: [&str; 4] = ["AGUI_TOKEN", "BOT_TOKEN", "CLAUDE_CODE_USE_VERTEX", "USE_VERTEX"];
@@ -42,50 +44,56 @@ const MADE: [(&str, &str); 20] = [
 /// Variables by which runner and platform find each other.
 const WIRED: [&str; 5] = ["AGUI_PORT", "ARTIFACTS_DIR", "BACKEND_API_URL", "USE_AGUI", "WORKSPACE_PATH"];
 
+/// The longest variable, name and value, that Linux hands to a process where pages have 4 KiB.
+const LONGEST: usize = 32 * 4096 - "=\0".len();
+
 /// Reports what is wrong with the variables.
-pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
+pub(crate) fn check(subject: &Subject<'_>, report: &mut Report<'_>) {
     for (name, value) in &subject.spec().environment_variables {
         let path = spec("environmentVariables").key(name);
-        check_name(name, &path, findings);
-        check_owner(name, value, subject, &path, findings);
+        check_name(name, &path, report);
+        check_value(name, value, &path, report);
+        check_owner(name, value, subject, &path, report);
         if name == STATE_DIR_VARIABLE && !value.is_empty() && !lies_within(value) {
-            findings.push(Finding::new(
+            report.add(
                 Code::StateDirInvalid,
                 path,
                 format!("{} does not lie in the workspace", seen(value)),
                 "write a relative path without '..', for example .claude",
-            ));
+            );
         }
     }
-}
-
-/// Reports names that Kubernetes does not accept. Before 1.32 it accepted only the characters of shells, '-' and '.'.
-fn check_name(name: &str, path: &FieldPath, findings: &mut Vec<Finding>) {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
-    if !variables::is_name(name) {
-        findings.push(Finding::new(
-            Code::EnvNameInvalid,
-            path.clone(),
-            format!("{} cannot name a variable", seen(name)),
-            "use letters, digits and '_', and no digit first",
-        ));
-    } else if !name.bytes().all(plain) || name.starts_with(|c: char| c.is_ascii_digit()) {
-        findings.push(Finding::new(
-            Code::EnvNameOdd,
-            path.clone(),
-            "is a name that clusters before 1.32 refuse",
-            "use letters, digits and '_'",
-        ));
+    if let Some(prompt) = &subject.spec().initial_prompt {
+        check_value("INITIAL_PROMPT", prompt, &spec("initialPrompt"), report);
     }
 }
 
-fn check_owner(
-    name: &str,
-    value: &str,
-    subject: &Subject<'_>,
-    path: &FieldPath,
-    findings: &mut Vec<Finding>,
-) {
+/// Reports names that Kubernetes does not accept here, or did not accept before 1.32.
+fn check_name(name: &str, path: &FieldPath, report: &mut Report<'_>) {
+    if !env::is_name(report, name) {
+        let message = format!("{} cannot name a variable", seen(name));
+        let hint = "use letters, digits and '_', and no digit first";
+        report.add(Code::EnvNameInvalid, path.clone(), message, hint);
+    } else if !env::is_strict_name(name) {
+        let message = "is a name that clusters before 1.32 refuse";
+        report.add(Code::EnvNameOdd, path.clone(), message, "use letters, digits and '_'");
+    }
+}
+
+/// Reports values that most nodes cannot hand to a process. It depends on their runtime and on the size of their pages.
+fn check_value(name: &str, value: &str, path: &FieldPath, report: &mut Report<'_>) {
+    let length = name.len() + value.len();
+    let problem = if value.contains('\0') {
+        "it holds a NUL character, and most runtimes start no container with one".to_owned()
+    } else if length > LONGEST {
+        format!("with {length} bytes it is too long for a process, so the container does not start")
+    } else {
+        return;
+    };
+    report.add(Code::EnvValueUnusable, path.clone(), problem, "put it into a file");
+}
+
+fn check_owner(name: &str, value: &str, subject: &Subject<'_>, path: &FieldPath, report: &mut Report<'_>) {
     let session = subject.session;
     let own = match name {
         "AGENTIC_SESSION_NAME" | "SESSION_ID" => session.name(),
@@ -98,13 +106,13 @@ fn check_owner(
         None if WIRED.contains(&name) => "the runner may not be reached".to_owned(),
         None if KEPT.contains(&name) => {
             let message = "does nothing: the operator keeps its own value";
-            findings.push(Finding::new(Code::EnvIgnored, path.clone(), message, ""));
+            report.add(Code::EnvIgnored, path.clone(), message, "");
             return;
         }
         None => return,
     };
     let message = "replaces the operator's own value";
-    findings.push(Finding::new(Code::EnvReserved, path.clone(), message, hint));
+    report.add(Code::EnvReserved, path.clone(), message, hint);
 }
 
 /// Whether Kubernetes accepts a path below the root of a volume.

@@ -19,6 +19,7 @@ use crate::facts::Facts;
 use crate::finding::{FieldPath, Finding};
 use crate::kind::{AdmissionRules, Change};
 use crate::rules::operator_credentials;
+use crate::rules::pod::Report;
 
 /// The session that is evaluated, with the old one on an update.
 pub(crate) struct Subject<'a> {
@@ -54,11 +55,11 @@ impl AdmissionRules for AgenticSession {
         requests::check(&subject, &mut findings);
         names::check(&subject, &mut findings);
         parent::check(&subject, &mut findings);
-        environment::check(&subject, &mut findings);
         timeouts::check(&subject, facts.settings().agentic, &mut findings);
         model::check(&subject, &mut findings);
         repositories::check(&subject, &mut findings);
         operator_credentials::check(change.request.namespace, subject.spec(), facts, &mut findings);
+        environment::check(&subject, &mut Report::new(facts.settings().kubernetes, &mut findings));
         findings
     }
 }

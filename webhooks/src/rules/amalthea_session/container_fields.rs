@@ -3,19 +3,20 @@
 //! The original passes most of it on unread: Kubernetes refuses the workload at every pass, and the status says nothing.
 //! Names, images, volumes and paths of mounts have rules of their own.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use sojourn_crds::amalthea::names;
 
 use super::{Subject, pod};
 use crate::finding::{Code, Finding};
-use crate::rules::pod::Report;
 use crate::rules::pod::container::at::At;
 use crate::rules::pod::container::devices::VolumeSort;
 use crate::rules::pod::container::env::{self, Naming};
 use crate::rules::pod::container::ports::HostPorts;
 use crate::rules::pod::container::security_context::IDS;
-use crate::rules::pod::container::{self, Role, Surroundings, mounts, resources, value};
-use crate::rules::pod::read::present;
+use crate::rules::pod::container::{self, PodTraits, Role, Surroundings, mounts, resources, value};
+use crate::rules::pod::{Report, list_keys};
 use crate::settings::KubernetesVersion;
 
 /// How long a pod has to end, unless it says otherwise.
@@ -33,6 +34,8 @@ pub(crate) fn check(subject: &Subject<'_>, kubernetes: KubernetesVersion, findin
         mounts::check(report, &at.child("extraVolumeMounts"), &auth.extra_volume_mounts, false);
     }
     check_extra(subject, report, &at);
+    let secrets = subject.spec.image_pull_secrets.iter().map(|secret| secret.name.as_str());
+    list_keys::check_keys(report, &at.child("imagePullSecrets"), secrets, "name");
 }
 
 /// The fields that become part of the session's own container. That of a remote session is the operator's, and takes
@@ -41,6 +44,7 @@ fn check_session(subject: &Subject<'_>, report: &mut Report<'_>, at: &At<'_>) {
     let session = &subject.spec.session;
     let naming = if subject.is_remote() { Naming::OfRemoteUser } else { Naming::AsWritten };
     env::check_named(report, &at.child("env"), &session.env, naming);
+    list_keys::check(report, &at.child("env"), &session.env, "name");
     mounts::check(report, &at.child("extraVolumeMounts"), &session.extra_volume_mounts, false);
     // It is the group of the files, too, wherever the session runs.
     check_id(report, &at.child("runAsGroup"), session.run_as_group);
@@ -53,7 +57,7 @@ fn check_session(subject: &Subject<'_>, report: &mut Report<'_>, at: &At<'_>) {
     }
     container::check_image(report, &at.child("image"), &session.image);
     if let Some(resources) = &session.resources {
-        resources::check(report, &at.child("resources"), resources);
+        resources::check(report, &at.child("resources"), resources, &BTreeSet::new());
     }
 }
 
@@ -71,6 +75,7 @@ fn check_extra(subject: &Subject<'_>, report: &mut Report<'_>, at: &At<'_>) {
         },
         never_restarts: subject.is_batch(),
         sort_of_volume: &sort_of_volume,
+        pod: PodTraits::default(),
     };
     let mut host_ports = HostPorts::default();
     let list = at.child("extraContainers");
@@ -87,9 +92,7 @@ fn check_extra(subject: &Subject<'_>, report: &mut Report<'_>, at: &At<'_>) {
 /// What the pod's volume of that name is. It is asked only of block devices, which are rare.
 fn sort_of_volume(subject: &Subject<'_>, name: &str) -> Option<VolumeSort> {
     if let Some(volume) = subject.spec.extra_volumes.iter().find(|volume| volume["name"] == name) {
-        let claim =
-            ["persistentVolumeClaim", "ephemeral"].iter().any(|source| present(volume, source).is_some());
-        return Some(if claim { VolumeSort::Claim } else { VolumeSort::Other });
+        return Some(VolumeSort::of(volume));
     }
     if !pod::volumes(subject).iter().any(|own| own == name) {
         return None;

@@ -3,6 +3,7 @@
 //! What would keep Deployment, Service or claim from being made for ever is refused, in the words that agentserver uses
 //! where it has any. What it would run is never refused.
 
+pub mod containers;
 pub mod environment;
 pub mod identity;
 pub mod network;
@@ -12,6 +13,7 @@ pub mod pod;
 pub mod port;
 pub mod probe;
 pub mod resources;
+mod server;
 pub mod timeouts;
 pub mod volume;
 
@@ -40,19 +42,22 @@ impl AdmissionRules for Notebook {
         identity::check(notebook, &mut findings);
         timeouts::check(notebook, &mut findings);
         probe::check(notebook, &mut findings);
-        resources::check(notebook, &mut findings);
         environment::check(notebook, &mut findings);
         port::check(notebook, &mut findings);
         volume::check(notebook, &mut findings);
         network::check(notebook, &mut findings);
         overlay::check(notebook, &mut findings);
+        let kubernetes = facts.settings().kubernetes;
+        resources::check(notebook, kubernetes, &mut findings);
+        containers::check(notebook, kubernetes, &mut findings);
         operator_credentials::check(change.request.namespace, &notebook.spec, facts, &mut findings);
         if let Some(old) = change.old {
             identity::check_change(old, notebook, &mut findings);
             timeouts::check_change(old, notebook, facts.now(), &mut findings);
             volume::check_change(old, notebook, &mut findings);
         }
-        let report = &mut Report::new(facts.settings().kubernetes, &mut findings);
+        let report = &mut Report::new(kubernetes, &mut findings);
+        environment::check_fields(notebook, report);
         pod::check(notebook, report);
         volume::check_claim(notebook, report);
         findings

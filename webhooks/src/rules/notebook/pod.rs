@@ -10,13 +10,17 @@ use sojourn_crds::notebook::Notebook;
 use super::spec;
 use crate::finding::{Code, FieldPath};
 use crate::rules::pod::annotations::PodFacts;
+use crate::rules::pod::container::at::At;
+use crate::rules::pod::read::{self, list, text};
 use crate::rules::pod::{
-    Report, affinity, annotations, dns, host_aliases, node_selector, pod_fields, pod_security_context,
-    references, tolerations, topology, volumes,
+    Report, affinity, annotations, dns, host_aliases, list_keys, node_selector, pod_fields,
+    pod_security_context, references, tolerations, topology, volumes,
 };
 
 /// Says what is wrong with it.
 pub(crate) fn check(notebook: &Notebook, report: &mut Report<'_>) {
+    let at = At::root("spec");
+    list_keys::check(report, &at.child("imagePullSecrets"), &notebook.spec.image_pull_secrets, "name");
     if let Some(overlay) = &notebook.spec.pod_template {
         let path = spec("podTemplate");
         check_annotations(report, &path, overlay);
@@ -26,7 +30,7 @@ pub(crate) fn check(notebook: &Notebook, report: &mut Report<'_>) {
 
 fn check_annotations(report: &mut Report<'_>, path: &FieldPath, overlay: &Value) {
     let path = path.child("metadata").child("annotations");
-    let entries = || texts(&overlay["metadata"]["annotations"]);
+    let entries = || read::entries(&overlay["metadata"], "annotations");
     let bytes = entries().map(|(key, value)| key.len() + value.len()).sum();
     annotations::check_size(report, Code::TemplateInvalid, &path, bytes);
     // Containers of the operator that a later version adds are not known here.
@@ -35,9 +39,13 @@ fn check_annotations(report: &mut Report<'_>, path: &FieldPath, overlay: &Value)
 }
 
 fn check_pod(report: &mut Report<'_>, path: &FieldPath, pod: &Value) {
+    let at = At::root(path.as_str());
+    for (field, key) in [("imagePullSecrets", "name"), ("hostAliases", "ip")] {
+        list_keys::check(report, &at.child(field), list(pod, field), key);
+    }
     volumes::check(report, &path.child("volumes"), list(pod, "volumes"));
     tolerations::check(report, &path.child("tolerations"), list(pod, "tolerations"));
-    node_selector::check(report, &path.child("nodeSelector"), texts(&pod["nodeSelector"]));
+    node_selector::check(report, &path.child("nodeSelector"), read::entries(pod, "nodeSelector"));
     affinity::check(report, &path.child("affinity"), &pod["affinity"]);
     let constraints = "topologySpreadConstraints";
     topology::check(report, &path.child(constraints), list(pod, constraints));
@@ -51,17 +59,4 @@ fn check_pod(report: &mut Report<'_>, path: &FieldPath, pod: &Value) {
     let fields = ["serviceAccountName", "serviceAccount"];
     let field = fields.into_iter().find(|field| !text(pod, field).is_empty()).unwrap_or(fields[0]);
     references::service_account(report, path.child(field), text(pod, field));
-}
-
-fn text<'a>(of: &'a Value, field: &str) -> &'a str {
-    of[field].as_str().unwrap_or_default()
-}
-
-fn list<'a>(of: &'a Value, field: &str) -> &'a [Value] {
-    of[field].as_array().map_or(&[], Vec::as_slice)
-}
-
-fn texts(of: &Value) -> impl Iterator<Item = (&str, &str)> {
-    let entries = of.as_object().into_iter().flatten();
-    entries.filter_map(|(key, value)| Some((key.as_str(), value.as_str()?)))
 }

@@ -15,6 +15,7 @@ pub(crate) mod dns;
 pub(crate) mod host_aliases;
 pub(crate) mod ingress;
 mod labels;
+pub(crate) mod list_keys;
 pub(crate) mod node_selector;
 pub(crate) mod paths;
 pub(crate) mod pod_fields;

@@ -1,5 +1,7 @@
 //! Fields of a pod that stand for themselves: names, gates and claims of resources.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use sojourn_crds::dns;
 
@@ -40,11 +42,14 @@ pub(crate) fn check(report: &mut Report<'_>, path: &FieldPath, pod: &Value) {
         report.unsupported(CODE, path.child("preemptionPolicy"), policy, &["PreemptLowerPriority", "Never"]);
     }
     check_gates(report, &path.child("readinessGates"), list(pod, "readinessGates"), "conditionType");
-    check_gates(report, &path.child("schedulingGates"), list(pod, "schedulingGates"), "name");
+    let gates = "schedulingGates";
+    check_gates(report, &path.child(gates), list(pod, gates), "name");
+    check_names_once(report, &path.child(gates), list(pod, gates));
     if report.kubernetes >= RESOURCES {
         for (index, claim) in list(pod, "resourceClaims").iter().enumerate() {
             check_claim(report, &path.child("resourceClaims").index(index), claim);
         }
+        check_names_once(report, &path.child("resourceClaims"), list(pod, "resourceClaims"));
         check_resources(report, &path.child("resources"), &pod["resources"]);
     }
 }
@@ -56,6 +61,18 @@ fn add_label(report: &mut Report<'_>, path: FieldPath, name: &str) {
         format!("{} is not a DNS label", seen(name)),
         "use at most 63 of a-z, 0-9 and '-', no '-' at the ends",
     );
+}
+
+/// No two scheduling gates, or claims of resources, have one name.
+fn check_names_once(report: &mut Report<'_>, path: &FieldPath, items: &[Value]) {
+    let mut names = BTreeSet::new();
+    for (index, item) in items.iter().enumerate() {
+        let name = text(item, "name");
+        if !name.is_empty() && !names.insert(name) {
+            let path = path.index(index).child("name");
+            report.add(CODE, path, format!("{} is there already", seen(name)), "leave it out");
+        }
+    }
 }
 
 fn check_gates(report: &mut Report<'_>, path: &FieldPath, gates: &[Value], field: &str) {
@@ -133,7 +150,9 @@ mod tests {
     #[case(json!({"preemptionPolicy": ""}), &["p.preemptionPolicy"])]
     #[case(json!({"readinessGates": [{"conditionType": "a/B"}, {}]}), &["p.readinessGates[1].conditionType"])]
     #[case(json!({"schedulingGates": [{"name": "a"}, {"name": "a b"}]}), &["p.schedulingGates[1].name"])]
+    #[case(json!({"schedulingGates": [{"name": "a"}, {"name": "b"}, {"name": "a"}]}), &["p.schedulingGates[2].name"])]
     #[case(json!({"resourceClaims": [{"name": "a", "resourceClaimName": "b"}]}), &[])]
+    #[case(json!({"resourceClaims": [{"name": "a", "resourceClaimName": "b"}, {"name": "a", "resourceClaimName": "c"}]}), &["p.resourceClaims[1].name"])]
     #[case(json!({"resourceClaims": [{"name": "A", "resourceClaimTemplateName": "B"}]}), &["p.resourceClaims[0].name", "p.resourceClaims[0].resourceClaimTemplateName"])]
     #[case(json!({"resourceClaims": [{"name": "a"}]}), &["p.resourceClaims[0]"])]
     #[case(json!({"resourceClaims": [{"resourceClaimName": "b", "resourceClaimTemplateName": "b"}]}), &["p.resourceClaims[0].name", "p.resourceClaims[0]"])]

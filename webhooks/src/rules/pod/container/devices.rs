@@ -10,7 +10,7 @@ use super::at::At;
 use crate::finding::{Code, seen};
 use crate::rules::pod::Report;
 use crate::rules::pod::paths::leads_up;
-use crate::rules::pod::read::text;
+use crate::rules::pod::read::{is_set, text};
 
 const CODE: Code = Code::MountInvalid;
 
@@ -21,6 +21,14 @@ pub(crate) enum VolumeSort {
     Claim,
     /// Anything else.
     Other,
+}
+
+impl VolumeSort {
+    /// What a volume of a pod is.
+    pub(crate) fn of(volume: &Value) -> Self {
+        let claim = ["persistentVolumeClaim", "ephemeral"].iter().any(|source| is_set(volume, source));
+        if claim { Self::Claim } else { Self::Other }
+    }
 }
 
 /// Says what is wrong with the devices of a container with these `mounts`. `sort_of` knows the volumes of the pod.

@@ -36,34 +36,41 @@ pub(crate) fn check(report: &mut Report<'_>, at: &At<'_>, variables: &[Value]) {
 /// Says what is wrong with a list of variables that may get other names.
 pub(crate) fn check_named(report: &mut Report<'_>, at: &At<'_>, variables: &[Value], naming: Naming) {
     for (index, variable) in variables.iter().enumerate() {
-        let at = at.index(index);
-        let name = text(variable, "name");
-        let kept = ["RENKU_", "RSC_"].iter().any(|prefix| name.starts_with(prefix));
-        let follows = naming == Naming::OfRemoteUser && !kept;
-        check_name(report, &at.child("name"), name, follows);
-        if let Some(source) = present(variable, "valueFrom") {
-            check_source(report, &at.child("valueFrom"), source, !text(variable, "value").is_empty());
-        }
+        check_one(report, &at.index(index), variable, naming);
+    }
+}
+
+/// Says what is wrong with one variable.
+pub(crate) fn check_one(report: &mut Report<'_>, at: &At<'_>, variable: &Value, naming: Naming) {
+    let name = text(variable, "name");
+    let kept = ["RENKU_", "RSC_"].iter().any(|prefix| name.starts_with(prefix));
+    let follows = naming == Naming::OfRemoteUser && !kept;
+    check_name(report, &at.child("name"), name, follows);
+    if let Some(source) = present(variable, "valueFrom") {
+        check_source(report, &at.child("valueFrom"), source, !text(variable, "value").is_empty());
     }
 }
 
 /// A name, or one that follows a prefix which is a good name itself.
 fn check_name(report: &mut Report<'_>, at: &At<'_>, name: &str, follows: bool) {
-    let relaxed = since(report, RELAXED_VARIABLES);
-    let good = match (relaxed, follows) {
-        (true, true) => name.is_empty() || variables::is_name(name),
-        (true, false) => variables::is_name(name),
-        (false, true) => name.bytes().all(is_plain),
-        (false, false) => is_strict_name(name),
+    let good = match follows {
+        false => is_name(report, name),
+        true if since(report, RELAXED_VARIABLES) => name.is_empty() || variables::is_name(name),
+        true => name.bytes().all(is_plain),
     };
     if !good {
         let message = format!("{} cannot be the name of a variable", seen(name));
-        report.add(CODE, at.path(), message, allowed_names(relaxed));
+        report.add(CODE, at.path(), message, allowed_names(report));
     }
 }
 
-fn allowed_names(relaxed: bool) -> &'static str {
-    if relaxed {
+/// Whether a variable can have the name on that server.
+pub(crate) fn is_name(report: &Report<'_>, name: &str) -> bool {
+    if since(report, RELAXED_VARIABLES) { variables::is_name(name) } else { is_strict_name(name) }
+}
+
+fn allowed_names(report: &Report<'_>) -> &'static str {
+    if since(report, RELAXED_VARIABLES) {
         "use printable ASCII without '='"
     } else {
         "before Kubernetes 1.32: use letters, digits, '_', '-' and '.', no digit first and no '..' at the start"
@@ -74,8 +81,8 @@ fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_')
 }
 
-/// What servers before [`RELAXED_VARIABLES`] take.
-fn is_strict_name(name: &str) -> bool {
+/// What every server takes, and those before [`RELAXED_VARIABLES`] alone.
+pub(crate) fn is_strict_name(name: &str) -> bool {
     name.bytes().next().is_some_and(|first| !first.is_ascii_digit())
         && name.bytes().all(is_plain)
         && name != "."
@@ -127,12 +134,10 @@ pub(crate) fn check_sources(report: &mut Report<'_>, at: &At<'_>, sources: &[Val
     const OBJECTS: [&str; 2] = ["configMapRef", "secretRef"];
     for (index, source) in sources.iter().enumerate() {
         let at = at.index(index);
-        let relaxed = since(report, RELAXED_VARIABLES);
         let prefix = text(source, "prefix");
-        let good = if relaxed { variables::is_name(prefix) } else { is_strict_name(prefix) };
-        if !prefix.is_empty() && !good {
+        if !prefix.is_empty() && !is_name(report, prefix) {
             let message = format!("{} cannot begin the name of a variable", seen(prefix));
-            report.add(CODE, at.child("prefix").path(), message, allowed_names(relaxed));
+            report.add(CODE, at.child("prefix").path(), message, allowed_names(report));
         }
         let mut given = 0;
         for field in OBJECTS {

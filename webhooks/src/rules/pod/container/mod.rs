@@ -1,9 +1,8 @@
 //! What Kubernetes refuses in a container, one sort of field a file.
 //!
 //! `validateContainers` and `validateInitContainers` of `pkg/apis/core/validation/validation.go` in `k8s.io/kubernetes`,
-//! after the defaults of `pkg/apis/core/v1/defaults.go`, for a pod that names no operating system, does not use the
-//! network or users of the host, and has no resource claims: the pod of a session. The names of containers, their
-//! images, the volumes of mounts and the paths of mounts are judged elsewhere.
+//! after the defaults of `pkg/apis/core/v1/defaults.go`. The names of containers, their images, the volumes of mounts and
+//! the paths of mounts are judged elsewhere.
 
 mod amount;
 pub(crate) mod at;
@@ -18,8 +17,9 @@ pub(crate) mod probe;
 mod resize;
 pub(crate) mod resources;
 pub(crate) mod security_context;
+mod surroundings;
 #[cfg(test)]
-mod testing;
+pub(super) mod testing;
 pub(crate) mod value;
 mod versions;
 pub(crate) mod windows;
@@ -30,9 +30,9 @@ use crate::finding::{Code, seen};
 use crate::rules::pod::Report;
 use crate::rules::pod::read::{is_true, list, present};
 use at::At;
-use devices::VolumeSort;
 use ports::HostPorts;
 use probe::ProbeKind;
+pub(crate) use surroundings::{PodTraits, Surroundings};
 use value::{check_choice, check_set_choice};
 use versions::{RESTART_DROPPED, RESTART_RULES, STOP_SIGNAL, since};
 
@@ -45,16 +45,6 @@ pub(crate) enum Role {
     Main,
     /// One of `initContainers`.
     Init,
-}
-
-/// What the verdict on a container depends on beyond the container.
-pub(crate) struct Surroundings<'a> {
-    /// How long the pod has to end.
-    pub(crate) grace_seconds: i64,
-    /// Whether the pod is never restarted, as that of a Job.
-    pub(crate) never_restarts: bool,
-    /// The volumes of the pod.
-    pub(crate) sort_of_volume: &'a dyn Fn(&str) -> Option<VolumeSort>,
 }
 
 /// Says what is wrong with a container. Containers that run side by side are given the same `host_ports`.
@@ -76,15 +66,16 @@ pub(crate) fn check<'a>(
     let mounts = list(container, "volumeMounts");
     let privileged = is_true(&container["securityContext"], "privileged");
     let devices = list(container, "volumeDevices");
-    ports::check(report, &at.child("ports"), list(container, "ports"), host_ports);
+    let ports = list(container, "ports");
+    ports::check(report, &at.child("ports"), ports, around.pod.host_network, host_ports);
     env::check(report, &at.child("env"), list(container, "env"));
     env::check_sources(report, &at.child("envFrom"), list(container, "envFrom"));
     mounts::check(report, &at.child("volumeMounts"), mounts, privileged);
     devices::check(report, &at.child("volumeDevices"), devices, mounts, around.sort_of_volume);
-    resources::check(report, &at.child("resources"), &container["resources"]);
+    resources::check(report, &at.child("resources"), &container["resources"], &around.pod.claims);
     let policies = list(container, "resizePolicy");
     resize::check(report, &at.child("resizePolicy"), policies, around.never_restarts);
-    security_context::check(report, &at.child("securityContext"), &container["securityContext"]);
+    security_context::check(report, &at.child("securityContext"), &container["securityContext"], &around.pod);
     check_restart_policy(report, &at.child("restartPolicy"), &container["restartPolicy"], role);
 
     let runs_on = role == Role::Main || container["restartPolicy"] == "Always";
@@ -152,7 +143,8 @@ mod tests {
     use serde_json::json;
 
     fn around(never_restarts: bool) -> Surroundings<'static> {
-        Surroundings { grace_seconds: 30, never_restarts, sort_of_volume: &|_| None }
+        let pod = PodTraits::default();
+        Surroundings { grace_seconds: 30, never_restarts, sort_of_volume: &|_| None, pod }
     }
 
     fn found(minor: u16, container: &Value, role: Role) -> Vec<String> {

@@ -20,12 +20,20 @@ pub(crate) struct HostPorts<'a> {
     taken: BTreeSet<(&'a str, &'a str, i64)>,
 }
 
+impl HostPorts<'_> {
+    /// Notes that a container which is not judged has the port, for TCP and at every address.
+    pub(crate) fn take(&mut self, port: i64) {
+        self.taken.insert(("TCP", "", port));
+    }
+}
+
 /// Says what is wrong with the ports. Containers that run side by side share the ports of the host; init containers
-/// run one after the other.
+/// run one after the other. In the network of the host every port is one of the host, once the pod is made.
 pub(crate) fn check<'a>(
     report: &mut Report<'_>,
     at: &At<'_>,
     ports: &'a [Value],
+    host_network: bool,
     host_ports: &mut HostPorts<'a>,
 ) {
     let mut names = BTreeSet::new();
@@ -45,7 +53,7 @@ pub(crate) fn check<'a>(
         }
         check_range(report, CODE, &number, &port["containerPort"], PORTS);
         check_choice(report, CODE, &at.child("protocol"), &port["protocol"], &["SCTP", "TCP", "UDP"]);
-        check_host_port(report, &at.child("hostPort"), port, host_ports);
+        check_host_port(report, &at.child("hostPort"), port, host_network, host_ports);
     }
 }
 
@@ -53,14 +61,20 @@ fn check_host_port<'a>(
     report: &mut Report<'_>,
     at: &At<'_>,
     port: &'a Value,
+    host_network: bool,
     host_ports: &mut HostPorts<'a>,
 ) {
-    let number = &port["hostPort"];
-    if number.as_i64() == Some(0) {
-        return;
+    let given = Some(&port["hostPort"]).filter(|number| !number.is_null() && number.as_i64() != Some(0));
+    if let Some(given) = given {
+        check_range(report, CODE, at, given, PORTS);
+        if host_network && *given != port["containerPort"] {
+            let message =
+                format!("{given} is not the containerPort, and the pod is in the network of the host");
+            report.add(CODE, at.path(), message, "leave it out");
+        }
     }
-    check_range(report, CODE, at, number, PORTS);
-    let Some(number) = number.as_i64() else { return };
+    let number = given.or(host_network.then_some(&port["containerPort"]));
+    let Some(number) = number.and_then(Value::as_i64) else { return };
     let protocol = Some(text(port, "protocol")).filter(|protocol| !protocol.is_empty()).unwrap_or("TCP");
     if !host_ports.taken.insert((protocol, text(port, "hostIP"), number)) {
         let message = format!("the port {number} of the host is taken already, for {protocol}");
@@ -93,6 +107,15 @@ mod tests {
     #[case(json!([{"containerPort": 80, "hostPort": 80}, {"containerPort": 81, "hostPort": 80, "protocol": "TCP"}]), &["x[1].hostPort"])]
     fn container_ports(#[case] ports: Value, #[case] wrong: &[&str]) {
         let ports = ports.as_array().unwrap();
-        assert_eq!(paths_of(|report, at| check(report, at, ports, &mut HostPorts::default())), wrong);
+        assert_eq!(paths_of(|report, at| check(report, at, ports, false, &mut HostPorts::default())), wrong);
+    }
+
+    #[rstest]
+    #[case(json!([{"containerPort": 80}, {"containerPort": 81, "hostPort": 0}, {"containerPort": 82, "hostPort": 82}]), &[])]
+    #[case(json!([{"containerPort": 80, "hostPort": 81}]), &["x[0].hostPort"])]
+    #[case(json!([{"containerPort": 80}, {"containerPort": 80, "name": "a"}]), &["x[1].hostPort"])]
+    fn ports_in_the_network_of_the_host(#[case] ports: Value, #[case] wrong: &[&str]) {
+        let ports = ports.as_array().unwrap();
+        assert_eq!(paths_of(|report, at| check(report, at, ports, true, &mut HostPorts::default())), wrong);
     }
 }

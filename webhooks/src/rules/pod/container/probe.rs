@@ -13,6 +13,9 @@ use crate::rules::pod::read::present;
 
 const CODE: Code = Code::ProbeInvalid;
 
+/// The fields of a probe that say how is asked.
+pub(crate) const HANDLERS: [&str; 4] = ["exec", "httpGet", "tcpSocket", "grpc"];
+
 /// Which probe of a container it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ProbeKind {
@@ -40,7 +43,7 @@ impl ProbeKind {
 
 /// Says what is wrong with a probe.
 pub(crate) fn check(report: &mut Report<'_>, at: &At<'_>, probe: &Value, kind: ProbeKind) {
-    handler::check(report, at, probe, &["exec", "httpGet", "tcpSocket", "grpc"]);
+    handler::check(report, at, probe, &HANDLERS);
     for field in ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "failureThreshold"] {
         check_range(report, CODE, &at.child(field), &probe[field], NOT_NEGATIVE);
     }

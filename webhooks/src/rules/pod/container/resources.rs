@@ -3,6 +3,8 @@
 //! `ValidateContainerResourceRequirements`, after quantities were rounded to thousandths. A pod gets the request that it
 //! lacks from the limit, but a template does not: there a device needs its limit.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::amount::Amount;
@@ -17,8 +19,8 @@ const CODE: Code = Code::ResourcesInvalid;
 
 const HUGE_PAGES: &str = "hugepages-";
 
-/// Says what is wrong with requests, limits and claims.
-pub(crate) fn check(report: &mut Report<'_>, at: &At<'_>, resources: &Value) {
+/// Says what is wrong with requests, limits and claims. `pod_claims` are the claims of resources that the pod has.
+pub(crate) fn check(report: &mut Report<'_>, at: &At<'_>, resources: &Value, pod_claims: &BTreeSet<&str>) {
     let mut huge = false;
     let mut counted = false;
     for field in ["limits", "requests"] {
@@ -33,12 +35,23 @@ pub(crate) fn check(report: &mut Report<'_>, at: &At<'_>, resources: &Value) {
     if huge && !counted {
         report.add(CODE, at.path(), "huge pages need cpu or memory beside them", "add a request of either");
     }
-    // A session's pod has no resourceClaims that a container could name.
     if since(report, CLAIMS) && !list(resources, "claims").is_empty() {
-        for (index, claim) in list(resources, "claims").iter().enumerate() {
-            let message = format!("the pod has no resource claim {}", seen(text(claim, "name")));
-            report.add(CODE, at.child("claims").index(index).path(), message, "leave it out");
-        }
+        check_claims(report, &at.child("claims"), list(resources, "claims"), pod_claims);
+    }
+}
+
+fn check_claims(report: &mut Report<'_>, at: &At<'_>, claims: &[Value], pod_claims: &BTreeSet<&str>) {
+    let mut names = BTreeSet::new();
+    for (index, claim) in claims.iter().enumerate() {
+        let name = text(claim, "name");
+        let message = if !pod_claims.contains(name) {
+            format!("the pod has no resource claim {}", seen(name))
+        } else if !names.insert(name) {
+            format!("the container uses {} already", seen(name))
+        } else {
+            continue;
+        };
+        report.add(CODE, at.index(index).path(), message, "leave it out");
     }
 }
 
@@ -167,7 +180,7 @@ mod tests {
     #[case("", false)]
     fn resources(#[case] name: &str, #[case] good: bool) {
         let value = json!({"limits": {name: 1}});
-        let found = paths_of(|report, at| check(report, at, &value));
+        let found = paths_of(|report, at| check(report, at, &value, &BTreeSet::new()));
         assert_eq!(found.is_empty(), good, "{name}: {found:?}");
     }
 
@@ -197,7 +210,7 @@ mod tests {
     #[case("kubernetes.io/c", json!("1.5"), true)]
     fn amounts(#[case] name: &str, #[case] amount: Value, #[case] good: bool) {
         let value = json!({"limits": {name: amount}});
-        let found = paths_of(|report, at| check(report, at, &value));
+        let found = paths_of(|report, at| check(report, at, &value, &BTreeSet::new()));
         assert_eq!(found.is_empty(), good, "{value}: {found:?}");
     }
 
@@ -215,7 +228,8 @@ mod tests {
     #[case(json!({"requests": {"a.b/c": 1}}), &["x.requests[a.b/c]"])]
     #[case(json!({"limits": {"a.b/c": 2}, "requests": {"a.b/c": 1}}), &["x.requests[a.b/c]"])]
     fn requests_and_limits(#[case] value: Value, #[case] wrong: &[&str]) {
-        assert_eq!(paths_of(|report, at| check(report, at, &value)), wrong, "{value}");
+        let found = paths_of(|report, at| check(report, at, &value, &BTreeSet::new()));
+        assert_eq!(found, wrong, "{value}");
     }
 
     #[rstest]
@@ -230,14 +244,18 @@ mod tests {
     #[case(json!({"limits": {"cpu": 1, "hugepages-2Mi": "4Mi"}, "requests": {"hugepages-2Mi": "2Mi"}}),
         &["x.requests[hugepages-2Mi]"])]
     fn huge_pages(#[case] value: Value, #[case] wrong: &[&str]) {
-        assert_eq!(paths_of(|report, at| check(report, at, &value)), wrong, "{value}");
+        let found = paths_of(|report, at| check(report, at, &value, &BTreeSet::new()));
+        assert_eq!(found, wrong, "{value}");
     }
 
     #[rstest]
-    #[case(33, &[])]
-    #[case(34, &["x.claims[0]"])]
-    fn claims(#[case] minor: u16, #[case] wrong: &[&str]) {
-        let value = json!({"claims": [{"name": "gpu"}]});
-        assert_eq!(paths_at(minor, |report, at| check(report, at, &value)), wrong);
+    #[case(33, json!([{"name": "gpu"}]), &[])]
+    #[case(34, json!([{"name": "gpu"}]), &["x.claims[0]"])]
+    #[case(34, json!([{"name": "net"}]), &[])]
+    #[case(34, json!([{"name": "net"}, {"name": "net"}]), &["x.claims[1]"])]
+    fn claims(#[case] minor: u16, #[case] used: Value, #[case] wrong: &[&str]) {
+        let value = json!({"claims": used});
+        let of_pod = BTreeSet::from(["net"]);
+        assert_eq!(paths_at(minor, |report, at| check(report, at, &value, &of_pod)), wrong);
     }
 }

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 
 use serde_json::Value;
 
+use super::PodTraits;
 use super::at::At;
 use super::value::{check_range, check_set_choice};
 use super::versions::{PROC_MOUNT, since};
@@ -19,22 +20,51 @@ const CODE: Code = Code::SecurityContextInvalid;
 /// The numbers that users and groups can have.
 pub(crate) const IDS: RangeInclusive<i64> = 0..=i32::MAX as i64;
 
-/// Says what is wrong with the security context of a container.
-pub(crate) fn check(report: &mut Report<'_>, at: &At<'_>, context: &Value) {
+/// What of a security context is for Linux only.
+const LINUX: [&str; 10] = [
+    "allowPrivilegeEscalation",
+    "appArmorProfile",
+    "capabilities",
+    "privileged",
+    "procMount",
+    "readOnlyRootFilesystem",
+    "runAsGroup",
+    "runAsUser",
+    "seLinuxOptions",
+    "seccompProfile",
+];
+
+/// Says what is wrong with the security context of a container of `pod`.
+pub(crate) fn check(report: &mut Report<'_>, at: &At<'_>, context: &Value, pod: &PodTraits<'_>) {
     for field in ["runAsUser", "runAsGroup"] {
         check_range(report, CODE, &at.child(field), &context[field], IDS);
     }
     if since(report, PROC_MOUNT) {
-        // Unmasked is for pods with hostUsers: false, which a session's pod is not.
-        check_set_choice(report, CODE, &at.child("procMount"), &context["procMount"], &["Default"]);
+        // Unmasked is for pods with users of their own.
+        let allowed: &[_] = if pod.own_users { &["Default", "Unmasked"] } else { &["Default"] };
+        check_set_choice(report, CODE, &at.child("procMount"), &context["procMount"], allowed);
     }
     profiles::check_seccomp(report, &at.child("seccompProfile"), &context["seccompProfile"]);
     profiles::check_app_armor(report, &at.child("appArmorProfile"), &context["appArmorProfile"]);
     if let Some(options) = present(context, "windowsOptions") {
-        windows::check(report, &at.child("windowsOptions"), options);
+        windows::check(report, &at.child("windowsOptions"), options, pod.host_network);
     }
+    check_system(report, at, context, pod.system);
     if context["allowPrivilegeEscalation"].as_bool() == Some(false) {
         check_escalation(report, at, context);
+    }
+}
+
+/// What is for another operating system than the one that the pod names.
+fn check_system(report: &mut Report<'_>, at: &At<'_>, context: &Value, system: &str) {
+    let foreign: &[&str] = match system {
+        "linux" => &["windowsOptions"],
+        "windows" => &LINUX,
+        _ => return,
+    };
+    for field in foreign.iter().filter(|field| present(context, field).is_some()) {
+        let message = format!("is not for the pods of {system}");
+        report.add(CODE, at.child(field).path(), message, "leave it out, or change os");
     }
 }
 
@@ -79,7 +109,11 @@ mod tests {
     #[case(json!({"procMount": "Default"}), &[])]
     #[case(json!({"windowsOptions": {"hostProcess": true}}), &["x.windowsOptions.hostProcess"])]
     fn contexts(#[case] context: Value, #[case] wrong: &[&str]) {
-        assert_eq!(paths_of(|report, at| check(report, at, &context)), wrong, "{context}");
+        assert_eq!(
+            paths_of(|report, at| check(report, at, &context, &PodTraits::default())),
+            wrong,
+            "{context}"
+        );
     }
 
     #[rstest]
@@ -95,7 +129,11 @@ mod tests {
     #[case(json!({"type": "Unconfined", "localhostProfile": ""}), &["x.seccompProfile.localhostProfile"])]
     fn seccomp(#[case] profile: Value, #[case] wrong: &[&str]) {
         let context = json!({"seccompProfile": profile});
-        assert_eq!(paths_of(|report, at| check(report, at, &context)), wrong, "{context}");
+        assert_eq!(
+            paths_of(|report, at| check(report, at, &context, &PodTraits::default())),
+            wrong,
+            "{context}"
+        );
     }
 
     #[rstest]
@@ -110,7 +148,7 @@ mod tests {
     #[case(json!({"type": ""}), false)]
     fn app_armor(#[case] profile: Value, #[case] good: bool) {
         let context = json!({"appArmorProfile": profile});
-        let found = paths_of(|report, at| check(report, at, &context));
+        let found = paths_of(|report, at| check(report, at, &context, &PodTraits::default()));
         assert_eq!(found.is_empty(), good, "{context}: {found:?}");
     }
 
@@ -122,6 +160,28 @@ mod tests {
     #[case(34, "", false)]
     fn proc_mounts(#[case] minor: u16, #[case] mount: &str, #[case] good: bool) {
         let context = json!({"procMount": mount});
-        assert_eq!(paths_at(minor, |report, at| check(report, at, &context)).is_empty(), good, "{mount}");
+        assert_eq!(
+            paths_at(minor, |report, at| check(report, at, &context, &PodTraits::default())).is_empty(),
+            good,
+            "{mount}"
+        );
+    }
+
+    #[rstest]
+    #[case("", json!({"windowsOptions": {}, "runAsUser": 1, "privileged": true}), &[])]
+    #[case("linux", json!({"windowsOptions": {}, "runAsUser": 1}), &["x.windowsOptions"])]
+    #[case("windows", json!({"windowsOptions": {}, "runAsNonRoot": true}), &[])]
+    #[case("windows", json!({"runAsUser": 1, "privileged": false, "capabilities": {}}),
+        &["x.capabilities", "x.privileged", "x.runAsUser"])]
+    fn systems(#[case] system: &str, #[case] context: Value, #[case] wrong: &[&str]) {
+        let pod = PodTraits { system, ..PodTraits::default() };
+        assert_eq!(paths_of(|report, at| check(report, at, &context, &pod)), wrong, "{context}");
+    }
+
+    #[test]
+    fn pods_with_users_of_their_own_may_see_all_of_proc() {
+        let pod = PodTraits { own_users: true, ..PodTraits::default() };
+        let context = json!({"procMount": "Unmasked"});
+        assert!(paths_of(|report, at| check(report, at, &context, &pod)).is_empty());
     }
 }

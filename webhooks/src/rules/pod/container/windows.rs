@@ -19,10 +19,10 @@ const LONGEST_USER: usize = 104;
 /// Bytes of a user's domain.
 const LONGEST_DOMAIN: usize = 255;
 
-/// Says what is wrong with the options of a container.
-pub(crate) fn check(report: &mut Report<'_>, at: &At<'_>, options: &Value) {
+/// Says what is wrong with the options of a container in a pod that is in the network of the host or not.
+pub(crate) fn check(report: &mut Report<'_>, at: &At<'_>, options: &Value, host_network: bool) {
     check_options(report, at, options);
-    if is_true(options, "hostProcess") {
+    if is_true(options, "hostProcess") && !host_network {
         report.add(
             CODE,
             at.child("hostProcess").path(),
@@ -117,7 +117,7 @@ mod tests {
     #[case("-a.example.org.long\\user", false)]
     fn users(#[case] user: &str, #[case] good: bool) {
         let options = json!({"runAsUserName": user});
-        assert_eq!(paths_of(|report, at| check(report, at, &options)).is_empty(), good, "{user}");
+        assert_eq!(paths_of(|report, at| check(report, at, &options, false)).is_empty(), good, "{user}");
     }
 
     #[test]
@@ -129,7 +129,11 @@ mod tests {
         assert!(user_problem(&domain(257)).is_some());
         for (length, good) in [(0, false), (1, true), (LONGEST_SPEC, true), (LONGEST_SPEC + 1, false)] {
             let options = json!({"gmsaCredentialSpec": "a".repeat(length)});
-            assert_eq!(paths_of(|report, at| check(report, at, &options)).is_empty(), good, "{length}");
+            assert_eq!(
+                paths_of(|report, at| check(report, at, &options, false)).is_empty(),
+                good,
+                "{length}"
+            );
         }
     }
 
@@ -138,6 +142,6 @@ mod tests {
     #[case(json!({"hostProcess": true}), &["x.hostProcess"])]
     #[case(json!({"gmsaCredentialSpecName": ""}), &["x.gmsaCredentialSpecName"])]
     fn windows_options(#[case] options: Value, #[case] wrong: &[&str]) {
-        assert_eq!(paths_of(|report, at| check(report, at, &options)), wrong);
+        assert_eq!(paths_of(|report, at| check(report, at, &options, false)), wrong);
     }
 }
