@@ -16,7 +16,10 @@ use std::process::ExitCode;
 use clap::Args;
 use jiff::Timestamp;
 use sojourn_crds::amalthea::OnDeadline;
-use sojourn_webhooks::{AdmissionSettings, settings::KubernetesVersion};
+use sojourn_webhooks::{
+    AdmissionSettings,
+    settings::{KubernetesVersion, PodSecurity},
+};
 
 use self::examine::Input;
 use self::files::InputError;
@@ -48,6 +51,9 @@ pub struct Check {
     /// What the installation does with a batch session that reaches its maxAge: Fail or Hibernate.
     #[arg(long, default_value = "Fail", value_parser = on_deadline, value_name = "WHAT")]
     non_interactive_on_deadline: OnDeadline,
+    /// Which pods the installation makes for sessions: Original or Restricted.
+    #[arg(long, default_value = "Original", value_name = "WHICH")]
+    pod_security: PodSecurity,
     /// Version of the cluster that the sessions are for, such as 1.30; else the newest that is supported.
     #[arg(long, value_name = "VERSION")]
     kubernetes_version: Option<KubernetesVersion>,
@@ -62,6 +68,7 @@ impl Check {
         let old = read_all(&self.old, &mut errors);
         let settings = AdmissionSettings {
             on_deadline: self.non_interactive_on_deadline,
+            pod_security: self.pod_security,
             kubernetes: self.kubernetes_version.unwrap_or_default(),
             ..AdmissionSettings::default()
         };

@@ -30,7 +30,7 @@ use cluster::Known;
 use outline::{Outline, Standing, Subject};
 use report::Output;
 use sojourn_crds::amalthea::OnDeadline;
-use sojourn_webhooks::AdmissionSettings;
+use sojourn_webhooks::{AdmissionSettings, settings::PodSecurity};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -56,6 +56,9 @@ pub struct Show {
     /// What the installation does with a batch session that reaches its maxAge: Fail or Hibernate.
     #[arg(long, default_value = "Fail", value_parser = on_deadline, value_name = "WHAT")]
     non_interactive_on_deadline: OnDeadline,
+    /// Which pods the installation makes for sessions: Original or Restricted.
+    #[arg(long, default_value = "Original", value_name = "WHICH")]
+    pod_security: PodSecurity,
     /// Image of oauth2-proxy in sessions that authenticate with it.
     #[arg(long, default_value = OAUTH2_PROXY_IMAGE, value_name = "IMAGE")]
     oauth2_proxy_image: String,
@@ -91,6 +94,7 @@ impl Show {
         let matches = Flags::augment_args(Command::new("run")).try_get_matches_from(["run"])?;
         let flags = Flags {
             non_interactive_on_deadline: self.non_interactive_on_deadline,
+            pod_security: self.pod_security,
             oauth2_proxy_image: self.oauth2_proxy_image.clone(),
             pull_secrets: self.pull_secrets.clone(),
             ..Flags::from_arg_matches(&matches)?
@@ -208,7 +212,11 @@ fn examined(
     if let Some(namespace) = known.session.as_ref().and_then(|session| session["metadata"].get("namespace")) {
         new.object["metadata"]["namespace"] = namespace.clone();
     }
-    let admission = AdmissionSettings { on_deadline: settings.on_deadline, ..AdmissionSettings::default() };
+    let admission = AdmissionSettings {
+        on_deadline: settings.on_deadline,
+        pod_security: settings.pod_security,
+        ..AdmissionSettings::default()
+    };
     Ok(examine::examine(kinds, &of(vec![new]), &of(old), admission, now))
 }
 

@@ -1,7 +1,9 @@
 //! What the admission rules may know of the cluster: the sessions that the watches hold, and the
 //! access of users, which the API server reviews.
 
-use super::{auth::review_access, controller::Controllers, key::Key, watch::CacheSync};
+use super::{
+    auth::review_access, controller::Controllers, key::Key, pod_security::PodSecurityLevels, watch::CacheSync,
+};
 use crate::serve::auth::AccessRequest;
 use jiff::Timestamp;
 use k8s_openapi::api::{authentication::v1::UserInfo, authorization::v1::ResourceAttributes};
@@ -9,6 +11,7 @@ use kube::Client;
 use sojourn_webhooks::{
     AdmissionSettings,
     facts::{Access, AccessFuture, AccessReview, Authorizer, Facts, RouteHolder},
+    rules::pod_security::Enforced,
     session_kinds::{JobConstraints, SessionKind},
 };
 
@@ -16,6 +19,8 @@ use sojourn_webhooks::{
 pub struct ClusterFacts {
     /// What knows the sessions.
     pub controllers: Controllers,
+    /// What namespaces enforce.
+    pub pod_security: PodSecurityLevels,
     /// Whether the watches have listed them all.
     pub cache_sync: CacheSync,
     /// How the operator is set up.
@@ -33,6 +38,10 @@ impl Facts for ClusterFacts {
 
     fn held_bytes(&self, namespace: &str) -> usize {
         self.controllers.held_bytes(namespace)
+    }
+
+    fn pod_security(&self, namespace: &str) -> Option<Enforced> {
+        self.pod_security.of(namespace)
     }
 
     fn settings(&self) -> &AdmissionSettings {

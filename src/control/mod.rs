@@ -17,6 +17,7 @@ pub mod ide_session;
 pub mod job_constraints;
 pub mod key;
 pub mod lease;
+pub mod pod_security;
 pub mod queue;
 pub mod rbac;
 pub mod release;

@@ -27,6 +27,8 @@ pub struct OwnNames {
 pub(super) enum Place {
     /// In the whole cluster, whatever the operator's scope is.
     Cluster,
+    /// In the whole cluster, when the operator serves all of its namespaces.
+    AllNamespaces,
     /// Wherever sessions are served.
     Sessions,
     /// In the operator's own namespace.
@@ -97,10 +99,10 @@ const fn right(
 }
 
 use Objects::{All, ApprovalSecret, Lease, WebhookConfiguration, WebhookSecret};
-use Place::{Cluster, Own, Sessions};
+use Place::{AllNamespaces, Cluster, Own, Sessions};
 
 /// Rights on the children of sessions, and those of the operator itself.
-const SHARED: [Right; 18] = [
+const SHARED: [Right; 19] = [
     right(
         Sessions,
         "",
@@ -167,6 +169,14 @@ const SHARED: [Right; 18] = [
         "hear why a pod does not start, tell what is done",
     ),
     right(Sessions, "metrics.k8s.io", "pods", &["list"], All, "see which sessions are idle"),
+    right(
+        AllNamespaces,
+        "",
+        "namespaces",
+        &["list", "watch"],
+        All,
+        "see which Pod Security Standards namespaces enforce, to warn of sessions that they do not allow",
+    ),
     right(
         Own,
         "",
@@ -259,15 +269,24 @@ pub fn cluster_rules(names: &OwnNames) -> Vec<PolicyRule> {
     rules(Place::Cluster, names).into_iter().chain(cluster).collect()
 }
 
+/// What else holds in the whole cluster when all of its namespaces are served.
+pub fn all_namespaces_rules() -> Vec<PolicyRule> {
+    rules(Place::AllNamespaces, &no_names())
+}
+
 /// What holds wherever sessions are served: in the cluster, or in each of the served namespaces.
 pub fn namespaced_rules() -> Vec<PolicyRule> {
     let (_, namespaced) = of_webhooks();
-    let none = OwnNames {
+    rules(Place::Sessions, &no_names()).into_iter().chain(namespaced).collect()
+}
+
+/// For rules that are on no object of the operator's own.
+fn no_names() -> OwnNames {
+    OwnNames {
         webhook_secret: String::new(),
         approval_secret: String::new(),
         webhook_configuration: String::new(),
-    };
-    rules(Place::Sessions, &none).into_iter().chain(namespaced).collect()
+    }
 }
 
 /// What holds in the operator's own namespace.
@@ -296,6 +315,7 @@ pub fn rows() -> impl Iterator<Item = RightRow> {
         resource: format!("{}/{}", right.group, right.resource()).trim_start_matches('/').to_owned(),
         place: match right.place {
             Place::Cluster => "cluster",
+            Place::AllNamespaces => "all namespaces",
             Place::Sessions => "sessions",
             Place::Own => "own",
         },
@@ -342,7 +362,7 @@ mod tests {
             approval_secret: "key".to_owned(),
             webhook_configuration: "guard".to_owned(),
         };
-        [cluster_rules(&names), namespaced_rules(), own_rules(&names)].concat()
+        [cluster_rules(&names), all_namespaces_rules(), namespaced_rules(), own_rules(&names)].concat()
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use super::{errors, key::Key};
 use crate::settings::Scope;
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, TryStreamExt};
 use kube::{
     Api,
-    core::DynamicObject,
+    core::{DynamicObject, PartialObjectMeta},
     runtime::{WatchStreamExt, watcher},
 };
+use serde_json::Value;
 use std::{collections::HashSet, sync::Arc};
 use tokio::sync::watch as channel;
 
@@ -95,6 +96,35 @@ pub async fn follow(
     if follow_stream(streaming, &handler, &mut sync).await == Ended::StreamingRefused {
         tracing::debug!(kind = handler.kind(), "the API server does not stream lists; it is asked for pages");
         follow_stream(watcher(api, config.page_size(PAGE)), &handler, &mut sync).await;
+    }
+}
+
+/// Follows objects as [`follow`] does, but asks for their metadata only.
+pub async fn follow_metadata(
+    api: Api<PartialObjectMeta<DynamicObject>>,
+    config: watcher::Config,
+    handler: impl EventHandler,
+    mut sync: SyncHandle,
+) {
+    let watch = |config| watcher(api.clone(), config).map_ok(|event| map_event(event, as_object));
+    let streaming = watch(config.clone().streaming_lists());
+    if follow_stream(streaming, &handler, &mut sync).await == Ended::StreamingRefused {
+        follow_stream(watch(config.page_size(PAGE)), &handler, &mut sync).await;
+    }
+}
+
+/// An object of which nothing but the metadata is known.
+fn as_object(partial: PartialObjectMeta<DynamicObject>) -> DynamicObject {
+    DynamicObject { types: partial.types, metadata: partial.metadata, data: Value::Null }
+}
+
+fn map_event<A, B>(event: watcher::Event<A>, map: fn(A) -> B) -> watcher::Event<B> {
+    match event {
+        watcher::Event::Init => watcher::Event::Init,
+        watcher::Event::InitApply(object) => watcher::Event::InitApply(map(object)),
+        watcher::Event::InitDone => watcher::Event::InitDone,
+        watcher::Event::Apply(object) => watcher::Event::Apply(map(object)),
+        watcher::Event::Delete(object) => watcher::Event::Delete(map(object)),
     }
 }
 

@@ -7,7 +7,9 @@ use super::images::Rules;
 use jiff::SignedDuration;
 use sojourn_crds::amalthea::OnDeadline;
 use sojourn_webhooks::{
-    adoption::ApprovalKey, rules::operator_credentials::OwnCredentials, settings::KubernetesVersion,
+    adoption::ApprovalKey,
+    rules::operator_credentials::OwnCredentials,
+    settings::{KubernetesVersion, PodSecurity},
 };
 use std::time::Duration;
 
@@ -34,6 +36,8 @@ pub struct SessionSettings {
     pub https_ingress: bool,
     /// Rules for session images; `None` leaves them alone.
     pub image_rewrite: Option<Rules>,
+    /// Which pods sessions have.
+    pub pod_security: PodSecurity,
     /// What a deadline does to a non-interactive session.
     pub on_deadline: OnDeadline,
     /// Proxies of sessions are asked for their last request before a session is hibernated for idleness.
@@ -59,6 +63,7 @@ impl Default for SessionSettings {
             none_same_site_cookie: false,
             https_ingress: false,
             image_rewrite: None,
+            pod_security: PodSecurity::default(),
             on_deadline: OnDeadline::default(),
             ask_proxies: true,
             idle_check_interval: Duration::from_secs(30),

@@ -6,6 +6,7 @@ use clap::{Args, Command};
 use std::{ffi::OsString, path::PathBuf, time::Duration};
 
 use sojourn_crds::amalthea::OnDeadline;
+use sojourn_webhooks::settings::PodSecurity;
 
 const ORIGINAL: &str = "As in the original manager";
 const OURS: &str = "Sojourn's own";
@@ -136,6 +137,10 @@ pub struct Flags {
     /// What happens to a non-interactive session that reaches its deadline: Fail or Hibernate.
     #[arg(long, default_value = "Fail", value_parser = on_deadline, value_name = "WHAT", help_heading = OURS)]
     pub non_interactive_on_deadline: OnDeadline,
+    /// Which pods sessions have. Original: those of the original manager. Restricted: those that the Pod Security
+    /// Standard of that name allows, unless a session says something else.
+    #[arg(long, default_value = "Original", value_name = "WHICH", help_heading = OURS)]
+    pub pod_security: PodSecurity,
     /// Image of what stands beside a session: proxy, cloner, git proxy. Also: SIDECARS_IMAGE. By default that of
     /// this version.
     #[arg(long, value_name = "IMAGE", help_heading = OURS)]

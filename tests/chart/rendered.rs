@@ -127,11 +127,36 @@ async fn the_image_of_the_login_can_be_named() {
 }
 
 #[tokio::test]
+async fn which_pods_sessions_have_reaches_the_operator() {
+    for (values, expected) in [
+        (&[][..], "--pod-security=Original"),
+        (&["--set", "sessions.podSecurity=Restricted"], "--pod-security=Restricted"),
+    ] {
+        let deployment = of_kind(&must(template(values).await), "Deployment").remove(0);
+        let args = &deployment["spec"]["template"]["spec"]["containers"][0]["args"];
+        assert!(args.as_array().unwrap().contains(&expected.into()), "{args}");
+    }
+}
+
+/// What namespaces enforce is the business of an operator that serves them all.
+#[tokio::test]
+async fn namespaces_are_seen_only_by_who_serves_them_all() {
+    for (values, may_see) in [("clusterScoped=true", true), ("clusterScoped=false", false)] {
+        let rendered = must(template(&["--set", values]).await);
+        let roles = [of_kind(&rendered, "ClusterRole"), of_kind(&rendered, "Role")].concat();
+        let rules = roles.iter().flat_map(|role| role["rules"].as_array().unwrap());
+        let mut namespaces = rules.filter(|rule| rule["resources"][0] == "namespaces");
+        assert_eq!(namespaces.next().is_some(), may_see, "{values}");
+    }
+}
+
+#[tokio::test]
 async fn values_without_a_meaning_are_refused() {
     for (value, path) in [
         ("replica=1", "replica"),
         ("replicas=-1", "replicas"),
         ("nonInteractive.onDeadline=Stop", "onDeadline"),
+        ("sessions.podSecurity=Baseline", "podSecurity"),
         ("webhooks.url=http://example.org", "url"),
         ("uninstall.release=maybe", "release"),
         ("uninstall.wait=1m", "uninstall"),

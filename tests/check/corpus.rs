@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sojourn::cmd::check::examine::verdict;
 use sojourn::cmd::check::kinds::{Kind, Kinds, Known};
 use sojourn::cmd::check::problem::Problem;
 use sojourn_webhooks::case::{Case, CaseConflicts, CaseOnDeadline, NAMESPACE};
+use sojourn_webhooks::settings::PodSecurity;
 use sojourn_webhooks::table::WebhookType;
 use sojourn_webhooks::{Code, table};
 
@@ -106,6 +107,7 @@ fn is_plain(name: &str, case: &Case) -> bool {
         || settings.operator_lives_here
         || settings.ingress_conflicts != CaseConflicts::Warn
         || settings.kubernetes_minor.is_some()
+        || settings.pod_security != PodSecurity::Original
         || case.facts.held_bytes > 0;
     let timed = case.facts.now.is_some() || name.contains("timeouts-age-");
     let unknown = case.expect.findings.iter().any(|finding| finding.code.starts_with("adoption"));
@@ -149,7 +151,10 @@ fn run_together(cases: &[(String, Case)], hibernate: bool) {
             }
             object.to_string()
         };
-        let objects: Vec<_> = case.facts.sessions.iter().chain(&case.object).map(placed).collect();
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace",
+            "metadata": {"name": format!("case-{number}"), "labels": case.facts.namespace_labels}});
+        let objects = case.facts.sessions.iter().chain(&case.object).map(placed);
+        let objects: Vec<_> = std::iter::once(namespace.to_string()).chain(objects).collect();
         std::fs::write(new.join(file(number)), objects.join("\n---\n")).unwrap();
         if let Some(object) = &case.old {
             std::fs::write(old.join(file(number)), placed(object)).unwrap();

@@ -1,5 +1,6 @@
 //! Our rules against a real API server: sessions are made from the schema of their kind, and a session is denied by us
-//! exactly if one of its children is refused by the API server for its content.
+//! exactly if one of its children is refused by the API server for its content. Likewise it is warned about exactly if
+//! Pod Security refuses its pod ([`pod_security`]).
 //!
 //! * `SOJOURN_DIFFERENTIAL_SPECS`: how many sessions; 500 without it
 //! * `SOJOURN_DIFFERENTIAL_SEED`: other sessions; the same seed makes the same ones
@@ -18,6 +19,7 @@ mod fields;
 mod generate;
 mod oracle;
 mod ours;
+mod pod_security;
 mod report;
 mod run;
 mod shrink;

@@ -24,7 +24,7 @@ const REQUESTS: usize = 32;
 pub(crate) struct Oracle {
     // Ends with this.
     cluster: Cluster,
-    client: Client,
+    pub(crate) client: Client,
     namespace: String,
     settings: SessionSettings,
     slots: Semaphore,

@@ -15,6 +15,7 @@ mod foreign;
 mod lifecycle;
 mod objects;
 mod plan;
+mod pod_security;
 mod poison;
 mod problems;
 mod quiet;

@@ -15,7 +15,8 @@ use crate::finding::{Finding, Severity};
 use crate::object::Object;
 use crate::request::{Operation, Request};
 use crate::rules::operator_credentials::OwnCredentials;
-use crate::settings::{AdmissionSettings, DEFAULT_TRUSTED_USERS, KubernetesVersion};
+use crate::rules::pod_security::Enforced;
+use crate::settings::{AdmissionSettings, DEFAULT_TRUSTED_USERS, KubernetesVersion, PodSecurity};
 use crate::{review, table};
 
 /// The namespace of the requests of cases.
@@ -65,6 +66,9 @@ pub struct CaseFacts {
     /// Bytes that the sessions of the namespace take in the operator's memory.
     #[serde(default)]
     pub held_bytes: usize,
+    /// The labels of the namespace.
+    #[serde(default)]
+    pub namespace_labels: BTreeMap<String, String>,
     /// The result of access reviews, by name of the secret.
     #[serde(default)]
     pub access: BTreeMap<String, CaseAccess>,
@@ -105,6 +109,9 @@ pub struct CaseSettings {
     /// `Warn` or `Deny`.
     #[serde(default)]
     pub ingress_conflicts: CaseConflicts,
+    /// `Original` or `Restricted`.
+    #[serde(default)]
+    pub pod_security: PodSecurity,
     /// Minor version of Kubernetes 1; absent: the newest that is supported.
     #[serde(default)]
     pub kubernetes_minor: Option<u16>,
@@ -250,6 +257,7 @@ impl CaseFacts {
                 CaseConflicts::Warn => Severity::Warn,
                 CaseConflicts::Deny => Severity::Deny,
             },
+            pod_security: self.settings.pod_security,
             own: match self.settings.operator_lives_here {
                 true => OwnCredentials {
                     namespace: namespace.to_owned(),
@@ -261,7 +269,10 @@ impl CaseFacts {
             approval_key: Some(ApprovalKey::new([0; ApprovalKey::LENGTH])),
         };
         let now = self.now.as_deref().unwrap_or("2026-01-01T12:00:00Z").parse()?;
+        let label = |key: &str| self.namespace_labels.get(key).map(String::as_str);
+        let enforced = Enforced::of(label, settings.kubernetes);
         let mut known = Offline::new(now, settings);
+        known.enforce(namespace, enforced);
         known.hold(self.held_bytes);
         for session in &self.sessions {
             known.know(namespace, session);

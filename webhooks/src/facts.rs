@@ -12,6 +12,7 @@ use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionSpec};
 
 use crate::object::Object;
 use crate::rules::amalthea_session::ingress::route;
+use crate::rules::pod_security::Enforced;
 use crate::session_kinds::{JobConstraints, SESSION_KINDS, SessionKind};
 use crate::settings::AdmissionSettings;
 
@@ -28,6 +29,11 @@ pub trait Facts: Send + Sync {
     fn held_bytes(&self, namespace: &str) -> usize {
         let _ = namespace;
         0
+    }
+    /// The Pod Security Standard that a namespace enforces. `None` where it enforces none, and where that is not known.
+    fn pod_security(&self, namespace: &str) -> Option<Enforced> {
+        let _ = namespace;
+        None
     }
     /// The settings of the operator.
     fn settings(&self) -> &AdmissionSettings;
@@ -113,6 +119,10 @@ impl Facts for Reviewed<'_> {
         self.facts.held_bytes(namespace)
     }
 
+    fn pod_security(&self, namespace: &str) -> Option<Enforced> {
+        self.facts.pod_security(namespace)
+    }
+
     fn settings(&self) -> &AdmissionSettings {
         self.facts.settings()
     }
@@ -140,6 +150,7 @@ pub struct Offline {
     default_access: Access,
     routes: BTreeMap<String, RouteHolder>,
     held: usize,
+    pod_security: BTreeMap<String, Enforced>,
 }
 
 impl Offline {
@@ -148,12 +159,17 @@ impl Offline {
         Self { now, settings, ..Self::default() }
     }
 
-    /// Adds an object of `namespace`, if it is a session that can have Jobs. A later object of the same name wins.
+    /// Adds an object of `namespace`, if it is a session that can have Jobs, or a Namespace. A later object of the same
+    /// name wins.
     pub fn know(&mut self, namespace: &str, object: &Value) {
         let text = |field: &str| object[field].as_str().unwrap_or_default();
         let group = text("apiVersion").split_once('/').map_or("", |(group, _)| group);
         let owner = SESSION_KINDS.iter().find(|owner| owner.descriptor.is(group, text("kind")));
         let name = object["metadata"]["name"].as_str();
+        if let Some(name) = name.filter(|_| group.is_empty() && text("kind") == "Namespace") {
+            let label = |key: &str| object["metadata"]["labels"][key].as_str();
+            self.enforce(name, Enforced::of(label, self.settings.kubernetes));
+        }
         let spec = || AmaltheaSessionSpec::deserialize(&object["spec"]).ok();
         if let Some(name) = name.filter(|_| AmaltheaSession::DESCRIPTOR.is(group, text("kind")))
             && let Some(route) = spec().as_ref().and_then(route)
@@ -167,6 +183,14 @@ impl Offline {
             self.job_constraints
                 .insert((owner.descriptor.kind, namespace.to_owned(), name.to_owned()), terms);
         }
+    }
+
+    /// Says which Pod Security Standard a namespace enforces.
+    pub fn enforce(&mut self, namespace: &str, enforced: Option<Enforced>) {
+        match enforced {
+            Some(enforced) => self.pod_security.insert(namespace.to_owned(), enforced),
+            None => self.pod_security.remove(namespace),
+        };
     }
 
     /// Says how many bytes the sessions of every namespace take.
@@ -197,6 +221,10 @@ impl Facts for Offline {
 
     fn held_bytes(&self, _: &str) -> usize {
         self.held
+    }
+
+    fn pod_security(&self, namespace: &str) -> Option<Enforced> {
+        self.pod_security.get(namespace).copied()
     }
 
     fn settings(&self) -> &AdmissionSettings {

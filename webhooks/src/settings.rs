@@ -1,5 +1,6 @@
 //! The settings of the operator that the rules depend on.
 
+use serde::Deserialize;
 use sojourn_crds::amalthea::OnDeadline;
 use sojourn_crds::ambient::Limits;
 
@@ -22,10 +23,34 @@ pub struct AdmissionSettings {
     pub kubernetes: KubernetesVersion,
     /// What becomes of a session with the address of an elder one.
     pub ingress_conflicts: Severity,
+    /// Which pods the operator makes.
+    pub pod_security: PodSecurity,
     /// What the operator authenticates with.
     pub own: OwnCredentials,
     /// The key that approved adoptions are recorded with; without one none is recorded.
     pub approval_key: Option<ApprovalKey>,
+}
+
+/// Which pods the operator makes for sessions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+pub enum PodSecurity {
+    /// Those of the original operator.
+    #[default]
+    Original,
+    /// Those that the Pod Security Standard `restricted` allows, unless the session says something else.
+    Restricted,
+}
+
+impl std::str::FromStr for PodSecurity {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "Original" => Ok(Self::Original),
+            "Restricted" => Ok(Self::Restricted),
+            _ => Err("Original or Restricted was expected"),
+        }
+    }
 }
 
 /// Major and minor version of a Kubernetes API server.
@@ -83,6 +108,7 @@ impl Default for AdmissionSettings {
             agentic: Limits::default(),
             kubernetes: KubernetesVersion::default(),
             ingress_conflicts: Severity::Warn,
+            pod_security: PodSecurity::default(),
             own: OwnCredentials::default(),
             approval_key: None,
         }

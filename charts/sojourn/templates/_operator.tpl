@@ -28,6 +28,7 @@
 - --webhook-service={{ .Release.Namespace }}/{{ include "sojourn.webhookService" . }}
 {{- end }}
 - --ide-log-directory=/var/lib/sojourn/ide-logs
+- --pod-security={{ .Values.sessions.podSecurity }}
 - --non-interactive-on-deadline={{ .Values.nonInteractive.onDeadline }}
 {{- with .Values.oauth2Proxy.image }}
 - {{ printf "--oauth2-proxy-image=%s" . | quote }}

@@ -35,6 +35,15 @@
   verbs:
   - create
 {{- end }}
+{{- define "sojourn.allNamespacesRules" -}}
+- apiGroups:
+  - ""
+  resources:
+  - namespaces
+  verbs:
+  - list
+  - watch
+{{- end }}
 {{- define "sojourn.namespacedRules" -}}
 - apiGroups:
   - amalthea.dev

@@ -9,7 +9,7 @@ use crate::control::{
     context::ReconciledKind,
     errors::CallError,
     lease::LEASE_NAME,
-    rbac::{OwnNames, cluster_rules, namespaced_rules, own_rules},
+    rbac::{OwnNames, all_namespaces_rules, cluster_rules, namespaced_rules, own_rules},
 };
 use crate::core::error::ErrorClass;
 use futures::{StreamExt, stream};
@@ -208,8 +208,10 @@ impl Questions<'_> {
         namespaces: Option<Vec<String>>,
     ) -> Seen<Vec<Right>> {
         let everywhere = || vec![String::new()];
+        let in_all = if namespaces.is_none() { all_namespaces_rules() } else { Vec::new() };
         let placed = [
             (cluster_rules(names), everywhere()),
+            (in_all, everywhere()),
             (namespaced_rules(), namespaces.unwrap_or_else(everywhere)),
             (own_rules(names), vec![home.to_owned()]),
         ];

@@ -53,7 +53,8 @@ fn opened(mut configuration: Value, holes: &mut Holes) -> anyhow::Result<Vec<Val
     Ok(webhooks)
 }
 
-/// The rules of the roles: `sojourn.clusterRules`, `sojourn.namespacedRules` and `sojourn.ownRules`.
+/// The rules of the roles: `sojourn.clusterRules`, `sojourn.allNamespacesRules`, `sojourn.namespacedRules` and
+/// `sojourn.ownRules`.
 pub(super) fn rules() -> anyhow::Result<String> {
     let mut holes = Holes::default();
     let names = OwnNames {
@@ -64,6 +65,7 @@ pub(super) fn rules() -> anyhow::Result<String> {
     Ok([
         NOTICE.to_owned(),
         holes.define("clusterRules", &rbac::cluster_rules(&names))?,
+        holes.define("allNamespacesRules", &rbac::all_namespaces_rules())?,
         holes.define("namespacedRules", &rbac::namespaced_rules())?,
         holes.define("ownRules", &rbac::own_rules(&names))?,
     ]

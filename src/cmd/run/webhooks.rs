@@ -6,6 +6,7 @@ use crate::{
         certificates::deregistration::Deregistration,
         controller::Controllers,
         facts::{ClusterFacts, SubjectAccessReviews},
+        pod_security::PodSecurityLevels,
         watch::CacheSync,
     },
     http_server::Shutdown,
@@ -71,8 +72,13 @@ impl Server<'_> {
         let resolver = tls.resolver().clone();
         let address = listener.local_addr()?;
         let admission = AdmissionSettings { operator_user: operator_user.clone(), ..settings.admission() };
+        let pod_security = PodSecurityLevels::new(admission.kubernetes);
+        if settings.scope == Scope::Cluster {
+            pod_security.watch(client, background);
+        }
         let facts = ClusterFacts {
             controllers: controllers.clone(),
+            pod_security,
             cache_sync: cache_sync.clone(),
             settings: admission,
         };

@@ -62,6 +62,7 @@ reasons! {
     StalledReason {
         InvalidSpec "The spec breaks rules without which the session cannot run."
         FailedScheduling "No node has accepted the pod for a long time."
+        PodSecurityViolated "The namespace enforces a Pod Security Standard that does not allow the pod. The message lists the fields."
     }
 }
 

@@ -82,9 +82,9 @@ pub fn interruption(live: &CachedObject) -> Option<(String, String)> {
     Some((reason.to_owned(), format!("the pod {} was ended: {message}", live.name)))
 }
 
-/// A quota, or an admission plugin, that keeps the workload from creating its pod. Events outlive what they report by
-/// an hour, so only those since `since` count, and only while there is no pod.
-pub fn of_pod_creation<K: WorkloadKind>(observed: &Observed<K>, since: Option<Timestamp>) -> Option<String> {
+/// What keeps the workload from creating its pod, in the words of Kubernetes. Events outlive what they report by an hour,
+/// so only those since `since` count, and only while there is no pod.
+pub fn pod_refusal<K: WorkloadKind>(observed: &Observed<K>, since: Option<Timestamp>) -> Option<&str> {
     if observed.pod().is_some() {
         return None;
     }
@@ -92,11 +92,16 @@ pub fn of_pod_creation<K: WorkloadKind>(observed: &Observed<K>, since: Option<Ti
         warning.reason == "FailedCreate"
             && since.is_none_or(|since| warning.at.as_second() >= since.as_second())
     })?;
-    Some(if refused.message.contains("exceeded quota") {
+    Some(&refused.message)
+}
+
+/// A quota, or an admission plugin, that keeps the workload from creating its pod.
+pub fn of_pod_creation(refusal: &str) -> String {
+    if refusal.contains("exceeded quota") {
         "Quota exceeded: Your resource pool does not contain enough free resources (CPU / Memory / GPU / Storage) to schedule the session".to_owned()
     } else {
-        format!("the pod of the session cannot be created: {}", refused.message)
-    })
+        format!("the pod of the session cannot be created: {refusal}")
+    }
 }
 
 /// The error that a load balancer reports for the Service or Ingress `name`.

@@ -196,6 +196,8 @@ codes! {
         "A session in the operator's own namespace uses the operator's service account or one of its Secrets. With these the webhooks could be taken out."
     RouteTaken "route-taken" Warn Invalid FieldValueInvalid 3 Allows Change
         "Another session has the same `ingress.host` and `ingress.pathPrefix`, so one of both is not reached. The setting `ingress.conflicts` says whether it is refused. The original admits it silently."
+    PodSecurityViolated "pod-security-violated" Warn Invalid FieldValueForbidden 3 Allows Object
+        "The namespace enforces a Pod Security Standard that does not allow the pod of a session. The original's workload is refused its pod, in one sentence about all containers. What the operator adds itself complies with the setting `sessions.podSecurity: Restricted`."
     AdoptionForbidden "adoption-forbidden" Deny Forbidden FieldValueForbidden 3 Allows Change
         "The requester may not delete the secret that the session is to adopt. The original deletes any secret for anybody."
     TooManyAdoptions "too-many-adoptions" Deny Invalid FieldValueInvalid 3 Allows Change

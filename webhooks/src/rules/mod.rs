@@ -13,6 +13,7 @@ pub mod notebook;
 pub(crate) mod object_name;
 pub mod operator_credentials;
 pub(crate) mod pod;
+pub mod pod_security;
 pub mod project_settings;
 pub(crate) mod unique_names;
 pub(crate) mod variables;

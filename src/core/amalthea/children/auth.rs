@@ -1,9 +1,9 @@
 //! The containers that authenticate the users of an interactive session.
 
 use super::{Build, with_slash};
-use crate::core::amalthea::children::insert_some;
 use serde_json::{Value, json};
 use sojourn_crds::amalthea::{Authentication, AuthenticationType, names};
+use sojourn_webhooks::rules::amalthea_session::security_contexts;
 
 /// What authentication adds to a pod.
 #[derive(Default)]
@@ -106,9 +106,6 @@ fn authproxy(build: &Build, listen: i32, args: Value) -> Value {
         env.push(json!({"name": "AUTHPROXY_STRIP_PATH_PREFIX", "value": with_slash(&session.url_path)}));
     }
     let probe = json!({"httpGet": {"path": "/__amalthea__/health", "port": listen}});
-    let mut security = sidecar_security_context();
-    security["runAsUser"] = json!(1000);
-    security["runAsGroup"] = json!(1000);
     json!({
         "name": names::AUTHPROXY_CONTAINER,
         "image": build.context.settings.sidecars_image,
@@ -117,27 +114,21 @@ fn authproxy(build: &Build, listen: i32, args: Value) -> Value {
         "resources": sidecar_resources("20m", "16Mi"),
         "readinessProbe": probe,
         "livenessProbe": probe,
-        "securityContext": security,
+        "securityContext": security_contexts::of_proxy(),
     })
 }
 
 fn oauth2_proxy(build: &Build, args: Value) -> Value {
     let probe = json!({"httpGet": {"path": "/ping", "port": names::AUTHENTICATED_PORT}});
-    let mut container = json!({
+    json!({
         "name": names::OAUTH2_PROXY_CONTAINER,
         "image": build.context.settings.oauth2_proxy_image,
         "args": args,
         "resources": sidecar_resources("20m", "16Mi"),
         "readinessProbe": probe,
         "livenessProbe": probe,
-    });
-    insert_some(&mut container, "securityContext", sidecar_security_context());
-    container
-}
-
-/// Security context of the operator's own containers in a session's pod.
-pub(super) fn sidecar_security_context() -> Value {
-    json!({"allowPrivilegeEscalation": false, "runAsNonRoot": true, "capabilities": {"drop": ["ALL"]}})
+        "securityContext": security_contexts::of_sidecar(),
+    })
 }
 
 /// CPU has no limit on purpose: a throttled proxy is a slow session.

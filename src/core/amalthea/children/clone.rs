@@ -3,6 +3,7 @@
 use super::Build;
 use serde_json::{Value, json};
 use sojourn_crds::amalthea::{CodeRepository, SecretKeyRef, names};
+use sojourn_webhooks::rules::amalthea_session::security_contexts;
 
 /// What cloning adds to a pod.
 pub(super) struct Cloning {
@@ -56,10 +57,6 @@ fn container(build: &Build, index: usize, repository: &CodeRepository) -> Value 
         "args": args,
         "workingDir": root,
         "volumeMounts": mounts,
-        "securityContext": {
-            "runAsUser": session.run_as_user,
-            "runAsGroup": session.run_as_group,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": security_contexts::of_cloner(session, build.context.settings.pod_security),
     })
 }

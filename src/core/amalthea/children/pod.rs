@@ -3,6 +3,7 @@
 use super::{Build, auth, clone, insert_some, remote, storage};
 use serde_json::{Value, json};
 use sojourn_crds::amalthea::{Location, ProbeType, SessionType, names};
+use sojourn_webhooks::rules::amalthea_session::security_contexts;
 use std::collections::BTreeSet;
 
 /// The pod template of the session's workload.
@@ -20,11 +21,11 @@ pub(super) fn template(build: &Build) -> Value {
     if spec.location == Location::Remote {
         containers.push(remote::tunnel_container(build));
     }
-    containers.extend(spec.extra_containers.iter().cloned());
+    containers.extend(written(build, &spec.extra_containers));
 
     let cloning = clone::containers(build);
     let mut init_containers = cloning.containers;
-    init_containers.extend(spec.extra_init_containers.iter().cloned());
+    init_containers.extend(written(build, &spec.extra_init_containers));
 
     let mut volumes = storage::session_volumes(build);
     volumes.extend(cloning.volumes);
@@ -35,7 +36,7 @@ pub(super) fn template(build: &Build) -> Value {
     let mut pod = json!({
         "enableServiceLinks": false,
         "automountServiceAccountToken": false,
-        "securityContext": {"fsGroup": spec.session.run_as_group},
+        "securityContext": security_contexts::of_pod(&spec.session, build.context.settings.pod_security),
         "containers": containers,
     });
     insert_some(&mut pod, "initContainers", json!(init_containers));
@@ -52,6 +53,12 @@ pub(super) fn template(build: &Build) -> Value {
     let mut metadata = json!({"labels": build.labels()});
     insert_some(&mut metadata, "annotations", Value::Object(build.run_annotations()));
     json!({"metadata": metadata, "spec": pod})
+}
+
+/// Containers that the user writes, with what this installation completes in them.
+fn written<'a>(build: &'a Build, containers: &'a [Value]) -> impl Iterator<Item = Value> + 'a {
+    let pod_security = build.context.settings.pod_security;
+    containers.iter().map(move |container| security_contexts::completed(container, pod_security).into_owned())
 }
 
 /// The session's own pull secrets, and those that every session has.
@@ -84,12 +91,7 @@ fn session_container(build: &Build) -> Value {
         "imagePullPolicy": session.image_pull_policy,
         "terminationMessagePath": "/dev/termination-log",
         "terminationMessagePolicy": "File",
-        "securityContext": {
-            "runAsUser": session.run_as_user,
-            "runAsGroup": session.run_as_group,
-            "runAsNonRoot": session.run_as_user != 0,
-            "capabilities": {"drop": ["ALL"]},
-        },
+        "securityContext": security_contexts::of_session(session, build.context.settings.pod_security),
         "volumeMounts": storage::session_mounts(build),
     });
     insert_some(&mut container, "command", json!(session.command));

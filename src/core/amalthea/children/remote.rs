@@ -6,6 +6,7 @@ use sojourn_crds::{
     amalthea::names,
     quantity::{Quantity, nanos},
 };
+use sojourn_webhooks::rules::amalthea_session::security_contexts;
 
 const CORE: i128 = 1_000_000_000;
 
@@ -30,7 +31,7 @@ pub(super) fn session_container(build: &Build) -> Value {
         "env": last_of_each_name(env),
         "ports": [{"name": names::HTTP_PORT, "containerPort": names::REMOTE_CONTROLLER_PORT, "protocol": "TCP"}],
         "resources": auth::sidecar_resources("100m", "64Mi"),
-        "securityContext": auth::sidecar_security_context(),
+        "securityContext": security_contexts::of_sidecar(),
         "terminationMessagePath": "/dev/termination-log",
         "terminationMessagePolicy": "File",
         "livenessProbe": {"httpGet": probe("/live"), "initialDelaySeconds": 10, "periodSeconds": 1},
@@ -58,7 +59,7 @@ pub(super) fn tunnel_container(build: &Build) -> Value {
         ],
         "ports": [{"name": names::TUNNEL_PORT, "containerPort": port, "protocol": "TCP"}],
         "resources": auth::sidecar_resources("100m", "64Mi"),
-        "securityContext": auth::sidecar_security_context(),
+        "securityContext": security_contexts::of_sidecar(),
         "readinessProbe": {
             "tcpSocket": {"port": port}, "initialDelaySeconds": 5, "periodSeconds": 1, "successThreshold": 3,
         },

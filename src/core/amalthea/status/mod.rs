@@ -206,6 +206,8 @@ fn stalled<'a>(checked: &Checked, applied: &Applied, seen: &'a Seen) -> Option<(
         StalledReason::InvalidSpec.as_str()
     } else if seen.unschedulable {
         StalledReason::FailedScheduling.as_str()
+    } else if seen.violates_pod_security {
+        StalledReason::PodSecurityViolated.as_str()
     } else {
         Some(applied.lasting_error()?.class).filter(|class| class.is_final())?.as_str()
     };

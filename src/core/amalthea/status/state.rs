@@ -1,6 +1,9 @@
 //! The state of a session in one word, and why.
 
-use super::{failure, pod_status};
+use super::{
+    failure::{self, Failure},
+    pod_status,
+};
 use crate::{
     core::{
         amalthea::{
@@ -32,6 +35,8 @@ pub(super) struct Seen {
     pub(super) error: Option<String>,
     /// Whether no node takes its pod.
     pub(super) unschedulable: bool,
+    /// Whether its namespace does not allow its pod.
+    pub(super) violates_pod_security: bool,
     /// How its batch job ended.
     pub(super) finished: Option<Finished>,
     /// Whether its Job was ended by a deadline that only stands behind the operator's own.
@@ -47,7 +52,14 @@ pub(super) struct Finished {
 
 impl Seen {
     fn new(state: State, error: Option<String>) -> Self {
-        Self { state, error, unschedulable: false, finished: None, backstop_reached: false }
+        Self {
+            state,
+            error,
+            unschedulable: false,
+            violates_pod_security: false,
+            finished: None,
+            backstop_reached: false,
+        }
     }
 }
 
@@ -81,10 +93,12 @@ pub(super) fn see(
     if checked.spec.hibernated && is_stopped(checked, stateful_set, job) {
         return Seen::new(State::Hibernated, None);
     }
-    if let Some(message) =
-        failure::of_children(checked, observed, context).or_else(|| blocking(checked, observed, applied))
+    if let Some(failure) = failure::of_children(checked, observed, context)
+        .or_else(|| blocking(checked, observed, applied).map(Failure::from))
     {
-        return Seen::new(State::Failed, Some(message));
+        let mut seen = Seen::new(State::Failed, Some(failure.message));
+        seen.violates_pod_security = failure.violates_pod_security;
+        return seen;
     }
     let pod = pod_status(observed);
     if is_working(stateful_set, job, observed.pod()) && pod.as_ref().is_some_and(pod::is_ready) {

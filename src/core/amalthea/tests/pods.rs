@@ -8,6 +8,7 @@ use super::{
 use crate::core::{amalthea::adoption::referenced, manifest::Write, object::Kind};
 use rstest::rstest;
 use serde_json::{Value, json};
+use sojourn_webhooks::settings::PodSecurity;
 use std::collections::HashSet;
 
 /// The pod that the plan asks for.
@@ -154,4 +155,29 @@ fn no_list_has_two_items_of_one_key() {
         .filter(|entry| entry["name"] == "RSC_SERVER_PORT")
         .collect();
     assert_eq!(ports.len(), 1, "the operator's own");
+}
+
+/// A namespace that enforces `restricted` looks at each container, whoever adds it.
+#[rstest]
+#[case::interactive(session("hello").ingress().authentication("token"))]
+#[case::login(session("hello").ingress().authentication("oidc"))]
+#[case::batch(session("hello").batch())]
+#[case::remote(session("hello").ingress().remote())]
+fn a_restricted_pod_gives_up_what_it_does_not_need(#[case] draft: Draft) {
+    let extra = |name: &str| json!([{"name": name, "image": "x"}]);
+    let draft = draft
+        .spec("codeRepositories", json!([{"remote": "https://git.example.org/a/b.git"}]))
+        .spec("initContainers", extra("first"))
+        .spec("extraContainers", extra("beside"));
+    let mut cluster = cluster(draft);
+    cluster.settings.pod_security = PodSecurity::Restricted;
+    let pod = pod(&cluster);
+    assert_eq!(pod["securityContext"]["seccompProfile"], json!({"type": "RuntimeDefault"}));
+    for container in containers(&pod) {
+        let context = &container["securityContext"];
+        assert_eq!(context["allowPrivilegeEscalation"], false, "{container}");
+        assert_eq!(context["runAsNonRoot"], true, "{container}");
+        assert_eq!(context["capabilities"], json!({"drop": ["ALL"]}), "{container}");
+    }
+    assert!(containers(&pod).count() >= 4);
 }

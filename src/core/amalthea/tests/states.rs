@@ -4,7 +4,12 @@ use super::{
     cluster::{Cluster, cluster},
     fixtures::*,
 };
-use crate::core::{error::ErrorClass, object::Kind, workload::Warning};
+use crate::core::{
+    conditions::{self, STALLED},
+    error::ErrorClass,
+    object::Kind,
+    workload::Warning,
+};
 use rstest::rstest;
 use serde_json::json;
 use sojourn_crds::amalthea::State;
@@ -185,6 +190,54 @@ fn a_quota_keeps_the_pod_from_being_made(#[case] draft: Draft) {
     cluster.pass_time(10).edit("hibernated", json!(false));
     cluster.pass();
     assert_eq!(seen(&cluster).0, State::NotReady);
+}
+
+const REFUSED: &str = "pods \"hello-0\" is forbidden: violates PodSecurity \"restricted:latest\": allowPrivilegeEscalation \
+    != false (container \"amalthea-session\" must set securityContext.allowPrivilegeEscalation=false), seccompProfile (pod or \
+    container \"amalthea-session\" must set securityContext.seccompProfile.type to \"RuntimeDefault\" or \"Localhost\")";
+
+/// The fields that the namespace does not allow are listed as the admission lists them.
+#[rstest]
+#[case::interactive(session("hello"), Kind::StatefulSet)]
+#[case::batch(session("hello").batch(), Kind::Job)]
+fn a_pod_that_its_namespace_does_not_allow(#[case] draft: Draft, #[case] workload: Kind) {
+    let mut cluster = cluster(draft);
+    cluster.pass();
+    cluster.warnings = vec![warning(&cluster, workload, "FailedCreate", REFUSED)];
+    let status = cluster.seen().status;
+    assert_eq!(status.state, State::Failed);
+    let error = status.error.unwrap();
+    let lacks = |field: &str| {
+        format!(
+            "spec.session: container amalthea-session lacks {field}; sessions.podSecurity: Restricted adds it"
+        )
+    };
+    let lines = [
+        "the pod of the session cannot be created: it violates PodSecurity restricted".to_owned(),
+        lacks("allowPrivilegeEscalation"),
+        lacks("seccompProfile"),
+    ];
+    assert_eq!(error.lines().collect::<Vec<_>>(), lines);
+    let stalled = conditions::find(&status.conditions, STALLED).unwrap();
+    assert_eq!(stalled.reason.as_deref(), Some("PodSecurityViolated"));
+    assert_eq!(stalled.message.as_deref(), Some(error.as_str()));
+    // The namespace enforces less.
+    cluster.settle();
+    cluster.pod_ready().settle();
+    assert!(conditions::find(&cluster.status().conditions, STALLED).is_none());
+    assert_eq!(cluster.status().error, None);
+}
+
+/// Another webhook has changed the pod. Nothing that the session says is at fault.
+#[test]
+fn a_pod_that_somebody_else_made_worse() {
+    let mut cluster = cluster(session("hello"));
+    cluster.pass();
+    let refused = REFUSED.replace("restricted", "baseline");
+    cluster.warnings = vec![warning(&cluster, Kind::StatefulSet, "FailedCreate", &refused)];
+    let (state, error) = seen(&cluster);
+    assert_eq!(state, State::Failed);
+    assert_eq!(error.unwrap(), format!("the pod of the session cannot be created: {refused}"));
 }
 
 /// W25: what keeps children from being written is said.

@@ -13,8 +13,15 @@ use crate::rules::unique_names::UniqueNames;
 
 /// The containers that the user adds, with their paths: init containers and others share one set of names.
 pub(crate) fn extra<'a>(subject: &Subject<'a>) -> impl Iterator<Item = (FieldPath, &'a Value)> {
+    extra_by_list(subject).map(|(list, index, container)| (spec(list).index(index), container))
+}
+
+/// The containers that the user adds, each with the field of its list and its place there.
+pub(crate) fn extra_by_list<'a>(
+    subject: &Subject<'a>,
+) -> impl Iterator<Item = (&'static str, usize, &'a Value)> {
     let list = |field: &'static str, containers: &'a [Value]| {
-        containers.iter().enumerate().map(move |(index, container)| (spec(field).index(index), container))
+        containers.iter().enumerate().map(move |(index, container)| (field, index, container))
     };
     list("initContainers", &subject.spec.extra_init_containers)
         .chain(list("extraContainers", &subject.spec.extra_containers))

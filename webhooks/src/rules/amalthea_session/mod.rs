@@ -12,8 +12,10 @@ pub mod ingress;
 pub mod mounts;
 pub mod names;
 pub mod pod;
+pub mod pod_security;
 pub mod scheduling;
 pub mod secrets;
+pub mod security_contexts;
 pub mod storage;
 pub mod template;
 pub mod timeouts;
@@ -97,6 +99,7 @@ impl AdmissionRules for AmaltheaSession {
         secrets::check(&subject, &mut findings);
         secrets::check_adoption(change, facts, &mut findings);
         operator_credentials::check(change.request.namespace, spec, facts, &mut findings);
+        pod_security::check(&subject, change.request.namespace, facts, &mut findings);
         let report = &mut Report::new(facts.settings().kubernetes, &mut findings);
         volumes::check_sources(&subject, report);
         storage::check_class(&subject, report);
