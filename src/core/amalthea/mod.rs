@@ -6,6 +6,7 @@ pub mod children;
 pub mod conditions;
 pub mod deadlines;
 pub mod events;
+mod gate;
 pub mod idle;
 mod kind;
 pub mod observed;

@@ -1,11 +1,9 @@
 //! What to write and delete so that a session is as its spec says.
 
 use super::{
-    Checked, Observed, PlanContext, adoption, children, conditions::RECONCILED, deadlines, prune, run,
-    run::Run,
+    Checked, Observed, PlanContext, adoption, children, deadlines, gate, prune, run, run::Run,
 };
 use crate::core::{
-    conditions,
     manifest::{self, DesiredObject},
     object::{CachedObject, Kind},
     workload::{
@@ -15,8 +13,7 @@ use crate::core::{
     },
 };
 use sojourn_crds::amalthea::{
-    AmaltheaSession, AmaltheaSessionStatus, OnDeadline, ReconcileStrategy, State, names,
-    secrets::adopted_secrets,
+    AmaltheaSession, AmaltheaSessionStatus, OnDeadline, names, secrets::adopted_secrets,
 };
 
 /// What to do for a session at `context.now`. Planning again on the observed as it is then plans nothing.
@@ -38,7 +35,7 @@ pub fn plan(checked: &Checked, observed: &Observed, context: &PlanContext) -> Pl
     let mut plan = Plan { finalizers: wanted_finalizers(checked), ..Plan::default() };
     let default = AmaltheaSessionStatus::default();
     let status = session.status.as_ref().unwrap_or(&default);
-    let updates_allowed = updates_allowed(checked.spec.reconcile_strategy, status);
+    let updates_allowed = gate::is_open(checked.spec.reconcile_strategy, observed, status);
     let secret = observed.owned(Kind::Secret, &names::internal_secret(session.name()));
     let wanted = children::desired(checked, context, run.as_deref(), secret);
     for child in &wanted {
@@ -127,19 +124,6 @@ pub fn result(job: &CachedObject, on_deadline: OnDeadline) -> Option<Outcome> {
 pub fn is_backstop(outcome: &Outcome, on_deadline: OnDeadline) -> bool {
     on_deadline == OnDeadline::Hibernate
         && matches!(outcome, Outcome::Failed { reason, .. } if reason == "DeadlineExceeded")
-}
-
-/// Whether held-back fields go through now. A write that failed has not gone through yet.
-fn updates_allowed(strategy: ReconcileStrategy, status: &AmaltheaSessionStatus) -> bool {
-    match strategy {
-        ReconcileStrategy::Always => true,
-        ReconcileStrategy::Never => false,
-        ReconcileStrategy::WhenFailedOrHibernated => {
-            let pending = conditions::find(&status.conditions, RECONCILED)
-                .is_some_and(|condition| condition.status == "False");
-            matches!(status.state, State::Failed | State::Hibernated) || pending
-        }
-    }
 }
 
 /// The finalizers that the session should have, when they are not those that it has: ours is there exactly

@@ -24,6 +24,7 @@ mod pods;
 mod preview;
 mod properties;
 mod refusals;
+mod restarts;
 mod runs;
 mod states;
 mod timestamps;
