@@ -10,6 +10,7 @@ mod fixtures;
 mod passes;
 mod server;
 
+mod claims;
 mod conditions;
 mod deadlines;
 mod edits;
