@@ -5,7 +5,7 @@ use crate::{
     support::{Scene, must, scene},
 };
 use serde_json::{Value, json};
-use sojourn_crds::amalthea::State;
+use sojourn_crds::amalthea::{AmaltheaSession, State};
 
 /// What must not change of a claim.
 fn substance(claim: &Value) -> Value {
@@ -57,4 +57,51 @@ async fn a_claim_that_is_put_back_is_used_and_stays() {
     let label = told.split("kubectl ").nth(1).unwrap_or_else(|| panic!("no way out in {told:?}"));
     must(scene.kubectl(&label.split(' ').collect::<Vec<_>>()).await);
     scene.reaches("plain", State::Running).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_whose_claim_was_lost_waits_for_a_decision() {
+    let scene = scene("claim-lost").await;
+    scene.session("main", json!({})).await;
+    scene.reaches("main", State::Running).await;
+    let claim = bound(&scene, "main").await["metadata"]["uid"].clone();
+    must(scene.patch("main", json!({"spec": {"hibernated": true}})).await);
+    scene.reaches("main", State::Hibernated).await;
+    scene.gone("pod", "main-0").await;
+    scene.delete("pvc", "main").await;
+    let lost = |session: &AmaltheaSession| {
+        condition(session, "FilesKept", "False").is_some_and(|text| text.contains("was deleted"))
+    };
+    scene.eventually("main", "says that the files are lost", lost).await;
+    scene.tells("main", "FilesLost: The claim main with the files of the session was deleted").await;
+
+    must(scene.patch("main", json!({"spec": {"hibernated": false}})).await);
+    let failed = scene.reaches("main", State::Failed).await;
+    assert!(error(&failed).contains("was deleted"), "{}", error(&failed));
+    assert!(scene.json("pvc", "main").await.is_null(), "an empty disk took its place");
+    assert!(scene.json("pod", "main-0").await.is_null());
+
+    let told = condition(&failed, "FilesKept", "False").unwrap().to_owned();
+    let accept = told.split("kubectl ").nth(1).unwrap_or_else(|| panic!("no way out in {told:?}"));
+    must(scene.kubectl(&accept.split(' ').collect::<Vec<_>>()).await);
+    let running = scene.reaches("main", State::Running).await;
+    assert!(condition(&running, "FilesKept", "True").is_some());
+    assert_ne!(scene.json("pvc", "main").await["metadata"]["uid"], claim);
+}
+
+/// A pod that uses it keeps it until then.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_that_is_deleted_under_its_session_is_told_while_the_files_can_be_copied() {
+    let scene = scene("claim-deleting").await;
+    scene.session("main", json!({})).await;
+    scene.reaches("main", State::Running).await;
+    bound(&scene, "main").await;
+    scene.delete("pvc", "main").await;
+    scene.tells("main", "FilesLost: The claim main is being deleted").await;
+    assert_eq!(scene.get("main").await.unwrap().status.unwrap().state, State::Running);
+    must(scene.patch("main", json!({"spec": {"hibernated": true}})).await);
+    scene.tells("main", "FilesLost: The claim main with the files of the session was deleted").await;
+    assert!(scene.json("pvc", "main").await.is_null());
+    let events = scene.events("main").await;
+    assert!(!events.iter().any(|event| event.contains("files are kept")), "{events:#?}");
 }

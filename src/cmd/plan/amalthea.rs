@@ -66,6 +66,8 @@ impl PlannedKind for AmaltheaSessions {
             let slot = (object.kind, object.name.clone());
             observed.children.entry(slot).or_insert_with(|| object.clone().into());
         }
+        // What is not among all that could be read is not there.
+        observed.measurements.claim_is_gone = known.asked && known.notes.is_empty();
         // Secrets are not shown, so it does not matter what is in them.
         let context = PlanContext { now, entropy: [0; 32], settings };
         let checked =

@@ -1,7 +1,7 @@
 //! The conditions of a session, and what each says.
 
 use super::reasons::{
-    FinishedReason, ReadyReason, ReconciledReason, RouteConflictReason, RoutingReason, StalledReason,
+    FilesReason, FinishedReason, ReadyReason, ReconciledReason, RouteConflictReason, RoutingReason, StalledReason,
 };
 use crate::{
     core::{
@@ -18,6 +18,9 @@ pub const READY: &str = "Ready";
 pub const ROUTING_READY: &str = "RoutingReady";
 /// True when everything that belongs to the session is as its spec says; otherwise says what is in the way.
 pub const RECONCILED: &str = "Reconciled";
+/// True while there is a claim with the session's files; absent before the claim is made. It stays false when the claim is
+/// gone, until there is one again.
+pub const FILES_KEPT: &str = "FilesKept";
 /// True once the result of a batch job is on record. Until the next run nothing runs again.
 pub const FINISHED: &str = "Finished";
 /// True when what ran in the current run of an interactive session was ended, and why. It stays for as long as
@@ -57,6 +60,13 @@ pub fn condition_types() -> Vec<ConditionType> {
             meaning: "`True` while all children of the session are as its spec says. `False` when a child cannot be \
                       written; the message names it.",
             reasons: reconciled,
+            further: None,
+        },
+        ConditionType {
+            name: FILES_KEPT,
+            meaning: "`True` while the claim with the files of the session exists. `False` after it was deleted. Absent \
+                      before it is created.",
+            reasons: ReasonRow::all::<FilesReason>(),
             further: None,
         },
         ConditionType {

@@ -6,6 +6,7 @@ pub mod children;
 pub mod conditions;
 pub mod deadlines;
 pub mod events;
+pub mod files;
 mod gate;
 pub mod idle;
 mod kind;

@@ -1,7 +1,7 @@
 //! What to write and delete so that a session is as its spec says.
 
 use super::{
-    Checked, Observed, PlanContext, adoption, children, deadlines, gate, prune, run, run::Run,
+    Checked, Observed, PlanContext, adoption, children, deadlines, files, files::Files, gate, prune, run, run::Run,
 };
 use crate::core::{
     manifest::{self, DesiredObject},
@@ -38,8 +38,15 @@ pub fn plan(checked: &Checked, observed: &Observed, context: &PlanContext) -> Pl
     let updates_allowed = gate::is_open(checked.spec.reconcile_strategy, observed, status);
     let secret = observed.owned(Kind::Secret, &names::internal_secret(session.name()));
     let wanted = children::desired(checked, context, run.as_deref(), secret);
+    let files = Files::of(observed);
+    if files == Files::Unconfirmed {
+        plan.blocked.push(files::unconfirmed(session));
+    }
     for child in &wanted {
         let Ok(live) = plan.live_child(child, observed) else { continue };
+        if files.are_missing() && waits_for_files(checked, child, observed) {
+            continue;
+        }
         match child.kind {
             Kind::Job => {
                 let job = PlanJob {
@@ -71,6 +78,17 @@ fn plan_child(
         return;
     }
     plan.write.extend(manifest::difference(child, live, updates_allowed));
+}
+
+/// Whether a child is not made while the files are missing: their claim, in whose place an empty disk would come, and a
+/// workload that asks for a pod. A workload that is at work stays as it is.
+fn waits_for_files(checked: &Checked, child: &DesiredObject, observed: &Observed) -> bool {
+    match child.kind {
+        Kind::PersistentVolumeClaim => child.name == checked.session.name(),
+        Kind::StatefulSet => !checked.spec.hibernated && gate::is_asleep(observed),
+        Kind::Job => !checked.spec.hibernated && observed.owned(Kind::Job, &child.name).is_none(),
+        _ => false,
+    }
 }
 
 /// A Job is created once for each run, changed while it is at work, and then left alone.

@@ -41,10 +41,21 @@ reasons! {
 }
 
 reasons! {
+    /// Reasons of the condition `FilesKept`.
+    FilesReason {
+        ClaimExists "The claim of the session's files exists."
+        ClaimUnowned "The session uses a claim that has no owner. It is neither changed nor deleted with the session."
+        ClaimDeleting "The claim is being deleted, and its files go with it when no pod uses it any more."
+        ClaimLost "The claim was deleted, and its files with it. The session does not start before the claim is put back, or the loss is accepted with the annotation that the message names."
+    }
+}
+
+reasons! {
     /// Reasons of the condition `Reconciled`, beside the classes of errors.
     ReconciledReason {
         AsSpecified "All children of the session are as its spec says."
         InvalidSpec "The spec breaks rules without which the session cannot run. The message lists them."
+        FilesLost "The claim of the session's files was deleted. See the condition `FilesKept`."
     }
 }
 
@@ -62,6 +73,7 @@ reasons! {
     StalledReason {
         InvalidSpec "The spec breaks rules without which the session cannot run."
         FailedScheduling "No node has accepted the pod for a long time."
+        FilesLost "The claim of the session's files was deleted. See the condition `FilesKept`."
     }
 }
 
@@ -78,11 +90,12 @@ event_reasons! {
     SessionEvent {
         Normal Resumed "The session starts a new run."
         Normal Hibernating "A timeout of the session has expired, so it is hibernated."
-        Normal Hibernated "The session does not run, and its files are kept."
+        Normal Hibernated "The session does not run. Its files are kept, unless the condition `FilesKept` is false."
         Normal Succeeded "The batch job has succeeded."
         Normal Deleting "A timeout of the session has expired, so it is deleted."
         Warning Waiting "The session waits for something that may need attention."
         Warning Failed "The session has failed."
+        Warning FilesLost "The claim of the session's files was deleted, or is being deleted."
         Warning SecretKept "An adopted secret is not deleted with the session: other sessions or another object use it, or its adoption was not approved."
     }
 }

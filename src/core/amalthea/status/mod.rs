@@ -11,6 +11,7 @@ use super::{
     Applied, Checked, Observed, PlanContext, UNREADABLE, children,
     conditions::{FINISHED, READY, RECONCILED, ROUTE_CONFLICT, ROUTING_READY},
     deadlines::{self, Deadline},
+    files::{self, Files},
     idle,
     reasons::{ReadyReason, ReconciledReason, RouteConflictReason, RoutingReason, StalledReason},
     run::{self, Run},
@@ -181,8 +182,12 @@ fn set_conditions(
         conditions::set(conditions, update, generation, now);
     }
     conditions::set(conditions, routing(checked, observed), generation, now);
-    conditions::set(conditions, reconciled(checked, applied), generation, now);
-    conditions::set_stalled(conditions, stalled(checked, applied, seen), generation, now);
+    let files = Files::of(observed);
+    conditions::set(conditions, reconciled(checked, applied, files, now), generation, now);
+    conditions::set_stalled(conditions, stalled(checked, applied, seen, files), generation, now);
+    if checked.session.metadata.deletion_timestamp.is_none() {
+        files::tell(conditions, checked.session, files, now);
+    }
     if let Some(finished) = &seen.finished {
         let say = ConditionUpdate {
             kind: FINISHED,
@@ -195,12 +200,19 @@ fn set_conditions(
 }
 
 /// Why the session failed for good, if it did. A crash or an image that cannot be pulled may pass by itself.
-fn stalled<'a>(checked: &Checked, applied: &Applied, seen: &'a Seen) -> Option<(&'a str, String)> {
+fn stalled<'a>(
+    checked: &Checked,
+    applied: &Applied,
+    seen: &'a Seen,
+    files: Files,
+) -> Option<(&'a str, String)> {
     let error = seen.error.clone().filter(|_| seen.state == State::Failed)?;
     let reason = if let Some(finished) = &seen.finished {
         finished.reason.as_str()
     } else if !checked.blocking_findings.is_empty() {
         StalledReason::InvalidSpec.as_str()
+    } else if files == Files::Lost {
+        StalledReason::FilesLost.as_str()
     } else if seen.unschedulable {
         StalledReason::FailedScheduling.as_str()
     } else {
@@ -256,12 +268,19 @@ fn route_conflict(conditions: &mut Vec<Condition>, checked: &Checked, observed: 
     conditions::set(conditions, update, checked.session.metadata.generation, now);
 }
 
-fn reconciled<'a>(checked: &Checked, applied: &Applied) -> ConditionUpdate<'a> {
+fn reconciled<'a>(
+    checked: &Checked,
+    applied: &Applied,
+    files: Files,
+    now: Timestamp,
+) -> ConditionUpdate<'a> {
     let worst = applied.lasting_error();
     let (holds, reason, message) = if !checked.blocking_findings.is_empty() {
         (false, ReconciledReason::InvalidSpec.as_str(), checked.blocking_findings.join("; "))
     } else if let Some(error) = worst {
         (false, error.class.as_str(), format!("{} {}: {}", error.kind, error.name, error.message))
+    } else if files == Files::Lost {
+        (false, ReconciledReason::FilesLost.as_str(), files::loss(checked.session, now))
     } else {
         (
             true,

@@ -7,14 +7,16 @@ use crate::{
             Applied, Checked, ChildError, Observed, PlanContext,
             conditions::FINISHED,
             deadlines,
+            files::{self, Files},
             plan::is_backstop,
             reasons::FinishedReason,
             run::{self, Run},
         },
         conditions,
+        error::ErrorClass,
         object::{CachedObject, Kind},
         workload::{
-            diagnosis,
+            WorkloadKind, diagnosis,
             job::{Outcome, is_of_run, outcome},
             pod,
         },
@@ -22,7 +24,7 @@ use crate::{
     reason::Reason,
 };
 use k8s_openapi::api::{apps::v1::StatefulSetStatus, batch::v1::JobStatus, core::v1::PodStatus};
-use sojourn_crds::amalthea::{AmaltheaSessionStatus, State};
+use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionStatus, State};
 
 /// What was seen of a session.
 #[derive(Clone, Debug)]
@@ -82,7 +84,8 @@ pub(super) fn see(
         return Seen::new(State::Hibernated, None);
     }
     if let Some(message) =
-        failure::of_children(checked, observed, context).or_else(|| blocking(checked, observed, applied))
+        failure::of_children(checked, observed, context)
+            .or_else(|| blocking(checked, observed, applied, context))
     {
         return Seen::new(State::Failed, Some(message));
     }
@@ -155,9 +158,13 @@ fn ended(
     }
 }
 
-/// A refused write that keeps the session from starting: any, when there is no pod; one that the pod waits for,
-/// when it waits.
-fn blocking(checked: &Checked, observed: &Observed, applied: &Applied) -> Option<String> {
+/// What keeps the session from starting: lost files, or a refused write of its workload or of what its pod mounts.
+fn blocking(
+    checked: &Checked,
+    observed: &Observed,
+    applied: &Applied,
+    context: &PlanContext,
+) -> Option<String> {
     let pod = pod_status(observed);
     if pod.as_ref().is_some_and(|pod| pod.phase.as_deref() != Some("Pending")) {
         return None;
@@ -165,13 +172,21 @@ fn blocking(checked: &Checked, observed: &Observed, applied: &Applied) -> Option
     if pod.is_none() && !checked.blocking_findings.is_empty() {
         return Some(checked.blocking_findings.join("; "));
     }
-    let is_missing = |error: &&ChildError| {
-        matches!(error.kind, Kind::PersistentVolumeClaim | Kind::Secret)
-            && observed.child(error.kind, &error.name).is_none()
+    let prevents = |error: &&ChildError| match error.kind {
+        Kind::PersistentVolumeClaim => {
+            error.class == ErrorClass::Foreign || observed.claim(&error.name).is_none()
+        }
+        Kind::Secret => observed.owned(error.kind, &error.name).is_none(),
+        kind => pod.is_none() && AmaltheaSession::WORKLOADS.contains(&kind),
     };
     let refused = applied.errors.iter().filter(|error| !error.class.passes());
-    let worst = refused.filter(|error| pod.is_none() || is_missing(error)).max_by_key(|error| error.class)?;
-    Some(format!("{} {}: {}", worst.kind, worst.name, worst.message))
+    match refused.filter(prevents).max_by_key(|error| error.class) {
+        Some(worst) => Some(format!("{} {}: {}", worst.kind, worst.name, worst.message)),
+        None => {
+            let lost = Files::of(observed) == Files::Lost;
+            lost.then(|| files::loss(checked.session, context.now))
+        }
+    }
 }
 
 fn is_working(

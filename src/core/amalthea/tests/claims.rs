@@ -4,7 +4,10 @@ use super::{
     cluster::{Cluster, cluster},
     fixtures::*,
 };
-use crate::core::{error::ErrorClass, object::Kind};
+use crate::core::{
+    amalthea::files::{ACCEPT_EMPTY_DISK, must_be_confirmed},
+    conditions, error::ErrorClass, object::Kind,
+};
 use rstest::rstest;
 use serde_json::{Value, json};
 use sojourn_crds::amalthea::{State, names};
@@ -100,4 +103,113 @@ fn a_claim_that_is_not_for_the_session_is_left_alone(
         assert!(!told.contains(word), "it advises to lose files: {told}");
     }
     assert_eq!(cluster.objects[&key("hello")], claim);
+}
+
+/// Status and reason of `FilesKept`.
+fn files(cluster: &Cluster) -> (String, String) {
+    let conditions = cluster.status().conditions;
+    let found = conditions::find(&conditions, "FilesKept").unwrap();
+    (found.status.clone(), found.reason.clone().unwrap())
+}
+
+fn are(status: &str, reason: &str) -> (String, String) {
+    (status.into(), reason.into())
+}
+
+/// Does what the message says.
+fn accept(cluster: &mut Cluster) {
+    let told = message(cluster, "FilesKept");
+    let value = told.split_once(&format!("{ACCEPT_EMPTY_DISK}=")).unwrap().1.to_owned();
+    cluster.session["metadata"]["annotations"][ACCEPT_EMPTY_DISK] = json!(value);
+}
+
+/// However it got lost: no empty disk takes its place before somebody says so.
+#[rstest]
+fn lost_files_are_told_and_nothing_starts_without_them(
+    #[values(false, true)] batch: bool,
+    #[values(false, true)] deleted_while_it_ran: bool,
+    #[values("always", "never", "whenFailedOrHibernated")] strategy: &str,
+) {
+    let draft = session("hello").strategy(strategy);
+    let mut cluster = cluster(if batch { draft.batch() } else { draft }).running(10);
+    assert_eq!(files(&cluster), are("True", "ClaimExists"));
+    let mut delete = |cluster: &mut Cluster| {
+        cluster.pass_time(10).delete_object(&key("hello"));
+        cluster.settle();
+    };
+    if deleted_while_it_ran {
+        delete(&mut cluster);
+        assert_eq!((files(&cluster), cluster.status().state), (are("False", "ClaimDeleting"), State::Running));
+    }
+    cluster.pass_time(10).edit("hibernated", json!(true)).settle();
+    if !deleted_while_it_ran {
+        delete(&mut cluster);
+    }
+    assert_eq!((files(&cluster), cluster.status().state), (are("False", "ClaimLost"), State::Hibernated));
+
+    let started = cluster.started_jobs.len();
+    cluster.pass_time(10).edit("hibernated", json!(false)).settle();
+    assert_eq!((cluster.status().state, cluster.pods.len()), (State::Failed, 0));
+    assert!(cluster.status().error.unwrap().contains("was deleted"));
+    assert_eq!(cluster.started_jobs.len(), started, "its time would run");
+    assert!(message(&cluster, "Stalled").contains("was deleted"));
+    assert_eq!(cluster.pass(), 0, "{:?}", cluster.log.last());
+
+    let mut put_back = cluster.clone();
+    put_back.objects.insert(key("hello"), restored("hello", "ReadWriteOnce"));
+    put_back.settle();
+    put_back.pod_ready().settle();
+    assert_eq!((files(&put_back), put_back.status().state), (are("True", "ClaimUnowned"), State::Running));
+
+    accept(&mut cluster);
+    cluster.pass_time(10).settle();
+    cluster.pod_ready().settle();
+    assert_eq!((files(&cluster), cluster.status().state), (are("True", "ClaimExists"), State::Running));
+
+    // What was accepted was that loss, and no other.
+    cluster.pass_time(10).edit("hibernated", json!(true)).settle();
+    delete(&mut cluster);
+    cluster.pass_time(10).edit("hibernated", json!(false)).settle();
+    assert_eq!((files(&cluster), cluster.status().state), (are("False", "ClaimLost"), State::Failed));
+}
+
+/// A pod that is replaced lets go of a claim too.
+#[test]
+fn files_that_are_lost_between_two_pods_are_not_replaced() {
+    let mut cluster = cluster(session("hello")).running(10);
+    cluster.delete_object(&key("hello"));
+    cluster.settle();
+    cluster.pods.clear();
+    cluster.run_controllers();
+    cluster.objects.remove(&key("hello"));
+    cluster.settle();
+    assert_eq!((files(&cluster), cluster.status().state), (are("False", "ClaimLost"), State::Failed));
+    assert!(!cluster.objects.contains_key(&key("hello")));
+}
+
+/// A new list may lack what was just made.
+#[test]
+fn a_claim_that_the_watches_do_not_know_is_looked_for() {
+    let cluster = cluster(session("hello")).running(10);
+    let mut observed = cluster.observed();
+    observed.children.remove(&key("hello"));
+    assert!(must_be_confirmed(&observed));
+    let plan = cluster.plan_for(&observed);
+    assert!(plan.write.is_empty(), "{plan:?}");
+    let classes: Vec<ErrorClass> = plan.blocked.iter().map(|error| error.class).collect();
+    assert_eq!(classes, [ErrorClass::Transient], "it is tried again");
+    assert!(!must_be_confirmed(&cluster.observed()));
+}
+
+/// A claim that a quota does not allow was never there.
+#[test]
+fn a_claim_that_could_not_be_made_is_made_later() {
+    let mut cluster = cluster(session("hello"));
+    cluster.refuse = Some((Kind::PersistentVolumeClaim, ErrorClass::Quota, "no".into()));
+    cluster.settle();
+    assert_eq!(cluster.status().state, State::Failed);
+    cluster.refuse = None;
+    cluster.pass_time(60).settle();
+    cluster.pod_ready().settle();
+    assert_eq!((files(&cluster), cluster.status().state), (are("True", "ClaimExists"), State::Running));
 }

@@ -127,6 +127,7 @@ impl Cluster {
             measurements: Measurements {
                 usage: self.usage,
                 requests: self.requests,
+                claim_is_gone: !self.objects.contains_key(&(Kind::PersistentVolumeClaim, self.name())),
                 ..Measurements::default()
             },
             shared_secrets: self.shared_secrets.clone(),

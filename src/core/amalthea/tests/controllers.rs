@@ -39,6 +39,7 @@ impl Cluster {
         let before = workloads(self);
         self.pods.retain(|_, pod| pod["metadata"].get("deletionTimestamp").is_none());
         self.collect_garbage();
+        self.let_claims_go();
         self.run_stateful_set();
         self.run_job();
         before != workloads(self)
@@ -58,6 +59,17 @@ impl Cluster {
         self.pods.retain(|_, pod| {
             let owner = pod["metadata"]["ownerReferences"][0]["uid"].as_str().unwrap_or_default();
             workloads.iter().any(|uid| uid == owner)
+        });
+    }
+
+    /// A claim that is being deleted goes when no pod uses it.
+    fn let_claims_go(&mut self) {
+        let volumes = |pod: &Value| pod["spec"]["volumes"].as_array().cloned().unwrap_or_default();
+        let used: Vec<Value> = self.pods.values().flat_map(volumes).collect();
+        let is_used = |name: &str| used.iter().any(|it| it["persistentVolumeClaim"]["claimName"] == name);
+        self.objects.retain(|(kind, name), claim| {
+            let deleting = claim["metadata"].get("deletionTimestamp").is_some();
+            *kind != Kind::PersistentVolumeClaim || !deleting || is_used(name)
         });
     }
 

@@ -6,7 +6,9 @@ use super::{
     controllers::has_ended,
     fixtures::*,
 };
-use crate::core::{error::ErrorClass, object::Kind, workload::WorkloadKind};
+use crate::core::{
+    amalthea::files::ACCEPT_EMPTY_DISK, error::ErrorClass, object::Kind, workload::WorkloadKind,
+};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use rstest::rstest;
 use serde_json::json;
@@ -27,6 +29,8 @@ struct Model {
     run: Option<String>,
     /// All run IDs of before.
     old_runs: Vec<String>,
+    /// UID of the claim of the session's files, unless its loss was accepted since.
+    files: Option<String>,
     steps: Vec<String>,
 }
 
@@ -63,12 +67,12 @@ impl Model {
         if chance.random_bool(0.5) {
             cluster.settings.on_deadline = OnDeadline::Hibernate;
         }
-        Self { cluster, chance, started_at_end: None, run: None, old_runs: Vec::new(), steps: Vec::new() }
+        Self { cluster, chance, started_at_end: None, run: None, old_runs: Vec::new(), files: None, steps: Vec::new() }
     }
 
     fn step(&mut self) {
         self.cluster.now += jiff::SignedDuration::from_millis(1);
-        let lever = self.chance.random_range(0..27);
+        let lever = self.chance.random_range(0..29);
         let note = match lever {
             0..=3 => self.let_time_pass(),
             4..=6 => {
@@ -113,6 +117,7 @@ impl Model {
                 format!("refuse {:?}", self.cluster.refuse)
             }
             25 => self.clock_jumps(),
+            26 | 27 => self.accept_empty_disk(),
             _ => {
                 if self.chance.random_bool(0.1) {
                     self.cluster.delete_session();
@@ -187,6 +192,18 @@ impl Model {
         format!("delete {} by hand", key.0)
     }
 
+    /// Somebody does what the status says, should the files be lost.
+    fn accept_empty_disk(&mut self) -> String {
+        let conditions = if self.cluster.session.is_null() { Vec::new() } else { self.cluster.status().conditions };
+        let lost = conditions.iter().find(|it| it.kind == "FilesKept" && it.status == "False");
+        let Some(since) = lost.and_then(|lost| lost.last_transition_time.as_ref()) else {
+            return "no files are lost".into();
+        };
+        self.cluster.session["metadata"]["annotations"][ACCEPT_EMPTY_DISK] = json!(since.0.to_string());
+        self.files = None;
+        "accept an empty disk".into()
+    }
+
     fn edit_by_hand(&mut self) -> String {
         if self.cluster.find(Kind::StatefulSet).is_some() {
             self.cluster.child_mut(Kind::StatefulSet)["spec"]["replicas"] = json!(3);
@@ -254,8 +271,14 @@ impl Model {
         if cluster.refuse.is_none() {
             let claim = |name: String| cluster.objects.contains_key(&(Kind::PersistentVolumeClaim, name));
             let wanted = spec.data_sources.len();
-            assert!(claim(cluster.name()), "the user's files are gone");
+            let told = status.conditions.iter().any(|it| it.kind == "FilesKept" && it.status == "False");
+            assert!(claim(cluster.name()) || told, "the user's files are gone, and nobody is told");
             assert!((0..wanted).all(|index| claim(names::data_source("hello", index))));
+        }
+        if let Some(claim) = cluster.find(Kind::PersistentVolumeClaim) {
+            let uid = claim["metadata"]["uid"].as_str().unwrap().to_owned();
+            let known = self.files.get_or_insert(uid.clone());
+            assert_eq!(*known, uid, "an empty disk took the place of the files");
         }
         let workloads =
             [Kind::StatefulSet, Kind::Job].into_iter().filter(|kind| cluster.find(*kind).is_some());

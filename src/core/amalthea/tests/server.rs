@@ -83,6 +83,7 @@ pub(super) fn complete(kind: Kind, object: &mut Value) {
     match kind {
         Kind::PersistentVolumeClaim => {
             default(&mut object["spec"], "volumeMode", json!("Filesystem"));
+            default(&mut object["metadata"], "finalizers", json!(["kubernetes.io/pvc-protection"]));
             default(&mut object["spec"], "storageClassName", json!("standard"));
         }
         Kind::Secret => default(object, "type", json!("Opaque")),
