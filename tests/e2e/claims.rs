@@ -10,7 +10,13 @@ use sojourn_crds::amalthea::{AmaltheaSession, State};
 /// What must not change of a claim.
 fn substance(claim: &Value) -> Value {
     let metadata = &claim["metadata"];
-    json!([metadata["uid"], metadata["labels"], metadata["annotations"], metadata["ownerReferences"], claim["spec"]])
+    json!([
+        metadata["uid"],
+        metadata["labels"],
+        metadata["annotations"],
+        metadata["ownerReferences"],
+        claim["spec"]
+    ])
 }
 
 /// The claim as an export puts it back: the same, without what the cluster gave it and without its owner.
@@ -104,4 +110,30 @@ async fn a_claim_that_is_deleted_under_its_session_is_told_while_the_files_can_b
     assert!(scene.json("pvc", "main").await.is_null());
     let events = scene.events("main").await;
     assert!(!events.iter().any(|event| event.contains("files are kept")), "{events:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_claim_cannot_become_is_told_once_and_stays_said() {
+    let scene = scene("claim-fixed").await;
+    scene.session("main", json!({"session": {"storage": {"size": "2Gi"}}})).await;
+    scene.reaches("main", State::Running).await;
+    let before = substance(&bound(&scene, "main").await);
+    let smaller = json!({"spec": {"session": {"storage": {"size": "1Gi", "className": "other"}}}});
+    must(scene.patch("main", smaller).await);
+    let (size, class) =
+        ("session.storage.size is 1Gi, and the claim main has 2Gi", "session.storage.className is other");
+    let told = |session: &AmaltheaSession| {
+        condition(session, "Reconciled", "False")
+            .is_some_and(|text| text.contains(size) && text.contains(class))
+    };
+    scene.eventually("main", "says what stays", told).await;
+    scene.tells("main", &format!("Unchangeable: spec.{size}")).await;
+    must(scene.patch("main", json!({"spec": {"hibernated": true}})).await);
+    assert!(told(&scene.reaches("main", State::Hibernated).await));
+    must(scene.patch("main", json!({"spec": {"hibernated": false}})).await);
+    assert!(told(&scene.reaches("main", State::Running).await));
+    assert_eq!(substance(&scene.json("pvc", "main").await), before, "nothing was asked of the claim");
+    let events = scene.events("main").await;
+    let count = |reason: &str| events.iter().filter(|event| event.starts_with(reason)).count();
+    assert_eq!((count("Unchangeable"), count("Failed")), (1, 0), "{events:#?}");
 }

@@ -58,7 +58,7 @@ pub fn condition_types() -> Vec<ConditionType> {
         ConditionType {
             name: RECONCILED,
             meaning: "`True` while all children of the session are as its spec says. `False` when a child cannot be \
-                      written; the message names it.",
+                      written or cannot become what the spec says; the message names it.",
             reasons: reconciled,
             further: None,
         },

@@ -1,15 +1,18 @@
 //! What a person wants to read in `kubectl describe`: Kubernetes Events on the session.
 
 use super::{
-    conditions::FILES_KEPT,
+    conditions::{FILES_KEPT, RECONCILED},
     deadlines::TimeoutReason,
-    reasons::SessionEvent,
+    reasons::{ReconciledReason, SessionEvent},
     status::{Report, TimeoutAction},
 };
-use crate::core::{
-    conditions,
-    event::EventRecord,
-    workload::{KeepReason, Plan},
+use crate::{
+    core::{
+        conditions,
+        event::EventRecord,
+        workload::{KeepReason, Plan},
+    },
+    reason::Reason,
 };
 use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionStatus, State};
 
@@ -45,6 +48,16 @@ pub fn for_report(session: &AmaltheaSession, report: &Report) -> Vec<EventRecord
     {
         let message = lost.message.clone().unwrap_or_default();
         events.push(EventRecord::new(SessionEvent::FilesLost, message));
+    }
+    let unchangeable = |status: &AmaltheaSessionStatus| {
+        let reconciled = conditions::find(&status.conditions, RECONCILED)?;
+        let is_it = reconciled.reason.as_deref() == Some(ReconciledReason::Unchangeable.as_str());
+        reconciled.message.clone().filter(|_| is_it)
+    };
+    if let Some(message) =
+        unchangeable(&report.status).filter(|now| old.and_then(unchangeable).as_ref() != Some(now))
+    {
+        events.push(EventRecord::new(SessionEvent::Unchangeable, message));
     }
     let changed = old.is_none_or(|old| old.state != report.status.state || old.error != report.status.error);
     match (&report.status.error, report.status.state) {

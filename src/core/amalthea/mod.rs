@@ -18,6 +18,7 @@ pub mod reasons;
 pub mod run;
 pub mod status;
 pub mod summary;
+mod unchangeable;
 pub mod validate;
 
 pub use crate::core::workload::{Applied, ChildError, Plan};

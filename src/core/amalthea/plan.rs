@@ -1,7 +1,7 @@
 //! What to write and delete so that a session is as its spec says.
 
 use super::{
-    Checked, Observed, PlanContext, adoption, children, deadlines, files, files::Files, gate, prune, run, run::Run,
+    Checked, Observed, PlanContext, adoption, children, deadlines, files, files::Files, gate, prune, run, run::Run, unchangeable,
 };
 use crate::core::{
     manifest::{self, DesiredObject},
@@ -37,13 +37,16 @@ pub fn plan(checked: &Checked, observed: &Observed, context: &PlanContext) -> Pl
     let status = session.status.as_ref().unwrap_or(&default);
     let updates_allowed = gate::is_open(checked.spec.reconcile_strategy, observed, status);
     let secret = observed.owned(Kind::Secret, &names::internal_secret(session.name()));
-    let wanted = children::desired(checked, context, run.as_deref(), secret);
+    let mut wanted = children::desired(checked, context, run.as_deref(), secret);
     let files = Files::of(observed);
     if files == Files::Unconfirmed {
         plan.blocked.push(files::unconfirmed(session));
     }
-    for child in &wanted {
+    for child in &mut wanted {
         let Ok(live) = plan.live_child(child, observed) else { continue };
+        if let Some(live) = live {
+            unchangeable::keep_size(child, live);
+        }
         if files.are_missing() && waits_for_files(checked, child, observed) {
             continue;
         }

@@ -56,6 +56,7 @@ reasons! {
         AsSpecified "All children of the session are as its spec says."
         InvalidSpec "The spec breaks rules without which the session cannot run. The message lists them."
         FilesLost "The claim of the session's files was deleted. See the condition `FilesKept`."
+        Unchangeable "The spec asks for something of a claim that cannot be changed. The message names the field and what the claim has."
     }
 }
 
@@ -95,6 +96,7 @@ event_reasons! {
         Normal Deleting "A timeout of the session has expired, so it is deleted."
         Warning Waiting "The session waits for something that may need attention."
         Warning Failed "The session has failed."
+        Warning Unchangeable "The spec asks for something of a claim that cannot be changed. It is reported once, and stays in the condition `Reconciled`."
         Warning FilesLost "The claim of the session's files was deleted, or is being deleted."
         Warning SecretKept "An adopted secret is not deleted with the session: other sessions or another object use it, or its adoption was not approved."
     }

@@ -15,6 +15,7 @@ use super::{
     idle,
     reasons::{ReadyReason, ReconciledReason, RouteConflictReason, RoutingReason, StalledReason},
     run::{self, Run},
+    unchangeable,
 };
 use crate::{
     core::{
@@ -84,7 +85,7 @@ pub fn status(checked: &Checked, before: &Observed, applied: &Applied, context: 
         now,
     );
     set_idle(&mut status, checked, observed, &seen, context);
-    set_conditions(&mut status.conditions, checked, observed, applied, &seen, now);
+    set_conditions(&mut status.conditions, checked, observed, applied, &seen, context);
     route_conflict(&mut status.conditions, checked, observed, now);
     interruption::tell(&mut status.conditions, checked, observed, old, &seen, now);
 
@@ -149,8 +150,9 @@ fn set_conditions(
     observed: &Observed,
     applied: &Applied,
     seen: &Seen,
-    now: Timestamp,
+    context: &PlanContext,
 ) {
+    let now = context.now;
     let generation = checked.session.metadata.generation;
     if !conditions.iter().any(|condition| condition.kind == READY) {
         let reason = ReadyReason::SessionCreated.as_str();
@@ -183,7 +185,7 @@ fn set_conditions(
     }
     conditions::set(conditions, routing(checked, observed), generation, now);
     let files = Files::of(observed);
-    conditions::set(conditions, reconciled(checked, applied, files, now), generation, now);
+    conditions::set(conditions, reconciled(checked, observed, applied, context), generation, now);
     conditions::set_stalled(conditions, stalled(checked, applied, seen, files), generation, now);
     if checked.session.metadata.deletion_timestamp.is_none() {
         files::tell(conditions, checked.session, files, now);
@@ -270,17 +272,20 @@ fn route_conflict(conditions: &mut Vec<Condition>, checked: &Checked, observed: 
 
 fn reconciled<'a>(
     checked: &Checked,
+    observed: &Observed,
     applied: &Applied,
-    files: Files,
-    now: Timestamp,
+    context: &PlanContext,
 ) -> ConditionUpdate<'a> {
+    let unchangeable = unchangeable::told(checked, observed, context);
     let worst = applied.lasting_error();
     let (holds, reason, message) = if !checked.blocking_findings.is_empty() {
         (false, ReconciledReason::InvalidSpec.as_str(), checked.blocking_findings.join("; "))
     } else if let Some(error) = worst {
         (false, error.class.as_str(), format!("{} {}: {}", error.kind, error.name, error.message))
-    } else if files == Files::Lost {
-        (false, ReconciledReason::FilesLost.as_str(), files::loss(checked.session, now))
+    } else if Files::of(observed) == Files::Lost {
+        (false, ReconciledReason::FilesLost.as_str(), files::loss(checked.session, context.now))
+    } else if !unchangeable.is_empty() {
+        (false, ReconciledReason::Unchangeable.as_str(), unchangeable.join("; "))
     } else {
         (
             true,

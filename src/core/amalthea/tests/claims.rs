@@ -5,8 +5,13 @@ use super::{
     fixtures::*,
 };
 use crate::core::{
-    amalthea::files::{ACCEPT_EMPTY_DISK, must_be_confirmed},
-    conditions, error::ErrorClass, object::Kind,
+    amalthea::{
+        events::for_report,
+        files::{ACCEPT_EMPTY_DISK, must_be_confirmed},
+    },
+    conditions,
+    error::ErrorClass,
+    object::Kind,
 };
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -133,13 +138,16 @@ fn lost_files_are_told_and_nothing_starts_without_them(
     let draft = session("hello").strategy(strategy);
     let mut cluster = cluster(if batch { draft.batch() } else { draft }).running(10);
     assert_eq!(files(&cluster), are("True", "ClaimExists"));
-    let mut delete = |cluster: &mut Cluster| {
+    let delete = |cluster: &mut Cluster| {
         cluster.pass_time(10).delete_object(&key("hello"));
         cluster.settle();
     };
     if deleted_while_it_ran {
         delete(&mut cluster);
-        assert_eq!((files(&cluster), cluster.status().state), (are("False", "ClaimDeleting"), State::Running));
+        assert_eq!(
+            (files(&cluster), cluster.status().state),
+            (are("False", "ClaimDeleting"), State::Running)
+        );
     }
     cluster.pass_time(10).edit("hibernated", json!(true)).settle();
     if !deleted_while_it_ran {
@@ -212,4 +220,96 @@ fn a_claim_that_could_not_be_made_is_made_later() {
     cluster.pass_time(60).settle();
     cluster.pod_ready().settle();
     assert_eq!((files(&cluster), cluster.status().state), (are("True", "ClaimExists"), State::Running));
+}
+
+/// Not asked for, said once, and said for as long as it is so.
+#[rstest]
+#[case::size("size", json!("1Gi"), json!("5Gi"), "spec.session.storage.size is 1Gi, and the claim hello has 5Gi")]
+#[case::class("className", json!("slow"), json!("fast"), "spec.session.storage.className is slow, and the claim hello has fast")]
+fn what_a_claim_cannot_become_is_told_and_not_asked_for(
+    #[case] field: &str,
+    #[case] wish: Value,
+    #[case] has: Value,
+    #[case] says: &str,
+    #[values("always", "never", "whenFailedOrHibernated")] strategy: &str,
+) {
+    let storage = json!({"size": "5Gi", "className": "fast"});
+    let draft = session("hello").strategy(strategy).spec("session/storage", storage);
+    let mut cluster = cluster(draft).running(10);
+    cluster.objects.get_mut(&key("hello")).unwrap()["status"] =
+        json!({"phase": "Bound", "capacity": {"storage": "5Gi"}});
+    cluster.settle();
+    cluster.log.clear();
+    let field = format!("session/storage/{field}");
+    let told = |cluster: &Cluster| {
+        let conditions = cluster.status().conditions;
+        let reconciled = conditions::find(&conditions, "Reconciled").unwrap();
+        assert!(reconciled.message.as_ref().unwrap().contains(says), "{reconciled:?}");
+        assert_eq!(reconciled.reason.as_deref(), Some("Unchangeable"));
+    };
+    let events = |cluster: &Cluster| -> usize {
+        let session = cluster.typed();
+        let events = for_report(&session, &cluster.seen());
+        events.iter().filter(|event| event.reason == "Unchangeable").count()
+    };
+    cluster.edit(&field, wish);
+    assert_eq!(events(&cluster), 1);
+    cluster.settle();
+    told(&cluster);
+    cluster.pass_time(10).edit("hibernated", json!(true)).settle();
+    told(&cluster);
+    cluster.pass_time(10).edit("hibernated", json!(false)).settle();
+    cluster.pod_ready().settle();
+    told(&cluster);
+    assert_eq!((cluster.status().state, events(&cluster)), (State::Running, 0));
+    let claim = &cluster.child(Kind::PersistentVolumeClaim)["spec"];
+    assert_eq!(
+        (&claim["resources"]["requests"]["storage"], &claim["storageClassName"]),
+        (&json!("5Gi"), &json!("fast"))
+    );
+
+    cluster.edit(&field, has).settle();
+    assert_eq!(message(&cluster, "Reconciled"), "Everything that belongs to the session is as its spec says");
+}
+
+/// A size that could not be given can be taken back.
+#[rstest]
+#[case::taken_back("3Gi", "3Gi")]
+#[case::too_small("2Gi", "9Gi")]
+fn a_claim_that_did_not_grow(#[case] wish: &str, #[case] asked: &str) {
+    let mut cluster = cluster(session("hello").spec("session/storage/size", json!("9Gi"))).running(10);
+    cluster.objects.get_mut(&key("hello")).unwrap()["status"] =
+        json!({"phase": "Bound", "capacity": {"storage": "2Gi"}});
+    cluster.edit("session/storage/size", json!(wish)).settle();
+    let spec = &cluster.child(Kind::PersistentVolumeClaim)["spec"];
+    assert_eq!(spec["resources"]["requests"]["storage"], asked);
+}
+
+#[test]
+fn the_access_mode_of_a_data_source_stays_and_that_is_told() {
+    let mut cluster = cluster(with_sources(session("hello"))).running(10);
+    let source = json!([{"mountPath": "/d", "accessMode": "ReadWriteMany", "secretRef": {"name": "s"}}]);
+    cluster.edit("dataSources", source).settle();
+    let told = message(&cluster, "Reconciled");
+    let says =
+        "spec.dataSources[0].accessMode is ReadWriteMany, and the claim amalthea-hello-ds-0 has ReadOnlyMany";
+    assert!(told.starts_with(says), "{told}");
+}
+
+/// A refused growth keeps nothing from starting.
+#[test]
+fn a_session_resumes_although_its_claim_may_not_grow() {
+    let mut cluster = cluster(session("hello")).running(10);
+    cluster.edit("hibernated", json!(true)).settle();
+    cluster.refuse =
+        Some((Kind::PersistentVolumeClaim, ErrorClass::Forbidden, "the class does not grow".into()));
+    cluster.edit("session/storage/size", json!("9Gi")).pass_time(10).edit("hibernated", json!(false));
+    for _ in 0..6 {
+        cluster.pass();
+        assert_ne!(cluster.status().state, State::Failed);
+        cluster.run_controllers();
+    }
+    cluster.pod_ready().settle();
+    assert_eq!(cluster.status().state, State::Running);
+    assert!(message(&cluster, "Reconciled").contains("the class does not grow"));
 }
