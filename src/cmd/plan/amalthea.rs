@@ -151,6 +151,7 @@ impl Session {
             Decision::GiveUpScheduling => "say that it failed: no node took its pod".to_owned(),
             Decision::TellUnready => "say which container is not ready".to_owned(),
             Decision::ForgetFailure => "see that it has not crashed again".to_owned(),
+            Decision::EndJob => "delete its Job, in whose pod other containers run on".to_owned(),
             Decision::AskIfIdle => "ask whether somebody uses it".to_owned(),
             Decision::TellUnschedulable => "say that no node takes its pod".to_owned(),
         }

@@ -3,6 +3,7 @@
 
 pub mod adoption;
 pub mod children;
+mod completion;
 pub mod conditions;
 pub mod deadlines;
 pub mod events;

@@ -1,7 +1,7 @@
 //! What to write and delete so that a session is as its spec says.
 
 use super::{
-    Checked, Observed, PlanContext, adoption, children, deadlines, files, files::Files, gate, prune, run, run::Run, unchangeable,
+    Checked, Observed, PlanContext, adoption, children, completion, deadlines, files, files::Files, gate, prune, run, run::Run, unchangeable,
 };
 use crate::core::{
     manifest::{self, DesiredObject},
@@ -12,6 +12,7 @@ use crate::core::{
         plan,
     },
 };
+use k8s_openapi::jiff::Timestamp;
 use sojourn_crds::amalthea::{
     AmaltheaSession, AmaltheaSessionStatus, OnDeadline, names, secrets::adopted_secrets,
 };
@@ -22,12 +23,15 @@ pub fn plan(checked: &Checked, observed: &Observed, context: &PlanContext) -> Pl
     if session.metadata.deletion_timestamp.is_some() {
         return finalize(checked, observed, context);
     }
-    let unrecorded =
-        observed.owned(Kind::Job, session.name()).and_then(|job| result(job, context.settings.on_deadline));
+    let job = observed.owned(Kind::Job, session.name());
+    let has_ended = |job| {
+        result(job, context.settings.on_deadline).is_some() || completion::of(observed, job).is_some()
+    };
+    let unrecorded = job.is_some_and(has_ended);
     let run = match run::run(session, context.now) {
         // A batch job that ended while its session was being hibernated has ended: that goes on record
         // first, and then nothing runs again.
-        Run::Begin(_) if unrecorded.is_some() => return Plan::default(),
+        Run::Begin(_) if unrecorded => return Plan::default(),
         Run::Begin(id) => return Plan { begin_run: Some(id), ..Plan::default() },
         Run::Current(id) => Some(id),
         Run::None => None,
@@ -57,6 +61,8 @@ pub fn plan(checked: &Checked, observed: &Observed, context: &PlanContext) -> Pl
                     status,
                     run: run.as_deref(),
                     on_deadline: context.settings.on_deadline,
+                    observed,
+                    now: context.now,
                 };
                 job.plan(&mut plan, child, live, updates_allowed);
             }
@@ -94,12 +100,15 @@ fn waits_for_files(checked: &Checked, child: &DesiredObject, observed: &Observed
     }
 }
 
-/// A Job is created once for each run, changed while it is at work, and then left alone.
+/// A Job is created once for each run, changed while it is at work, and then left alone. One in whose pod containers run
+/// on after the session's own is deleted when the result is on record.
 struct PlanJob<'a> {
     checked: &'a Checked<'a>,
     status: &'a AmaltheaSessionStatus,
     run: Option<&'a str>,
     on_deadline: OnDeadline,
+    observed: &'a Observed,
+    now: Timestamp,
 }
 
 impl PlanJob<'_> {
@@ -118,12 +127,15 @@ impl PlanJob<'_> {
             return;
         };
         let of_this_run = self.run.is_none_or(|run| is_of_run(job, run));
-        let ended = outcome(job).is_some();
+        let ended = outcome(job).is_some() || completion::of(self.observed, job).is_some();
         let hibernated = self.run.is_none();
         // A hibernated session's Job has no result unless it ended before it could be stopped.
         let pointless = hibernated && job.deleting && result(job, self.on_deadline).is_none();
         if finished || pointless || !of_this_run {
             plan.release.extend(Release::of(job));
+        }
+        if finished && completion::ends_at(self.observed, job).is_some_and(|at| at <= self.now) {
+            plan.delete.push(Delete::of(job));
         }
         if finished || job.deleting {
             return;

@@ -64,7 +64,7 @@ reasons! {
     /// Reasons of the condition `Finished`, beside those of Jobs.
     FinishedReason {
         Succeeded "The batch job has succeeded."
-        Failed "The batch job has failed, and the Job has no reason."
+        Failed "The command of the batch job has failed, or the Job has failed without a reason."
         JobDeleted "The Job was deleted before it ended. It does not run again."
     }
 }

@@ -5,7 +5,7 @@ mod claim;
 mod container;
 
 pub use claim::of_claims;
-pub use container::before_restart;
+pub use container::{ContainerEnd, before_restart, container_end};
 
 use super::{Observed, WorkloadKind};
 use crate::{

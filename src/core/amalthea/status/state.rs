@@ -4,7 +4,7 @@ use super::{failure, pod_status};
 use crate::{
     core::{
         amalthea::{
-            Applied, Checked, ChildError, Observed, PlanContext,
+            Applied, Checked, ChildError, Observed, PlanContext, completion,
             conditions::FINISHED,
             deadlines,
             files::{self, Files},
@@ -127,28 +127,37 @@ fn ended(
         seen.finished = Some(Finished { reason: reason.to_owned(), message });
         Some(seen)
     };
+    let well = || {
+        let reason = FinishedReason::Succeeded.as_str();
+        finish(State::Succeeded, None, reason, "The batch job ended well".to_owned())
+    };
+    let completion = completion::of(observed, job);
+    let own_error = completion.as_ref().map(|completion| completion.end.error.clone());
     match outcome(job) {
-        Some(Outcome::Succeeded) => finish(
-            State::Succeeded,
-            None,
-            FinishedReason::Succeeded.as_str(),
-            "The batch job ended well".to_owned(),
-        ),
+        Some(Outcome::Succeeded) => well(),
         Some(failed) if is_backstop(&failed, context.settings.on_deadline) => {
             let mut seen = Seen::new(old.state, None);
             seen.backstop_reached = true;
             (!checked.spec.hibernated).then_some(seen)
         }
+        // Another container of the pod failed.
+        Some(Outcome::Failed { .. }) if own_error == Some(None) => well(),
         Some(Outcome::Failed { reason, message }) => {
             // What the container said tells more than what the Job says of it.
-            let told = pod_status(observed).and_then(|pod| diagnosis::of_pod(&pod, observed.pod()));
-            let error = told.unwrap_or_else(|| match (reason.as_str(), message.as_str()) {
+            let of_pod = || pod_status(observed).and_then(|pod| diagnosis::of_pod(&pod, observed.pod()));
+            let error = own_error.flatten().or_else(of_pod).unwrap_or_else(|| match (reason.as_str(), message.as_str()) {
                 ("", "") => "The job failed.".to_owned(),
                 _ => format!("{reason}: {message}"),
             });
             let reason = if reason.is_empty() { FinishedReason::Failed.as_str() } else { &reason };
             finish(State::Failed, Some(error.clone()), reason, error)
         }
+        None if completion.is_some_and(|completion| completion.others_run) => match own_error.flatten() {
+            None => well(),
+            Some(error) => {
+                finish(State::Failed, Some(error.clone()), FinishedReason::Failed.as_str(), error)
+            }
+        },
         None if job.deleting && matches!(run, Run::Current(_)) => {
             let message =
                 "The Job of the session was deleted before it ended; it is not run again".to_owned();

@@ -239,6 +239,21 @@ impl Cluster {
         self
     }
 
+    /// The session's process ends with `code`, and what runs beside it runs on.
+    pub(super) fn own_container_exits(&mut self, code: i32) -> &mut Self {
+        let now = self.now.to_string();
+        let is_up =
+            |pod: &Value| pod["status"]["containerStatuses"].as_array().is_some_and(|all| all.len() > 1);
+        if let Some(pod) = self.pods.values_mut().next().filter(|pod| is_up(pod)) {
+            let reason = if code == 0 { "Completed" } else { "Error" };
+            let end = json!({"terminated": {"exitCode": code, "reason": reason, "finishedAt": now}});
+            pod["status"]["containerStatuses"][0] = status_of("amalthea-session", end);
+            pod["status"]["conditions"] = json!([{"type": "Ready", "status": "False"}]);
+            self.run_controllers();
+        }
+        self
+    }
+
     /// A measurement of the session's CPU use, now.
     pub(super) fn uses_cpu(&mut self, millis: i128) -> &mut Self {
         self.usage = Some(Usage { cpu_nanos: millis * 1_000_000, at: self.now });

@@ -20,6 +20,7 @@ mod idle;
 mod interruptions;
 mod jobs;
 mod model;
+mod neighbours;
 mod plan;
 mod pods;
 mod preview;

@@ -6,9 +6,7 @@ use super::{
     controllers::has_ended,
     fixtures::*,
 };
-use crate::core::{
-    amalthea::files::ACCEPT_EMPTY_DISK, error::ErrorClass, object::Kind, workload::WorkloadKind,
-};
+use crate::core::{conditions, error::ErrorClass, object::Kind, workload::WorkloadKind};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use rstest::rstest;
 use serde_json::json;
@@ -56,6 +54,9 @@ fn any_session(chance: &mut StdRng) -> Draft {
             draft = draft.spec(&format!("culling/{rule}"), json!(text));
         }
     }
+    if chance.random_bool(0.3) {
+        draft = draft.spec("extraContainers", json!([{"name": "proxy", "image": "proxy"}]));
+    }
     draft.strategy(["always", "never", "whenFailedOrHibernated"].choose(chance).unwrap())
 }
 
@@ -67,12 +68,20 @@ impl Model {
         if chance.random_bool(0.5) {
             cluster.settings.on_deadline = OnDeadline::Hibernate;
         }
-        Self { cluster, chance, started_at_end: None, run: None, old_runs: Vec::new(), files: None, steps: Vec::new() }
+        Self {
+            cluster,
+            chance,
+            started_at_end: None,
+            run: None,
+            old_runs: Vec::new(),
+            files: None,
+            steps: Vec::new(),
+        }
     }
 
     fn step(&mut self) {
         self.cluster.now += jiff::SignedDuration::from_millis(1);
-        let lever = self.chance.random_range(0..29);
+        let lever = self.chance.random_range(0..30);
         let note = match lever {
             0..=3 => self.let_time_pass(),
             4..=6 => {
@@ -118,6 +127,11 @@ impl Model {
             }
             25 => self.clock_jumps(),
             26 | 27 => self.accept_empty_disk(),
+            28 => {
+                let code = self.chance.random_range(0..2);
+                self.cluster.own_container_exits(code);
+                format!("own container exits {code}")
+            }
             _ => {
                 if self.chance.random_bool(0.1) {
                     self.cluster.delete_session();
@@ -194,12 +208,9 @@ impl Model {
 
     /// Somebody does what the status says, should the files be lost.
     fn accept_empty_disk(&mut self) -> String {
-        let conditions = if self.cluster.session.is_null() { Vec::new() } else { self.cluster.status().conditions };
-        let lost = conditions.iter().find(|it| it.kind == "FilesKept" && it.status == "False");
-        let Some(since) = lost.and_then(|lost| lost.last_transition_time.as_ref()) else {
+        if !self.cluster.accept_empty_disk() {
             return "no files are lost".into();
-        };
-        self.cluster.session["metadata"]["annotations"][ACCEPT_EMPTY_DISK] = json!(since.0.to_string());
+        }
         self.files = None;
         "accept an empty disk".into()
     }
@@ -248,6 +259,10 @@ impl Model {
         let status = &self.cluster.session["status"];
         if status.get("hibernatedSince").is_some() && status.get("runID").is_none() {
             self.old_runs.extend(self.run.take());
+        }
+        let recorded = conditions::holds(&self.cluster.recorded_conditions(), "Finished");
+        if recorded && self.started_at_end.is_none() {
+            self.started_at_end = Some(self.cluster.started_jobs.len());
         }
         let backstop = self.cluster.settings.on_deadline == OnDeadline::Hibernate;
         let Some(job) = self.cluster.find(Kind::Job) else { return };
