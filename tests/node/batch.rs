@@ -5,6 +5,11 @@ use crate::{
     stage::{job, scene},
     support::must,
 };
+use k8s_openapi::api::core::v1::Pod;
+use kube::{
+    Api,
+    api::{EvictParams, ListParams},
+};
 use serde_json::json;
 use sojourn_cluster::eventually;
 use sojourn_crds::amalthea::State;
@@ -42,6 +47,27 @@ async fn a_batch_session_ends_at_its_deadline() {
     })
     .await
     .unwrap();
+}
+
+/// As `kubectl drain` does it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_session_that_is_evicted_says_so() {
+    let scene = scene("drained").await;
+    let lines = "trap 'exit 143' TERM; sleep 1000 & wait";
+    scene.session("main", job(lines, json!({}))).await;
+    scene.eventually("main", "runs", |session| state(session) == State::Running).await;
+    let of_session = ListParams::default().labels("app.kubernetes.io/instance=main");
+    let pod = scene.objects("pod").list(&of_session).await.unwrap().items.remove(0).metadata.name.unwrap();
+    let pods: Api<Pod> = Api::namespaced(scene.client.clone(), &scene.namespace);
+    pods.evict(&pod, &EvictParams::default()).await.unwrap();
+    let failed =
+        scene.eventually("main", "is over", |session| condition(session, "Finished", "True").is_some());
+    let failed = failed.await;
+    assert_eq!(state(&failed), State::Failed);
+    assert!(error(&failed).contains("Eviction API: evicting"), "{}", error(&failed));
+    assert!(condition(&failed, "Interrupted", "True").is_some());
+    let described = must(scene.kubectl(&["describe", "ams", "main"]).await);
+    assert!(described.contains("EvictionByEvictionAPI"), "{described}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

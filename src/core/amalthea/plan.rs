@@ -8,7 +8,7 @@ use crate::core::{
     object::{CachedObject, Kind},
     workload::{
         Delete, KeepReason, KeptSecret, Plan, Release,
-        job::{Outcome, is_of_run, outcome},
+        job::{DEADLINE_EXCEEDED, Outcome, is_of_run, outcome},
         plan,
     },
 };
@@ -156,7 +156,7 @@ pub fn result(job: &CachedObject, on_deadline: OnDeadline) -> Option<Outcome> {
 /// Whether a Job was ended by a deadline that only stands behind the operator's own.
 pub fn is_backstop(outcome: &Outcome, on_deadline: OnDeadline) -> bool {
     on_deadline == OnDeadline::Hibernate
-        && matches!(outcome, Outcome::Failed { reason, .. } if reason == "DeadlineExceeded")
+        && matches!(outcome, Outcome::Failed { reason, .. } if reason == DEADLINE_EXCEEDED)
 }
 
 /// The finalizers that the session should have, when they are not those that it has: ours is there exactly

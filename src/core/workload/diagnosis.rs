@@ -82,6 +82,11 @@ pub fn interruption(live: &CachedObject) -> Option<(String, String)> {
     Some((reason.to_owned(), format!("the pod {} was ended: {message}", live.name)))
 }
 
+/// Why a pod is ended that would have run on: [`interruption`], unless one of its own containers failed.
+pub fn eviction(live: &CachedObject) -> Option<(String, String)> {
+    interruption(live).filter(|(reason, _)| reason != InterruptionReason::PodFailed.as_str())
+}
+
 /// A quota, or an admission plugin, that keeps the workload from creating its pod. Events outlive what they report by
 /// an hour, so only those since `since` count, and only while there is no pod.
 pub fn of_pod_creation<K: WorkloadKind>(observed: &Observed<K>, since: Option<Timestamp>) -> Option<String> {

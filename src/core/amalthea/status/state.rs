@@ -1,6 +1,6 @@
 //! The state of a session in one word, and why.
 
-use super::{failure, pod_status};
+use super::{failure, interruption, pod_status};
 use crate::{
     core::{
         amalthea::{
@@ -17,7 +17,7 @@ use crate::{
         object::{CachedObject, Kind},
         workload::{
             WorkloadKind, diagnosis,
-            job::{Outcome, is_of_run, outcome},
+            job::{DEADLINE_EXCEEDED, Outcome, is_of_run, outcome},
             pod,
         },
     },
@@ -83,9 +83,8 @@ pub(super) fn see(
     if checked.spec.hibernated && is_stopped(checked, stateful_set, job) {
         return Seen::new(State::Hibernated, None);
     }
-    if let Some(message) =
-        failure::of_children(checked, observed, context)
-            .or_else(|| blocking(checked, observed, applied, context))
+    if let Some(message) = failure::of_children(checked, observed, context)
+        .or_else(|| blocking(checked, observed, applied, context))
     {
         return Seen::new(State::Failed, Some(message));
     }
@@ -143,20 +142,24 @@ fn ended(
         // Another container of the pod failed.
         Some(Outcome::Failed { .. }) if own_error == Some(None) => well(),
         Some(Outcome::Failed { reason, message }) => {
-            // What the container said tells more than what the Job says of it.
+            // What ended the pod, or what the container said, tells more than what the Job says of it.
+            let evicted = interruption::of_job(checked, observed, job, old, context.now);
+            if let Some((reason, message)) = evicted.filter(|_| reason != DEADLINE_EXCEEDED) {
+                return finish(State::Failed, Some(message.clone()), &reason, message);
+            }
             let of_pod = || pod_status(observed).and_then(|pod| diagnosis::of_pod(&pod, observed.pod()));
-            let error = own_error.flatten().or_else(of_pod).unwrap_or_else(|| match (reason.as_str(), message.as_str()) {
-                ("", "") => "The job failed.".to_owned(),
-                _ => format!("{reason}: {message}"),
+            let error = own_error.flatten().or_else(of_pod).unwrap_or_else(|| {
+                match (reason.as_str(), message.as_str()) {
+                    ("", "") => "The job failed.".to_owned(),
+                    _ => format!("{reason}: {message}"),
+                }
             });
             let reason = if reason.is_empty() { FinishedReason::Failed.as_str() } else { &reason };
             finish(State::Failed, Some(error.clone()), reason, error)
         }
         None if completion.is_some_and(|completion| completion.others_run) => match own_error.flatten() {
             None => well(),
-            Some(error) => {
-                finish(State::Failed, Some(error.clone()), FinishedReason::Failed.as_str(), error)
-            }
+            Some(error) => finish(State::Failed, Some(error.clone()), FinishedReason::Failed.as_str(), error),
         },
         None if job.deleting && matches!(run, Run::Current(_)) => {
             let message =
