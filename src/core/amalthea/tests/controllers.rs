@@ -62,10 +62,12 @@ impl Cluster {
         });
     }
 
-    /// A claim that is being deleted goes when no pod uses it.
+    /// A claim that is being deleted goes when no pod uses it that has not ended.
     fn let_claims_go(&mut self) {
         let volumes = |pod: &Value| pod["spec"]["volumes"].as_array().cloned().unwrap_or_default();
-        let used: Vec<Value> = self.pods.values().flat_map(volumes).collect();
+        let has_ended =
+            |pod: &&Value| pod["status"]["phase"] == "Succeeded" || pod["status"]["phase"] == "Failed";
+        let used: Vec<Value> = self.pods.values().filter(|pod| !has_ended(pod)).flat_map(volumes).collect();
         let is_used = |name: &str| used.iter().any(|it| it["persistentVolumeClaim"]["claimName"] == name);
         self.objects.retain(|(kind, name), claim| {
             let deleting = claim["metadata"].get("deletionTimestamp").is_some();
