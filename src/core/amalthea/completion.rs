@@ -17,7 +17,7 @@ use k8s_openapi::{api::core::v1::PodStatus, jiff::Timestamp};
 use sojourn_crds::{amalthea::names::SESSION_CONTAINER, duration::Span};
 
 /// How long other containers may run on after the session's own, for example to store what it made.
-pub const GRACE: Span = Span::seconds(30);
+const GRACE: Span = Span::seconds(30);
 
 /// How the session's own container ended.
 #[derive(Clone, Debug, PartialEq)]

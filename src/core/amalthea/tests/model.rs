@@ -299,8 +299,12 @@ impl Model {
             [Kind::StatefulSet, Kind::Job].into_iter().filter(|kind| cluster.find(*kind).is_some());
         assert!(workloads.count() <= 1);
         assert!(cluster.pods.len() <= 1, "{:?}", cluster.pods.keys());
+        let finished = status.conditions.iter().any(|condition| condition.kind == "Finished");
         if let Some(job) = cluster.find(Kind::Job).filter(|job| {
-            !has_ended(job) && cluster.refuse.is_none() && job["metadata"].get("deletionTimestamp").is_none()
+            !finished
+                && !has_ended(job)
+                && cluster.refuse.is_none()
+                && job["metadata"].get("deletionTimestamp").is_none()
         }) {
             let max_age =
                 spec.culling.and_then(|culling| culling.max_age).and_then(|text| parse(&text.0).ok());
@@ -314,7 +318,6 @@ impl Model {
         assert!(status.failing_since.is_some() || status.state != State::Failed);
         assert!(status.failing_since.is_none() || status.state == State::Failed || between);
         assert_eq!(status.idle, status.idle_since.is_some());
-        let finished = status.conditions.iter().any(|condition| condition.kind == "Finished");
         if spec.hibernated && !finished {
             assert!(status.hibernated_since.is_some());
             assert_eq!((&status.run_id, &status.failed_scheduling_since), (&None, &None));
