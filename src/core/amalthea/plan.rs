@@ -1,7 +1,8 @@
 //! What to write and delete so that a session is as its spec says.
 
 use super::{
-    Checked, Observed, PlanContext, adoption, children, completion, deadlines, files, files::Files, gate, prune, run, run::Run, unchangeable,
+    Checked, Observed, PlanContext, adoption, children, completion, deadlines, files, files::Files, gate,
+    gate::Gate, prune, run, run::Run, unchangeable,
 };
 use crate::core::{
     manifest::{self, DesiredObject},
@@ -24,7 +25,7 @@ pub fn plan(checked: &Checked, observed: &Observed, context: &PlanContext) -> Pl
         return finalize(checked, observed, context);
     }
     let job = observed.owned(Kind::Job, session.name());
-    let has_ended = |job| {
+    let has_ended = |job: &CachedObject| {
         result(job, context.settings.on_deadline).is_some() || completion::of(observed, job).is_some()
     };
     let unrecorded = job.is_some_and(has_ended);
@@ -39,9 +40,9 @@ pub fn plan(checked: &Checked, observed: &Observed, context: &PlanContext) -> Pl
     let mut plan = Plan { finalizers: wanted_finalizers(checked), ..Plan::default() };
     let default = AmaltheaSessionStatus::default();
     let status = session.status.as_ref().unwrap_or(&default);
-    let updates_allowed = gate::is_open(checked.spec.reconcile_strategy, observed, status);
     let secret = observed.owned(Kind::Secret, &names::internal_secret(session.name()));
     let mut wanted = children::desired(checked, context, run.as_deref(), secret);
+    let gate = Gate::of(checked, &wanted, observed, status);
     let files = Files::of(observed);
     if files == Files::Unconfirmed {
         plan.blocked.push(files::unconfirmed(session));
@@ -54,6 +55,7 @@ pub fn plan(checked: &Checked, observed: &Observed, context: &PlanContext) -> Pl
         if files.are_missing() && waits_for_files(checked, child, observed) {
             continue;
         }
+        let updates_allowed = gate.is_open(child);
         match child.kind {
             Kind::Job => {
                 let job = PlanJob {
