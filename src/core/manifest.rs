@@ -138,6 +138,12 @@ pub fn difference(
     })
 }
 
+/// Whether the fields that may be held back were written as they are wished for now.
+pub fn is_up_to_date(child: &DesiredObject, live: &CachedObject) -> bool {
+    let written = live.annotations.get(FINGERPRINT).and_then(|stamp| stamp.split_once('.'));
+    written.is_some_and(|(_, gated)| gated == fingerprints(child).1)
+}
+
 /// The merge patch that removes the optional fields which the manifest has not, and the live object has.
 fn cleared(child: &DesiredObject, manifest: &Value, live: &Value) -> Option<Value> {
     let mut patch = json!({});
@@ -310,12 +316,16 @@ fn is_zero(value: &Value) -> bool {
 
 /// The API server writes quantities in its own way: `1000m` comes back as `1`.
 fn same_quantity(live: &Value, wish: &Value) -> bool {
-    let nanos = |value: &Value| match value {
+    nanos(live).is_some_and(|live| nanos(wish) == Some(live))
+}
+
+/// A quantity in billionths, should the value be one.
+pub fn nanos(value: &Value) -> Option<i128> {
+    match value {
         Value::String(text) => quantity::nanos(text),
         Value::Number(number) => number.as_i64().map(|n| i128::from(n) * 1_000_000_000),
         _ => None,
-    };
-    nanos(live).is_some_and(|live| nanos(wish) == Some(live))
+    }
 }
 
 #[cfg(test)]

@@ -140,7 +140,6 @@ async fn what_a_session_would_run_or_mount_is_left_alone() {
         meets(&scene, "job", false),
         meets(&scene, "job", true),
         meets(&scene, "pvc", false),
-        meets(&scene, "pvc", true),
     );
 }
 

@@ -8,6 +8,7 @@
 
 mod agentic;
 mod batch;
+mod claims;
 mod culling;
 mod deadline;
 mod disturbances;

@@ -6,7 +6,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 use sojourn_cluster::{eventually, kubectl};
-use sojourn_crds::amalthea::State;
+use sojourn_crds::amalthea::{AmaltheaSession, State};
 
 fn memory(request: &str) -> Value {
     json!({"session": {"resources": {"requests": {"memory": request}}}})
@@ -98,6 +98,33 @@ async fn a_change_waits_for_hibernation_when_told_to() {
     must(scene.patch("main", json!({"spec": {"hibernated": false}})).await);
     scene.reaches("main", State::Running).await;
     assert_eq!(pod_memory(&scene, "main").await, "128Mi");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_waits_although_another_child_cannot_be_written() {
+    let scene = scene("strategy-quota").await;
+    let left = start(&scene, "main", "whenFailedOrHibernated").await;
+    grow(&scene, "main", "128Mi").await;
+    let quota = json!({"metadata": {"name": "none"}, "spec": {"hard": {"services": "0"}}});
+    scene.create("resourcequota", quota).await;
+    scene.becomes("resourcequota", "none", "counts", |quota| !quota["status"]["hard"].is_null()).await;
+    scene.delete("service", "main").await;
+    let says_so = |session: &AmaltheaSession| {
+        condition(session, "Reconciled", "False").is_some_and(|text| text.contains("exceeded quota"))
+    };
+    scene.eventually("main", "says what is in the way", says_so).await;
+    // The operator looks again, at what is on record by now.
+    grow(&scene, "main", "256Mi").await;
+    scene.eventually("main", "still says so", says_so).await;
+    assert_eq!(scene.pod_uid("main").await, left);
+    assert_eq!(pod_memory(&scene, "main").await, "64Mi");
+
+    must(scene.kubectl(&["delete", "resourcequota", "none"]).await);
+    must(scene.patch("main", json!({"spec": {"hibernated": true}})).await);
+    scene.reaches("main", State::Hibernated).await;
+    must(scene.patch("main", json!({"spec": {"hibernated": false}})).await);
+    scene.reaches("main", State::Running).await;
+    assert_eq!(pod_memory(&scene, "main").await, "256Mi");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -66,6 +66,8 @@ impl PlannedKind for AmaltheaSessions {
             let slot = (object.kind, object.name.clone());
             observed.children.entry(slot).or_insert_with(|| object.clone().into());
         }
+        // What is not among all that could be read is not there.
+        observed.measurements.claim_is_gone = known.asked && known.notes.is_empty();
         // Secrets are not shown, so it does not matter what is in them.
         let context = PlanContext { now, entropy: [0; 32], settings };
         let checked =
@@ -149,6 +151,7 @@ impl Session {
             Decision::GiveUpScheduling => "say that it failed: no node took its pod".to_owned(),
             Decision::TellUnready => "say which container is not ready".to_owned(),
             Decision::ForgetFailure => "see that it has not crashed again".to_owned(),
+            Decision::EndJob => "delete its Job, in whose pod other containers run on".to_owned(),
             Decision::AskIfIdle => "ask whether somebody uses it".to_owned(),
             Decision::TellUnschedulable => "say that no node takes its pod".to_owned(),
         }

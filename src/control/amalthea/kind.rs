@@ -2,8 +2,15 @@
 
 use super::{Reconciler, gauges::Gauges, requests::last_request, usage};
 use crate::{
-    control::{context::ReconciledKind, key::Key, workload::ControlledKind},
-    core::amalthea::{Observed, PlanContext, Requests, UNREADABLE, idle, validate},
+    control::{api, context::ReconciledKind, key::Key, workload::ControlledKind},
+    core::{
+        amalthea::{
+            Observed, PlanContext, Requests, UNREADABLE,
+            files::{self, ACCEPT_EMPTY_DISK},
+            idle, validate,
+        },
+        object::{CachedObject, Kind},
+    },
     settings::{MetricsSettings, Scope},
     telemetry::{metrics, sessions::SessionCollector},
 };
@@ -17,6 +24,25 @@ use sojourn_webhooks::{
 use std::sync::Arc;
 use tokio::task::JoinSet;
 
+/// Characters that the moment in an annotation may have.
+const LONGEST_MOMENT: usize = 64;
+
+/// Asks whether the claim of the session's files is gone. Without an answer, nobody knows.
+async fn confirm_loss(reconciler: &Reconciler, key: &Key, observed: &mut Observed) {
+    let kind = Kind::PersistentVolumeClaim;
+    let claims = api::api(&reconciler.context.client, kind, Some(&key.namespace));
+    match api::find(&claims, &key.name).await {
+        Ok(None) => observed.measurements.claim_is_gone = true,
+        Ok(Some(claim)) => {
+            if let Some(claim) = CachedObject::from_dynamic(kind, claim) {
+                reconciler.index.write().apply_object(claim.clone());
+                observed.children.insert((kind, claim.name.clone()), Arc::new(claim));
+            }
+        }
+        Err(error) => tracing::debug!(session = %key, %error, "the claim cannot be looked for"),
+    }
+}
+
 impl ReconciledKind for AmaltheaSession {
     const NAME: &'static str = KIND;
     const METRIC: metrics::Kind = metrics::Kind::AmaltheaSession;
@@ -26,9 +52,11 @@ impl ControlledKind for AmaltheaSession {
     fn read(object: DynamicObject) -> Result<Self, serde_json::Error> {
         let DynamicObject { mut metadata, mut data, .. } = object;
         metadata.managed_fields = None;
-        // Users may write as much here as they like; one annotation is read.
+        // Users may write as much here as they like; these annotations are read.
         if let Some(annotations) = &mut metadata.annotations {
-            annotations.retain(|key, _| key == adoption::ANNOTATION);
+            annotations.retain(|key, value| {
+                key == adoption::ANNOTATION || (key == ACCEPT_EMPTY_DISK && value.len() <= LONGEST_MOMENT)
+            });
         }
         let spec = data.get_mut("spec").map(serde_json::Value::take).filter(|spec| !spec.is_null());
         let length = spec.as_ref().map_or(0, json_length);
@@ -54,13 +82,17 @@ impl ControlledKind for AmaltheaSession {
         Ok(AmaltheaSession { metadata, spec, status })
     }
 
-    /// Asks the session's proxy for its last request, if the end of the session depends on it now.
+    /// Asks the API server for a claim that the watches do not know any more, and the session's proxy for its last
+    /// request, if the end of the session depends on it now.
     async fn complete(
         reconciler: &Reconciler,
         key: &Key,
         observed: &mut Observed,
         context: &PlanContext<'_>,
     ) {
+        if files::must_be_confirmed(observed) {
+            confirm_loss(reconciler, key, observed).await;
+        }
         let address = validate(&observed.session, Vec::new())
             .and_then(|checked| idle::to_be_asked(&checked, observed, context));
         let (Some(address), Some(pod)) = (address, observed.pod().map(|pod| pod.uid.clone())) else { return };

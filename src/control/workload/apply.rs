@@ -7,7 +7,7 @@ use crate::{
         error::ErrorClass,
         manifest::Write,
         object::{CachedObject, Kind},
-        workload::{Applied, ChildError, Delete, Plan, Release},
+        workload::{Applied, ChildError, Delete, Plan, Release, foreign},
     },
     telemetry::metrics::Verb,
 };
@@ -102,18 +102,14 @@ impl<K: ControlledKind> Reconciler<K> {
         let object = match write {
             Write::Create { manifest, .. } => match api::create(&api, manifest.clone()).await {
                 Err(error) if error.is_already_exists() => {
-                    match api::find(&api, name).await? {
-                        Some(found) if !is_controlled_by(&found, session) => {
-                            return Ok(Written::Foreign(ChildError::name_taken(
-                                kind,
-                                name,
-                                ErrorClass::Foreign,
-                            )));
-                        }
-                        // Ours: made by an earlier pass that we have not heard of yet.
-                        Some(found) => found,
-                        None => return Err(error),
+                    let Some(found) = api::find(&api, name).await? else { return Err(error) };
+                    let live = cached(kind, found.clone())?;
+                    // Ours is one that an earlier pass made and that we have not heard of yet.
+                    let is_ours = live.owner.as_deref() == Some(session.uid());
+                    if !is_ours && let Some(obstacle) = foreign::obstacle(session, manifest, &live) {
+                        return Ok(Written::Foreign(obstacle));
                     }
+                    found
                 }
                 created => created?,
             },
@@ -135,15 +131,11 @@ impl<K: ControlledKind> Reconciler<K> {
             }
         };
         self.context.wrote::<K>(Verb::Apply);
-        match self.store_child(kind, object) {
-            Some(live) => {
-                if let Write::Apply { manifest, .. } = write {
-                    self.remember_applied(&key, manifest, &live);
-                }
-                Ok(Written::Ours(live))
-            }
-            None => Err(CallError::Unreadable(serde::de::Error::custom("the object has no name"))),
+        let live = self.store_child(kind, object)?;
+        if let Write::Apply { manifest, .. } = write {
+            self.remember_applied(&key, manifest, &live);
         }
+        Ok(Written::Ours(live))
     }
 
     /// The API of a kind of child.
@@ -152,10 +144,10 @@ impl<K: ControlledKind> Reconciler<K> {
     }
 
     /// Takes in what the API server answered to a write, ahead of the watch.
-    fn store_child(&self, kind: Kind, object: DynamicObject) -> Option<Arc<CachedObject>> {
-        let live = CachedObject::from_dynamic(kind, object)?;
+    fn store_child(&self, kind: Kind, object: DynamicObject) -> Result<Arc<CachedObject>, CallError> {
+        let live = cached(kind, object)?;
         self.index.write().apply_object(live.clone());
-        Some(Arc::new(live))
+        Ok(Arc::new(live))
     }
 
     /// Takes our finalizer off a Job. Returns whether the Job went with it.
@@ -189,7 +181,7 @@ impl<K: ControlledKind> Reconciler<K> {
         let api = self.api(delete.kind, Some(session.namespace()));
         match api::delete(&api, &delete.name, &delete.uid).await? {
             Some(object) => {
-                self.store_child(delete.kind, object);
+                self.store_child(delete.kind, object)?;
             }
             None => {
                 let key = Key::new(session.namespace(), session.name());
@@ -223,7 +215,8 @@ impl<K: ControlledKind> Reconciler<K> {
     }
 }
 
-fn is_controlled_by<K: ControlledKind>(object: &DynamicObject, session: &K) -> bool {
-    let owners = object.metadata.owner_references.as_deref().unwrap_or_default();
-    owners.iter().any(|owner| owner.controller == Some(true) && owner.uid == session.uid())
+/// An object as it is kept.
+fn cached(kind: Kind, object: DynamicObject) -> Result<CachedObject, CallError> {
+    let nameless = || CallError::Unreadable(serde::de::Error::custom("the object has no name"));
+    CachedObject::from_dynamic(kind, object).ok_or_else(nameless)
 }

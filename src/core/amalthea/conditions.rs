@@ -1,7 +1,8 @@
 //! The conditions of a session, and what each says.
 
 use super::reasons::{
-    FinishedReason, ReadyReason, ReconciledReason, RouteConflictReason, RoutingReason, StalledReason,
+    FilesReason, FinishedReason, ReadyReason, ReconciledReason, RouteConflictReason, RoutingReason,
+    StalledReason,
 };
 use crate::{
     core::{
@@ -18,17 +19,20 @@ pub const READY: &str = "Ready";
 pub const ROUTING_READY: &str = "RoutingReady";
 /// True when everything that belongs to the session is as its spec says; otherwise says what is in the way.
 pub const RECONCILED: &str = "Reconciled";
+/// True while there is a claim with the session's files; absent before the claim is made. It stays false when the claim is
+/// gone, until there is one again.
+pub const FILES_KEPT: &str = "FilesKept";
 /// True once the result of a batch job is on record. Until the next run nothing runs again.
 pub const FINISHED: &str = "Finished";
-/// True when what ran in the current run of an interactive session was ended, and why. It stays for as long as
-/// the run does: the next pod comes at once, and then nothing else would tell.
+/// True when what ran in the current run was ended, and why. It stays for as long as the run does: the next pod comes at
+/// once, or the Job says nothing but that it has failed, and then nothing else would tell.
 pub const INTERRUPTED: &str = "Interrupted";
 /// True when another session is to be reached at the same address, so that one of both is not.
 pub const ROUTE_CONFLICT: &str = "RouteConflict";
 
-/// The reasons that Kubernetes gives a failed Job.
-const OF_JOBS: &str =
-    "the reason of the failed Job, for example `DeadlineExceeded` or `BackoffLimitExceeded`";
+/// The reasons that Kubernetes gives a failed Job, and those for which it ends a pod.
+const OF_JOBS: &str = "the reason of the failed Job, for example `DeadlineExceeded` or `BackoffLimitExceeded`, or that for \
+                       which its pod was ended, for example `EvictionByEvictionAPI`";
 
 /// The conditions of a session.
 pub fn condition_types() -> Vec<ConditionType> {
@@ -55,8 +59,15 @@ pub fn condition_types() -> Vec<ConditionType> {
         ConditionType {
             name: RECONCILED,
             meaning: "`True` while all children of the session are as its spec says. `False` when a child cannot be \
-                      written; the message names it.",
+                      written or cannot become what the spec says; the message names it.",
             reasons: reconciled,
+            further: None,
+        },
+        ConditionType {
+            name: FILES_KEPT,
+            meaning: "`True` while the claim with the files of the session exists. `False` after it was deleted. Absent \
+                      before it is created.",
+            reasons: ReasonRow::all::<FilesReason>(),
             further: None,
         },
         ConditionType {
@@ -67,8 +78,8 @@ pub fn condition_types() -> Vec<ConditionType> {
         },
         ConditionType {
             name: INTERRUPTED,
-            meaning: "`True` after the pod of an interactive session, or a container in it, was ended, until the end of \
-                      the run. Absent otherwise.",
+            meaning: "`True` after the pod of a session was ended, or a container in that of an interactive session, until \
+                      the end of the run. Absent otherwise.",
             reasons: ReasonRow::all::<InterruptionReason>(),
             further: Some(
                 "the reason in the status of the pod, for example `Evicted`, or in its condition `DisruptionTarget`, for \

@@ -2,7 +2,7 @@
 //! moments is when a session is looked at again.
 
 use super::{
-    Checked, Observed, PlanContext,
+    Checked, Observed, PlanContext, completion,
     conditions::{FINISHED, READY},
     idle, run,
 };
@@ -175,6 +175,8 @@ pub enum Decision {
     AskIfIdle,
     /// A session that crashed has been well for long enough.
     ForgetFailure,
+    /// The Job of a finished session is deleted, because containers run on in its pod.
+    EndJob,
 }
 
 /// When the session must be looked at again, if nothing happens before; soonest first.
@@ -203,6 +205,8 @@ pub fn scheduled_decisions(
     let silent = idle::ask_again(checked, observed, context).filter(|_| status.state == State::Running);
     let recovered = pod::recovering_until(observed.pod())
         .filter(|at| status.failing_since.is_some() && status.state != State::Failed && *at > context.now);
+    let job = observed.owned(Kind::Job, observed.session.name()).filter(|_| is_finished(status));
+    let leftover = job.and_then(|job| completion::ends_at(observed, job)).filter(|at| *at > context.now);
     let mut scheduled_decisions: Vec<ScheduledDecision> = [
         hibernation.map(|due| ScheduledDecision { at: due.at, what: Decision::Hibernate(due.why) }),
         deletion(checked, status)
@@ -212,6 +216,7 @@ pub fn scheduled_decisions(
         unready.map(|at| ScheduledDecision { at, what: Decision::TellUnready }),
         silent.map(|at| ScheduledDecision { at, what: Decision::AskIfIdle }),
         recovered.map(|at| ScheduledDecision { at, what: Decision::ForgetFailure }),
+        leftover.map(|at| ScheduledDecision { at, what: Decision::EndJob }),
     ]
     .into_iter()
     .flatten()

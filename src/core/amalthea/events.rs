@@ -1,15 +1,20 @@
 //! What a person wants to read in `kubectl describe`: Kubernetes Events on the session.
 
 use super::{
+    conditions::{FILES_KEPT, RECONCILED},
     deadlines::TimeoutReason,
-    reasons::SessionEvent,
+    reasons::{ReconciledReason, SessionEvent},
     status::{Report, TimeoutAction},
 };
-use crate::core::{
-    event::EventRecord,
-    workload::{KeepReason, Plan},
+use crate::{
+    core::{
+        conditions,
+        event::EventRecord,
+        workload::{KeepReason, Plan},
+    },
+    reason::Reason,
 };
-use sojourn_crds::amalthea::{AmaltheaSession, State};
+use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionStatus, State};
 
 /// What to tell of a plan.
 pub fn for_plan(plan: &Plan) -> Vec<EventRecord> {
@@ -34,6 +39,26 @@ pub fn for_plan(plan: &Plan) -> Vec<EventRecord> {
 pub fn for_report(session: &AmaltheaSession, report: &Report) -> Vec<EventRecord> {
     let old = session.status.as_ref();
     let mut events = Vec::new();
+    let not_kept = |status: &AmaltheaSessionStatus| {
+        conditions::find(&status.conditions, FILES_KEPT).filter(|files| files.status == "False").cloned()
+    };
+    let lost = not_kept(&report.status);
+    if let Some(lost) = &lost
+        && old.and_then(not_kept).is_none_or(|told| told.reason != lost.reason)
+    {
+        let message = lost.message.clone().unwrap_or_default();
+        events.push(EventRecord::new(SessionEvent::FilesLost, message));
+    }
+    let unchangeable = |status: &AmaltheaSessionStatus| {
+        let reconciled = conditions::find(&status.conditions, RECONCILED)?;
+        let is_it = reconciled.reason.as_deref() == Some(ReconciledReason::Unchangeable.as_str());
+        reconciled.message.clone().filter(|_| is_it)
+    };
+    if let Some(message) =
+        unchangeable(&report.status).filter(|now| old.and_then(unchangeable).as_ref() != Some(now))
+    {
+        events.push(EventRecord::new(SessionEvent::Unchangeable, message));
+    }
     let changed = old.is_none_or(|old| old.state != report.status.state || old.error != report.status.error);
     match (&report.status.error, report.status.state) {
         (Some(error), State::Failed) if changed => {
@@ -45,10 +70,11 @@ pub fn for_report(session: &AmaltheaSession, report: &Report) -> Vec<EventRecord
         }
         // Whoever asked for it: of what a timeout asked for, the reason was told before.
         (None, State::Hibernated) if old.is_some_and(|old| old.state != State::Hibernated) => {
-            events.push(EventRecord::new(
-                SessionEvent::Hibernated,
-                "The session does not run; its files are kept",
-            ));
+            let message = match lost {
+                Some(_) => "The session does not run",
+                None => "The session does not run; its files are kept",
+            };
+            events.push(EventRecord::new(SessionEvent::Hibernated, message));
         }
         _ => {}
     }

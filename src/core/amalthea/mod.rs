@@ -3,9 +3,12 @@
 
 pub mod adoption;
 pub mod children;
+mod completion;
 pub mod conditions;
 pub mod deadlines;
 pub mod events;
+pub mod files;
+mod gate;
 pub mod idle;
 mod kind;
 pub mod observed;
@@ -16,6 +19,7 @@ pub mod reasons;
 pub mod run;
 pub mod status;
 pub mod summary;
+mod unchangeable;
 pub mod validate;
 
 pub use crate::core::workload::{Applied, ChildError, Plan};

@@ -10,7 +10,7 @@ pub type Observed = workload::Observed<AmaltheaSession>;
 /// What a decision may know beside what was observed.
 pub type PlanContext<'a> = workload::PlanContext<'a, SessionSettings>;
 
-/// What is measured of a session's use.
+/// What is asked for beside what the watches tell: mostly of a session's use.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Measurements {
     /// CPU use of the session's container.
@@ -19,6 +19,9 @@ pub struct Measurements {
     pub requests: Option<Requests>,
     /// UID of the pod whose proxy answered.
     pub requests_pod: String,
+    /// Whether the API server was asked for the claim of the session's files, which the watches do not know any more,
+    /// and has none.
+    pub claim_is_gone: bool,
 }
 
 /// CPU use of a container.

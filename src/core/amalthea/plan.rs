@@ -1,22 +1,21 @@
 //! What to write and delete so that a session is as its spec says.
 
 use super::{
-    Checked, Observed, PlanContext, adoption, children, conditions::RECONCILED, deadlines, prune, run,
-    run::Run,
+    Checked, Observed, PlanContext, adoption, children, completion, deadlines, files, files::Files, gate,
+    gate::Gate, prune, run, run::Run, unchangeable,
 };
 use crate::core::{
-    conditions,
     manifest::{self, DesiredObject},
     object::{CachedObject, Kind},
     workload::{
         Delete, KeepReason, KeptSecret, Plan, Release,
-        job::{Outcome, is_of_run, outcome},
+        job::{DEADLINE_EXCEEDED, Outcome, is_of_run, outcome},
         plan,
     },
 };
+use k8s_openapi::jiff::Timestamp;
 use sojourn_crds::amalthea::{
-    AmaltheaSession, AmaltheaSessionStatus, OnDeadline, ReconcileStrategy, State, names,
-    secrets::adopted_secrets,
+    AmaltheaSession, AmaltheaSessionStatus, OnDeadline, names, secrets::adopted_secrets,
 };
 
 /// What to do for a session at `context.now`. Planning again on the observed as it is then plans nothing.
@@ -25,12 +24,15 @@ pub fn plan(checked: &Checked, observed: &Observed, context: &PlanContext) -> Pl
     if session.metadata.deletion_timestamp.is_some() {
         return finalize(checked, observed, context);
     }
-    let unrecorded =
-        observed.owned(Kind::Job, session.name()).and_then(|job| result(job, context.settings.on_deadline));
+    let job = observed.owned(Kind::Job, session.name());
+    let has_ended = |job: &CachedObject| {
+        result(job, context.settings.on_deadline).is_some() || completion::of(observed, job).is_some()
+    };
+    let unrecorded = job.is_some_and(has_ended);
     let run = match run::run(session, context.now) {
         // A batch job that ended while its session was being hibernated has ended: that goes on record
         // first, and then nothing runs again.
-        Run::Begin(_) if unrecorded.is_some() => return Plan::default(),
+        Run::Begin(_) if unrecorded => return Plan::default(),
         Run::Begin(id) => return Plan { begin_run: Some(id), ..Plan::default() },
         Run::Current(id) => Some(id),
         Run::None => None,
@@ -38,11 +40,22 @@ pub fn plan(checked: &Checked, observed: &Observed, context: &PlanContext) -> Pl
     let mut plan = Plan { finalizers: wanted_finalizers(checked), ..Plan::default() };
     let default = AmaltheaSessionStatus::default();
     let status = session.status.as_ref().unwrap_or(&default);
-    let updates_allowed = updates_allowed(checked.spec.reconcile_strategy, status);
     let secret = observed.owned(Kind::Secret, &names::internal_secret(session.name()));
-    let wanted = children::desired(checked, context, run.as_deref(), secret);
-    for child in &wanted {
+    let mut wanted = children::desired(checked, context, run.as_deref(), secret);
+    let gate = Gate::of(checked, &wanted, observed, status);
+    let files = Files::of(observed);
+    if files == Files::Unconfirmed {
+        plan.blocked.push(files::unconfirmed(session));
+    }
+    for child in &mut wanted {
         let Ok(live) = plan.live_child(child, observed) else { continue };
+        if let Some(live) = live {
+            unchangeable::keep_size(child, live);
+        }
+        if files.are_missing() && waits_for_files(checked, child, observed) {
+            continue;
+        }
+        let updates_allowed = gate.is_open(child);
         match child.kind {
             Kind::Job => {
                 let job = PlanJob {
@@ -50,6 +63,8 @@ pub fn plan(checked: &Checked, observed: &Observed, context: &PlanContext) -> Pl
                     status,
                     run: run.as_deref(),
                     on_deadline: context.settings.on_deadline,
+                    observed,
+                    now: context.now,
                 };
                 job.plan(&mut plan, child, live, updates_allowed);
             }
@@ -76,12 +91,26 @@ fn plan_child(
     plan.write.extend(manifest::difference(child, live, updates_allowed));
 }
 
-/// A Job is created once for each run, changed while it is at work, and then left alone.
+/// Whether a child is not made while the files are missing: their claim, in whose place an empty disk would come, and a
+/// workload that asks for a pod. A workload that is at work stays as it is.
+fn waits_for_files(checked: &Checked, child: &DesiredObject, observed: &Observed) -> bool {
+    match child.kind {
+        Kind::PersistentVolumeClaim => child.name == checked.session.name(),
+        Kind::StatefulSet => !checked.spec.hibernated && gate::is_asleep(observed),
+        Kind::Job => !checked.spec.hibernated && observed.owned(Kind::Job, &child.name).is_none(),
+        _ => false,
+    }
+}
+
+/// A Job is created once for each run, changed while it is at work, and then left alone. One in whose pod containers run
+/// on after the session's own is deleted when the result is on record.
 struct PlanJob<'a> {
     checked: &'a Checked<'a>,
     status: &'a AmaltheaSessionStatus,
     run: Option<&'a str>,
     on_deadline: OnDeadline,
+    observed: &'a Observed,
+    now: Timestamp,
 }
 
 impl PlanJob<'_> {
@@ -100,12 +129,15 @@ impl PlanJob<'_> {
             return;
         };
         let of_this_run = self.run.is_none_or(|run| is_of_run(job, run));
-        let ended = outcome(job).is_some();
+        let ended = outcome(job).is_some() || completion::of(self.observed, job).is_some();
         let hibernated = self.run.is_none();
         // A hibernated session's Job has no result unless it ended before it could be stopped.
         let pointless = hibernated && job.deleting && result(job, self.on_deadline).is_none();
         if finished || pointless || !of_this_run {
             plan.release.extend(Release::of(job));
+        }
+        if finished && completion::ends_at(self.observed, job).is_some_and(|at| at <= self.now) {
+            plan.delete.push(Delete::of(job));
         }
         if finished || job.deleting {
             return;
@@ -126,20 +158,7 @@ pub fn result(job: &CachedObject, on_deadline: OnDeadline) -> Option<Outcome> {
 /// Whether a Job was ended by a deadline that only stands behind the operator's own.
 pub fn is_backstop(outcome: &Outcome, on_deadline: OnDeadline) -> bool {
     on_deadline == OnDeadline::Hibernate
-        && matches!(outcome, Outcome::Failed { reason, .. } if reason == "DeadlineExceeded")
-}
-
-/// Whether held-back fields go through now. A write that failed has not gone through yet.
-fn updates_allowed(strategy: ReconcileStrategy, status: &AmaltheaSessionStatus) -> bool {
-    match strategy {
-        ReconcileStrategy::Always => true,
-        ReconcileStrategy::Never => false,
-        ReconcileStrategy::WhenFailedOrHibernated => {
-            let pending = conditions::find(&status.conditions, RECONCILED)
-                .is_some_and(|condition| condition.status == "False");
-            matches!(status.state, State::Failed | State::Hibernated) || pending
-        }
-    }
+        && matches!(outcome, Outcome::Failed { reason, .. } if reason == DEADLINE_EXCEEDED)
 }
 
 /// The finalizers that the session should have, when they are not those that it has: ours is there exactly

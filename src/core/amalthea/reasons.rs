@@ -41,10 +41,22 @@ reasons! {
 }
 
 reasons! {
+    /// Reasons of the condition `FilesKept`.
+    FilesReason {
+        ClaimExists "The claim of the session's files exists."
+        ClaimUnowned "The session uses a claim that has no owner. It is neither changed nor deleted with the session."
+        ClaimDeleting "The claim is being deleted, and its files go with it when no pod uses it any more."
+        ClaimLost "The claim was deleted, and its files with it. The session does not start before the claim is put back, or the loss is accepted with the annotation that the message names."
+    }
+}
+
+reasons! {
     /// Reasons of the condition `Reconciled`, beside the classes of errors.
     ReconciledReason {
         AsSpecified "All children of the session are as its spec says."
         InvalidSpec "The spec breaks rules without which the session cannot run. The message lists them."
+        FilesLost "The claim of the session's files was deleted. See the condition `FilesKept`."
+        Unchangeable "The spec asks for something of a claim that cannot be changed. The message names the field and what the claim has."
     }
 }
 
@@ -52,7 +64,7 @@ reasons! {
     /// Reasons of the condition `Finished`, beside those of Jobs.
     FinishedReason {
         Succeeded "The batch job has succeeded."
-        Failed "The batch job has failed, and the Job has no reason."
+        Failed "The command of the batch job has failed, or the Job has failed without a reason."
         JobDeleted "The Job was deleted before it ended. It does not run again."
     }
 }
@@ -63,6 +75,7 @@ reasons! {
         InvalidSpec "The spec breaks rules without which the session cannot run."
         FailedScheduling "No node has accepted the pod for a long time."
         PodSecurityViolated "The namespace enforces a Pod Security Standard that does not allow the pod. The message lists the fields."
+        FilesLost "The claim of the session's files was deleted. See the condition `FilesKept`."
     }
 }
 
@@ -79,11 +92,13 @@ event_reasons! {
     SessionEvent {
         Normal Resumed "The session starts a new run."
         Normal Hibernating "A timeout of the session has expired, so it is hibernated."
-        Normal Hibernated "The session does not run, and its files are kept."
+        Normal Hibernated "The session does not run. Its files are kept, unless the condition `FilesKept` is false."
         Normal Succeeded "The batch job has succeeded."
         Normal Deleting "A timeout of the session has expired, so it is deleted."
         Warning Waiting "The session waits for something that may need attention."
         Warning Failed "The session has failed."
+        Warning Unchangeable "The spec asks for something of a claim that cannot be changed. It is reported once, and stays in the condition `Reconciled`."
+        Warning FilesLost "The claim of the session's files was deleted, or is being deleted."
         Warning SecretKept "An adopted secret is not deleted with the session: other sessions or another object use it, or its adoption was not approved."
     }
 }

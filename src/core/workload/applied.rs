@@ -38,13 +38,3 @@ impl Applied {
         self.errors.iter().filter(|error| !error.class.passes()).max_by_key(|error| error.class)
     }
 }
-
-impl ChildError {
-    /// A child that cannot be written because another owner's object has its name.
-    pub fn name_taken(kind: Kind, name: &str, class: ErrorClass) -> Self {
-        let message = format!(
-            "a {kind} named \"{name}\" exists and does not belong to this session; rename the session, or remove the {kind}"
-        );
-        Self { kind, name: name.to_owned(), class, message }
-    }
-}

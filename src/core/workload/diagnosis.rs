@@ -5,7 +5,7 @@ mod claim;
 mod container;
 
 pub use claim::of_claims;
-pub use container::before_restart;
+pub use container::{ContainerEnd, before_restart, container_end};
 
 use super::{Observed, WorkloadKind};
 use crate::{
@@ -80,6 +80,11 @@ pub fn interruption(live: &CachedObject) -> Option<(String, String)> {
     }
     let (reason, message) = disruption(&pod)?;
     Some((reason.to_owned(), format!("the pod {} was ended: {message}", live.name)))
+}
+
+/// Why a pod is ended that would have run on: [`interruption`], unless one of its own containers failed.
+pub fn eviction(live: &CachedObject) -> Option<(String, String)> {
+    interruption(live).filter(|(reason, _)| reason != InterruptionReason::PodFailed.as_str())
 }
 
 /// What keeps the workload from creating its pod, in the words of Kubernetes. Events outlive what they report by an hour,

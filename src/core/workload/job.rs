@@ -7,6 +7,9 @@ use sojourn_crds::amalthea::names;
 /// Finalizer that keeps a Job until its result is on record.
 pub const RESULT_FINALIZER: &str = names::RESULT_FINALIZER;
 
+/// The reason of a Job that reached its deadline.
+pub const DEADLINE_EXCEEDED: &str = "DeadlineExceeded";
+
 /// How a Job ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {

@@ -12,6 +12,7 @@
 
 pub mod applied;
 pub mod diagnosis;
+pub mod foreign;
 pub mod job;
 pub mod kind;
 pub mod observed;

@@ -1,8 +1,7 @@
 //! What to write and delete for one session, and the parts of it that all kinds plan alike.
 
-use super::{ChildError, Observed, WorkloadKind, job::RESULT_FINALIZER};
+use super::{ChildError, Observed, WorkloadKind, foreign, job::RESULT_FINALIZER};
 use crate::core::{
-    error::ErrorClass,
     manifest::{DesiredObject, Write},
     object::{CachedObject, Kind},
 };
@@ -24,7 +23,7 @@ pub struct Plan {
     pub keep_secrets: Vec<KeptSecret>,
     /// The finalizers that the session should have, when they differ from those that it has.
     pub finalizers: Option<Vec<String>>,
-    /// Children that cannot be written because their names are taken.
+    /// Children that cannot be written because other objects have their names.
     pub blocked: Vec<ChildError>,
 }
 
@@ -97,19 +96,17 @@ impl Release {
 }
 
 impl Plan {
-    /// The live object of a desired child, if the child can be planned. A name that another owner's object has is
+    /// The live object of a desired child, if the child can be planned. An object of that name that is in the way is
     /// recorded as blocked.
     pub fn live_child<'o, K: WorkloadKind>(
         &mut self,
         child: &DesiredObject,
         observed: &'o Observed<K>,
-    ) -> Result<Option<&'o CachedObject>, NameTaken> {
+    ) -> Result<Option<&'o CachedObject>, NotOurs> {
         let live = observed.child(child.kind, &child.name);
         if let Some(live) = live.filter(|live| !observed.owns(live)) {
-            // An object of an earlier session of that name that is being deleted frees the name by itself.
-            let class = if live.deleting { ErrorClass::Transient } else { ErrorClass::Foreign };
-            self.blocked.push(ChildError::name_taken(live.kind, &live.name, class));
-            return Err(NameTaken);
+            self.blocked.extend(foreign::obstacle(&*observed.session, &child.manifest, live));
+            return Err(NotOurs);
         }
         Ok(live)
     }
@@ -121,9 +118,9 @@ impl Plan {
     }
 }
 
-/// Another owner's object has the name of a child.
+/// An object that does not belong to the session has the name of a child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NameTaken;
+pub struct NotOurs;
 
 /// The finalizers that an object should have so that `finalizer` is among them exactly if `wanted`; `None` when it has
 /// them already.

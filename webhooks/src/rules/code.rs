@@ -142,6 +142,8 @@ codes! {
         "The session's volume has no size above zero. The original's claim is refused for ever."
     StorageShrinks "storage-shrinks" Warn Invalid FieldValueInvalid 3 Allows Change
         "The session's volume is made smaller, which Kubernetes does not do."
+    StorageClassKept "storage-class-kept" Warn Invalid FieldValueInvalid 3 Allows Change
+        "The session's volume is given another storage class, which Kubernetes does not do."
     AuthenticationKeyMissing "authentication-key-missing" Deny Invalid FieldValueInvalid 3 Prevents Object
         "`secretRef.key` is missing, so the proxy would have no configuration. The original fails for ever, without a word in the status."
     AuthenticationKeyInvalid "authentication-key-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object

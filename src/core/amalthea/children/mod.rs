@@ -47,6 +47,11 @@ pub fn desired(
     children
 }
 
+/// The claims that a session should have.
+pub(super) fn claims(checked: &Checked, context: &PlanContext) -> Vec<DesiredObject> {
+    storage::claims(&Build { session: checked.session, spec: checked.spec, context, run_id: None })
+}
+
 pub use network::url;
 
 impl Build<'_> {

@@ -11,9 +11,11 @@ use super::{
     Applied, Checked, Observed, PlanContext, UNREADABLE, children,
     conditions::{FINISHED, READY, RECONCILED, ROUTE_CONFLICT, ROUTING_READY},
     deadlines::{self, Deadline},
+    files::{self, Files},
     idle,
     reasons::{ReadyReason, ReconciledReason, RouteConflictReason, RoutingReason, StalledReason},
     run::{self, Run},
+    unchangeable,
 };
 use crate::{
     core::{
@@ -86,7 +88,7 @@ pub fn status(checked: &Checked, before: &Observed, applied: &Applied, context: 
         now,
     );
     set_idle(&mut status, checked, observed, &seen, context);
-    set_conditions(&mut status.conditions, checked, observed, applied, &seen, now);
+    set_conditions(&mut status.conditions, checked, observed, applied, &seen, context);
     route_conflict(&mut status.conditions, checked, observed, now);
     interruption::tell(&mut status.conditions, checked, observed, old, &seen, now);
 
@@ -151,8 +153,9 @@ fn set_conditions(
     observed: &Observed,
     applied: &Applied,
     seen: &Seen,
-    now: Timestamp,
+    context: &PlanContext,
 ) {
+    let now = context.now;
     let generation = checked.session.metadata.generation;
     if !conditions.iter().any(|condition| condition.kind == READY) {
         let reason = ReadyReason::SessionCreated.as_str();
@@ -184,8 +187,12 @@ fn set_conditions(
         conditions::set(conditions, update, generation, now);
     }
     conditions::set(conditions, routing(checked, observed), generation, now);
-    conditions::set(conditions, reconciled(checked, applied), generation, now);
-    conditions::set_stalled(conditions, stalled(checked, applied, seen), generation, now);
+    let files = Files::of(observed);
+    conditions::set(conditions, reconciled(checked, observed, applied, context), generation, now);
+    conditions::set_stalled(conditions, stalled(checked, applied, seen, files), generation, now);
+    if checked.session.metadata.deletion_timestamp.is_none() {
+        files::tell(conditions, checked.session, files, now);
+    }
     if let Some(finished) = &seen.finished {
         let say = ConditionUpdate {
             kind: FINISHED,
@@ -198,12 +205,19 @@ fn set_conditions(
 }
 
 /// Why the session failed for good, if it did. A crash or an image that cannot be pulled may pass by itself.
-fn stalled<'a>(checked: &Checked, applied: &Applied, seen: &'a Seen) -> Option<(&'a str, String)> {
+fn stalled<'a>(
+    checked: &Checked,
+    applied: &Applied,
+    seen: &'a Seen,
+    files: Files,
+) -> Option<(&'a str, String)> {
     let error = seen.error.clone().filter(|_| seen.state == State::Failed)?;
     let reason = if let Some(finished) = &seen.finished {
         finished.reason.as_str()
     } else if !checked.blocking_findings.is_empty() {
         StalledReason::InvalidSpec.as_str()
+    } else if files == Files::Lost {
+        StalledReason::FilesLost.as_str()
     } else if seen.unschedulable {
         StalledReason::FailedScheduling.as_str()
     } else if seen.violates_pod_security {
@@ -261,12 +275,22 @@ fn route_conflict(conditions: &mut Vec<Condition>, checked: &Checked, observed: 
     conditions::set(conditions, update, checked.session.metadata.generation, now);
 }
 
-fn reconciled<'a>(checked: &Checked, applied: &Applied) -> ConditionUpdate<'a> {
+fn reconciled<'a>(
+    checked: &Checked,
+    observed: &Observed,
+    applied: &Applied,
+    context: &PlanContext,
+) -> ConditionUpdate<'a> {
+    let unchangeable = unchangeable::told(checked, observed, context);
     let worst = applied.lasting_error();
     let (holds, reason, message) = if !checked.blocking_findings.is_empty() {
         (false, ReconciledReason::InvalidSpec.as_str(), checked.blocking_findings.join("; "))
     } else if let Some(error) = worst {
         (false, error.class.as_str(), format!("{} {}: {}", error.kind, error.name, error.message))
+    } else if Files::of(observed) == Files::Lost {
+        (false, ReconciledReason::FilesLost.as_str(), files::loss(checked.session, context.now))
+    } else if !unchangeable.is_empty() {
+        (false, ReconciledReason::Unchangeable.as_str(), unchangeable.join("; "))
     } else {
         (
             true,

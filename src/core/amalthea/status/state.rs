@@ -2,30 +2,32 @@
 
 use super::{
     failure::{self, Failure},
-    pod_status,
+    interruption, pod_status,
 };
 use crate::{
     core::{
         amalthea::{
-            Applied, Checked, ChildError, Observed, PlanContext,
+            Applied, Checked, ChildError, Observed, PlanContext, completion,
             conditions::FINISHED,
             deadlines,
+            files::{self, Files},
             plan::is_backstop,
             reasons::FinishedReason,
             run::{self, Run},
         },
         conditions,
+        error::ErrorClass,
         object::{CachedObject, Kind},
         workload::{
-            diagnosis,
-            job::{Outcome, is_of_run, outcome},
+            WorkloadKind, diagnosis,
+            job::{DEADLINE_EXCEEDED, Outcome, is_of_run, outcome},
             pod,
         },
     },
     reason::Reason,
 };
 use k8s_openapi::api::{apps::v1::StatefulSetStatus, batch::v1::JobStatus, core::v1::PodStatus};
-use sojourn_crds::amalthea::{AmaltheaSessionStatus, State};
+use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionStatus, State};
 
 /// What was seen of a session.
 #[derive(Clone, Debug)]
@@ -94,7 +96,7 @@ pub(super) fn see(
         return Seen::new(State::Hibernated, None);
     }
     if let Some(failure) = failure::of_children(checked, observed, context)
-        .or_else(|| blocking(checked, observed, applied).map(Failure::from))
+        .or_else(|| blocking(checked, observed, applied, context).map(Failure::from))
     {
         let mut seen = Seen::new(State::Failed, Some(failure.message));
         seen.violates_pod_security = failure.violates_pod_security;
@@ -138,28 +140,41 @@ fn ended(
         seen.finished = Some(Finished { reason: reason.to_owned(), message });
         Some(seen)
     };
+    let well = || {
+        let reason = FinishedReason::Succeeded.as_str();
+        finish(State::Succeeded, None, reason, "The batch job ended well".to_owned())
+    };
+    let completion = completion::of(observed, job);
+    let own_error = completion.as_ref().map(|completion| completion.end.error.clone());
     match outcome(job) {
-        Some(Outcome::Succeeded) => finish(
-            State::Succeeded,
-            None,
-            FinishedReason::Succeeded.as_str(),
-            "The batch job ended well".to_owned(),
-        ),
+        Some(Outcome::Succeeded) => well(),
         Some(failed) if is_backstop(&failed, context.settings.on_deadline) => {
             let mut seen = Seen::new(old.state, None);
             seen.backstop_reached = true;
             (!checked.spec.hibernated).then_some(seen)
         }
+        // Another container of the pod failed.
+        Some(Outcome::Failed { .. }) if own_error == Some(None) => well(),
         Some(Outcome::Failed { reason, message }) => {
-            // What the container said tells more than what the Job says of it.
-            let told = pod_status(observed).and_then(|pod| diagnosis::of_pod(&pod, observed.pod()));
-            let error = told.unwrap_or_else(|| match (reason.as_str(), message.as_str()) {
-                ("", "") => "The job failed.".to_owned(),
-                _ => format!("{reason}: {message}"),
+            // What ended the pod, or what the container said, tells more than what the Job says of it.
+            let evicted = interruption::of_job(checked, observed, job, old, context.now);
+            if let Some((reason, message)) = evicted.filter(|_| reason != DEADLINE_EXCEEDED) {
+                return finish(State::Failed, Some(message.clone()), &reason, message);
+            }
+            let of_pod = || pod_status(observed).and_then(|pod| diagnosis::of_pod(&pod, observed.pod()));
+            let error = own_error.flatten().or_else(of_pod).unwrap_or_else(|| {
+                match (reason.as_str(), message.as_str()) {
+                    ("", "") => "The job failed.".to_owned(),
+                    _ => format!("{reason}: {message}"),
+                }
             });
             let reason = if reason.is_empty() { FinishedReason::Failed.as_str() } else { &reason };
             finish(State::Failed, Some(error.clone()), reason, error)
         }
+        None if completion.is_some_and(|completion| completion.others_run) => match own_error.flatten() {
+            None => well(),
+            Some(error) => finish(State::Failed, Some(error.clone()), FinishedReason::Failed.as_str(), error),
+        },
         None if job.deleting && matches!(run, Run::Current(_)) => {
             let message =
                 "The Job of the session was deleted before it ended; it is not run again".to_owned();
@@ -169,9 +184,13 @@ fn ended(
     }
 }
 
-/// A refused write that keeps the session from starting: any, when there is no pod; one that the pod waits for,
-/// when it waits.
-fn blocking(checked: &Checked, observed: &Observed, applied: &Applied) -> Option<String> {
+/// What keeps the session from starting: lost files, or a refused write of its workload or of what its pod mounts.
+fn blocking(
+    checked: &Checked,
+    observed: &Observed,
+    applied: &Applied,
+    context: &PlanContext,
+) -> Option<String> {
     let pod = pod_status(observed);
     if pod.as_ref().is_some_and(|pod| pod.phase.as_deref() != Some("Pending")) {
         return None;
@@ -179,13 +198,21 @@ fn blocking(checked: &Checked, observed: &Observed, applied: &Applied) -> Option
     if pod.is_none() && !checked.blocking_findings.is_empty() {
         return Some(checked.blocking_findings.join("; "));
     }
-    let is_missing = |error: &&ChildError| {
-        matches!(error.kind, Kind::PersistentVolumeClaim | Kind::Secret)
-            && observed.child(error.kind, &error.name).is_none()
+    let prevents = |error: &&ChildError| match error.kind {
+        Kind::PersistentVolumeClaim => {
+            error.class == ErrorClass::Foreign || observed.claim(&error.name).is_none()
+        }
+        Kind::Secret => observed.owned(error.kind, &error.name).is_none(),
+        kind => pod.is_none() && AmaltheaSession::WORKLOADS.contains(&kind),
     };
     let refused = applied.errors.iter().filter(|error| !error.class.passes());
-    let worst = refused.filter(|error| pod.is_none() || is_missing(error)).max_by_key(|error| error.class)?;
-    Some(format!("{} {}: {}", worst.kind, worst.name, worst.message))
+    match refused.filter(prevents).max_by_key(|error| error.class) {
+        Some(worst) => Some(format!("{} {}: {}", worst.kind, worst.name, worst.message)),
+        None => {
+            let lost = Files::of(observed) == Files::Lost;
+            lost.then(|| files::loss(checked.session, context.now))
+        }
+    }
 }
 
 fn is_working(

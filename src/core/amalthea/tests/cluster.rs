@@ -3,10 +3,14 @@
 use super::{fixtures::*, server};
 use crate::core::{
     amalthea::{
-        Applied, Checked, Measurements, Observed, Plan, PlanContext, Requests, Usage, plan,
+        Applied, Checked, Measurements, Observed, Plan, PlanContext, Requests, Usage,
+        conditions::FILES_KEPT,
+        files::ACCEPT_EMPTY_DISK,
+        plan,
         status::{self, Report},
         validate,
     },
+    conditions,
     error::ErrorClass,
     manifest::{MANAGER, Write},
     object::{CachedObject, Kind},
@@ -15,7 +19,7 @@ use crate::core::{
 };
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
-use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionStatus};
+use sojourn_crds::amalthea::{AmaltheaSession, AmaltheaSessionStatus, Condition};
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
@@ -113,6 +117,11 @@ impl Cluster {
         self.typed().status.clone().unwrap_or_default()
     }
 
+    /// The conditions on record; none of a session that is gone.
+    pub(super) fn recorded_conditions(&self) -> Vec<Condition> {
+        if self.session.is_null() { Vec::new() } else { self.status().conditions }
+    }
+
     pub(super) fn observed(&self) -> Observed {
         Observed {
             session: self.typed(),
@@ -127,6 +136,7 @@ impl Cluster {
             measurements: Measurements {
                 usage: self.usage,
                 requests: self.requests,
+                claim_is_gone: !self.objects.contains_key(&(Kind::PersistentVolumeClaim, self.name())),
                 ..Measurements::default()
             },
             shared_secrets: self.shared_secrets.clone(),
@@ -194,6 +204,15 @@ impl Cluster {
         let generation = self.session["metadata"]["generation"].as_i64().unwrap_or_default();
         self.session["metadata"]["generation"] = json!(generation + 1);
         self
+    }
+
+    /// Somebody does what the status says, should the files be lost. Whether they were.
+    pub(super) fn accept_empty_disk(&mut self) -> bool {
+        let conditions = self.recorded_conditions();
+        let lost = conditions::find(&conditions, FILES_KEPT).filter(|files| files.status == "False");
+        let Some(since) = lost.and_then(|lost| lost.last_transition_time.as_ref()) else { return false };
+        self.session["metadata"]["annotations"][ACCEPT_EMPTY_DISK] = json!(since.0.to_string());
+        true
     }
 
     pub(super) fn pass_time(&mut self, seconds: i64) -> &mut Self {

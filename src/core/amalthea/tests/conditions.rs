@@ -26,7 +26,7 @@ fn ready() {
     cluster.settle();
     let kinds: Vec<String> =
         cluster.status().conditions.into_iter().map(|condition| condition.kind).collect();
-    assert_eq!(kinds, ["Ready", "RoutingReady", "Reconciled"]);
+    assert_eq!(kinds, ["Ready", "RoutingReady", "Reconciled", "FilesKept"]);
     assert_eq!(condition(&cluster, "Ready"), is("False", "SessionCreated", 1));
     cluster.pass_time(10).pod_ready().settle();
     assert_eq!(condition(&cluster, "Ready"), is("True", "Running", 11));
@@ -88,7 +88,7 @@ fn the_generation_is_told() {
     cluster.edit("session/workingDir", json!("/x")).settle();
     let generations: Vec<_> =
         cluster.status().conditions.into_iter().map(|c| c.observed_generation).collect();
-    assert_eq!(generations, [Some(2); 3]);
+    assert_eq!(generations, [Some(2); 4]);
 }
 
 /// Tools that wait for a session stop when nothing changes any more by itself, and not before.

@@ -39,6 +39,7 @@ impl Cluster {
         let before = workloads(self);
         self.pods.retain(|_, pod| pod["metadata"].get("deletionTimestamp").is_none());
         self.collect_garbage();
+        self.let_claims_go();
         self.run_stateful_set();
         self.run_job();
         before != workloads(self)
@@ -58,6 +59,19 @@ impl Cluster {
         self.pods.retain(|_, pod| {
             let owner = pod["metadata"]["ownerReferences"][0]["uid"].as_str().unwrap_or_default();
             workloads.iter().any(|uid| uid == owner)
+        });
+    }
+
+    /// A claim that is being deleted goes when no pod uses it that has not ended.
+    fn let_claims_go(&mut self) {
+        let volumes = |pod: &Value| pod["spec"]["volumes"].as_array().cloned().unwrap_or_default();
+        let has_ended =
+            |pod: &&Value| pod["status"]["phase"] == "Succeeded" || pod["status"]["phase"] == "Failed";
+        let used: Vec<Value> = self.pods.values().filter(|pod| !has_ended(pod)).flat_map(volumes).collect();
+        let is_used = |name: &str| used.iter().any(|it| it["persistentVolumeClaim"]["claimName"] == name);
+        self.objects.retain(|(kind, name), claim| {
+            let deleting = claim["metadata"].get("deletionTimestamp").is_some();
+            *kind != Kind::PersistentVolumeClaim || !deleting || is_used(name)
         });
     }
 
@@ -223,6 +237,21 @@ impl Cluster {
         } else if self.find(Kind::StatefulSet).is_some() {
             let state = json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s"}});
             self.container(state);
+        }
+        self
+    }
+
+    /// The session's process ends with `code`, and what runs beside it runs on.
+    pub(super) fn own_container_exits(&mut self, code: i32) -> &mut Self {
+        let now = self.now.to_string();
+        let is_up =
+            |pod: &Value| pod["status"]["containerStatuses"].as_array().is_some_and(|all| all.len() > 1);
+        if let Some(pod) = self.pods.values_mut().next().filter(|pod| is_up(pod)) {
+            let reason = if code == 0 { "Completed" } else { "Error" };
+            let end = json!({"terminated": {"exitCode": code, "reason": reason, "finishedAt": now}});
+            pod["status"]["containerStatuses"][0] = status_of("amalthea-session", end);
+            pod["status"]["conditions"] = json!([{"type": "Ready", "status": "False"}]);
+            self.run_controllers();
         }
         self
     }

@@ -141,7 +141,7 @@ fn a_pod_that_is_replaced_has_not_failed() {
     assert_eq!(interrupted(&cluster), None);
 }
 
-/// What never ran was not interrupted; a batch session keeps its result elsewhere.
+/// What never ran was not interrupted.
 #[rstest]
 #[case::crash(true, json!({"terminated": {"exitCode": 7}}), true)]
 #[case::start(false, json!({"waiting": {"reason": "ErrImagePull", "message": "no"}}), false)]
@@ -160,10 +160,40 @@ fn what_was_up_and_fell_is_told(#[case] ran: bool, #[case] state: Value, #[case]
     );
 }
 
-#[test]
-fn a_batch_session_is_not_interrupted() {
+/// A drain takes the pod along, and its Job then says only that it may not try again.
+#[rstest]
+#[case::seen(true)]
+#[case::seen_after_it_was_gone(false)]
+fn a_batch_session_keeps_what_ended_its_pod(#[case] seen: bool) {
     let mut cluster = cluster(session("hello").batch()).running(10);
-    cluster.pod_status(evicted()).settle();
+    cluster.pass_time(10);
+    let drained = json!({"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI",
+        "message": "Eviction API: evicting"});
+    cluster.pod()["status"]["conditions"].as_array_mut().unwrap().push(drained);
+    cluster.pod()["metadata"]["deletionTimestamp"] = json!(at(20).to_string());
+    if seen {
+        cluster.pass();
+        assert_eq!(interrupted(&cluster).unwrap().0, "EvictionByEvictionAPI");
+    } else {
+        cluster.gone = Some(live(Kind::Pod, cluster.pods.values().next().unwrap()));
+    }
+    cluster.pass_time(5).pod_exits(1);
+    cluster.pods.clear();
+    cluster.settle();
+    let message = "the pod hello-x was ended: Eviction API: evicting";
+    let status = cluster.status();
+    assert_eq!((status.state, status.error.as_deref()), (State::Failed, Some(message)));
+    let finished = status.conditions.iter().find(|condition| condition.kind == "Finished").unwrap();
+    assert_eq!(finished.reason.as_deref(), Some("EvictionByEvictionAPI"));
+    cluster.pass_time(5000).settle();
+    assert_eq!(cluster.status(), status);
+}
+
+#[test]
+fn a_batch_session_whose_own_command_failed_was_not_interrupted() {
+    let mut cluster = cluster(session("hello").batch()).running(10);
+    cluster.pod_exits(1);
+    cluster.settle();
     assert_eq!(interrupted(&cluster), None);
 }
 

@@ -6,7 +6,7 @@ use super::{
     controllers::has_ended,
     fixtures::*,
 };
-use crate::core::{error::ErrorClass, object::Kind, workload::WorkloadKind};
+use crate::core::{conditions, error::ErrorClass, object::Kind, workload::WorkloadKind};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use rstest::rstest;
 use serde_json::json;
@@ -27,6 +27,8 @@ struct Model {
     run: Option<String>,
     /// All run IDs of before.
     old_runs: Vec<String>,
+    /// UID of the claim of the session's files, unless its loss was accepted since.
+    files: Option<String>,
     steps: Vec<String>,
 }
 
@@ -52,6 +54,9 @@ fn any_session(chance: &mut StdRng) -> Draft {
             draft = draft.spec(&format!("culling/{rule}"), json!(text));
         }
     }
+    if chance.random_bool(0.3) {
+        draft = draft.spec("extraContainers", json!([{"name": "proxy", "image": "proxy"}]));
+    }
     draft.strategy(["always", "never", "whenFailedOrHibernated"].choose(chance).unwrap())
 }
 
@@ -63,12 +68,20 @@ impl Model {
         if chance.random_bool(0.5) {
             cluster.settings.on_deadline = OnDeadline::Hibernate;
         }
-        Self { cluster, chance, started_at_end: None, run: None, old_runs: Vec::new(), steps: Vec::new() }
+        Self {
+            cluster,
+            chance,
+            started_at_end: None,
+            run: None,
+            old_runs: Vec::new(),
+            files: None,
+            steps: Vec::new(),
+        }
     }
 
     fn step(&mut self) {
         self.cluster.now += jiff::SignedDuration::from_millis(1);
-        let lever = self.chance.random_range(0..27);
+        let lever = self.chance.random_range(0..30);
         let note = match lever {
             0..=3 => self.let_time_pass(),
             4..=6 => {
@@ -113,6 +126,12 @@ impl Model {
                 format!("refuse {:?}", self.cluster.refuse)
             }
             25 => self.clock_jumps(),
+            26 | 27 => self.accept_empty_disk(),
+            28 => {
+                let code = self.chance.random_range(0..2);
+                self.cluster.own_container_exits(code);
+                format!("own container exits {code}")
+            }
             _ => {
                 if self.chance.random_bool(0.1) {
                     self.cluster.delete_session();
@@ -187,6 +206,15 @@ impl Model {
         format!("delete {} by hand", key.0)
     }
 
+    /// Somebody does what the status says, should the files be lost.
+    fn accept_empty_disk(&mut self) -> String {
+        if !self.cluster.accept_empty_disk() {
+            return "no files are lost".into();
+        }
+        self.files = None;
+        "accept an empty disk".into()
+    }
+
     fn edit_by_hand(&mut self) -> String {
         if self.cluster.find(Kind::StatefulSet).is_some() {
             self.cluster.child_mut(Kind::StatefulSet)["spec"]["replicas"] = json!(3);
@@ -232,6 +260,10 @@ impl Model {
         if status.get("hibernatedSince").is_some() && status.get("runID").is_none() {
             self.old_runs.extend(self.run.take());
         }
+        let recorded = conditions::holds(&self.cluster.recorded_conditions(), "Finished");
+        if recorded && self.started_at_end.is_none() {
+            self.started_at_end = Some(self.cluster.started_jobs.len());
+        }
         let backstop = self.cluster.settings.on_deadline == OnDeadline::Hibernate;
         let Some(job) = self.cluster.find(Kind::Job) else { return };
         let by_deadline = job["status"].to_string().contains("DeadlineExceeded");
@@ -254,15 +286,25 @@ impl Model {
         if cluster.refuse.is_none() {
             let claim = |name: String| cluster.objects.contains_key(&(Kind::PersistentVolumeClaim, name));
             let wanted = spec.data_sources.len();
-            assert!(claim(cluster.name()), "the user's files are gone");
+            let told = status.conditions.iter().any(|it| it.kind == "FilesKept" && it.status == "False");
+            assert!(claim(cluster.name()) || told, "the user's files are gone, and nobody is told");
             assert!((0..wanted).all(|index| claim(names::data_source("hello", index))));
+        }
+        if let Some(claim) = cluster.find(Kind::PersistentVolumeClaim) {
+            let uid = claim["metadata"]["uid"].as_str().unwrap().to_owned();
+            let known = self.files.get_or_insert(uid.clone());
+            assert_eq!(*known, uid, "an empty disk took the place of the files");
         }
         let workloads =
             [Kind::StatefulSet, Kind::Job].into_iter().filter(|kind| cluster.find(*kind).is_some());
         assert!(workloads.count() <= 1);
         assert!(cluster.pods.len() <= 1, "{:?}", cluster.pods.keys());
+        let finished = status.conditions.iter().any(|condition| condition.kind == "Finished");
         if let Some(job) = cluster.find(Kind::Job).filter(|job| {
-            !has_ended(job) && cluster.refuse.is_none() && job["metadata"].get("deletionTimestamp").is_none()
+            !finished
+                && !has_ended(job)
+                && cluster.refuse.is_none()
+                && job["metadata"].get("deletionTimestamp").is_none()
         }) {
             let max_age =
                 spec.culling.and_then(|culling| culling.max_age).and_then(|text| parse(&text.0).ok());
@@ -276,7 +318,6 @@ impl Model {
         assert!(status.failing_since.is_some() || status.state != State::Failed);
         assert!(status.failing_since.is_none() || status.state == State::Failed || between);
         assert_eq!(status.idle, status.idle_since.is_some());
-        let finished = status.conditions.iter().any(|condition| condition.kind == "Finished");
         if spec.hibernated && !finished {
             assert!(status.hibernated_since.is_some());
             assert_eq!((&status.run_id, &status.failed_scheduling_since), (&None, &None));

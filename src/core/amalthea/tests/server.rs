@@ -83,6 +83,7 @@ pub(super) fn complete(kind: Kind, object: &mut Value) {
     match kind {
         Kind::PersistentVolumeClaim => {
             default(&mut object["spec"], "volumeMode", json!("Filesystem"));
+            default(&mut object["metadata"], "finalizers", json!(["kubernetes.io/pvc-protection"]));
             default(&mut object["spec"], "storageClassName", json!("standard"));
         }
         Kind::Secret => default(object, "type", json!("Opaque")),
@@ -190,6 +191,18 @@ fn shortest(value: &Value) -> Value {
 /// Why the API server refuses a change, if it does.
 pub(super) fn refusal(kind: Kind, old: &Value, new: &Value) -> Option<String> {
     let differs = |pointer: &str| old.pointer(pointer) != new.pointer(pointer);
+    let size = |object: &Value| {
+        let size = object.pointer("/spec/resources/requests/storage").and_then(Value::as_str);
+        size.and_then(sojourn_crds::quantity::nanos)
+    };
+    let given = old.pointer("/status/capacity/storage").and_then(Value::as_str);
+    let given = given.and_then(sojourn_crds::quantity::nanos);
+    if kind == Kind::PersistentVolumeClaim
+        && size(new) < size(old)
+        && given.is_none_or(|given| size(new) <= Some(given))
+    {
+        return Some("spec.resources.requests.storage: field can not be less than status.capacity".into());
+    }
     let immutable_fields: &[&str] = match kind {
         Kind::Job => &["/spec/template", "/spec/completions", "/spec/backoffLimit", "/spec/selector"],
         Kind::StatefulSet => &["/spec/selector", "/spec/podManagementPolicy", "/spec/serviceName"],

@@ -12,7 +12,7 @@ pub fn of_claims<K: WorkloadKind>(
     mut names: impl Iterator<Item = String>,
 ) -> Option<String> {
     names.find_map(|name| {
-        let claim = observed.owned(Kind::PersistentVolumeClaim, &name).filter(|claim| !claim.deleting)?;
+        let claim = observed.claim(&name).filter(|claim| !claim.deleting)?;
         let status: PersistentVolumeClaimStatus = claim.status();
         if status.phase.as_deref() == Some("Bound") {
             return None;

@@ -43,6 +43,25 @@ pub fn before_restart(status: &PodStatus, pod: &str) -> Option<(Timestamp, Strin
     ends.max_by_key(|(at, _)| *at)
 }
 
+/// How a container ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContainerEnd {
+    /// When, should the kubelet say so.
+    pub at: Option<Timestamp>,
+    /// Why, if not well.
+    pub error: Option<String>,
+}
+
+/// How the regular container `name` of a pod ended, if it has and is not started again; `pod` is the name of the pod.
+pub fn container_end(status: &PodStatus, pod: &str, name: &str) -> Option<ContainerEnd> {
+    let container = status.container_statuses.iter().flatten().find(|container| container.name == name)?;
+    let end = container.state.as_ref()?.terminated.as_ref()?;
+    Some(ContainerEnd {
+        at: end.finished_at.as_ref().map(|at| at.0),
+        error: of_end(end, name, see_log(Some(pod), name, "")),
+    })
+}
+
 /// Why a container ended by itself, if not well; `log` says where to look for more.
 fn of_end(end: &ContainerStateTerminated, name: &str, log: String) -> Option<String> {
     if end.exit_code == 0 {

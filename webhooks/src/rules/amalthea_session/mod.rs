@@ -92,6 +92,7 @@ impl AdmissionRules for AmaltheaSession {
         volumes::check(&subject, &mut findings);
         mounts::check(&subject, &mut findings);
         storage::check(&subject, &mut findings);
+        storage::check_change_of_class(&subject, &mut findings);
         authentication::check(&subject, &mut findings);
         ingress::check(&subject, &mut findings);
         ingress::check_conflict(&subject, change.request.namespace, facts, &mut findings);

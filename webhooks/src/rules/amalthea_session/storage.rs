@@ -6,7 +6,7 @@
 use sojourn_crds::quantity::Quantity;
 
 use super::{Subject, spec};
-use crate::finding::{Code, Finding};
+use crate::finding::{Code, Finding, seen};
 use crate::rules::pod::{Report, references};
 
 /// Says what is wrong with the size.
@@ -29,6 +29,20 @@ pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
             path,
             format!("a volume cannot shrink from {} to {}", text(old), text(size)),
             "it keeps its size",
+        ));
+    }
+}
+
+/// Says when a volume is to have another class than it was created with.
+pub(crate) fn check_change_of_class(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
+    let Some(old) = subject.old_spec() else { return };
+    let (old, new) = (&old.session.storage.class_name, &subject.spec.session.storage.class_name);
+    if let Some(class) = new.as_ref().filter(|_| old != new) {
+        findings.push(Finding::new(
+            Code::StorageClassKept,
+            spec("session").child("storage").child("className"),
+            format!("a volume that exists does not get the class {}", seen(class)),
+            "it keeps its class",
         ));
     }
 }
