@@ -50,7 +50,7 @@ async fn a_command_that_ends_or_cannot_begin_is_told_with_its_reason() {
     }]});
     let crashing = |text: &str| {
         format!(
-            "is crashing, this can occur when you run out of disk space, this is the best reason for the crash we could extract: {text:?}"
+            "is crashing, this is the best reason for the crash we could extract: {text:?}"
         )
     };
     let (kernel, silent) = (crashing("no such kernel"), crashing("exit code 7"));
