@@ -85,4 +85,5 @@ event_reasons! {
         Warning Failed "The session has failed."
         Warning SecretKept "An adopted secret is not deleted with the session: other sessions or another object use it, or its adoption was not approved."
     }
+        Warning ChildRestored "Another client changed or deleted a child of the session, so the operator put it back. At most one Event in ten minutes is about the same child."
 }

@@ -25,5 +25,6 @@ mod preview;
 mod properties;
 mod refusals;
 mod runs;
+mod restored;
 mod states;
 mod timestamps;
