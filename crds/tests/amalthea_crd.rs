@@ -48,8 +48,19 @@ fn columns() {
             ["Age", "date", ".metadata.creationTimestamp"],
             ["Idle", "boolean", ".status.idle"],
             ["URL", "string", ".status.url"],
+            ["Reason", "string", ".status.conditions[?(@.type==\"Ready\")].message"],
         ]
     );
+}
+
+/// The table of the original stays as it is; what is new is in the wide one.
+#[test]
+fn only_the_reason_is_wide() {
+    let crd = sojourn_crds::amalthea::crd();
+    let columns = crd["spec"]["versions"][0]["additionalPrinterColumns"].as_array().unwrap();
+    let wide: Vec<_> = columns.iter().filter(|column| column["priority"] == 1).collect();
+    assert_eq!(wide.len(), 1);
+    assert_eq!(wide[0]["name"], "Reason");
 }
 
 #[test]
@@ -118,6 +129,7 @@ fn required(#[case] path: &str, #[case] fields: Value) {
 #[case("status.state", json!("NotReady"))]
 #[case("status.idle", json!(false))]
 #[case("status.containerCounts", json!(null))]
+#[case("status.containerCounts.ready", json!(0))]
 fn defaults(#[case] path: &str, #[case] default: Value) {
     assert_eq!(schema(path)["default"], default);
 }

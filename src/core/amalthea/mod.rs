@@ -5,6 +5,7 @@ pub mod adoption;
 pub mod children;
 pub mod conditions;
 pub mod deadlines;
+mod deletion;
 pub mod events;
 pub mod idle;
 mod kind;

@@ -6,7 +6,7 @@ use crate::{
         amalthea::{
             Applied, Checked, ChildError, Observed, PlanContext,
             conditions::FINISHED,
-            deadlines,
+            deadlines, deletion,
             plan::is_backstop,
             reasons::FinishedReason,
             run::{self, Run},
@@ -61,7 +61,10 @@ pub(super) fn see(
 ) -> Seen {
     let name = checked.session.name();
     if checked.session.metadata.deletion_timestamp.is_some() {
-        return Seen::new(State::NotReady, None);
+        return Seen::new(
+            State::NotReady,
+            deletion::held_by(checked.session).map(|held| format!("the {held}")),
+        );
     }
     // What is on record stays, whatever happens to the Job afterwards.
     if let Some(record) = conditions::find(&old.conditions, FINISHED).filter(|_| deadlines::is_finished(old))

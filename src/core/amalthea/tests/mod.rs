@@ -12,6 +12,7 @@ mod server;
 
 mod conditions;
 mod deadlines;
+mod deletion;
 mod edits;
 mod failures;
 mod goldens;
@@ -24,7 +25,7 @@ mod pods;
 mod preview;
 mod properties;
 mod refusals;
-mod runs;
 mod restored;
+mod runs;
 mod states;
 mod timestamps;
