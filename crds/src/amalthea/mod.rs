@@ -107,6 +107,7 @@ crate::kind::custom_resource!(AmaltheaSession, optional spec, Namespaced {
 pub fn crd() -> Value {
     let mut spec = crate::schema::structural::<AmaltheaSessionSpec>();
     spec["required"] = json!(["hibernated", "session"]);
+    crate::schema::drop_quantity_patterns(&mut spec);
     let mut status = crate::schema::structural::<AmaltheaSessionStatus>();
     // Gives every new object `state: NotReady` and `idle: false` before anybody wrote a status.
     status["default"] = json!({});
