@@ -17,6 +17,8 @@ pub struct Column {
     pub path: &'static str,
     /// Description of the column; may be empty.
     pub description: &'static str,
+    /// Whether only `kubectl get -o wide` shows it.
+    pub wide: bool,
 }
 
 /// The CRD, with `status` as a subresource. Without columns, `kubectl get` shows those that every kind has.
@@ -33,6 +35,9 @@ pub fn assemble(
             let mut row = json!({"name": column.name, "type": column.kind, "jsonPath": column.path});
             if !column.description.is_empty() {
                 row["description"] = json!(column.description);
+            }
+            if column.wide {
+                row["priority"] = json!(1);
             }
             row
         })

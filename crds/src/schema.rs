@@ -5,7 +5,7 @@
 //! ([`crate::core_types`]), without their long descriptions, which would make the CRD too large to be
 //! applied client-side.
 
-use crate::core_types;
+use crate::{core_types, quantity};
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
@@ -46,6 +46,21 @@ pub fn overlay(schema: &mut Value) {
             });
             items["required"] = Value::Array(keys);
         }
+    }
+}
+
+/// Takes the pattern off quantities, for a kind whose admission rules judge them: an API server shows the pattern to
+/// whoever writes `2gb`, and says nothing of `2Gi`.
+pub fn drop_quantity_patterns(schema: &mut Value) {
+    match schema {
+        Value::Object(object) => {
+            if object.get("pattern").is_some_and(|pattern| pattern == quantity::PATTERN) {
+                object.remove("pattern");
+            }
+            object.values_mut().for_each(drop_quantity_patterns);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_quantity_patterns),
+        _ => {}
     }
 }
 

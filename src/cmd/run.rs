@@ -156,6 +156,7 @@ pub async fn serve_with_clock(
         leadership: election.leadership.clone(),
     };
     let cache_sync = CacheSync::default();
+    background.spawn(observe::warn_of_unserved(cache_sync.clone(), readiness.handle("served kinds")));
     let controllers = Controllers::new(&context, &settings);
     controllers.watch(&cache_sync, &mut background);
     controllers.register(&mut metrics.registry, &settings.metrics);

@@ -46,13 +46,20 @@ pub struct EventRecord {
     pub reason: &'static str,
     /// Why, for people.
     pub message: String,
+    /// What the Event is about, if more about the same may follow at any rate: of these only one in a while is published.
+    pub topic: Option<String>,
 }
 
 impl EventRecord {
     /// An Event with a documented reason, which decides its type. Others may have written the message, or parts of it.
     pub fn new(reason: impl EventReason, message: impl Into<String>) -> Self {
         let message = on_its_lines(&message.into()).into_owned();
-        Self { warning: reason.is_warning(), reason: reason.as_str(), message }
+        Self { warning: reason.is_warning(), reason: reason.as_str(), message, topic: None }
+    }
+
+    /// An Event that other clients can cause as often as they like.
+    pub fn about(self, topic: impl Into<String>) -> Self {
+        Self { topic: Some(topic.into()), ..self }
     }
 }
 

@@ -63,6 +63,8 @@ pub enum Write {
         takeover: bool,
         /// A merge patch of the fields that must go whoever set them; apply only removes our own.
         clear: Option<Value>,
+        /// Whether we want what we applied before, so that only a change of another client is undone.
+        reverts: bool,
     },
 }
 
@@ -135,6 +137,7 @@ pub fn difference(
         manifest,
         takeover: live.takeover,
         clear,
+        reverts: applied.is_some() && !changed,
     })
 }
 

@@ -12,7 +12,8 @@ use sojourn_webhooks::{
 
 /// Codes that deny for what the children cannot show: the API server takes them, and the session would still never
 /// work. They excuse a denial.
-const FOR_OTHER_REASONS: [Code; 6] = [
+const FOR_OTHER_REASONS: [Code; 7] = [
+    Code::ImageInvalid,
     Code::OidcWithoutIngress,
     Code::AuthenticationKeyMissing,
     Code::AuthenticationKeyInvalid,

@@ -64,10 +64,21 @@ async fn children_that_somebody_deletes_or_bends_come_back() {
     for (kind, name) in [("service", "main"), ("ingress", "main"), ("secret", "main---internal")] {
         let uid = scene.json(kind, name).await["metadata"]["uid"].clone();
         scene.delete(kind, name).await;
-        scene.becomes(kind, name, "is back", |it| !it.is_null() && it["metadata"]["uid"] != uid).await;
+        let back =
+            scene.becomes(kind, name, "is back", |it| !it.is_null() && it["metadata"]["uid"] != uid).await;
+        let kind = back["kind"].as_str().unwrap().to_owned();
+        let text =
+            format!("ChildRestored: The {kind} {name} was deleted by another client, and was created again");
+        scene.tells("main", &text).await;
     }
-    must(scene.kubectl(&["scale", "statefulset/main", "--replicas=0"]).await);
-    scene.becomes("statefulset", "main", "is scaled back", |set| set["spec"]["replicas"] == 1).await;
+    for _ in 0..3 {
+        must(scene.kubectl(&["scale", "statefulset/main", "--replicas=0"]).await);
+        scene.becomes("statefulset", "main", "is scaled back", |set| set["spec"]["replicas"] == 1).await;
+    }
+    let text = "The StatefulSet main was changed by another client (spec.replicas), and was changed back";
+    scene.tells("main", text).await;
+    let told = scene.events("main").await.into_iter().filter(|event| event.contains(text)).count();
+    assert_eq!(told, 1, "two clients that write to one child do not fill the API server");
     let port = json!([{"op": "replace", "path": "/spec/ports/0/targetPort", "value": 1}]).to_string();
     must(scene.kubectl(&["patch", "service", "main", "--type=json", "-p", &port]).await);
     scene

@@ -24,6 +24,7 @@ mod routes;
 mod secrets;
 mod strategies;
 mod support;
+mod told;
 
 /// Flags of the operator that serves all tests: idleness is seen within a second instead of thirty.
 const FLAGS: &[&str] = &["--idle-check-interval=1s"];

@@ -2,7 +2,7 @@
 
 use crate::{
     objects::{batch, condition, error, timed},
-    support::{must, scene},
+    support::{must, scene, session},
 };
 use serde_json::json;
 use sojourn_crds::amalthea::State;
@@ -52,4 +52,25 @@ async fn a_session_without_a_spec_says_what_it_needs() {
     let running = scene.reaches("bare", State::Running).await;
     assert_eq!(error(&running), "");
     scene.delete_session("bare").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unreadable_quantity_is_answered_with_the_way_to_write_it() {
+    let scene = scene("quantities").await;
+    let memory = |text: &str| json!({"session": {"resources": {"limits": {"memory": text}}}});
+    let refused = scene.apply(&session("refused", memory("2gb"))).await;
+    let way_out = "write 2Gi, or 2G for powers of 1000";
+    assert!(!refused.success() && refused.stderr.contains(way_out), "{}", refused.stderr);
+
+    // What got in all the same harms nothing but itself.
+    scene.smuggle_session("memory", memory("2gb")).await;
+    let idle = json!({"maxIdleDuration": "1h", "cpuIdleThreshold": "half"});
+    scene.smuggle_session("idle", timed(idle)).await;
+    scene.session("good", json!({})).await;
+    let failed = scene.reaches("memory", State::Failed).await;
+    assert!(error(&failed).contains(way_out), "{}", error(&failed));
+    scene.reaches("idle", State::Running).await;
+    scene.reaches("good", State::Running).await;
+    must(scene.patch("memory", json!({"spec": memory("2Gi")})).await);
+    scene.reaches("memory", State::Running).await;
 }

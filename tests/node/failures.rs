@@ -48,11 +48,8 @@ async fn a_command_that_ends_or_cannot_begin_is_told_with_its_reason() {
         "name": "prepare", "image": "busybox", "imagePullPolicy": "IfNotPresent",
         "command": ["sh", "-c", "echo no space left >/dev/termination-log; exit 4"],
     }]});
-    let crashing = |text: &str| {
-        format!(
-            "is crashing, this can occur when you run out of disk space, this is the best reason for the crash we could extract: {text:?}"
-        )
-    };
+    let crashing =
+        |text: &str| format!("is crashing, this is the best reason for the crash we could extract: {text:?}");
     let (kernel, silent) = (crashing("no such kernel"), crashing("exit code 7"));
     tokio::join!(
         says(&scene, "told", script(told, json!({})), State::Failed, &kernel),

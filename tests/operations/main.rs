@@ -6,6 +6,7 @@
     reason = "a helper of a test that cannot go on ends the test"
 )]
 
+mod definition;
 mod doctor;
 mod ides;
 mod load;

@@ -37,33 +37,50 @@ pub const FINALIZERS: Finalizers = Finalizers {
     on_jobs: &[names::RESULT_FINALIZER],
 };
 
-const COLUMNS: [Column; 6] = [
+const COLUMNS: [Column; 7] = [
     Column {
         name: "Status",
         kind: "string",
         path: ".status.state",
         description: "What the session does now",
+        wide: false,
     },
     Column {
         name: "Ready",
         kind: "string",
         path: ".status.containerCounts.ready",
         description: "Containers that are ready",
+        wide: false,
     },
     Column {
         name: "Total",
         kind: "string",
         path: ".status.containerCounts.total",
         description: "Containers of the session",
+        wide: false,
     },
-    Column { name: "Age", kind: "date", path: ".metadata.creationTimestamp", description: "" },
+    Column { name: "Age", kind: "date", path: ".metadata.creationTimestamp", description: "", wide: false },
     Column {
         name: "Idle",
         kind: "boolean",
         path: ".status.idle",
         description: "Whether nobody uses the session",
+        wide: false,
     },
-    Column { name: "URL", kind: "string", path: ".status.url", description: "Where the session is reached" },
+    Column {
+        name: "URL",
+        kind: "string",
+        path: ".status.url",
+        description: "Where the session is reached; None without spec.ingress",
+        wide: false,
+    },
+    Column {
+        name: "Reason",
+        kind: "string",
+        path: ".status.conditions[?(@.type==\"Ready\")].message",
+        description: "Why the session is in its state",
+        wide: true,
+    },
 ];
 
 /// A user session: a notebook server, an IDE, an application, or a batch job.
@@ -90,6 +107,7 @@ crate::kind::custom_resource!(AmaltheaSession, optional spec, Namespaced {
 pub fn crd() -> Value {
     let mut spec = crate::schema::structural::<AmaltheaSessionSpec>();
     spec["required"] = json!(["hibernated", "session"]);
+    crate::schema::drop_quantity_patterns(&mut spec);
     let mut status = crate::schema::structural::<AmaltheaSessionStatus>();
     // Gives every new object `state: NotReady` and `idle: false` before anybody wrote a status.
     status["default"] = json!({});

@@ -98,18 +98,12 @@ impl State {
     }
 }
 
-/// How many containers there are, and how many of them are ready. Zero is left out.
+/// How many containers there are, and how many of them are ready. Zero is written, so that `kubectl get` shows it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ContainerCounts {
     /// Ready and running, or ended as they should.
-    #[serde(skip_serializing_if = "is_zero")]
     pub ready: i64,
-    /// All of them.
-    #[serde(skip_serializing_if = "is_zero")]
+    /// All of them, also before the node has reported on any.
     pub total: i64,
-}
-
-fn is_zero(count: &i64) -> bool {
-    *count == 0
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 pub const NAME: &str = "projectsettings";
 
 const COLUMNS: [Column; 1] =
-    [Column { name: "Age", kind: "date", path: ".metadata.creationTimestamp", description: "" }];
+    [Column { name: "Age", kind: "date", path: ".metadata.creationTimestamp", description: "", wide: false }];
 
 /// What holds for all sessions of a namespace.
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -34,15 +34,28 @@ pub const FINALIZERS: Finalizers =
     Finalizers { kind: IdeSession::DESCRIPTOR, on_sessions: &[FINALIZER], on_jobs: &[] };
 
 const COLUMNS: [Column; 4] = [
-    Column { name: "State", kind: "string", path: ".status.state", description: "What the session does now" },
+    Column {
+        name: "State",
+        kind: "string",
+        path: ".status.state",
+        description: "What the session does now",
+        wide: false,
+    },
     Column {
         name: "Session",
         kind: "string",
         path: ".status.sessionID",
         description: "The IDE's name for the session",
+        wide: false,
     },
-    Column { name: "PID", kind: "integer", path: ".status.pid", description: "The process that is debugged" },
-    Column { name: "Age", kind: "date", path: ".metadata.creationTimestamp", description: "" },
+    Column {
+        name: "PID",
+        kind: "integer",
+        path: ".status.pid",
+        description: "The process that is debugged",
+        wide: false,
+    },
+    Column { name: "Age", kind: "date", path: ".metadata.creationTimestamp", description: "", wide: false },
 ];
 
 /// A debug run session in a connected IDE. It belongs to no namespace.

@@ -27,26 +27,30 @@ const COLUMNS: [Column; 5] = [
         kind: "string",
         path: ".status.phase",
         description: "What the notebook does now",
+        wide: false,
     },
     Column {
         name: "Ready",
         kind: "string",
         path: ".status.conditions[?(@.type==\"Ready\")].status",
         description: "Whether its server answers",
+        wide: false,
     },
     Column {
         name: "URL",
         kind: "string",
         path: ".status.url",
         description: "Where it is reached in the cluster",
+        wide: false,
     },
     Column {
         name: "Last-Activity",
         kind: "date",
         path: ".status.lastActivity",
         description: "How long ago it was last used",
+        wide: false,
     },
-    Column { name: "Age", kind: "date", path: ".metadata.creationTimestamp", description: "" },
+    Column { name: "Age", kind: "date", path: ".metadata.creationTimestamp", description: "", wide: false },
 ];
 
 const DESCRIPTION: &str = "The Jupyter server of a workspace: a Deployment and a Service, which are there while \

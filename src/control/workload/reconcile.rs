@@ -42,6 +42,8 @@ pub struct Reconciler<K: ControlledKind> {
 pub(super) struct Memory {
     /// Since when there is a change of the status that waits.
     pub(super) deferred_since: Option<Instant>,
+    /// By topic: when an Event was last published about it. The topics are the children of the session.
+    pub(super) published: HashMap<String, Instant>,
     /// By UID of a child: what was last applied, and what the API server made of it.
     applied: HashMap<String, (String, String)>,
 }

@@ -3,7 +3,10 @@
 use super::{ControlledKind, Reconciler};
 use crate::{
     control::{context::status_patch, errors::CallError, key::Key, worker::Action},
-    core::workload::{Report, SessionAction, Urgency, WorkloadKind},
+    core::{
+        event::EventRecord,
+        workload::{Report, SessionAction, Urgency, WorkloadKind},
+    },
 };
 use k8s_openapi::jiff::Timestamp;
 use std::time::Duration;
@@ -16,6 +19,8 @@ const COUNTS_DELAY: Duration = Duration::from_secs(30);
 const LONGEST_PROGRESS_DELAY: Duration = Duration::from_secs(120);
 /// How often it is tried meanwhile. No call is made for it.
 const PROGRESS_RETRY: Duration = Duration::from_secs(15);
+/// How often an Event is published about the same. Two clients that write to one child could fill the API server.
+const TOPIC_INTERVAL: Duration = Duration::from_secs(600);
 
 impl<K: ControlledKind> Reconciler<K> {
     /// Writes the status if it differs, publishes Events, and carries out the report's action. `observed` is the
@@ -30,6 +35,12 @@ impl<K: ControlledKind> Reconciler<K> {
         // An apply may have moved the session's own version (its finalizers), or let it go.
         let session =
             self.index.read().session(key).filter(|session| WorkloadKind::uid(&**session) == observed.uid());
+        // What was done is told once, whatever becomes of the status.
+        let (done, news): (Vec<_>, Vec<_>) =
+            report.events.into_iter().partition(|event| event.topic.is_some());
+        for event in done.iter().filter(|event| self.may_publish(key, event)) {
+            self.context.publish(session.as_deref().unwrap_or(observed), event).await;
+        }
         let mut action = Action::requeue_at(report.requeue_at, now);
         if let Some(session) = &session
             && let Some(patch) = status_patch(session.recorded(), &report.status)?
@@ -48,7 +59,7 @@ impl<K: ControlledKind> Reconciler<K> {
                 }
             }
         }
-        for event in &report.events {
+        for event in &news {
             self.context.publish(session.as_deref().unwrap_or(observed), event).await;
         }
         let (Some(session), Some(act)) = (session, report.action) else {
@@ -72,6 +83,18 @@ impl<K: ControlledKind> Reconciler<K> {
         }
         // The watch event of our own write is not news here either.
         Ok(action.changed().no_later_than(Duration::ZERO))
+    }
+
+    /// Whether it is long enough since an Event was published about the same.
+    fn may_publish(&self, key: &Key, event: &EventRecord) -> bool {
+        let Some(topic) = &event.topic else { return true };
+        let mut memory = self.memory.lock();
+        let published = &mut memory.entry(key.clone()).or_default().published;
+        let due = published.get(topic).is_none_or(|at| at.elapsed() >= TOPIC_INTERVAL);
+        if due {
+            published.insert(topic.clone(), Instant::now());
+        }
+        due
     }
 
     /// How long a status of that urgency may wait; `None` when it is written now.

@@ -1,6 +1,7 @@
 //! What a person wants to read in `kubectl describe`: Kubernetes Events on the session.
 
 use super::{
+    Applied, Observed,
     conditions::{FILES_KEPT, RECONCILED},
     deadlines::TimeoutReason,
     reasons::{ReconciledReason, SessionEvent},
@@ -10,6 +11,11 @@ use crate::{
     core::{
         conditions,
         event::EventRecord,
+        manifest::{
+            Write,
+            changes::{Change, changes},
+        },
+        object::Kind,
         workload::{KeepReason, Plan},
     },
     reason::Reason,
@@ -33,6 +39,59 @@ pub fn for_plan(plan: &Plan) -> Vec<EventRecord> {
         EventRecord::new(SessionEvent::SecretKept, message)
     });
     resumed.into_iter().chain(kept).collect()
+}
+
+/// Fields that an Event names.
+const MOST_FIELDS: usize = 3;
+
+/// What to tell of children that another client changed or deleted, and that are as they were now.
+pub fn for_restored(observed: &Observed, plan: &Plan, applied: &Applied) -> Vec<EventRecord> {
+    let session = &*observed.session;
+    if session.metadata.deletion_timestamp.is_some() {
+        return Vec::new();
+    }
+    let restored = plan.write.iter().filter_map(|write| {
+        let (kind, name) = write.target();
+        let after = applied.children.get(&(kind, name.to_owned()))?;
+        let message = match write {
+            // A Job is not made again but for another run.
+            Write::Create { .. } if kind != Kind::Job && was_complete(session) => {
+                format!("The {kind} {name} was deleted by another client, and was created again")
+            }
+            Write::Apply { manifest, reverts: true, .. } => {
+                let before = observed.child(kind, name)?;
+                // Where a webhook of the cluster changes what we apply, applying it again changes nothing.
+                if before.content_fingerprint() == after.content_fingerprint() {
+                    return None;
+                }
+                let fields = fields(&changes(before, manifest));
+                format!("The {kind} {name} was changed by another client{fields}, and was changed back; change the session instead")
+            }
+            _ => return None,
+        };
+        Some(EventRecord::new(SessionEvent::ChildRestored, message).about(format!("{kind} {name}")))
+    });
+    restored.collect()
+}
+
+/// Whether it is on record that all children of the spec as it is now were there.
+fn was_complete(session: &AmaltheaSession) -> bool {
+    let conditions = session.status.as_ref().map_or(&[][..], |status| &status.conditions);
+    conditions::find(conditions, RECONCILED).is_some_and(|reconciled| {
+        reconciled.status == "True" && reconciled.observed_generation == session.metadata.generation
+    })
+}
+
+/// The fields that differed, for people.
+fn fields(changes: &[Change]) -> String {
+    let path = |change: &Change| change.path.trim_start_matches('/').replace('/', ".").replace("~1", "/");
+    let named: Vec<String> = changes.iter().take(MOST_FIELDS).map(path).collect();
+    let more = changes.len() - named.len();
+    match (named.join(", "), more) {
+        (named, _) if named.is_empty() => named,
+        (named, 0) => format!(" ({named})"),
+        (named, more) => format!(" ({named} and {more} more)"),
+    }
 }
 
 /// What to tell of a report, given the session as it was.

@@ -64,6 +64,7 @@ impl WorkloadKind for AmaltheaSession {
             Some(checked) => status(checked, observed, applied, context),
             None => status::without_spec(session, context.now),
         };
+        events.extend(events::for_restored(observed, plan, applied));
         events.extend(events::for_report(session, &report));
         let action = report.timeout_action.map(|action| match action {
             TimeoutAction::Hibernate(_) => SessionAction::ChangeSpec(json!({"hibernated": true})),

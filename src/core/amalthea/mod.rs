@@ -6,6 +6,7 @@ pub mod children;
 mod completion;
 pub mod conditions;
 pub mod deadlines;
+mod deletion;
 pub mod events;
 pub mod files;
 mod gate;

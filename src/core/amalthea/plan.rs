@@ -1,11 +1,11 @@
 //! What to write and delete so that a session is as its spec says.
 
 use super::{
-    Checked, Observed, PlanContext, adoption, children, completion, deadlines, files, files::Files, gate,
-    gate::Gate, prune, run, run::Run, unchangeable,
+    Checked, Observed, PlanContext, adoption, children, completion, deadlines, deletion, files, files::Files,
+    gate, gate::Gate, prune, run, run::Run, unchangeable,
 };
 use crate::core::{
-    manifest::{self, DesiredObject},
+    manifest::{self, DesiredObject, Write},
     object::{CachedObject, Kind},
     workload::{
         Delete, KeepReason, KeptSecret, Plan, Release,
@@ -15,7 +15,7 @@ use crate::core::{
 };
 use k8s_openapi::jiff::Timestamp;
 use sojourn_crds::amalthea::{
-    AmaltheaSession, AmaltheaSessionStatus, OnDeadline, names, secrets::adopted_secrets,
+    AmaltheaSession, AmaltheaSessionSpec, AmaltheaSessionStatus, OnDeadline, names, secrets::adopted_secrets,
 };
 
 /// What to do for a session at `context.now`. Planning again on the observed as it is then plans nothing.
@@ -178,7 +178,7 @@ pub(super) fn without_spec(session: &AmaltheaSession) -> Plan {
     Plan { finalizers: if deleting { with_finalizer(session, false) } else { None }, ..Plan::default() }
 }
 
-/// What a session that is being deleted leaves to do. The rest goes by its owner references.
+/// What a session that is being deleted leaves to do. The rest goes by its owner references, once the session is gone.
 fn finalize(checked: &Checked, observed: &Observed, context: &PlanContext) -> Plan {
     let holds = checked
         .session
@@ -209,6 +209,29 @@ fn finalize(checked: &Checked, observed: &Observed, context: &PlanContext) -> Pl
         delete_secrets: go,
         keep_secrets: keep,
         finalizers: with_finalizer(checked.session, false),
+        write: stopped_workload(checked, observed, context),
         ..Plan::default()
     }
+}
+
+/// The workload of a session that somebody else holds, stopped: it would make its pods again for as long as the session
+/// is there. What is gone is not made again.
+fn stopped_workload(checked: &Checked, observed: &Observed, context: &PlanContext) -> Vec<Write> {
+    if !deletion::stops_workload(checked.session) {
+        return Vec::new();
+    }
+    let spec = AmaltheaSessionSpec { hibernated: true, ..checked.spec.clone() };
+    let stopped = Checked { spec: &spec, ..checked.clone() };
+    let children = children::desired(&stopped, context, None, None);
+    let workloads = children.into_iter().filter(|child| matches!(child.kind, Kind::StatefulSet | Kind::Job));
+    let stop = |mut child: DesiredObject| {
+        let live = observed.owned(child.kind, &child.name)?;
+        if live.deleting || outcome(live).is_some() {
+            return None;
+        }
+        // That of a Job is released: its result does not count any more.
+        child.manifest["metadata"].as_object_mut()?.remove("finalizers");
+        manifest::difference(&child, Some(live), false)
+    };
+    workloads.filter_map(stop).collect()
 }

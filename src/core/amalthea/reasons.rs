@@ -4,15 +4,16 @@ use crate::{core::event::event_reasons, reason::reasons};
 use sojourn_crds::amalthea::State;
 
 reasons! {
-    /// Reasons of the condition `Ready`. But for the first, they are the states of a session.
+    /// Reasons of the condition `Ready`. But for the first and the last, they are the states of a session.
     ReadyReason {
         SessionCreated "The session is new, and is not ready yet."
         Running "The session can be used, or its batch job runs."
-        NotReady "The session is starting, or waits for something. The message may say for what."
-        Failed "The session cannot continue. The field `error` of the status says why."
+        NotReady "The session is starting, or waits for something. The message says for what."
+        Failed "The session cannot continue. The message and the field `error` of the status say why."
         Hibernated "The session is hibernated."
         Succeeded "The batch job has succeeded."
         RunningDegraded "Kept for clients that know it. It is never set."
+        Deleting "The session is being deleted. The message names the finalizers of other software that hold it."
     }
 }
 
@@ -34,7 +35,8 @@ reasons! {
     RoutingReason {
         IngressOperational "The Ingress exists."
         IngressMissing "The Ingress does not exist yet."
-        IngressDeleted "The spec has no Ingress."
+        IngressDeleted "The spec has no Ingress any more."
+        NoIngress "The spec has no Ingress. The field `url` of the status is `None`."
         Hibernated "The session is hibernated, so its Ingress is removed."
         NotInteractive "A batch session has no Ingress."
     }
@@ -99,6 +101,7 @@ event_reasons! {
         Warning Failed "The session has failed."
         Warning Unchangeable "The spec asks for something of a claim that cannot be changed. It is reported once, and stays in the condition `Reconciled`."
         Warning FilesLost "The claim of the session's files was deleted, or is being deleted."
+        Warning ChildRestored "Another client changed or deleted a child of the session, so the operator put it back. At most one Event in ten minutes is about the same child."
         Warning SecretKept "An adopted secret is not deleted with the session: other sessions or another object use it, or its adoption was not approved."
     }
 }

@@ -5,6 +5,7 @@ use k8s_openapi::{
     api::core::v1::{ContainerStatus, PodCondition, PodStatus},
     jiff::{SignedDuration, Timestamp},
 };
+use serde_json::Value;
 use sojourn_crds::duration::Span;
 
 /// How long a pod may find no node before that is reported.
@@ -35,24 +36,36 @@ pub enum Count {
     Totals,
 }
 
-/// Counts of regular and of init containers.
-pub fn counts(pod: Option<&CachedObject>, count: Count) -> (Containers, Containers) {
-    let Some(live) = pod else { return Default::default() };
+/// Counts of regular and of init containers. Before the node has reported on a pod, its spec tells how many there are.
+pub fn counts(live: &CachedObject, count: Count) -> (Containers, Containers) {
     let status: PodStatus = live.status();
     let regular = status.container_statuses.unwrap_or_default();
     let init = status.init_container_statuses.unwrap_or_default();
     let sidecars = sidecars(live);
-    let total = |containers: &[ContainerStatus], ready: usize| Containers {
-        total: containers.len(),
-        ready: if count == Count::All { ready } else { 0 },
-    };
     let ready = regular.iter().filter(|status| is_up(status) || has_completed(status)).count();
     // A native sidecar never completes; it is ready when it is up.
     let init_ready = init
         .iter()
         .filter(|status| has_completed(status) || (sidecars.contains(&status.name) && is_up(status)))
         .count();
-    (total(&regular, ready), total(&init, init_ready))
+    let (declared, init_declared) = declared(&live.body()["spec"]);
+    let counted = |reported: usize, declared: usize, ready: usize| Containers {
+        total: reported.max(declared),
+        ready: if count == Count::All { ready } else { 0 },
+    };
+    (counted(regular.len(), declared, ready), counted(init.len(), init_declared, init_ready))
+}
+
+/// Counts of regular and of init containers of the pod that a workload is about to make.
+pub fn counts_of_template(workload: &CachedObject) -> (Containers, Containers) {
+    let (total, init) = declared(&workload.body()["spec"]["template"]["spec"]);
+    (Containers { total, ready: 0 }, Containers { total: init, ready: 0 })
+}
+
+/// How many regular and how many init containers the spec of a pod has.
+fn declared(spec: &Value) -> (usize, usize) {
+    let count = |field: &str| spec[field].as_array().map_or(0, Vec::len);
+    (count("containers"), count("initContainers"))
 }
 
 fn is_up(status: &ContainerStatus) -> bool {

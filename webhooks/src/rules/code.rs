@@ -92,6 +92,10 @@ codes! {
         "A duration is negative. The original takes it for off, or, for how long a hibernated session is kept, for at once."
     TimeInvalid "time-invalid" Deny Invalid FieldValueInvalid 3 Allows Object
         "`lastInteraction` is not a moment in RFC 3339. The original accepts some spellings that it then cannot read."
+    TimeAhead "time-ahead" Warn Invalid FieldValueInvalid 3 Allows Object
+        "`lastInteraction` lies more than five minutes in the future, which is more than clocks are apart. Idle time counts from there, so the session is hibernated later than `maxIdleDuration` says."
+    ThresholdInvalid "threshold-invalid" Deny Invalid FieldValueInvalid 3 Allows Object
+        "`cpuIdleThreshold` is not a quantity, so nobody can say whether the session is idle. The original refuses it too."
     StartingTooShort "starting-too-short" Deny Invalid FieldValueInvalid 3 Allows Object
         "`maxStartingDuration` ends before the readiness probe can succeed. The original hibernates every run of such a session."
     IdleOutlivesAge "idle-outlives-age" Warn Invalid FieldValueInvalid 3 Allows Object
@@ -124,6 +128,8 @@ codes! {
         "Two containers have one name. The original's workload is refused for ever."
     ContainerImageMissing "container-image-missing" Deny Invalid FieldValueInvalid 3 Prevents Object
         "A container has no image. The original's workload is refused for ever."
+    ImageInvalid "image-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
+        "An image has white space in it, so that no node can pull it. The original's pod waits for ever."
     VolumeNameInvalid "volume-name-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
         "A volume has no name, or one that Kubernetes refuses. The original's workload is refused for ever."
     VolumeNameTaken "volume-name-taken" Deny Invalid FieldValueInvalid 3 Prevents Object
@@ -139,7 +145,7 @@ codes! {
     ReservedPrefix "reserved-prefix" Warn Invalid FieldValueInvalid 3 Allows Object
         "A container or volume has the prefix that the operator uses for its own, so that a later version may collide."
     StorageSizeInvalid "storage-size-invalid" Deny Invalid FieldValueInvalid 3 Prevents Object
-        "The session's volume has no size above zero. The original's claim is refused for ever."
+        "The session's volume has no size that Kubernetes can read, or none above zero. The original's claim is refused for ever."
     StorageShrinks "storage-shrinks" Warn Invalid FieldValueInvalid 3 Allows Change
         "The session's volume is made smaller, which Kubernetes does not do."
     StorageClassKept "storage-class-kept" Warn Invalid FieldValueInvalid 3 Allows Change

@@ -5,23 +5,29 @@
 
 mod failure;
 mod interruption;
+mod ready;
+mod routing;
 mod state;
 
 use super::{
     Applied, Checked, Observed, PlanContext, UNREADABLE, children,
-    conditions::{FINISHED, READY, RECONCILED, ROUTE_CONFLICT, ROUTING_READY},
+    conditions::{FINISHED, RECONCILED},
     deadlines::{self, Deadline},
+    deletion,
     files::{self, Files},
     idle,
-    reasons::{ReadyReason, ReconciledReason, RouteConflictReason, RoutingReason, StalledReason},
+    reasons::{ReconciledReason, StalledReason},
     run::{self, Run},
     unchangeable,
 };
 use crate::{
     core::{
         conditions::{self, ConditionUpdate, whole_seconds},
-        object::Kind,
-        workload::pod::{self, Containers, Count},
+        object::{CachedObject, Kind},
+        workload::{
+            job::outcome,
+            pod::{self, Containers, Count},
+        },
     },
     reason::Reason,
 };
@@ -75,7 +81,11 @@ pub fn status(checked: &Checked, before: &Observed, applied: &Applied, context: 
         ..old.clone()
     };
     let counted = if deleting || seen.state == State::Hibernated { Count::Totals } else { Count::All };
-    let (containers, init_containers) = pod::counts(observed.pod(), counted);
+    let (containers, init_containers) = match observed.pod() {
+        Some(pod) => pod::counts(pod, counted),
+        None if deleting => Default::default(),
+        None => awaited(checked, observed).map(pod::counts_of_template).unwrap_or_default(),
+    };
     (status.container_counts, status.init_container_counts) = (counts(containers), counts(init_containers));
 
     let hibernated = checked.spec.hibernated && !deadlines::is_finished(old);
@@ -89,7 +99,7 @@ pub fn status(checked: &Checked, before: &Observed, applied: &Applied, context: 
     );
     set_idle(&mut status, checked, observed, &seen, context);
     set_conditions(&mut status.conditions, checked, observed, applied, &seen, context);
-    route_conflict(&mut status.conditions, checked, observed, now);
+    routing::route_conflict(&mut status.conditions, checked, observed, now);
     interruption::tell(&mut status.conditions, checked, observed, old, &seen, now);
 
     let dues = deadlines::hibernations(checked, observed, &status, context);
@@ -157,36 +167,10 @@ fn set_conditions(
 ) {
     let now = context.now;
     let generation = checked.session.metadata.generation;
-    if !conditions.iter().any(|condition| condition.kind == READY) {
-        let reason = ReadyReason::SessionCreated.as_str();
-        let message = "The custom resource was created just now".to_owned();
-        let created = ConditionUpdate { kind: READY, holds: false, reason, message };
-        conditions::set(conditions, created, generation, now);
-    }
-    let ready = seen.state == State::Running;
-    let waiting_pod = pod_status(observed).filter(|_| seen.state == State::NotReady);
-    let unready = waiting_pod.as_ref().and_then(pod::unready).filter(|(_, from)| *from <= now);
-    // "Created just now" stays until there is more to say than that it is not ready yet.
-    let still_new = seen.state == State::NotReady
-        && unready.is_none()
-        && conditions::find(conditions, READY).is_some_and(|condition| {
-            condition.reason.as_deref() == Some(ReadyReason::SessionCreated.as_str())
-        });
-    if !still_new {
-        let mut message = format!("The session is {}", seen.state.as_str().to_lowercase());
-        if seen.state == State::Hibernated && observed.pod().is_some() {
-            message.push_str("; its pod is still ending");
-        }
-        if let Some((container, _)) = unready {
-            message.push_str(&format!(
-                "; the container {container} runs, but its readiness probe does not succeed"
-            ));
-        }
-        let reason = ReadyReason::from(seen.state).as_str();
-        let update = ConditionUpdate { kind: READY, holds: ready, reason, message };
-        conditions::set(conditions, update, generation, now);
-    }
-    conditions::set(conditions, routing(checked, observed), generation, now);
+    let ready = ready::ready(conditions, checked, observed, applied, seen, now);
+    conditions::set(conditions, ready, generation, now);
+    let routing = routing::routing(conditions, checked, observed);
+    conditions::set(conditions, routing, generation, now);
     let files = Files::of(observed);
     conditions::set(conditions, reconciled(checked, observed, applied, context), generation, now);
     conditions::set_stalled(conditions, stalled(checked, applied, seen, files), generation, now);
@@ -226,53 +210,6 @@ fn stalled<'a>(
         Some(applied.lasting_error()?.class).filter(|class| class.is_final())?.as_str()
     };
     Some((reason, error))
-}
-
-fn routing<'a>(checked: &Checked, observed: &Observed) -> ConditionUpdate<'a> {
-    let exists = observed.owned(Kind::Ingress, checked.session.name()).is_some();
-    let (holds, reason, message) = if !checked.interactive() {
-        (false, RoutingReason::NotInteractive, "A batch session has no way in from outside".to_owned())
-    } else if checked.spec.ingress.is_none() {
-        let name = checked.session.name();
-        let text = "The ingress information was not specified or was deleted from custom resource";
-        (false, RoutingReason::IngressDeleted, format!("{text} {name}"))
-    } else if checked.spec.hibernated {
-        (
-            false,
-            RoutingReason::Hibernated,
-            "The ingress is removed while the session is hibernated".to_owned(),
-        )
-    } else if exists {
-        (true, RoutingReason::IngressOperational, "The ingress is setup and operational".to_owned())
-    } else {
-        (false, RoutingReason::IngressMissing, "The ingress is not created yet".to_owned())
-    };
-    ConditionUpdate { kind: ROUTING_READY, holds, reason: reason.as_str(), message }
-}
-
-/// Names no session of another namespace: whose it is may be nobody's business.
-fn route_conflict(conditions: &mut Vec<Condition>, checked: &Checked, observed: &Observed, now: Timestamp) {
-    let namespace = checked.session.namespace();
-    // The oldest one comes first.
-    let Some(other) = observed.same_route.first() else {
-        conditions.retain(|condition| condition.kind != ROUTE_CONFLICT);
-        return;
-    };
-    let who = if other.namespace == namespace {
-        format!("session {}", other.name)
-    } else {
-        "a session of another namespace".to_owned()
-    };
-    let (reason, age) = match other.is_older {
-        true => (RouteConflictReason::OlderSession, "older"),
-        false => (RouteConflictReason::NewerSession, "newer"),
-    };
-    let message = format!(
-        "{who}, which is {age}, has the same ingress.host and ingress.pathPrefix; which of both is reached is not \
-         defined. Give one of them another path"
-    );
-    let update = ConditionUpdate { kind: ROUTE_CONFLICT, holds: true, reason: reason.as_str(), message };
-    conditions::set(conditions, update, checked.session.metadata.generation, now);
 }
 
 fn reconciled<'a>(
@@ -327,6 +264,18 @@ fn counts(containers: Containers) -> ContainerCounts {
     ContainerCounts { total: count(containers.total), ready: count(containers.ready) }
 }
 
+/// The workload that is about to make the session's pod.
+fn awaited<'o>(checked: &Checked, observed: &'o Observed) -> Option<&'o CachedObject> {
+    let name = checked.session.name();
+    let makes_pods = |live: &&CachedObject| {
+        let body = live.body();
+        let spec = &body["spec"];
+        spec["replicas"] != 0 && spec["suspend"] != true && outcome(live).is_none()
+    };
+    let workload = observed.owned(Kind::StatefulSet, name).or_else(|| observed.owned(Kind::Job, name));
+    workload.filter(|live| !live.deleting).filter(makes_pods)
+}
+
 fn pod_status(observed: &Observed) -> Option<PodStatus> {
     observed.pod().filter(|pod| !pod.deleting).map(|pod| pod.status())
 }
@@ -339,15 +288,17 @@ pub(super) fn without_spec(session: &AmaltheaSession, now: Timestamp) -> Report 
         session.metadata.annotations.as_ref().and_then(|annotations| annotations.get(UNREADABLE));
     let missing = || "the session has no spec; give it at least spec.session.image, or delete it".to_owned();
     let error = on_its_lines(&unreadable.cloned().unwrap_or_else(missing)).into_owned();
+    let held = || deletion::held_by(session).map(|held| format!("the {held}"));
     let mut status = AmaltheaSessionStatus {
         observed_generation: session.metadata.generation,
         state: if deleting { State::NotReady } else { State::Failed },
         failing_since: since(&old.failing_since, !deleting, now),
-        error: (!deleting).then(|| error.clone()),
+        error: if deleting { held() } else { Some(error.clone()) },
         url: Some("None".into()),
         ..old
     };
     let generation = session.metadata.generation;
+    conditions::set(&mut status.conditions, ready::without_spec(session, &error), generation, now);
     let stalled = (!deleting).then(|| (StalledReason::InvalidSpec.as_str(), error.clone()));
     conditions::set_stalled(&mut status.conditions, stalled, generation, now);
     let reason = ReconciledReason::InvalidSpec.as_str();

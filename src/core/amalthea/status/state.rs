@@ -9,7 +9,7 @@ use crate::{
         amalthea::{
             Applied, Checked, ChildError, Observed, PlanContext, completion,
             conditions::FINISHED,
-            deadlines,
+            deadlines, deletion,
             files::{self, Files},
             plan::is_backstop,
             reasons::FinishedReason,
@@ -75,7 +75,10 @@ pub(super) fn see(
 ) -> Seen {
     let name = checked.session.name();
     if checked.session.metadata.deletion_timestamp.is_some() {
-        return Seen::new(State::NotReady, None);
+        return Seen::new(
+            State::NotReady,
+            deletion::held_by(checked.session).map(|held| format!("the {held}")),
+        );
     }
     // What is on record stays, whatever happens to the Job afterwards.
     if let Some(record) = conditions::find(&old.conditions, FINISHED).filter(|_| deadlines::is_finished(old))

@@ -56,6 +56,76 @@ fn a_readiness_probe_that_does_not_succeed_is_told() {
     assert_eq!(condition(&cluster, "Ready"), is("True", "Running", 65));
 }
 
+/// What `Ready` and `error` say is one thing, whatever the session was before.
+#[test]
+fn ready_says_why() {
+    let said = |cluster: &Cluster| {
+        let status = cluster.status();
+        let ready = status.conditions.into_iter().find(|condition| condition.kind == "Ready").unwrap();
+        (ready.reason.unwrap(), ready.message.unwrap(), status.error)
+    };
+    let is = |reason: &str, message: &str, error: Option<&str>| {
+        (reason.to_owned(), message.to_owned(), error.map(str::to_owned))
+    };
+    let mut cluster = cluster(session("hello"));
+    cluster.settle();
+    assert_eq!(said(&cluster), is("SessionCreated", "The session is starting", None));
+    let nowhere =
+        json!({"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no room"});
+    cluster.pod_status(json!({"phase": "Pending", "conditions": [nowhere]})).settle();
+    let why = "the session cannot be scheduled due to: no room. Please contact an administrator.";
+    assert_eq!(said(&cluster), is("NotReady", &format!("The session is not ready: {why}"), Some(why)));
+    cluster.pass_time(10).pod_ready().settle();
+    assert_eq!(said(&cluster), is("Running", "The session is running", None));
+    cluster.container(json!({"waiting": {"reason": "ErrImagePull", "message": "not found"}})).settle();
+    let why = "failure to retrieve image for container amalthea-session: not found";
+    assert_eq!(said(&cluster), is("Failed", &format!("The session has failed: {why}"), Some(why)));
+    cluster.pass_time(10).edit("hibernated", json!(true)).settle();
+    assert_eq!(said(&cluster), is("Hibernated", "The session is hibernated", None));
+    cluster.pass_time(10).edit("hibernated", json!(false)).settle();
+    assert_eq!(said(&cluster), is("NotReady", "The session is starting", None));
+}
+
+#[rstest]
+#[case(0, "Succeeded", "The batch job has succeeded")]
+#[case(
+    1,
+    "Failed",
+    "The session has failed: BackoffLimitExceeded: Job has reached the specified backoff limit"
+)]
+fn ready_says_how_a_batch_job_ended(#[case] code: i32, #[case] reason: &str, #[case] message: &str) {
+    let mut cluster = cluster(session("hello").batch()).running(1);
+    cluster.pod_exits(code);
+    cluster.pods.clear();
+    cluster.settle();
+    let ready = cluster.status().conditions.swap_remove(0);
+    assert_eq!((ready.reason.as_deref(), ready.message.as_deref()), (Some(reason), Some(message)));
+}
+
+/// What the original says of every session without an ingress is no evidence that there was one.
+#[rstest]
+#[case::by_us(None)]
+#[case::by_the_original(Some(
+    "The ingress information was not specified or was deleted from custom resource hello"
+))]
+fn an_ingress_that_never_was_is_not_deleted(#[case] recorded: Option<&str>) {
+    let mut draft = session("hello");
+    if let Some(message) = recorded {
+        let created = at(0).to_string();
+        let routing = json!({"type": "RoutingReady", "status": "False", "reason": "IngressDeleted",
+            "message": message, "lastTransitionTime": created});
+        draft = draft.status("conditions", json!([routing]));
+    }
+    let mut cluster = cluster(draft);
+    cluster.settle();
+    let status = cluster.status();
+    assert_eq!(status.url.as_deref(), Some("None"), "clients of the original look for this text");
+    let routing = status.conditions.into_iter().find(|condition| condition.kind == "RoutingReady").unwrap();
+    assert_eq!(routing.reason.as_deref(), Some("NoIngress"));
+    let text = "The spec has no ingress, so the session has no URL; kubectl port-forward service/hello 8080:80 reaches it";
+    assert_eq!(routing.message.as_deref(), Some(text));
+}
+
 #[test]
 fn routing_ready() {
     let mut cluster = cluster(session("hello").ingress());
@@ -68,6 +138,8 @@ fn routing_ready() {
     cluster.session["spec"].as_object_mut().unwrap().remove("ingress");
     cluster.pass_time(10).settle();
     assert_eq!(condition(&cluster, "RoutingReady"), is("False", "IngressDeleted", 31));
+    cluster.pass_time(10).edit("session/workingDir", json!("/x")).settle();
+    assert_eq!(condition(&cluster, "RoutingReady"), is("False", "IngressDeleted", 31), "it stays so");
 }
 
 #[rstest]

@@ -25,15 +25,17 @@ fn error_of(pod: Value) -> Option<String> {
 #[case::image_back_off(json!({"waiting": {"reason": "ImagePullBackOff", "message": "Back-off"}}),
     Some("failure to retrieve image for container c: Back-off"))]
 #[case::crash(json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off \"10s\""}}),
-    Some("the command in container c is crashing, this can occur when you run out of disk space, this is the best reason for the crash we could extract: \"back-off \\\"10s\\\"\"; its log may say more: kubectl logs hello-0 -c c --previous"))]
+    Some("the command in container c is crashing, this is the best reason for the crash we could extract: \"back-off \\\"10s\\\"\"; its log may say more: kubectl logs hello-0 -c c --previous"))]
 #[case::other(json!({"waiting": {"reason": "CreateContainerConfigError", "message": "secret not found"}}),
     Some("the container c is failing because secret not found"))]
 #[case::other_without_words(json!({"waiting": {"reason": "InvalidImageName"}}),
     Some("the container c is failing because InvalidImageName"))]
 #[case::exit_message(json!({"terminated": {"exitCode": 3, "message": "told so"}}),
     Some("the container c terminated with an error told so"))]
+#[case::full_disk(json!({"terminated": {"exitCode": 3, "message": "write: No space left on device\n"}}),
+    Some("the container c terminated with an error write: No space left on device; you are running out of disk space"))]
 #[case::exit(json!({"terminated": {"exitCode": 3}}),
-    Some("the command in container c terminated with an error exit code (3), this could be because you are running out of disk space; its log may say more: kubectl logs hello-0 -c c"))]
+    Some("the command in container c terminated with an error exit code (3); its log may say more: kubectl logs hello-0 -c c"))]
 #[case::killed(json!({"terminated": {"exitCode": 137, "reason": "Error"}}),
     Some("the command in container c terminated with an error exit code (137), this could be because you are running out of memory; its log may say more: kubectl logs hello-0 -c c"))]
 #[case::memory(json!({"terminated": {"exitCode": 137, "reason": "OOMKilled"}}),
@@ -63,6 +65,7 @@ fn a_crash_for_want_of_memory() {
 #[case::killed(json!({"exitCode": 137, "reason": "Error"}), "exit code 137, as when it runs out of memory", true)]
 #[case::well(json!({"exitCode": 0, "reason": "Completed"}), "it ended by itself (exit code 0), but must run for as long as the session", true)]
 #[case::with_words(json!({"exitCode": 7, "message": "no disk\n"}), "no disk", false)]
+#[case::full_disk(json!({"exitCode": 7, "message": "ENOSPC: no space left on device"}), "ENOSPC: no space left on device", false)]
 fn a_crash_tells_how_the_command_ended(#[case] last: Value, #[case] best: &str, #[case] hint: bool) {
     let waiting = json!({"waiting": {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting"}});
     let mut status = status_of("c", waiting);
@@ -70,6 +73,7 @@ fn a_crash_tells_how_the_command_ended(#[case] last: Value, #[case] best: &str, 
     let error = error_of(json!({"phase": "Running", "containerStatuses": [status]})).unwrap();
     let hint = if hint { "; its log may say more: kubectl logs hello-0 -c c --previous" } else { "" };
     assert!(error.ends_with(&format!("could extract: {best:?}{hint}")), "{error}");
+    assert_eq!(error.contains("out of disk space"), best.contains("no space left"), "{error}");
 }
 
 #[test]

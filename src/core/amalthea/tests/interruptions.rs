@@ -106,7 +106,7 @@ fn a_restart_that_nobody_saw_is_told_once(
     cluster.pass_time(5);
     restarted(&mut cluster);
     cluster.settle();
-    let text = "the command in container amalthea-session terminated with an error exit code (7), this could be because you are running out of disk space; its log may say more: kubectl logs hello-0 -c amalthea-session --previous";
+    let text = "the command in container amalthea-session terminated with an error exit code (7); its log may say more: kubectl logs hello-0 -c amalthea-session --previous";
     let expected = told.map(|at| ("ContainerFailed".to_owned(), text.to_owned(), at));
     assert_eq!(interrupted(&cluster), expected);
     cluster.pass_time(5000);

@@ -85,7 +85,7 @@ impl Cluster {
         }
     }
 
-    fn carry_out(&mut self, plan: &Plan) -> Applied {
+    pub(super) fn carry_out(&mut self, plan: &Plan) -> Applied {
         let mut applied = Applied { errors: plan.blocked.clone(), ..Applied::default() };
         for release in &plan.release {
             self.release(release);

@@ -41,7 +41,7 @@ fn from_start_to_running(#[case] draft: Draft) {
 #[case::batch(session("hello").batch())]
 fn a_session_that_is_being_deleted_is_not_ready(#[case] draft: Draft) {
     let mut cluster = cluster(draft).running(1);
-    cluster.session["metadata"]["finalizers"] = json!(["other"]);
+    cluster.session["metadata"]["finalizers"] = json!(["amalthea.dev/secrets-finalizer"]);
     cluster.delete_session();
     assert_eq!(seen(&cluster), (State::NotReady, None));
     let report = cluster.seen();

@@ -152,7 +152,7 @@ fn containers_are_counted() {
     };
     let done = |reason: &str| json!({"terminated": {"exitCode": 0, "reason": reason}});
     let count = |ready, total| ContainerCounts { ready, total };
-    assert_eq!(counts(json!({})), (count(0, 0), count(0, 0)));
+    assert_eq!(counts(json!({})), (count(0, 1), count(0, 2)), "the node has reported on none yet");
     // W17: the native sidecar is ready while it is up.
     let pod = json!({
         "initContainerStatuses": [status_of("once", done("Completed")), up("sidecar")],
@@ -164,6 +164,23 @@ fn containers_are_counted() {
         "containerStatuses": [status_of("a", done("Error")), status_of("b", json!({"terminated": {"exitCode": 1, "reason": "Completed"}}))],
     });
     assert_eq!(counts(pod), (count(0, 2), count(0, 2)));
+}
+
+/// Before there is a pod, its workload says how many containers it will have.
+#[test]
+fn containers_of_a_pod_that_is_to_come_are_counted() {
+    let container = json!([{"name": "beside", "image": "i"}]);
+    for draft in [session("hello"), session("hello").batch()] {
+        let mut cluster = cluster(draft.spec("extraContainers", container.clone()));
+        cluster.pass();
+        cluster.pass();
+        assert!(cluster.pods.is_empty());
+        let status = cluster.typed().status.clone().unwrap();
+        assert_eq!(status.container_counts, ContainerCounts { ready: 0, total: 2 });
+        // Zero is written: kubectl shows an absent number as nothing.
+        assert_eq!(cluster.session["status"]["containerCounts"], json!({"ready": 0, "total": 2}));
+        assert_eq!(cluster.session["status"]["initContainerCounts"], json!({"ready": 0, "total": 0}));
+    }
 }
 
 #[test]

@@ -71,13 +71,28 @@ fn of_end(end: &ContainerStateTerminated, name: &str, log: String) -> Option<Str
         return Some(out_of_memory(name));
     }
     Some(match end.message.as_deref().filter(|text| !text.is_empty()) {
-        Some(message) => format!("the container {name} terminated with an error {}", message.trim_end()),
+        Some(message) => {
+            let disk = if tells_of_full_disk(message) { "; you are running out of disk space" } else { "" };
+            format!("the container {name} terminated with an error {}{disk}", message.trim_end())
+        }
         None => format!(
-            "the command in container {name} terminated with an error exit code ({}), this could be because you are running out of {}{log}",
+            "the command in container {name} terminated with an error exit code ({}){}{log}",
             end.exit_code,
-            if end.exit_code == KILLED { "memory" } else { "disk space" },
+            if end.exit_code == KILLED {
+                ", this could be because you are running out of memory"
+            } else {
+                ""
+            },
         ),
     })
+}
+
+/// What programs say when a disk is full, in lower case. Exit codes do not tell.
+const FULL_DISK: [&str; 5] = ["no space left", "enospc", "disk quota exceeded", "disk full", "disk is full"];
+
+fn tells_of_full_disk(text: &str) -> bool {
+    let text = text.to_lowercase();
+    FULL_DISK.iter().any(|words| text.contains(words))
 }
 
 /// The exit code of a command that was killed. Mostly that is for want of memory: a node can be too busy to
@@ -106,8 +121,9 @@ fn crash(status: &ContainerStatus, message: Option<String>, pod: Option<&str>) -
     let hint = if told.is_some() { String::new() } else { see_log(pod, name, " --previous") };
     let best = told.or(ended).or(message).unwrap_or_default();
     let best = best.trim_end();
+    let disk = if tells_of_full_disk(best) { " this can occur when you run out of disk space," } else { "" };
     format!(
-        "the command in container {name} is crashing, this can occur when you run out of disk space, this is the best reason for the crash we could extract: {best:?}{hint}"
+        "the command in container {name} is crashing,{disk} this is the best reason for the crash we could extract: {best:?}{hint}"
     )
 }
 

@@ -49,6 +49,9 @@ fn check_session(subject: &Subject<'_>, report: &mut Report<'_>, at: &At<'_>) {
     // It is the group of the files, too, wherever the session runs.
     check_id(report, &at.child("runAsGroup"), session.run_as_group);
     if subject.is_remote() {
+        if let Some(resources) = &session.resources {
+            resources::check_quantities(report, &at.child("resources"), resources);
+        }
         return;
     }
     check_id(report, &at.child("runAsUser"), session.run_as_user);

@@ -84,7 +84,7 @@ impl AdmissionRules for AmaltheaSession {
         let subject = Subject { session: change.object, spec, old: change.old };
         let mut findings = Vec::new();
         immutability::check(&subject, &mut findings);
-        durations::check(&subject, &mut findings);
+        durations::check(&subject, facts.now(), &mut findings);
         timeouts::check(&subject, facts.now(), &mut findings);
         names::check(&subject, &mut findings);
         containers::check(&subject, &mut findings);

@@ -7,12 +7,19 @@ use sojourn_crds::quantity::Quantity;
 
 use super::{Subject, spec};
 use crate::finding::{Code, Finding, seen};
-use crate::rules::pod::{Report, references};
+use crate::rules::pod::{Report, quantity, references};
 
 /// Says what is wrong with the size.
 pub(crate) fn check(subject: &Subject<'_>, findings: &mut Vec<Finding>) {
     let size = &subject.spec.session.storage.size;
     let path = spec("session").child("storage").child("size");
+    if let Quantity::Text(text) = size
+        && !quantity::is_readable(text)
+    {
+        let message = format!("{} is not a quantity", seen(text));
+        findings.push(Finding::new(Code::StorageSizeInvalid, path, message, quantity::way_out(text)));
+        return;
+    }
     let Some(nanos) = size.nanos() else { return };
     if nanos <= 0 {
         findings.push(Finding::new(

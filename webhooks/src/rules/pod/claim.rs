@@ -6,7 +6,7 @@ use sojourn_crds::dns;
 use super::amount;
 use super::labels::check_selector;
 use super::read::{is_set, list, text, text_if_set};
-use super::{Report, references};
+use super::{Report, quantity, references};
 use crate::finding::{Code, FieldPath, seen};
 use crate::settings::KubernetesVersion;
 
@@ -41,9 +41,16 @@ pub(super) fn check_template(report: &mut Report<'_>, code: Code, path: &FieldPa
     check_modes(report, code, &path.child("accessModes"), &modes);
     let size = &spec["resources"]["requests"]["storage"];
     let at = || path.child("resources").child("requests").child("storage");
+    let resources = &spec["resources"];
+    for field in ["requests", "limits"] {
+        let path = path.child("resources").child(field);
+        for (name, amount) in resources[field].as_object().into_iter().flatten() {
+            quantity::check(report, code, || path.child(name), amount);
+        }
+    }
     if size.is_null() {
         report.required(code, at(), "a claim needs a size");
-    } else if !amount::is_positive(size) {
+    } else if size.as_str().is_none_or(quantity::is_readable) && !amount::is_positive(size) {
         let message = format!("{} is not a size above zero", seen(&amount::shown(size)));
         report.add(code, at(), message, "write for example 1Gi");
     }
@@ -183,6 +190,8 @@ mod tests {
     #[case(json!({"resources": {}}), &["c.resources.requests.storage"])]
     #[case(json!({"resources": {"requests": {"storage": 0}}}), &["c.resources.requests.storage"])]
     #[case(json!({"resources": {"requests": {"storage": "1n"}}}), &[])]
+    #[case(json!({"resources": {"requests": {"storage": "1gb"}}}), &["c.resources.requests.storage"])]
+    #[case(json!({"resources": {"requests": {"storage": "1Gi"}, "limits": {"storage": "2 Gi"}}}), &["c.resources.limits.storage"])]
     #[case(json!({"storageClassName": ""}), &[])]
     #[case(json!({"storageClassName": "A"}), &["c.storageClassName"])]
     #[case(json!({"volumeAttributesClassName": "A"}), &["c.volumeAttributesClassName"])]

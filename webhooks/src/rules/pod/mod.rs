@@ -21,6 +21,7 @@ pub(crate) mod paths;
 pub(crate) mod pod_fields;
 pub(crate) mod pod_security_context;
 mod profiles;
+pub(crate) mod quantity;
 pub(crate) mod read;
 pub(crate) mod references;
 mod report;

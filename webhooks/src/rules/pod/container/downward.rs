@@ -8,9 +8,9 @@ use super::amount::{Amount, Format, ONE};
 use super::at::At;
 use crate::finding::{Code, seen};
 use crate::rules::metadata::is_qualified_name;
-use crate::rules::pod::Report;
 use crate::rules::pod::amount::shown;
 use crate::rules::pod::read::text;
+use crate::rules::pod::{Report, quantity};
 
 const CODE: Code = Code::EnvironmentInvalid;
 
@@ -99,6 +99,9 @@ pub(crate) fn check_divisor(
     resource: &str,
     divisor: &Value,
 ) {
+    if !quantity::check(report, code, || at.path(), divisor) {
+        return;
+    }
     let of_cpu = resource.ends_with(".cpu");
     // A number stands there as it is written.
     let written = shown(divisor);

@@ -4,7 +4,7 @@
 //! after the defaults of `pkg/apis/core/v1/defaults.go`. The names of containers, their images, the volumes of mounts and
 //! the paths of mounts are judged elsewhere.
 
-mod amount;
+pub(crate) mod amount;
 pub(crate) mod at;
 pub(crate) mod devices;
 pub(crate) mod downward;
@@ -86,11 +86,15 @@ pub(crate) fn check<'a>(
     }
 }
 
-/// The API server takes such an image in the template of a workload, and then refuses each of its pods.
+/// The API server takes an image with white space at its ends in the template of a workload, and then refuses each of
+/// its pods. It takes pods with white space in the middle of an image, which no node can pull.
 pub(crate) fn check_image(report: &mut Report<'_>, at: &At<'_>, image: &str) {
     if image != image.trim() {
         let message = format!("{} begins or ends with white space", seen(image));
         report.add(CODE, at.path(), message, "remove the white space");
+    } else if image.contains(char::is_whitespace) {
+        let message = format!("{} has white space in it, so no node can pull it", seen(image));
+        report.add(Code::ImageInvalid, at.path(), message, "write one image, for example busybox:1.36");
     }
 }
 
@@ -186,7 +190,8 @@ mod tests {
     }
 
     #[rstest]
-    #[case(json!({"image": "a b"}), Role::Main, &[])]
+    #[case(json!({"image": "a b"}), Role::Main, &["x.image"])]
+    #[case(json!({"image": "registry.example:5000/a/b:1@sha256:0"}), Role::Main, &[])]
     #[case(json!({"image": " a"}), Role::Main, &["x.image"])]
     #[case(json!({"image": "a\n"}), Role::Init, &["x.image"])]
     #[case(json!({"imagePullPolicy": "", "terminationMessagePolicy": ""}), Role::Main, &[])]

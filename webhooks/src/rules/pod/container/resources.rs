@@ -12,8 +12,8 @@ use super::at::At;
 use super::versions::{CLAIMS, since};
 use crate::finding::{Code, seen};
 use crate::rules::metadata::is_qualified_name;
-use crate::rules::pod::Report;
 use crate::rules::pod::read::{list, text};
+use crate::rules::pod::{Report, quantity};
 
 const CODE: Code = Code::ResourcesInvalid;
 
@@ -55,33 +55,38 @@ fn check_claims(report: &mut Report<'_>, at: &At<'_>, claims: &[Value], pod_clai
     }
 }
 
-fn check_amount(report: &mut Report<'_>, at: &At<'_>, name: &str, quantity: &Value) {
+/// Says which requests and limits are no quantities, where nothing else is judged.
+pub(crate) fn check_quantities(report: &mut Report<'_>, at: &At<'_>, resources: &Value) {
+    for field in ["limits", "requests"] {
+        let at = at.child(field);
+        for (name, value) in resources[field].as_object().into_iter().flatten() {
+            quantity::check(report, CODE, || at.key(name).path(), value);
+        }
+    }
+}
+
+fn check_amount(report: &mut Report<'_>, at: &At<'_>, name: &str, value: &Value) {
     if !is_resource(name) {
         let message = format!("{} is no resource of a container", seen(name));
         let hint = "use cpu, memory, ephemeral-storage, hugepages-<size>, or a device like example.org/gpu";
         report.add(CODE, at.path(), message, hint);
     }
-    let amount = match Amount::read(quantity) {
-        None => return,
-        Some(Err(text)) => {
-            let message = format!("{} is not a quantity", seen(text));
-            report.add(CODE, at.path(), message, "write for example 500m, 2 or 4Gi");
-            return;
-        }
-        Some(Ok(amount)) => amount,
-    };
+    if !quantity::check(report, CODE, || at.path(), value) {
+        return;
+    }
+    let Some(Ok(amount)) = Amount::read(value) else { return };
     let millis = amount.millis();
     if millis < 0 {
-        report.add(CODE, at.path(), format!("{} is below zero", shown(quantity)), "write zero or more");
+        report.add(CODE, at.path(), format!("{} is below zero", shown(value)), "write zero or more");
     }
     if is_device(name) && millis % 1000 != 0 {
-        let message = format!("{} is not a whole number of devices", shown(quantity));
+        let message = format!("{} is not a whole number of devices", shown(value));
         report.add(CODE, at.path(), message, "write a whole number");
     }
     if let Some(size) = name.strip_prefix(HUGE_PAGES)
         && !is_multiple(amount, size)
     {
-        let message = format!("{} is not a multiple of the page size {}", shown(quantity), seen(size));
+        let message = format!("{} is not a multiple of the page size {}", shown(value), seen(size));
         report.add(CODE, at.path(), message, "write a multiple, for example 4Mi of hugepages-2Mi");
     }
 }

@@ -8,7 +8,7 @@ use super::super::paths::{descent_problem, leads_up};
 use super::super::read::{entries, is_set, text};
 use super::{CODE, Report, check_needed};
 use crate::finding::{FieldPath, seen};
-use crate::rules::pod::references;
+use crate::rules::pod::{quantity, references};
 
 const HOST_PATH_TYPES: [&str; 7] =
     ["DirectoryOrCreate", "Directory", "FileOrCreate", "File", "Socket", "CharDevice", "BlockDevice"];
@@ -17,9 +17,9 @@ pub(super) fn empty_dir(report: &mut Report<'_>, path: &FieldPath, source: &Valu
     check_size(report, || path.child("sizeLimit"), &source["sizeLimit"]);
 }
 
-/// Says when the size of a directory in memory or on the node is negative.
-pub(crate) fn check_size(report: &mut Report<'_>, path: impl FnOnce() -> FieldPath, size: &Value) {
-    if amount::is_negative(size) {
+/// Says when the size of a directory in memory or on the node is no quantity, or negative.
+pub(crate) fn check_size(report: &mut Report<'_>, path: impl Fn() -> FieldPath, size: &Value) {
+    if quantity::check(report, CODE, &path, size) && amount::is_negative(size) {
         report.add(
             CODE,
             path(),
@@ -128,6 +128,7 @@ mod tests {
     #[case(empty_dir, json!({"medium": "Odd", "sizeLimit": "0"}), &[])]
     #[case(empty_dir, json!({"sizeLimit": "-1Gi"}), &["v.sizeLimit"])]
     #[case(empty_dir, json!({"sizeLimit": -1}), &["v.sizeLimit"])]
+    #[case(empty_dir, json!({"sizeLimit": "1gb"}), &["v.sizeLimit"])]
     #[case(host_path, json!({"path": "/a"}), &[])]
     #[case(host_path, json!({"path": "relative", "type": ""}), &[])]
     #[case(host_path, json!({"path": "/a", "type": "CharDevice"}), &[])]
