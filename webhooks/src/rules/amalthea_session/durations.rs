@@ -69,8 +69,8 @@ fn check_moment(path: FieldPath, text: &str, now: Timestamp, findings: &mut Vec<
         Ok(moment) if moment.duration_since(now) > CLOCK_SKEW => findings.push(Finding::new(
             Code::TimeAhead,
             path,
-            format!("{} is in the future, so the session is not idle until then", seen(text)),
-            "write the present moment",
+            format!("{} is in the future; idle time starts there", seen(text)),
+            "write the present",
         )),
         Ok(_) => {}
     }
