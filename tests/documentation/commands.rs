@@ -38,6 +38,7 @@ const RUN: &[(&str, &str, &[&str])] = &[
     ("kubectl get ams batch -w", STORY, &["\"get\", \"ams\", \"batch\", \"-w\""]),
     ("kubectl get ams interactive willHibernateAt", "tests/e2e/culling.rs", &["will_hibernate_at"]),
     ("kubectl get pvc -ds-0", "tests/node/around.rs", &["-ds-0"]),
+    ("kubectl label pvc interactive part-of", "tests/e2e/claims.rs", &["told.split(\"kubectl \")"]),
     ("kubectl get idesession web-client -w", STORY, &["\"get\", \"idesession\", \"web-client\", \"-w\""]),
     ("kubectl get lease", "tests/node/restart.rs", &["\"get\", \"lease\"", "holderIdentity"]),
     ("kubectl get amaltheasessions --output yaml", "src/cmd/check/document/tests.rs", &["kind: List"]),

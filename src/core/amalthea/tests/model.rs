@@ -9,7 +9,7 @@ use super::{
 use crate::core::{conditions, error::ErrorClass, object::Kind, workload::WorkloadKind};
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 use rstest::rstest;
-use serde_json::json;
+use serde_json::{Value, json};
 use sojourn_crds::amalthea::AmaltheaSession;
 use sojourn_crds::{
     amalthea::{OnDeadline, State, names},
@@ -145,7 +145,7 @@ impl Model {
         self.steps.push(note);
     }
 
-    fn edit(&mut self, field: &str, value: serde_json::Value) -> String {
+    fn edit(&mut self, field: &str, value: Value) -> String {
         let note = format!("{field} = {value}");
         self.cluster.edit(field, value);
         note
@@ -290,7 +290,9 @@ impl Model {
             assert!(claim(cluster.name()) || told, "the user's files are gone, and nobody is told");
             assert!((0..wanted).all(|index| claim(names::data_source("hello", index))));
         }
-        if let Some(claim) = cluster.find(Kind::PersistentVolumeClaim) {
+        let files = cluster.objects.get(&(Kind::PersistentVolumeClaim, cluster.name()));
+        let stays = |claim: &&Value| claim["metadata"].get("deletionTimestamp").is_none();
+        if let Some(claim) = files.filter(stays) {
             let uid = claim["metadata"]["uid"].as_str().unwrap().to_owned();
             let known = self.files.get_or_insert(uid.clone());
             assert_eq!(*known, uid, "an empty disk took the place of the files");
