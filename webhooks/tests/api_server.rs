@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use sojourn_certs::{Authority, CertResolver, Leaf, Names, server_config};
 use sojourn_cluster::{Cluster, Options, eventually, test_namespace};
 use sojourn_crds::KindDescriptor;
+use sojourn_crds::text::on_one_line;
 use sojourn_webhooks::Offline;
 use sojourn_webhooks::case::{Case, NAMESPACE, USER};
 use sojourn_webhooks::config::{ConfigSettings, Endpoint, Scope, mutating, validating};
@@ -217,7 +218,7 @@ async fn run(api: &Api, webhooks: &Webhooks, name: &str, case: &Case) -> Result<
         return if fields.iter().all(expected) { Ok(()) } else { fail("other fields than by schema") };
     }
     let verdict = verdict(&case, &case.facts.known(NAMESPACE).unwrap());
-    let denied: Vec<_> = verdict.denials().map(|finding| finding.path.as_str()).collect();
+    let denied: Vec<_> = verdict.denials().map(|finding| on_one_line(finding.path.as_str())).collect();
     if fields != denied {
         return fail("other fields");
     }

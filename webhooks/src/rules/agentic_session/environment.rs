@@ -84,7 +84,7 @@ fn check_name(name: &str, path: &FieldPath, report: &mut Report<'_>) {
 fn check_value(name: &str, value: &str, path: &FieldPath, report: &mut Report<'_>) {
     let length = name.len() + value.len();
     let problem = if value.contains('\0') {
-        "it holds a NUL character, and most runtimes start no container with one".to_owned()
+        "NUL characters keep most runtimes from starting a container".to_owned()
     } else if length > LONGEST {
         format!("with {length} bytes it is too long for a process, so the container does not start")
     } else {
