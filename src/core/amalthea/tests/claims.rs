@@ -66,6 +66,7 @@ fn a_claim_that_was_put_back_is_used_and_left_as_it_is(
     cluster.objects.insert(key(name), restored(name, mode));
     let mut cluster = cluster.running(1);
     assert_eq!((cluster.status().state, cluster.status().error), (State::Running, None));
+    assert_eq!(cluster.plan().blocked, []);
     cluster.edit("template/metadata/labels", json!({"a": "b"})).settle();
     cluster.edit("hibernated", json!(true)).settle();
     assert_eq!(cluster.status().state, State::Hibernated);
